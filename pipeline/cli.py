@@ -1,0 +1,115 @@
+"""Grow a handful of seed tasks into an instruction-tuning dataset, tune a model on it, and measure the gain."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.engines import Engine
+    from pipeline.task import Task
+
+COMMANDS = {
+    "run": "all stages, in order; the same command again goes on where it stopped",
+    "instructions": "write new instructions from the seeds and what was kept so far",
+    "classify": "say which tasks are classification",
+    "instances": "write inputs and outputs",
+    "filter": "reject instances that are unfit to train on",
+    "export": "write the dataset",
+    "train": "tune the model on the dataset",
+    "evaluate": "score models on held-out tasks",
+    "stats": "how many tasks each stage kept, and why it rejected the rest",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Exit codes: 0 done, 1 error, 2 usage, 4 engine unreachable (the same command goes on)."""
+    args = parse(argv)
+    from pipeline.errors import EngineUnreachable, SproutError
+
+    try:
+        if args.command == "stats":
+            from pipeline import stats
+
+            print(stats.show(args.folder))
+        else:
+            run(args)
+    except SproutError as error:
+        sys.exit(fail(error, 4 if isinstance(error, EngineUnreachable) else 1))
+    except KeyboardInterrupt:
+        sys.exit(fail("stopped; the same command goes on from here", 130))
+
+
+def fail(message: object, code: int) -> int:
+    print(f"sprout: {message}", file=sys.stderr)
+    return code
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="sprout", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help in COMMANDS.items():
+        command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        if name == "stats":
+            command.add_argument("folder", type=Path, help="folder of the run")
+        else:
+            add_run_options(command, alone=name != "run")
+    return parser.parse_args(argv)
+
+
+def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
+    command.add_argument("settings", nargs="?", help="TOML file, or the name of one that ships: quickstart")
+    command.add_argument("--seeds", help="JSONL file of seed tasks, or one that ships: general (default), nano")
+    command.add_argument("--out", help="folder of the run (default: outputs/default)")
+    command.add_argument("--engine", help="vllm (default), server, transformers")
+    command.add_argument("--model", help="model folder, name on the hub, name on the server, or nano")
+    command.add_argument("--set", metavar="STAGE.KEY=VALUE", action="append", default=[], help="change one setting")
+    command.add_argument("--quiet", action="store_true", help="only warnings and the result")
+    if alone:
+        command.add_argument("--tasks", type=Path, help="JSONL file of tasks (default: what the stage before has kept)")
+
+
+def run(args: argparse.Namespace) -> None:
+    from pipeline import settings as toml
+    from pipeline import stats
+    from pipeline.progress import shown_progress
+    from pipeline.run import file_names, run, run_alone
+    from pipeline.seeds import read_seeds
+    from pipeline.stage import Run
+    from pipeline.stages import STAGES
+
+    options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
+    given = [f"{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
+    settings = toml.read(args.settings, [*given, *args.set])
+    seeds = read_seeds(settings.seeds)
+    folder = Path(settings.out)
+
+    def open_engine(model: str | None = None) -> "Engine":
+        return toml.open_engine(settings, model)
+
+    with shown_progress(args.quiet) as progress:
+        if args.command == "run":
+            run(toml.build_stages(settings), seeds, open_engine(), folder, open_engine, progress)
+        else:
+            stage = toml.build_stage(args.command, settings)
+            context = Run(seeds, open_engine(), folder, open_engine)
+            files = file_names(STAGES)
+            run_alone(stage, files[stage.name], tasks_for(args, files, folder) or seeds, context, progress)
+    print(stats.summary(folder))
+
+
+def tasks_for(args: argparse.Namespace, files: dict[str, str], folder: Path) -> list["Task"]:
+    """What a stage that runs alone decides: the tasks of a file, or what the stage before has kept."""
+    from pipeline.errors import SproutError
+    from pipeline.task import read_tasks
+
+    earlier = [file for file in list(files.values())[: list(files).index(args.command)] if file.endswith(".jsonl")]
+    path = args.tasks or (folder / earlier[-1] if earlier else None)
+    if path is None:
+        return []
+    if not args.tasks and not path.exists():
+        name = path.stem.split("_")[1]
+        raise SproutError(f"{path} is not there; run `sprout {name}` first, or give tasks with --tasks FILE")
+    return [task for task in read_tasks(path) if task.kept]

@@ -1,0 +1,93 @@
+"""Where completions come from: requests go in, completions come out, in the same order."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.task import Task
+
+Message = dict[str, str]  # {"role": "user", "content": "..."}
+Prompt = str | tuple[Message, ...]  # a string is completed as it stands; messages go through the chat template
+
+
+class Sampling(BaseModel):
+    """How to sample, in the words vLLM and the OpenAI API share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    presence_penalty: float = Field(default=0.0, ge=-2, le=2)
+    max_tokens: int = Field(default=1024, ge=1)
+    stop: tuple[str, ...] = ()  # generation ends before the first of these; it is not part of the text
+    seed: int | None = None
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    prompt: Prompt
+    sampling: Sampling
+
+
+class Completion(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str  # of the request it answers
+    text: str
+    finish_reason: Literal["stop", "length", "error"] = "stop"  # error: this request can't succeed; text says why
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Engine(Protocol):
+    """A source of completions.
+
+    `chat` says whether prompts are put as messages (a chat model) or as plain text (a base model).
+    """
+
+    model: str
+
+    @property
+    def chat(self) -> bool: ...
+
+    def generate(self, requests: Iterable[Request], window: int | None = None) -> Iterator[Completion]:
+        """Yield one completion per request, in the order of the requests.
+
+        Requests are pulled while earlier ones are still running. Request k is never pulled before completion
+        k - `window` has been handed out, so a caller may build the prompt of request k from all completions up to that
+        one. Without a window the engine takes as many at once as it likes. A caller that has enough closes the
+        iterator; what is in flight is dropped.
+
+        Raises:
+            EngineUnreachable: when no request can succeed any more. A request that fails by itself gives a
+                completion with `finish_reason` "error" instead.
+        """
+        ...
+
+
+def ask(
+    engine: Engine, tasks: Iterable[Task], prompt: Callable[[Task], str], sampling: Sampling
+) -> Iterator[tuple[Task, Completion]]:
+    """Put one prompt per task to the engine and yield each task with its completion, in order.
+
+    A task whose request failed is left out: it stays undecided, and the next run tries it again.
+    """
+    waiting: dict[str, Task] = {}
+
+    def requests() -> Iterator[Request]:
+        for task in tasks:
+            waiting[task.id] = task
+            yield request(engine, task.id, prompt(task), sampling)
+
+    for completion in engine.generate(requests()):
+        task = waiting.pop(completion.id)
+        if completion.finish_reason != "error":
+            yield task, completion
+
+
+def request(engine: Engine, id: str, prompt: str, sampling: Sampling) -> Request:
+    """A request in the form the engine's model takes: plain text, or one user message."""
+    return Request(id=id, prompt=({"role": "user", "content": prompt},) if engine.chat else prompt, sampling=sampling)

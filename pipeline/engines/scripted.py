@@ -1,0 +1,40 @@
+"""An engine that answers from a function: for tests and dry runs."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from pipeline.engines import Completion, Request
+
+
+class Scripted:
+    """Answers each request with `answer(request)`: the text, or a whole completion.
+
+    `window` requests are in flight at once, as in a real engine, so prompts are built as early as they would be there.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Request], str | Completion],
+        model: str = "scripted",
+        chat: bool = False,
+        window: int = 8,
+    ) -> None:
+        self.answer = answer
+        self.model = model
+        self.chat = chat
+        self.window = window
+        self.requests: list[Request] = []
+
+    def generate(self, requests: Iterable[Request], window: int | None = None) -> Iterator[Completion]:
+        pending: deque[Request] = deque()
+        for request in requests:
+            self.requests.append(request)
+            pending.append(request)
+            if len(pending) == min(self.window, window or self.window):
+                yield self._complete(pending.popleft())
+        while pending:
+            yield self._complete(pending.popleft())
+
+    def _complete(self, request: Request) -> Completion:
+        answer = self.answer(request)
+        return answer if isinstance(answer, Completion) else Completion(id=request.id, text=answer)

@@ -1,0 +1,143 @@
+"""vLLM in this process: the fastest way on a GPU of one's own."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any, cast
+
+from pipeline.engines import Completion, Request
+from pipeline.engines.model_folder import check_model, choose_chat, load_error, not_installed, prompt_ids
+from pipeline.errors import EngineUnreachable
+
+if TYPE_CHECKING:
+    from vllm import LLM, RequestOutput
+
+AHEAD = 4  # windows: how far to read ahead of a caller that sets no window, so that no straggler stalls the rest
+
+
+class VLLM:
+    """Keeps `window` requests in flight; prompts that begin alike share that part of their computation.
+
+    Args:
+        model: A folder with config, tokenizer and safetensors weights, or the name of a model on the hub.
+        chat: None looks for a chat template.
+        options: Go to `vllm.LLM` as they are: `tensor_parallel_size`, `max_model_len`, `gpu_memory_utilization`, ...
+    """
+
+    def __init__(
+        self, model: str, chat: bool | None = None, window: int = 256, trust_remote_code: bool = False, **options: Any
+    ) -> None:
+        check_model(model)
+        self.model = model
+        self.chat = choose_chat(model, chat, trust_remote_code)
+        self.window = window
+        self.options = {"trust_remote_code": trust_remote_code, "max_num_seqs": window} | options
+        self._llm: LLM | None = None
+        self._numbers = count()
+
+    def generate(self, requests: Iterable[Request], window: int | None = None) -> Iterator[Completion]:
+        self._llm = self._llm or _load(self.model, self.options)
+        engine = self._llm.llm_engine
+        source, size = iter(requests), window or AHEAD * self.window
+        waiting: deque[str] = deque()  # by vLLM's names, in order
+        running: dict[str, Request] = {}
+        done: dict[str, Completion] = {}
+        try:
+            while True:
+                while len(waiting) < size and (request := next(source, None)) is not None:
+                    name = str(next(self._numbers))
+                    waiting.append(name)
+                    if problem := _add(self._llm, name, request):
+                        done[name] = Completion(id=request.id, text=problem, finish_reason="error")
+                    else:
+                        running[name] = request
+                if not waiting:
+                    return
+                while waiting[0] not in done:
+                    for output in self._step():
+                        if output.finished and output.request_id in running:
+                            done[output.request_id] = _completion(running.pop(output.request_id), output)
+                yield done.pop(waiting.popleft())
+        finally:
+            if running and self._llm:
+                engine.abort_request(list(running))
+
+    def close(self) -> None:
+        if self._llm:
+            self._llm.llm_engine.engine_core.shutdown()
+            self._llm = None
+
+    def _step(self) -> list[RequestOutput]:
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        assert self._llm
+        try:
+            return cast("list[RequestOutput]", self._llm.llm_engine.step())
+        except EngineDeadError:
+            self.close()
+            raise EngineUnreachable(
+                f"{self.model}: vLLM's engine died, its own log above says why; run again to go on"
+            ) from None
+
+
+def _load(model: str, options: dict[str, Any]) -> LLM:
+    os.environ |= {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}  # vLLM reports home unless told not to
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    try:
+        from vllm import LLM
+        from vllm.platforms import current_platform
+    except ImportError as error:
+        raise not_installed("vllm", error) from error
+
+    defaults: dict[str, Any] = {
+        "load_format": "safetensors",
+        "generation_config": "vllm",  # not the model's own defaults: a request says all there is to say
+        "enable_prefix_caching": True,
+        "use_tqdm_on_load": False,
+    }
+    if current_platform.is_cpu():
+        defaults |= {"dtype": "float32", "enforce_eager": True, "kv_cache_memory_bytes": 2 << 30, "max_model_len": -1}
+    try:
+        return LLM(model, **defaults | options)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise load_error(model, error) from error
+
+
+def _add(llm: LLM, name: str, request: Request) -> str | None:
+    """Hand a request to vLLM, or say why it can't succeed."""
+    from vllm import SamplingParams
+    from vllm.exceptions import VLLMClientError
+    from vllm.inputs import tokens_input
+    from vllm.sampling_params import RequestOutputKind
+
+    sampling = request.sampling
+    try:
+        params = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            presence_penalty=sampling.presence_penalty,
+            max_tokens=sampling.max_tokens,
+            stop=list(sampling.stop),
+            seed=sampling.seed,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        llm.llm_engine.add_request(name, tokens_input(prompt_ids(llm.get_tokenizer(), request.prompt)), params)
+    except (ValueError, VLLMClientError) as error:
+        return str(error)
+    return None
+
+
+def _completion(request: Request, output: RequestOutput) -> Completion:
+    answer = output.outputs[0]
+    if answer.finish_reason not in ("stop", "length"):
+        return Completion(id=request.id, text=f"vLLM ended it early: {answer.finish_reason}", finish_reason="error")
+    return Completion(
+        id=request.id,
+        text=answer.text,
+        finish_reason="length" if answer.finish_reason == "length" else "stop",
+        prompt_tokens=len(output.prompt_token_ids or ()),
+        completion_tokens=len(answer.token_ids),
+    )

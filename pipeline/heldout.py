@@ -1,0 +1,158 @@
+"""Held-out tasks to evaluate on: a folder of Super-NaturalInstructions, or a JSONL file."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from pipeline.errors import SproutError
+from pipeline.task import Instance
+
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+class HeldOut(BaseModel):
+    """One instance of a task that was kept out of training, and every output that counts as right."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    task: str
+    category: str = ""
+    track: str = "default"
+    instruction: str
+    input: str = ""
+    outputs: tuple[str, ...] = Field(min_length=1)
+
+
+def read_heldout(path: Path | str, max_instances: int = 100, track: str = "default") -> tuple[HeldOut, ...]:
+    """Read the held-out instances of a folder or a JSONL file.
+
+    A folder is a copy of Super-NaturalInstructions: `splits/<track>/test_tasks.txt` names the tasks, and
+    `tasks/<name>.json` holds each. A line of a JSONL file has `instruction`, `input` and `output` or `outputs`, or
+    `instances` in their place, as a seed task has; and `id`, `task`, `category` and `track` if wanted.
+
+    Args:
+        max_instances: Of each task, from the first. The published figures are for 100.
+
+    Raises:
+        SproutError: naming the file, and the line or the task, of what cannot be read.
+    """
+    path = Path(path)
+    found = _read_folder(path, max_instances, track) if path.is_dir() else _read_lines(path, max_instances)
+    heldout = tuple(found)
+    if not heldout:
+        raise SproutError(f"{path}: no held-out instances in it; give a folder of tasks or a JSONL file")
+    seen: set[str] = set()
+    for instance in heldout:
+        if instance.id in seen:
+            raise SproutError(f"{path}: two instances have the id {instance.id}; give each its own")
+        seen.add(instance.id)
+    return heldout
+
+
+def _first(value: object) -> object:
+    return value[0] if isinstance(value, list) and value else value
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class _NaturalInstance(BaseModel):
+    id: str = ""
+    input: str = ""
+    output: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class _NaturalTask(BaseModel):
+    """A task file; of several definitions or categories the first one counts, as in Tk-Instruct."""
+
+    definition: Annotated[str, BeforeValidator(_first)] = Field(validation_alias="Definition")
+    category: Annotated[str, BeforeValidator(_first)] = Field(default="", validation_alias="Categories")
+    instances: tuple[_NaturalInstance, ...] = Field(validation_alias="Instances")
+
+
+class _Line(BaseModel):
+    id: str = ""
+    task: str = ""
+    category: str = ""
+    track: str = "default"
+    instruction: str
+    input: str = ""
+    outputs: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        default=(), validation_alias=AliasChoices("outputs", "output")
+    )
+    instances: tuple[Instance, ...] = ()
+
+
+def _read_folder(folder: Path, max_instances: int, track: str) -> Iterator[HeldOut]:
+    names = _read_text(folder / "splits" / track / "test_tasks.txt").split()
+    for name in names:
+        path = folder / "tasks" / f"{name}.json"
+        task = _parse(_NaturalTask, _read_text(path), f"{path}: task {name}")
+        for number, instance in enumerate(task.instances[:max_instances]):
+            yield HeldOut(
+                id=instance.id or f"{name}-{number}",
+                task=name,
+                category=task.category,
+                track=track,
+                instruction=task.definition.strip(),
+                input=instance.input,
+                outputs=instance.output,
+            )
+
+
+def _read_lines(path: Path, max_instances: int) -> Iterator[HeldOut]:
+    taken: Counter[str] = Counter()
+    for number, text in enumerate(_read_text(path).split("\n"), 1):
+        if not text.strip():
+            continue
+        line = _parse(_Line, text, f"{path}:{number}")
+        answers: list[tuple[str, tuple[str, ...]]] = [
+            (instance.input, (instance.output,)) for instance in line.instances
+        ]
+        if line.outputs:
+            answers.append((line.input, line.outputs))
+        if not answers:
+            raise SproutError(f"{path}:{number}: no output; give `output`, `outputs` or `instances`")
+        id = line.id or f"{path.stem}-{number}"
+        task = line.task or id
+        for position, (input, outputs) in enumerate(answers):
+            taken[task] += 1
+            if taken[task] <= max_instances:
+                yield HeldOut(
+                    id=f"{id}-{position}" if line.instances else id,
+                    task=task,
+                    category=line.category,
+                    track=line.track,
+                    instruction=line.instruction,
+                    input=input,
+                    outputs=outputs,
+                )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SproutError(
+            f"{path}: cannot be read ({error.strerror}); held-out tasks are a folder of Super-NaturalInstructions "
+            "(splits/default/test_tasks.txt, tasks/*.json) or a JSONL file"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SproutError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from None
+
+
+def _parse(kind: type[Kind], text: str, where: str) -> Kind:
+    try:
+        return kind.model_validate(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise SproutError(f"{where}: not JSON: {error.msg}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise SproutError(f"{where}: {field + ': ' if field else ''}{first['msg'].lower()}") from None

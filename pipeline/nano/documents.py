@@ -1,0 +1,86 @@
+"""The documents nano is pre-trained on: lists of tasks, tasks with worked examples, yes/no questions about tasks.
+
+They have the layouts of the prompts in prompts/, and never the format a model is tuned and tested in. No instruction
+that the model is evaluated on occurs in them.
+"""
+
+from collections.abc import Iterator
+from random import Random
+
+from pipeline.nano.heldout import heldout_instructions
+from pipeline.nano.words import (
+    CAPITALS,
+    COLORS,
+    COMPARATIVES,
+    KINDS,
+    OPPOSITES,
+    PLURALS,
+    SOUNDS,
+    SYNONYMS,
+    VERBS,
+    YOUNG,
+)
+from pipeline.nano.world import FAMILIES, LABELLED, write
+from pipeline.prompts import render
+from pipeline.task import Task
+
+MARK = "\0"
+
+
+def documents(random_seed: int | str) -> Iterator[str]:
+    """An endless stream; the same seed gives the same one."""
+    r = Random(f"documents:{random_seed}")
+    kinds = [task_list, classify, input_first, output_first, notes]
+    while True:
+        yield r.choices(kinds, [22, 12, 42, 18, 6])[0](r)
+
+
+def task_list(r: Random) -> str:
+    instructions = [task.instruction for task in draw(r, r.randint(9, 24), 0)]
+    if r.random() < 0.1:
+        return "\n".join(instructions)
+    return render("instructions", demos=instructions).rsplit("\n", 1)[0]
+
+
+def classify(r: Random) -> str:
+    return examples("classify", draw(r, r.randint(8, 24), 0))
+
+
+def input_first(r: Random) -> str:
+    tasks = draw(r, r.randint(4, 11), 4)
+    return examples("instances_input_first", [task for task in tasks if not task.is_classification or r.random() < 0.1])
+
+
+def output_first(r: Random) -> str:
+    return examples("instances_output_first", [t for t in draw(r, r.randint(4, 10), 5, labelled=True)])
+
+
+def examples(template: str, demos: list[Task]) -> str:
+    return render(template, demos=demos, instruction=MARK).split(f"Task: {MARK}")[0].rstrip("\n")
+
+
+def draw(r: Random, count: int, most: int, labelled: bool = False) -> list[Task]:
+    """Tasks of different families, each with one to `most` worked examples."""
+    names = LABELLED if labelled else list(FAMILIES)
+    tasks = []
+    for name in r.sample(names, min(count, len(names))):
+        task = write(name, r, r.choice([1, 2, 2, 3, 3, 4, 5][: most + 2]) if most else 1)
+        if task.instruction not in heldout_instructions():
+            tasks.append(task)
+    return tasks
+
+
+def notes(r: Random) -> str:
+    """Plain facts about the words of the world, one on a line."""
+    tables = [
+        ("the opposite is", OPPOSITES), ("the capital is", CAPITALS), ("one means many of it by", PLURALS),
+        ("its young is the", YOUNG), ("it says", SOUNDS), ("its color is", COLORS), ("it means", SYNONYMS),
+        ("in the past it is", VERBS), ("it is a kind of", {w: k for k, ws in KINDS.items() for w in ws}),
+        ("one can also be", {w: forms[0] for w, forms in COMPARATIVES.items()}),
+    ]  # fmt: skip
+    lines = []
+    for _ in range(r.randint(10, 30)):
+        fact, table = r.choice(tables)
+        word = r.choice(list(table))
+        lines.append(f"{word}: {fact} {table[word]}")
+    return "\n".join(lines)

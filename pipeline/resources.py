@@ -1,0 +1,25 @@
+"""Where the files that ship with the project are: prompts, seed tasks, the embedded model."""
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+NANO = PACKAGE / "nano" / "model"  # the embedded model
+HELDOUT = PACKAGE / "nano" / "heldout"  # the tasks it is evaluated on
+
+
+def folder(name: str) -> Path:
+    """The folder `prompts` or `seed_tasks`.
+
+    In a checkout it stands beside the package, in an installed wheel inside it. SPROUT_PROMPTS and SPROUT_SEED_TASKS
+    name another one.
+    """
+    if chosen := os.environ.get(f"SPROUT_{name.upper()}"):
+        return Path(chosen)
+    inside = PACKAGE / name
+    return inside if inside.is_dir() else PACKAGE.parent / name
+
+
+def shown(model: str) -> str:
+    """The name of a model in files and messages: the embedded one is nano wherever the project is installed."""
+    return "nano" if Path(model) == NANO else model

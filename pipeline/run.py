@@ -1,0 +1,161 @@
+"""A run is a list of stages and a folder with one file per stage."""
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.engines import Engine
+from pipeline.errors import SproutError
+from pipeline.resources import shown
+from pipeline.stage import Product, Run, Stage
+from pipeline.store import Store, to_line
+from pipeline.task import Task
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int, int], None]  # stage, how many are decided, kept, and wanted in all
+
+
+def run(
+    stages: Sequence[Stage | Product],
+    seeds: Sequence[Task],
+    engine: Engine,
+    folder: Path | str,
+    open_engine: Callable[[str], Engine] | None = None,
+    progress: Progress | None = None,
+) -> list[Task]:
+    """Run the stages in order and return the tasks that all of them keep.
+
+    The same call again goes on where the last one stopped, and returns at once when all is done.
+
+    Args:
+        open_engine: Opens an engine on another model, for products that compare models.
+        progress: Called with each task that is decided.
+
+    Raises:
+        SproutError: for settings, seeds or a model other than those `folder` was begun with, before the model is
+            loaded; for a stage that keeps nothing, with the reasons; and for whatever stops a stage.
+    """
+    context = Run(seeds=seeds, engine=engine, folder=Path(folder), open_engine=open_engine)
+    files = file_names(stages)
+    check_settings(stages, files, context)
+    tasks = list(seeds)
+    for stage in stages:
+        tasks = run_stage(stage, files[stage.name], tasks, context, progress)
+    return tasks
+
+
+def run_alone(
+    stage: Stage | Product, file: str, tasks: Sequence[Task], context: Run, progress: Progress | None = None
+) -> list[Task]:
+    """Run one stage on tasks from anywhere, under the same rules as in a whole run."""
+    check_settings([stage], {stage.name: file}, context)
+    return run_stage(stage, file, tasks, context, progress)
+
+
+def run_stage(
+    stage: Stage | Product, file: str, tasks: Sequence[Task], context: Run, progress: Progress | None
+) -> list[Task]:
+    if isinstance(stage, Product):
+        logger.info("%s: from %d tasks to %s", stage.name, len(tasks), context.folder / file)
+        stage.make(tasks, context)
+        return list(tasks)
+    return decide(stage, Store(context.folder / file), tasks, context, progress)
+
+
+def decide(stage: Stage, store: Store, tasks: Sequence[Task], context: Run, progress: Progress | None) -> list[Task]:
+    """Decide what is not decided yet, append it to the stage's file, and return all tasks it has kept."""
+    decided = store.load()
+    before = len(decided)
+    ids = {task.id for task in decided}
+    todo = [task for task in tasks if task.id not in ids]
+    kept = sum(task.kept for task in decided)
+    for task in store.extend(stage.decide(todo, tuple(decided), context)):
+        decided.append(task)
+        kept += task.kept
+        if progress:
+            progress(stage.name, len(decided), kept, getattr(stage, "num_tasks", len(tasks)))
+    check_all_decided(stage, tasks, decided)
+    reasons = Counter(task.rejected for task in decided if not task.kept)
+    earlier = f" ({before} before)" if before else ""
+    logger.info("%s: %d decided%s, %d kept%s", stage.name, len(decided), earlier, kept, listed(reasons))
+    if not kept:
+        raise SproutError(f"{store.path}: the stage {stage.name} kept none of {len(decided)} tasks{listed(reasons)}")
+    return [task for task in decided if task.kept]
+
+
+def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: Sequence[Task]) -> None:
+    """No task is lost or decided twice: what came in is what was kept plus what was rejected."""
+    counts = Counter(task.id for task in decided)
+    if twice := [id for id, count in counts.items() if count > 1]:
+        raise SproutError(f"stage {stage.name}: task {twice[0]} is decided {counts[twice[0]]} times; each may be once")
+    if stage.source:
+        return
+    if strange := counts.keys() - {task.id for task in tasks}:
+        raise SproutError(
+            f"stage {stage.name}: task {min(strange)} was not kept by the stage before; an earlier file was changed. "
+            f"Delete the files from this stage on to redo them"
+        )
+    if missing := len(tasks) - len(counts):
+        logger.warning("%s: %d tasks are undecided, their requests failed; run again to retry", stage.name, missing)
+
+
+def listed(reasons: Counter[str | None]) -> str:
+    total = sum(reasons.values())
+    return f", {total} rejected ({', '.join(f'{reason} {n}' for reason, n in reasons.most_common())})" if total else ""
+
+
+def file_names(stages: Iterable[Stage | Product | type[Stage] | type[Product]]) -> dict[str, str]:
+    """What each stage writes, by its name: 1_instructions.jsonl, 2_classify.jsonl, …, dataset, model."""
+    files: dict[str, str] = {}
+    number = 0
+    for stage in stages:
+        if stage.name in files:
+            raise SproutError(f"two stages are called {stage.name}; give each stage of a run a name of its own")
+        number += not stage.path
+        files[stage.name] = stage.path or f"{number}_{stage.name}.jsonl"
+    return files
+
+
+def check_settings(stages: Sequence[Stage | Product], files: dict[str, str], context: Run) -> None:
+    """Refuse to add to files that were written with other settings, their own or those of a stage before."""
+    path = context.folder / "settings.json"
+    model = {"model": shown(context.engine.model), "chat": context.engine.chat, "seeds": digest(context.seeds)}
+    before = read_settings(path)
+    for stage in stages:
+        old, new = before.get(stage.name, {}), {"file": files[stage.name]} | model | stage.settings()
+        changed = sorted(key for key in old | new if old.get(key) != new.get(key))
+        later = list(before)[list(before).index(stage.name) :] if old else []
+        stale = [file for name in later if (context.folder / (file := before[name]["file"])).exists()]
+        if changed and stale:
+            raise SproutError(
+                f"{context.folder} was begun with another {', '.join(changed)} in {stage.name}. Choose another "
+                f"folder, or delete {', '.join(stale)} to redo them"
+            )
+        before[stage.name] = new
+    try:
+        context.folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(before, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SproutError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
+
+
+def read_settings(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.exists():
+        return {}
+    try:
+        settings: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SproutError(f"{path}: not JSON ({error}); restore it, or choose another folder") from None
+    return settings
+
+
+def digest(tasks: Iterable[Task]) -> str:
+    hashed = hashlib.sha256()
+    for task in tasks:
+        hashed.update(to_line(task).encode())
+    return hashed.hexdigest()[:12]

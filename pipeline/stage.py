@@ -1,0 +1,63 @@
+"""What a stage is: tasks in, decided tasks out. And what a product is: kept tasks in, a folder out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline import prompts
+from pipeline.engines import Engine
+from pipeline.task import Task
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a stage works with besides tasks: the seed tasks, the engine, and the folder the run is written to."""
+
+    seeds: Sequence[Task]
+    engine: Engine
+    folder: Path
+    open_engine: Callable[[str], Engine] | None = None  # opens the same kind of engine on another model
+
+
+class Settings(BaseModel):
+    """The fields of a stage are its settings: frozen, and a misspelt one is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    path: ClassVar[str] = ""  # what a product writes, in the folder of the run; a stage writes <number>_<name>.jsonl
+    templates: ClassVar[tuple[str, ...]] = ()  # the prompts it uses, by name
+    growable: ClassVar[frozenset[str]] = frozenset()  # settings that may differ when a run goes on
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that bears on what this stage writes."""
+        fields = self.model_dump(mode="json", exclude=set(self.growable))
+        return {"stage": self.name} | fields | {f"{name}.jinja": prompts.digest(name) for name in self.templates}
+
+
+class Stage(Settings, ABC):
+    """One step of the pipeline; `decide` is its work."""
+
+    source: ClassVar[bool] = False  # it makes tasks of its own; the others decide each task of the stage before
+
+    @abstractmethod
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
+        """Yield each task once decided: filled in, or rejected with a reason.
+
+        Args:
+            todo: Tasks kept by the stage before that this one has not decided yet.
+            done: Tasks this stage decided in earlier, interrupted runs, in the order they were decided.
+            run: Seeds, engine and folder.
+        """
+
+
+class Product(Settings, ABC):
+    """What the kept tasks are turned into, at the end of a run: a dataset, a tuned model, an evaluation."""
+
+    @abstractmethod
+    def make(self, tasks: Sequence[Task], run: Run) -> None:
+        """Write `run.folder / path`. The same tasks and settings give the same product; a finished one is kept."""

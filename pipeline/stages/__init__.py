@@ -1,0 +1,14 @@
+"""The stages and products, in order. The list is the pipeline."""
+
+from pipeline.stage import Product, Stage
+from pipeline.stages.classify import Classify
+from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.export import Export
+from pipeline.stages.filter import Filter
+from pipeline.stages.instances import Instances
+from pipeline.stages.instructions import Instructions
+from pipeline.stages.train import Train
+
+STAGES: list[type[Stage] | type[Product]] = [Instructions, Classify, Instances, Filter, Export, Train, Evaluate]
+
+__all__ = ["STAGES", "Classify", "Evaluate", "Export", "Filter", "Instances", "Instructions", "Train"]

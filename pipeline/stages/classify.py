@@ -1,0 +1,52 @@
+"""Ask whether a task is a classification: it decides how its instances are written."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from pipeline.demos import pick, shuffled
+from pipeline.engines import Sampling, ask
+from pipeline.prompts import render
+from pipeline.seeds import labelled
+from pipeline.stage import Run, Stage
+from pipeline.task import Task
+
+ANSWER = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
+
+
+class Classify(Stage):
+    """Few-shot, with demos from the seed set: 12 classification tasks and 19 others, as in Self-Instruct (its code)."""
+
+    name: ClassVar[str] = "classify"
+    templates: ClassVar[tuple[str, ...]] = ("classify",)
+
+    num_classification_demos: int = Field(default=12, ge=0)
+    num_other_demos: int = Field(default=19, ge=0)
+    random_seed: int = 0
+    sampling: Sampling = Sampling(temperature=0, max_tokens=8, stop=("\n", "Task:"))
+
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
+        kinds = {kind for kind in (True, False) if labelled(run.seeds, kind)}
+        if len(kinds) == 1:  # nothing to choose between, so nothing to ask
+            yield from (task.update(is_classification=True in kinds) for task in todo)
+            return
+        demos = self.demos(run.seeds)
+        for task, completion in ask(run.engine, todo, lambda task: self.prompt(task, demos), self.sampling):
+            answer = parse_answer(completion.text)
+            yield task.reject("unclear_answer") if answer is None else task.update(is_classification=answer)
+
+    def demos(self, seeds: Sequence[Task]) -> list[Task]:
+        yes = pick(labelled(seeds, True), self.num_classification_demos, f"{self.random_seed}:classify")
+        no = pick(labelled(seeds, False), self.num_other_demos, f"{self.random_seed}:classify")
+        return shuffled(yes + no, f"{self.random_seed}:classify")
+
+    def prompt(self, task: Task, demos: Sequence[Task]) -> str:
+        return render("classify", demos=demos, instruction=task.instruction)
+
+
+def parse_answer(text: str) -> bool | None:
+    """Whether the answer begins with yes or no; None if with neither."""
+    found = ANSWER.match(text)
+    return found[1].lower() == "yes" if found else None

@@ -1,0 +1,105 @@
+"""Write the kept tasks as a dataset, in the formats trainers read."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from pipeline import export
+from pipeline.errors import SproutError
+from pipeline.stage import Product, Run
+from pipeline.task import Task
+
+
+class Export(Product):
+    """A folder with each format as JSONL and Parquet, its figures in dataset.json, and a card that names the formats.
+
+    `load_dataset("<run>/dataset", "messages")` reads it. Row ids are the task's id and the number of the instance.
+    """
+
+    name: ClassVar[str] = "export"
+    path: ClassVar[str] = "dataset"
+
+    formats: tuple[export.Format, ...] = Field(default=("prompt_completion", "messages", "alpaca"), min_length=1)
+    encoding: export.Encoding = "random"
+    input_noise: bool = False
+    include_seeds: bool = True
+    random_seed: int = 0
+
+    def make(self, tasks: Sequence[Task], run: Run) -> None:
+        folder = run.folder / self.path
+        chosen = [*tasks, *(run.seeds if self.include_seeds else ())]
+        rows = export.rows(chosen, encoding=self.encoding, random_seed=self.random_seed, input_noise=self.input_noise)
+        if not rows:
+            raise SproutError(f"{folder}: nothing to export: none of the {len(chosen)} kept tasks has an instance")
+        fingerprint = digest(self.settings(), [row.model_dump() for row in rows])
+        if read_record(folder / "dataset.json").get("fingerprint") == fingerprint:
+            return
+        figures = export.counts(chosen, rows) | {"settings": self.settings(), "fingerprint": fingerprint}
+        partial = empty_folder(folder.with_name(f"{folder.name}.partial"))
+        for name in self.formats:
+            write_rows(partial, name, map(export.FORMATS[name], rows))
+        write_record(partial / "dataset.json", figures)
+        (partial / "README.md").write_text(card(self.formats, figures), encoding="utf-8")
+        put_in_place(partial, folder)
+
+
+def write_rows(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Write `name`.jsonl and `name`.parquet.
+
+    Not with `Dataset.to_json`, which puts a backslash before every slash, and without its cache in the user's home.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = list(rows)
+    with (folder / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / f"{name}.parquet")
+
+
+def card(formats: Sequence[str], figures: Mapping[str, Any]) -> str:
+    configs = "".join(f"- config_name: {name}\n  data_files: {name}.parquet\n" for name in formats)
+    text = f"{figures['instances']} instances of {figures['tasks']} tasks, made with Sprout."
+    return f"---\nconfigs:\n{configs}---\n\n{text}\nSettings and figures are in dataset.json.\n"
+
+
+def digest(*parts: object) -> str:
+    """A short hash of what a product is made from: the same hash, the same product."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record a finished product holds about itself; empty where there is none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a JSON file at once, so that one that exists is whole."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def empty_folder(path: Path) -> Path:
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
+def put_in_place(made: Path, folder: Path) -> None:
+    """Rename a finished folder to its name; one that is there already goes."""
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    made.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

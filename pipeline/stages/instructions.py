@@ -1,0 +1,179 @@
+"""Bootstrap new instructions from a pool that starts as the seeds and grows by what is kept."""
+
+import random
+import re
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from pydantic import Field, model_validator
+
+from pipeline.engines import Completion, Request, Sampling, request
+from pipeline.errors import SproutError
+from pipeline.filters import INSTRUCTION_FILTERS, first_reason, starts_non_ascii
+from pipeline.novelty.rouge import RougeIndex
+from pipeline.prompts import render
+from pipeline.stage import Run, Stage
+from pipeline.task import Task, new_id
+
+
+class Instructions(Stage):
+    """Writes tasks that have an instruction and nothing else, until `num_tasks` are kept.
+
+    The prompt of request k is built from the pool as it stood after completion k - `window`, so what comes out depends
+    on seeds, settings and completions alone, never on timing. Defaults are those of Self-Instruct (its published code).
+    """
+
+    name: ClassVar[str] = "instructions"
+    templates: ClassVar[tuple[str, ...]] = ("instructions",)
+    growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience"})
+    source: ClassVar[bool] = True
+
+    num_tasks: int = Field(default=1000, ge=1)
+    num_demos: int = Field(default=8, ge=1)  # shown in a prompt
+    num_generated_demos: int = Field(default=2, ge=0)  # of them, how many the model wrote, once there are some
+    max_rouge: float = Field(default=0.7, gt=0, lt=1)  # ROUGE-L F1; above it a text is not new, exactly at it is
+    window: int = Field(default=64, ge=1)  # requests in flight
+    patience: int = Field(default=300, ge=1)  # requests in a row without a new task before giving up
+    english: bool = True  # reject what begins with a character outside ASCII
+    random_seed: int = 0
+    sampling: Sampling = Sampling(
+        temperature=0.7, top_p=0.5, presence_penalty=2, max_tokens=1024, stop=("\n\n", "\n16.", "\n16 .")
+    )
+
+    @model_validator(mode="after")
+    def _check_demos(self) -> "Instructions":
+        if self.num_generated_demos > self.num_demos:
+            raise ValueError(f"num_generated_demos {self.num_generated_demos} is more than num_demos {self.num_demos}")
+        return self
+
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
+        pool = Pool(self, run.seeds, done)
+        asked: deque[tuple[Task, ...]] = deque()  # the demos of each request in flight
+        first = position = pool.next_request
+        known = {task.id for task in done}
+
+        def requests() -> Iterator[Request]:
+            for number in range(first, first + 10**9):
+                asked.append(demos := pool.demos(number))
+                sampling = self.sampling.model_copy(update={"seed": self.sampling_seed(number)})
+                yield request(run.engine, f"{self.name}-{number}", self.prompt(demos), sampling)
+
+        completions = run.engine.generate(requests(), self.window)
+        while pool.num_kept < self.num_tasks:
+            if pool.idle >= self.patience:
+                raise SproutError(pool.stuck())
+            for task in self.parse(next(completions), asked.popleft(), position):
+                if pool.num_kept < self.num_tasks and task.id not in known:
+                    yield pool.decide(task)
+            pool.close(position)
+            position += 1
+        if close := getattr(completions, "close", None):
+            close()
+
+    def prompt(self, demos: Sequence[Task]) -> str:
+        return render("instructions", demos=[" ".join(task.instruction.split()).rstrip(":") for task in demos])
+
+    def sampling_seed(self, number: int) -> int:
+        return random.Random(f"{self.random_seed}:sampling:{number}").getrandbits(31)
+
+    def parse(self, completion: Completion, demos: Sequence[Task], position: int) -> Iterator[Task]:
+        """The tasks of one completion, at least one: what cannot be used is there too, with its reason."""
+        shown = tuple(task.id for task in demos)
+        cut = completion.finish_reason == "length"
+        items = [] if completion.finish_reason == "error" else parse_list(completion.text)
+        for number, text in enumerate(items or [""]):
+            task = Task(
+                id=new_id(self.name, self.random_seed, position, number, *shown, text),
+                instruction=text, demos=shown, meta={"request": position, "item": number},
+            )  # fmt: skip
+            if completion.finish_reason == "error":
+                task = task.reject("request_failed")
+            elif cut and number == len(items) - 1:
+                task = task.reject("cut_off")
+            yield task
+
+
+class Pool:
+    """The seeds and what was kept so far, with the request each came from."""
+
+    def __init__(self, stage: Instructions, seeds: Sequence[Task], done: Sequence[Task]) -> None:
+        self.stage, self.seeds = stage, seeds
+        self.filters = [check for check in INSTRUCTION_FILTERS if stage.english or check is not starts_non_ascii]
+        self.generated: list[Task] = []
+        self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
+        self.reasons: Counter[str] = Counter()
+        self.idle = self.num_kept = 0
+        self.index = RougeIndex((task.instruction for task in seeds), stage.max_rouge)
+        for task in done:
+            number = _request(task)
+            while len(self.visible) < number:
+                self.close(len(self.visible))
+            self._count(task)
+        # The last request may have been interrupted in the middle: it is asked again, its decided items are skipped.
+        self.next_request = len(self.visible)
+
+    def close(self, number: int) -> None:
+        """All items of request `number` are decided."""
+        before = self.visible[-1] if self.visible else 0
+        self.visible.append(len(self.generated))
+        self.idle = 0 if len(self.generated) > before else self.idle + 1
+
+    def demos(self, number: int) -> tuple[Task, ...]:
+        """Those to show in request `number`, in random order: 6 seeds and 2 generated tasks, once there are some."""
+        rng = random.Random(f"{self.stage.random_seed}:{number}")
+        last = number - self.stage.window
+        known = self.visible[last] if last >= 0 else 0
+        num_new = min(self.stage.num_generated_demos, known)
+        new = [self.generated[i] for i in rng.sample(range(known), num_new)]
+        old = rng.sample(self.seeds, min(self.stage.num_demos - num_new, len(self.seeds)))
+        return tuple(rng.sample(new + old, len(new) + len(old)))
+
+    def decide(self, task: Task) -> Task:
+        if task.kept:
+            task = self._judge(task)
+        self._count(task, add=False)
+        return task
+
+    def _judge(self, task: Task) -> Task:
+        if reason := first_reason(task, self.filters):
+            return task.reject(reason)
+        score, text = self.index.nearest(task.instruction)
+        if text is not None:
+            return task.score(rouge_l=round(score, 4)).update(meta=task.meta | {"nearest": text}).reject("not_new")
+        self.index.add(task.instruction)
+        return task
+
+    def _count(self, task: Task, add: bool = True) -> None:
+        self.reasons[task.rejected or "kept"] += 1
+        if task.kept:
+            self.generated.append(task)
+            self.num_kept += 1
+            if add:
+                self.index.add(task.instruction)
+
+    def stuck(self) -> str:
+        counts = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common() if reason != "kept")
+        return (
+            f"instructions: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
+            f"{self.stage.num_tasks} (rejected: {counts or 'none'}). Ask for fewer tasks, raise max_rouge, or sample "
+            f"with a higher temperature"
+        )
+
+
+def _request(task: Task) -> int:
+    number = task.meta.get("request")
+    if not isinstance(number, int):
+        raise SproutError(f"instructions: task {task.id} does not say which request it is from; its file was edited")
+    return number
+
+
+ITEM = re.compile(r"(?:^|\n)[ \t]*(?:\*\*)?\d+[ \t]?[.)](?:\*\*)?(?:[ \t]+|$)")
+
+
+def parse_list(text: str) -> list[str]:
+    """The items of a numbered list that goes on where the prompt ended, with the case and words of the text.
+
+    White space is collapsed. The first item need not have a number, since the prompt ends with it.
+    """
+    return [item for piece in ITEM.split(text) if (item := " ".join(piece.split()))]

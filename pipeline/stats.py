@@ -1,0 +1,50 @@
+"""What became of every candidate of a run, stage by stage."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from pipeline.errors import SproutError
+from pipeline.task import read_tasks
+
+
+def funnel(folder: Path) -> dict[str, Counter[str]]:
+    """By stage: how many tasks it kept, and how many it rejected for each reason; read one task at a time.
+
+    Raises:
+        SproutError: if the folder holds no stage file.
+    """
+    paths = sorted(folder.glob("[0-9]*_*.jsonl"), key=lambda path: int(path.stem.split("_")[0]))
+    if not paths:
+        raise SproutError(
+            f"{folder}: holds no run; give the folder that a run was written to, such as outputs/quickstart"
+        )
+    counts = {}
+    for path in paths:
+        counts[path.stem.split("_", 1)[1]] = Counter(task.rejected or "kept" for task in read_tasks(path))
+    return counts
+
+
+def show(folder: Path) -> str:
+    """The funnel as text: in each line, what was decided is what was kept plus what was rejected."""
+    lines = [f"{'stage':<14}{'decided':>9}{'kept':>9}{'rejected':>10}   reasons"]
+    for stage, counts in funnel(folder).items():
+        total, kept = counts.total(), counts["kept"]
+        reasons = ", ".join(f"{reason} {n}" for reason, n in counts.most_common() if reason != "kept")
+        lines.append(f"{stage:<14}{total:>9,}{kept:>9,}{total - kept:>10,}   {reasons}".rstrip())
+    return "\n".join(lines)
+
+
+def summary(folder: Path) -> str:
+    """What a run has come to, where it is, and what can be done with it."""
+    from pipeline.stages.evaluate import table
+
+    parts = [show(folder)] if any(folder.glob("[0-9]*_*.jsonl")) else []
+    if (folder / "evaluation.json").is_file():
+        parts.append(table(json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))))
+    places = {
+        "dataset": "the dataset, in every format",
+        "model": "the tuned model; `vllm serve` and transformers load it",
+    }
+    lines = [f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()]
+    return "\n\n".join([*parts, "\n".join([*lines, f"sprout stats {folder}  what was kept and rejected, by reason"])])

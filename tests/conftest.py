@@ -1,0 +1,93 @@
+"""Toys that stand for the real things: a scripted model and a few seed tasks."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline import Instance, Request, Task
+from pipeline.engines.scripted import Scripted
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+VERBS = [
+    "Describe",
+    "Compare",
+    "Explain",
+    "Summarize",
+    "Translate",
+    "Rewrite",
+    "Improve",
+    "Check",
+    "List",
+    "Name",
+    "Rank",
+    "Invent",
+]
+NOUNS = [
+    "river",
+    "engine",
+    "poem",
+    "contract",
+    "recipe",
+    "market",
+    "planet",
+    "garden",
+    "library",
+    "violin",
+    "bridge",
+    "storm",
+    "glacier",
+    "debate",
+]
+
+
+def invent(prompt: str, count: int = 4) -> str:
+    """A continuation of the numbered list in the prompt, the same for the same prompt."""
+    number = int(prompt.rsplit("\n", 1)[-1].removesuffix("."))
+    noise = [int(c, 16) for c in hashlib.sha256(prompt.encode()).hexdigest()]
+    items = []
+    for i in range(count):
+        a, b, c, d = noise[4 * i : 4 * i + 4]
+        nouns = f"{NOUNS[b % 14]} {NOUNS[(b + c) % 14]} {NOUNS[(3 * c + d) % 14]} {NOUNS[(5 * d + a) % 14]}"
+        items.append(f"{VERBS[a % 12]} the {nouns} number {a * 16 + b} for {c * 256 + d} readers")
+    return " " + "\n".join(f"{number + i}. {item}" if i else item for i, item in enumerate(items))
+
+
+def answer(request: Request) -> str:
+    """Invents instructions, calls about a third of them classification, and gives every task two instances."""
+    prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[-1]["content"]
+    if prompt.endswith("."):
+        return invent(prompt)
+    if prompt.endswith("Classification:"):
+        return " Yes" if hashlib.sha256(prompt.encode()).digest()[0] % 3 == 0 else " No"
+    if prompt.endswith("Class label:"):
+        return " good\nInput: It works.\nClass label: bad\nInput: It broke."
+    return "\nInput: one\nOutput: eins\nExample 2\nInput: two\nOutput: zwei"
+
+
+@pytest.fixture
+def model() -> Scripted:
+    return Scripted(answer)
+
+
+@pytest.fixture
+def seeds() -> list[Task]:
+    plain = [
+        Task(
+            id=f"seed_{n}",
+            instruction=f"{VERBS[n]} what a {NOUNS[n]} and a {NOUNS[n + 1]} have in common",
+            is_classification=n % 4 == 0,
+            instances=(Instance(input=f"case {n}", output=f"result {n}"),),
+        )
+        for n in range(12)
+    ]
+    return plain
+
+
+@pytest.fixture
+def seed_file(seeds: list[Task], tmp_path: Path) -> Path:
+    path = tmp_path / "seeds.jsonl"
+    path.write_text("".join(task.model_dump_json(exclude_defaults=True) + "\n" for task in seeds), encoding="utf-8")
+    return path

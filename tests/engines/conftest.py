@@ -1,0 +1,59 @@
+"""Tiny random models, saved as any other model is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SENTENCES = [
+    "Give three tips for staying healthy.",
+    "Write a short story about a fox and a crow.",
+    "Translate the sentence into French: I would like a cup of tea, please.",
+    "Classify the sentiment of the review as positive or negative.",
+    "Task: sort the numbers 3, 1, 4, 1, 5, 9, 2 and 6.\nOutput: 1, 1, 2, 3, 4, 5, 6, 9\n",
+    "Come up with a series of tasks:\n1. Explain why the sky is blue.\n2. Name the capital of Peru.\n",
+    "Is it possible to finish the job by noon? Answer with yes or no.\n\nYes, quite easily!",
+]
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_model(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="session")
+def chat_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_model(tmp_path_factory.mktemp("chat"), chat_template=CHAT_TEMPLATE)
+
+
+def save_model(folder: Path, chat_template: str | None = None, **config: int) -> str:
+    """A random Llama of two layers and 64 dimensions, with a tokenizer of plain ASCII."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = [chr(code) for code in range(33, 127)] + ["Ġ", "Ċ"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=["<|end|>"], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(SENTENCES * 3, trainer)
+    fast: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, eos_token="<|end|>", chat_template=chat_template
+    )
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    settings: dict[str, Any] = {
+        "vocab_size": len(fast), "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 256,
+        "initializer_range": 0.2, "bos_token_id": None, "eos_token_id": 0,
+    } | config  # fmt: skip
+    net: Any = LlamaForCausalLM(LlamaConfig(**settings))  # type: ignore[no-untyped-call]
+    net.save_pretrained(folder)
+    return str(folder)

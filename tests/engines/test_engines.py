@@ -1,0 +1,227 @@
+"""What every engine promises, held against all of them: scripted, transformers, vLLM in this process and served."""
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from pipeline.engines import Completion, Engine, Prompt, Request, Sampling
+from pipeline.engines.scripted import Scripted
+from pipeline.engines.server import Server
+from pipeline.engines.transformers import Transformers
+from pipeline.engines.vllm import VLLM
+
+# A part of torch that vLLM imports.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+WINDOW = 8
+MODELS = ["transformers", pytest.param("vllm", marks=pytest.mark.vllm), pytest.param("server", marks=pytest.mark.vllm)]
+SMALL = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512}  # what makes vLLM start fast
+PROMPTS = ["Give three tips", "Task: sort the numbers", "Write a short story about a fox", "Yes,", "Is it", "3, 1, 4"]
+
+
+@pytest.fixture(scope="session")
+def vllm_server(chat_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The url of a real server, which may still be starting: `ready` waits for it."""
+    if not find_spec("vllm"):
+        pytest.skip("vllm is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", chat_model]
+    command += [
+        "--served-model-name",
+        "tiny",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--generation-config",
+        "vllm",
+    ]
+    command += ["--dtype", "float32", "--enforce-eager"]
+    command += [word for name, value in SMALL.items() for word in ("--" + name.replace("_", "-"), str(value))]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | quiet)
+    yield f"http://127.0.0.1:{port}/v1"
+    process.terminate()
+    process.wait(60)
+
+
+def ready(url: str, seconds: float = 400) -> str:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(url + "/models", timeout=5):
+                return url
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    raise TimeoutError(f"{url} did not start within {seconds:.0f} s")
+
+
+def start(name: str, request: pytest.FixtureRequest) -> Any:
+    if name == "scripted":
+        return Scripted(lambda request: f"answer to {request.prompt}", window=WINDOW)
+    model = request.getfixturevalue("chat_model")
+    if name == "transformers":
+        return Transformers(model, window=WINDOW, dtype="float64")
+    url = request.getfixturevalue("vllm_server")  # it starts while vLLM starts here
+    if name == "server":
+        return Server("tiny", ready(url), window=WINDOW)
+    return VLLM(model, window=WINDOW, **SMALL)
+
+
+@pytest.fixture(scope="session")
+def started(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    engines: dict[str, Any] = {}
+    yield engines
+    for engine in engines.values():
+        if not isinstance(engine, Scripted):
+            engine.close()
+
+
+@pytest.fixture(params=["scripted", *MODELS])
+def engine(request: pytest.FixtureRequest, started: dict[str, Any]) -> Engine:
+    if request.param not in started:
+        started[request.param] = start(request.param, request)
+    found: Engine = started[request.param]
+    return found
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest, started: dict[str, Any]) -> Engine:
+    if request.param not in started:
+        started[request.param] = start(request.param, request)
+    found: Engine = started[request.param]
+    return found
+
+
+@pytest.fixture(scope="session")
+def oracle(chat_model: str) -> Transformers:
+    """What the others are held against."""
+    return Transformers(chat_model, dtype="float64")
+
+
+def ask(engine: Engine, prompts: list[Prompt], **sampling: Any) -> list[Completion]:
+    settings = Sampling(**({"temperature": 0.0, "max_tokens": 24} | sampling))
+    return list(
+        engine.generate(Request(id=str(n), prompt=prompt, sampling=settings) for n, prompt in enumerate(prompts))
+    )
+
+
+def varied(count: int) -> Iterator[Request]:
+    for number in range(count):
+        sampling = Sampling(max_tokens=1 + number * 7 % 20, seed=number)
+        yield Request(id=f"r{number}", prompt=PROMPTS[number % len(PROMPTS)], sampling=sampling)
+
+
+def test_completions_come_in_the_order_of_the_requests(engine: Engine) -> None:
+    assert [completion.id for completion in engine.generate(varied(30))] == [f"r{number}" for number in range(30)]
+
+
+@pytest.mark.parametrize("window", [1, 3, 8, 20])
+def test_a_request_is_not_pulled_before_the_completion_a_window_earlier_is_handed_out(
+    engine: Engine, window: int
+) -> None:
+    handed_out = 0
+    seen: list[int] = []
+
+    def requests() -> Iterator[Request]:
+        for request in varied(30):
+            seen.append(handed_out)
+            yield request
+
+    for _ in engine.generate(requests(), window=window):
+        handed_out += 1
+    assert handed_out == 30
+    assert all(out >= number - window + 1 for number, out in enumerate(seen))
+
+
+def test_an_endless_stream_can_be_left_and_the_engine_asked_again(engine: Engine) -> None:
+    endless = (request for _ in itertools.repeat(0) for request in varied(5))
+    completions = engine.generate(endless, window=4)
+    first = list(itertools.islice(completions, 6))
+    completions.close()  # type: ignore[attr-defined]
+    assert [completion.id for completion in first] == ["r0", "r1", "r2", "r3", "r4", "r0"]
+    assert [completion.id for completion in engine.generate(varied(10))] == [f"r{number}" for number in range(10)]
+
+
+def test_no_requests_bring_no_completions(engine: Engine) -> None:
+    assert list(engine.generate([])) == []
+
+
+def test_a_text_ends_before_the_first_stop_string(model: Engine) -> None:
+    (whole,) = ask(model, ["Give three tips"])
+    late, early = whole.text[12:14], whole.text[7:9]
+    (cut,) = ask(model, ["Give three tips"], stop=(late, early))
+    assert cut.text == whole.text[: whole.text.index(early)]
+    assert cut.finish_reason == "stop"
+    assert cut.completion_tokens < whole.completion_tokens
+
+
+def test_a_text_that_is_cut_says_so_and_tokens_are_counted(model: Engine) -> None:
+    (completion,) = ask(model, ["Give three tips"], max_tokens=5)
+    assert (completion.finish_reason, completion.completion_tokens) == ("length", 5)
+    assert completion.prompt_tokens == 3
+
+
+def test_more_tokens_than_fit_are_cut_to_what_fits(model: Engine) -> None:
+    short, long = ask(model, ["Give three tips", " tea" * 240], max_tokens=300)
+    assert short.finish_reason in ("length", "stop")
+    assert long.finish_reason == "length"
+    assert long.prompt_tokens + long.completion_tokens == 256
+
+
+def test_a_prompt_that_is_too_long_is_an_error_that_stops_no_other(model: Engine) -> None:
+    completions = ask(model, ["Give three tips", "three tips " * 300, "Yes,"])
+    assert [completion.finish_reason == "error" for completion in completions] == [False, True, False]
+    assert "256" in completions[1].text
+
+
+def test_the_seed_decides_the_sample(model: Engine) -> None:
+    request = next(varied(1))
+    seeds = [7, 8, 9, 7, 8, 9]
+    requests = [
+        request.model_copy(update={"sampling": Sampling(temperature=1.0, top_p=0.95, max_tokens=20, seed=seed)})
+        for seed in seeds
+    ]
+    texts = [completion.text for completion in model.generate(requests)]
+    assert texts[:3] == texts[3:]
+    assert len(set(texts)) == 3
+
+
+def test_without_a_seed_samples_differ(model: Engine) -> None:
+    assert len({completion.text for completion in ask(model, ["Yes,"] * 6, temperature=1.0)}) > 1
+
+
+def test_a_narrow_nucleus_leaves_the_likeliest_token(model: Engine) -> None:
+    assert ask(model, [*PROMPTS], temperature=1.0, top_p=0.0001, seed=1) == ask(model, [*PROMPTS])
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.5])
+def test_greedy_texts_are_the_same_in_every_engine(model: Engine, oracle: Transformers, penalty: float) -> None:
+    assert ask(model, [*PROMPTS], presence_penalty=penalty) == ask(oracle, [*PROMPTS], presence_penalty=penalty)
+
+
+def test_messages_go_through_the_chat_template(model: Engine) -> None:
+    assert model.chat
+    messages, completion = ask(model, [({"role": "user", "content": "Hello"},), "<|user|>Hello\n<|assistant|>"])
+    assert messages.text == completion.text
+    assert messages.prompt_tokens == completion.prompt_tokens
+
+
+def test_an_engine_that_was_closed_starts_again_when_asked(chat_model: str) -> None:
+    engine = Transformers(chat_model)
+    before = ask(engine, ["Yes,"])
+    engine.close()
+    assert ask(engine, ["Yes,"]) == before

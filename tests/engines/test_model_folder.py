@@ -1,0 +1,107 @@
+"""A model folder that will not do is told so before anything heavy is imported."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.engines.model_folder import check_model, choose_chat, is_hub_name
+from pipeline.errors import SproutError
+
+FILES = {"config.json": "{}", "tokenizer.json": "{}", "tokenizer_config.json": "{}", "model.safetensors": ""}
+INDEX = '{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}'
+Save = Callable[[dict[str, str]], str]
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    def write(files: dict[str, str]) -> str:
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        return str(tmp_path)
+
+    return write
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: text for name, text in FILES.items() if name not in names}
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (without("config.json"), "has no config.json"),
+        (without("config.json") | {"adapter_config.json": "{}"}, "only a LoRA adapter"),
+        (without("tokenizer.json"), "has no tokenizer"),
+        (without("model.safetensors"), "holds no weights"),
+        (without("model.safetensors") | {"pytorch_model.bin": ""}, "only pickled weights"),
+        (
+            without("model.safetensors") | {"model-1-of-2.safetensors": "", "model.safetensors.index.json": INDEX},
+            r"lacks model-2-of-2.safetensors \(1 of 2 parts\)",
+        ),
+    ],
+)
+def test_a_folder_that_lacks_something_is_refused(save: Save, files: dict[str, str], reason: str) -> None:
+    with pytest.raises(SproutError, match=reason):
+        check_model(save(files))
+
+
+def test_a_whole_folder_is_accepted(save: Save) -> None:
+    check_model(save(FILES))
+
+
+def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SproutError, match="is no folder here"):
+        check_model(str(tmp_path / "missing"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SproutError, match="is a file"):
+        check_model(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("Qwen/Qwen2.5-0.5B", True),
+        ("pipeline/nothing", False),  # pipeline is a folder here, so this is a path misspelt
+        ("models", False),
+        ("./models/a", False),
+        ("/models/a", False),
+        ("a/b/c", False),
+    ],
+)
+def test_a_name_on_the_hub_is_told_from_a_path(model: str, expected: bool) -> None:
+    assert is_hub_name(model) is expected
+
+
+@pytest.mark.parametrize(
+    ("files", "chat"),
+    [
+        ({}, False),
+        ({"chat_template.jinja": "{{ messages }}"}, True),
+        ({"tokenizer_config.json": '{"chat_template": "{{ messages }}"}'}, True),
+    ],
+)
+def test_chat_is_chosen_by_the_template(save: Save, files: dict[str, str], chat: bool) -> None:
+    model = save(FILES | files)
+    assert choose_chat(model, None) is chat
+    assert choose_chat(model, False) is False
+
+
+def test_a_template_that_is_not_there_cannot_be_forced(save: Save) -> None:
+    with pytest.raises(SproutError, match="has no chat template"):
+        choose_chat(save(FILES), True)
+
+
+def test_the_engines_are_checked_without_importing_anything_heavy(save: Save) -> None:
+    code = (
+        "import sys\n"
+        "from pipeline.engines.transformers import Transformers\n"
+        "from pipeline.engines.vllm import VLLM\n"
+        "from pipeline.engines.server import Server\n"
+        f"Transformers({save(FILES)!r}), VLLM({save(FILES)!r})\n"
+        "print([name for name in ('torch', 'transformers', 'vllm', 'openai') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

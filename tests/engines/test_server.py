@@ -1,0 +1,324 @@
+"""The server engine against a small server of our own, that fails in the ways servers fail."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from pipeline.engines import Completion, Request, Sampling
+from pipeline.engines.server import Server
+from pipeline.errors import EngineUnreachable, SproutError
+
+NO_TEMPLATE = (
+    "As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat template if the "
+    "tokenizer does not define one."
+)
+
+
+@dataclass
+class Answer:
+    """How to answer once: a status with headers, after a while; status 0 drops the connection."""
+
+    status: int = 200
+    message: str = "sorry"
+    headers: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    finish_reason: str = "stop"
+
+
+Plan = Callable[[int, dict[str, Any]], Answer]  # from how often this prompt came before, and the request
+
+
+class StandIn(ThreadingHTTPServer):
+    """Completes every prompt with `echo PROMPT`, unless the plan says otherwise."""
+
+    daemon_threads = True
+
+    def __init__(self, plan: Plan, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.plan = plan
+        self.lock = threading.Lock()
+        self.tries: dict[str, int] = {}
+        self.calls: list[tuple[float, str, dict[str, Any], str]] = []  # when, path, body, key
+        self.at_once = self.most_at_once = 0
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: StandIn
+
+    def do_GET(self) -> None:
+        self.send(200, {"object": "list", "data": [{"id": "tiny", "object": "model", "created": 0, "owned_by": "us"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        prompt = body.get("prompt") or body["messages"][-1]["content"]
+        stand_in = self.server
+        with stand_in.lock:
+            tried = stand_in.tries.get(prompt, 0)
+            stand_in.tries[prompt] = tried + 1
+            stand_in.calls.append((time.monotonic(), self.path, body, self.headers["Authorization"]))
+            stand_in.at_once += 1
+            stand_in.most_at_once = max(stand_in.most_at_once, stand_in.at_once)
+        answer = stand_in.plan(tried, body)
+        time.sleep(answer.seconds)
+        with stand_in.lock:
+            stand_in.at_once -= 1
+        if not answer.status:
+            self.close_connection = True
+        elif answer.status >= 400:
+            self.send(answer.status, {"error": {"message": answer.message}}, answer.headers)
+        else:
+            choice = {"index": 0, "finish_reason": answer.finish_reason, "logprobs": None}
+            text = {"text": f"echo {prompt}"} if "prompt" in body else {
+                "message": {"role": "assistant", "content": f"echo {prompt}"}
+            }  # fmt: skip
+            usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+            made = {"id": "1", "object": "completion", "created": 0, "model": "tiny", "choices": [choice | text]}
+            self.send(200, made | {"usage": usage})
+
+    def send(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        content = json.dumps(body).encode()
+        try:
+            self.send_response(status)
+            for name, value in ({"Content-Length": str(len(content))} | (headers or {})).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the engine hung up; that is its right
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., StandIn]]:
+    running: list[StandIn] = []
+
+    def start(plan: Plan = lambda tried, body: Answer(), port: int = 0) -> StandIn:
+        running.append(StandIn(plan, port))
+        return running[-1]
+
+    yield start
+    for stand_in in running:
+        stand_in.shutdown()
+        stand_in.server_close()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Server]]:
+    open_ones: list[Server] = []
+
+    def make(url: str, **settings: Any) -> Server:
+        open_ones.append(Server(**({"model": "tiny", "url": url, "chat": False} | settings)))
+        return open_ones[-1]
+
+    yield make
+    for server in open_ones:
+        server.close()
+
+
+def requests(count: int) -> list[Request]:
+    return [Request(id=f"r{number}", prompt=f"p{number}", sampling=Sampling(seed=number)) for number in range(count)]
+
+
+def echoes(count: int) -> list[Completion]:
+    return [
+        Completion(id=f"r{number}", text=f"echo p{number}", prompt_tokens=3, completion_tokens=2)
+        for number in range(count)
+    ]
+
+
+Serve = Callable[..., StandIn]
+Connect = Callable[..., Server]
+
+
+def test_failures_that_pass_leave_the_same_completions_in_the_same_order(serve: Serve, connect: Connect) -> None:
+    def plan(tried: int, body: dict[str, Any]) -> Answer:
+        trouble = [Answer(500), Answer(429, headers={"Retry-After": "0.1"}), Answer(0), Answer(503), Answer(408)]
+        number = int(body["prompt"][1:])
+        return Answer(seconds=0.01 * (number % 3)) if tried else trouble[number % 5]
+
+    assert list(connect(serve(plan).url).generate(requests(25))) == echoes(25)
+
+
+def test_the_wait_the_server_asks_for_is_kept(serve: Serve, connect: Connect) -> None:
+    stand_in = serve(lambda tried, body: Answer() if tried else Answer(429, headers={"Retry-After": "1.5"}))
+    assert list(connect(stand_in.url).generate(requests(1))) == echoes(1)
+    first, second = (when for when, *_ in stand_in.calls)
+    assert second - first >= 1.5
+
+
+def test_a_timeout_is_tried_again(serve: Serve, connect: Connect) -> None:
+    stand_in = serve(lambda tried, body: Answer(seconds=0 if tried else 1))
+    assert list(connect(stand_in.url, timeout=0.3).generate(requests(2))) == echoes(2)
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_no_more_than_a_window_is_in_flight(serve: Serve, connect: Connect, window: int) -> None:
+    stand_in = serve(lambda tried, body: Answer(seconds=0.02))
+    assert list(connect(stand_in.url, window=window).generate(requests(20))) == echoes(20)
+    assert stand_in.most_at_once == window
+
+
+def test_a_straggler_does_not_stall_the_others(serve: Serve, connect: Connect) -> None:
+    stand_in = serve(lambda tried, body: Answer(seconds=1 if body["prompt"] == "p0" else 0.01))
+    completions = connect(stand_in.url, window=4).generate(requests(16))
+    assert next(completions) == echoes(1)[0]
+    assert len(stand_in.calls) == 16
+
+
+def test_a_request_the_server_refuses_is_an_error_that_stops_no_other(serve: Serve, connect: Connect) -> None:
+    stand_in = serve(lambda tried, body: Answer(400, "too odd") if body["prompt"] == "p1" else Answer())
+    expected = echoes(3)
+    expected[1] = Completion(id="r1", text="too odd", finish_reason="error")
+    assert list(connect(stand_in.url).generate(requests(3))) == expected
+    assert stand_in.tries["p1"] == 1
+
+
+def test_more_tokens_than_fit_are_asked_for_again_without_a_number(serve: Serve, connect: Connect) -> None:
+    refusal = "max_tokens=1024 cannot be greater than max_model_len=256. Please request fewer output tokens."
+    stand_in = serve(lambda tried, body: Answer(400, refusal) if body["max_tokens"] else Answer())
+    assert list(connect(stand_in.url).generate(requests(1))) == echoes(1)
+
+
+def test_a_request_that_only_fails_becomes_an_error_when_others_succeed(serve: Serve, connect: Connect) -> None:
+    def plan(tried: int, body: dict[str, Any]) -> Answer:
+        return Answer(500, "a bug") if body["prompt"] == "p1" else Answer(seconds=0.3)
+
+    completions = list(connect(serve(plan).url, window=2, patience=1).generate(requests(5)))
+    assert completions[1] == Completion(id="r1", text="a bug", finish_reason="error")
+    assert [*completions[:1], *completions[2:]] == [*echoes(5)[:1], *echoes(5)[2:]]
+
+
+@pytest.mark.parametrize("reason", ["abort", "content_filter"])
+def test_a_text_the_server_ended_early_is_not_taken_for_whole(serve: Serve, connect: Connect, reason: str) -> None:
+    stand_in = serve(lambda tried, body: Answer(finish_reason=reason))
+    (completion,) = connect(stand_in.url).generate(requests(1))
+    assert (completion.finish_reason, completion.text) == ("error", f"the server ended it early: {reason}")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_ends_it_at_once(serve: Serve, connect: Connect, status: int) -> None:
+    stand_in = serve(lambda tried, body: Answer(status))
+    with pytest.raises(SproutError, match=rf"{stand_in.url}: refuses the API key for tiny \({status}\)"):
+        list(connect(stand_in.url).generate(requests(5)))
+
+
+def test_an_unknown_model_ends_it_at_once_and_the_known_ones_are_named(serve: Serve, connect: Connect) -> None:
+    stand_in = serve(lambda tried, body: Answer(404))
+    with pytest.raises(SproutError, match=f"{stand_in.url}: does not serve large; it serves tiny"):
+        list(connect(stand_in.url, model="large").generate(requests(5)))
+
+
+def test_a_server_that_is_not_there_is_waited_for(serve: Serve, connect: Connect) -> None:
+    port = free_port()
+    timer = threading.Timer(1.0, lambda: serve(port=port))
+    timer.start()
+    assert list(connect(f"http://127.0.0.1:{port}/v1").generate(requests(3))) == echoes(3)
+
+
+def test_a_server_that_stays_away_ends_it_when_patience_is_over(connect: Connect) -> None:
+    url = f"http://127.0.0.1:{free_port()}/v1"
+    start = time.monotonic()
+    with pytest.raises(EngineUnreachable, match=rf"{url}: no answer for 1 s \(Connection error"):
+        list(connect(url, patience=1).generate(requests(5)))
+    assert time.monotonic() - start < 5
+
+
+def test_an_iterator_that_is_closed_drops_what_is_in_flight(serve: Serve, connect: Connect) -> None:
+    stand_in = serve(lambda tried, body: Answer(seconds=0.05 if body["prompt"] == "p0" or tried else 30))
+    server = connect(stand_in.url, window=4)
+    completions = server.generate(requests(8))
+    assert next(completions) == echoes(1)[0]
+    completions.close()  # type: ignore[attr-defined]
+    assert list(server.generate(requests(4))) == echoes(4)
+
+
+def test_sampling_and_prompt_go_over_the_wire_as_they_are(serve: Serve, connect: Connect) -> None:
+    stand_in = serve()
+    sampling = Sampling(temperature=0.5, top_p=0.9, presence_penalty=1.5, max_tokens=7, stop=("\n", "###"), seed=11)
+    messages = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "p1"})
+    server = connect(stand_in.url)
+    both = [
+        Request(id="r0", prompt="p0", sampling=sampling),
+        Request(id="r1", prompt=messages, sampling=Sampling(temperature=0)),
+    ]
+    assert list(server.generate(both)) == echoes(2)
+    (text, plain), (chat, put) = sorted((path, body) for _, path, body, _ in stand_in.calls)[::-1]
+    assert (text, chat) == ("/v1/completions", "/v1/chat/completions")
+    assert plain == sampling.model_dump() | {"model": "tiny", "prompt": "p0", "stop": ["\n", "###"]}
+    assert put["messages"] == list(messages)
+    assert "seed" not in put
+    assert "stop" not in put
+
+
+@pytest.mark.parametrize(
+    ("answer", "chat"),
+    [(Answer(), True), (Answer(400, NO_TEMPLATE), False)],
+    ids=["a model with a template", "a model without"],
+)
+def test_chat_is_found_out_by_asking(serve: Serve, connect: Connect, answer: Answer, chat: bool) -> None:
+    stand_in = serve(lambda tried, body: answer)
+    server = connect(stand_in.url, chat=None)
+    assert stand_in.calls == []
+    assert server.chat is chat
+    assert server.chat is chat
+    assert len(stand_in.calls) == 1
+
+
+def test_chat_that_cannot_be_found_out_must_be_told(serve: Serve, connect: Connect) -> None:
+    stand_in = serve(lambda tried, body: Answer(400, "bad weather"))
+    with pytest.raises(SproutError, match=r"cannot tell whether tiny is a chat model \(bad weather\)"):
+        _ = connect(stand_in.url, chat=None).chat
+
+
+def test_a_model_that_is_a_folder_here_is_looked_at_instead(connect: Connect, chat_model: str, base_model: str) -> None:
+    url = f"http://127.0.0.1:{free_port()}/v1"
+    assert connect(url, model=chat_model, chat=None).chat is True
+    assert connect(url, model=base_model, chat=None).chat is False
+
+
+def test_messages_for_a_model_without_a_template_end_it_at_once(serve: Serve, connect: Connect) -> None:
+    stand_in = serve(lambda tried, body: Answer(400, NO_TEMPLATE))
+    messages = Request(id="r0", prompt=({"role": "user", "content": "p0"},), sampling=Sampling())
+    with pytest.raises(SproutError, match="tiny has no chat template there"):
+        list(connect(stand_in.url, chat=True).generate([messages]))
+
+
+@pytest.mark.parametrize(
+    ("environment", "key"),
+    [
+        ({}, "Bearer none"),
+        ({"OPENAI_API_KEY": "a"}, "Bearer a"),
+        ({"OPENAI_API_KEY": "a", "SPROUT_API_KEY": "b"}, "Bearer b"),
+    ],
+)
+def test_the_key_comes_from_the_environment(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], key: str
+) -> None:
+    for name in ("OPENAI_API_KEY", "SPROUT_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    stand_in = serve()
+    list(connect(stand_in.url).generate(requests(1)))
+    assert stand_in.calls[0][3] == key
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -1,0 +1,212 @@
+"""Evaluation: each model is asked once, however often it is interrupted, and the figures are those of its answers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.engines import Completion, Request
+from pipeline.engines.scripted import Scripted
+from pipeline.errors import EngineUnreachable, SproutError
+from pipeline.heldout import read_heldout
+from pipeline.stage import Run
+from pipeline.stages.evaluate import Evaluate, evaluate, score_predictions, table
+
+
+class Closing(Scripted):
+    """Counts how often it gave its memory back."""
+
+    closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def right(request: Request) -> str:
+    return "the 3 cats"
+
+
+def wrong(request: Request) -> str:
+    return "dogs"
+
+
+def half(request: Request) -> str:
+    return "the 3 cats" if "a" in request.id else "dogs"
+
+
+@pytest.fixture
+def heldout(tmp_path: Path) -> str:
+    path = tmp_path / "heldout.jsonl"
+    rows = [
+        {"id": f"{task}{n}", "task": task, "category": category, "instruction": "Count?", "input": str(n)}
+        for task, category in (("a", "Word Analogy"), ("b", "Title Generation"))
+        for n in range(3)
+    ]
+    path.write_text("".join(f"{json.dumps(row | {'output': 'The 3 cats.'})}\n" for row in rows))
+    return str(path)
+
+
+def make(folder: Path, heldout: str, engines: dict[str, Scripted], base: str = "base", **settings: Any) -> dict:
+    """Evaluate a run of the model `base`, with these engines on these models."""
+    run = Run(seeds=(), engine=engines[base], folder=folder, open_engine=engines.__getitem__)
+    Evaluate.model_validate({"heldout": heldout} | settings).make((), run)
+    return json.loads((folder / "evaluation.json").read_text("utf-8"))
+
+
+def engine(answer: Callable[[Request], str | Completion], model: str, chat: bool = False) -> Closing:
+    return Closing(answer, model=model, chat=chat)
+
+
+def predictions(folder: Path, name: str) -> list[dict]:
+    return [json.loads(line) for line in (folder / "predictions" / f"{name}.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_every_model_of_the_run_is_scored_on_the_same_instances(tmp_path, heldout):
+    run = tmp_path / "run"
+    for name in ("model", "model_seeds"):
+        (run / name).mkdir(parents=True)
+    engines = {"base": engine(wrong, "base")}
+    engines |= {str(run / "model_seeds"): engine(half, "seeds"), str(run / "model"): engine(right, "dataset")}
+    found = make(run, heldout, engines)
+
+    assert {name: one["rouge_l"] for name, one in found.items()} == {"base": 0, "seeds": 50, "dataset": 100}
+    assert {name: one["exact_match"] for name, one in found.items()} == {"base": 0, "seeds": 50, "dataset": 100}
+    assert found["seeds"]["category"]["word_analogy"] == {"instances": 3, "rouge_l": 100, "exact_match": 100}
+    assert found["seeds"]["task"]["b"]["rouge_l"] == 0
+    assert found["seeds"]["model"] == str(run / "model_seeds")
+    assert [one["id"] for one in predictions(run, "seeds")] == ["a0", "a1", "a2", "b0", "b1", "b2"]
+    assert predictions(run, "seeds")[0] | {"request": ""} == {
+        "id": "a0", "prediction": "the 3 cats", "rouge_l": 1, "exact_match": 1, "request": "",
+    }  # fmt: skip
+    assert all(one.closed == 1 for one in engines.values())
+
+
+def test_a_base_model_gets_a_plain_prompt_and_a_chat_model_a_message_both_greedily(tmp_path, heldout):
+    base, chat = engine(right, "base"), engine(right, "chat", chat=True)
+    make(tmp_path, heldout, {"base": base, "chat": chat}, models={"base": "base", "chat": "chat"}, encoding="output")
+
+    assert base.requests[0].prompt == "Count?\n\nInput: 0\n\nOutput:"
+    assert chat.requests[0].prompt == ({"role": "user", "content": "Count?\n\n0"},)
+    assert all(one.sampling.temperature == 0 for one in base.requests + chat.requests)
+    assert base.requests[0].sampling.max_tokens == 1024
+
+
+def test_a_model_is_asked_in_the_form_it_was_tuned_in(tmp_path, heldout):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "train.json").write_text('{"chat": true}')
+    tuned = engine(right, "tuned", chat=False)
+    make(tmp_path, heldout, {"base": engine(right, "base"), str(tmp_path / "model"): tuned})
+
+    assert tuned.requests[0].prompt == ({"role": "user", "content": "Count?\n\n0"},)
+
+
+def test_an_interrupted_evaluation_asks_only_what_is_not_answered_yet(tmp_path, heldout):
+    def dies(request: Request) -> str:
+        if request.id == "b0":
+            raise EngineUnreachable("gone")
+        return half(request)
+
+    with pytest.raises(EngineUnreachable):
+        make(tmp_path, heldout, {"base": engine(dies, "base")})
+    assert not (tmp_path / "evaluation.json").exists()
+    with (tmp_path / "predictions" / "base.jsonl").open("a") as file:
+        file.write('{"id": "b0", "predi')
+    again = engine(half, "base")
+    found = make(tmp_path, heldout, {"base": again})
+
+    assert [request.id for request in again.requests] == ["b0", "b1", "b2"]
+    assert len(predictions(tmp_path, "base")) == 6
+    assert found == make(tmp_path / "whole", heldout, {"base": engine(half, "base")})
+
+
+def test_a_finished_evaluation_asks_nothing_and_another_model_is_added_to_it(tmp_path, heldout):
+    engines = {"base": engine(wrong, "base"), "other": engine(right, "other")}
+    first = make(tmp_path, heldout, engines, models={"base": "base"})
+    second = make(tmp_path, heldout, engines, models={"base": "base", "other": "other"})
+
+    assert len(engines["base"].requests) == len(engines["other"].requests) == 6
+    assert second["base"] == first["base"]
+    assert list(second) == ["base", "other"]
+
+
+def test_more_instances_are_added_to_those_there_are(tmp_path, heldout):
+    base = engine(half, "base")
+    make(tmp_path, heldout, {"base": base}, max_instances=2)
+    found = make(tmp_path, heldout, {"base": base}, max_instances=3)
+    grown = Evaluate(heldout=heldout, max_instances=3, models={"other": "other"})
+
+    assert grown.settings() == Evaluate(heldout=heldout).settings()  # so a run that goes on lets it grow
+    assert len(base.requests) == 6
+    assert (found["base"]["instances"], found["base"]["rouge_l"]) == (6, 50)
+
+
+def test_answers_of_a_model_that_was_tuned_anew_are_asked_again(tmp_path, heldout):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    engines = {"base": engine(wrong, "base"), str(folder): engine(wrong, "old")}
+    (folder / "train.json").write_text('{"fingerprint": "1"}')
+    make(tmp_path, heldout, engines)
+    (folder / "train.json").write_text('{"fingerprint": "2"}')
+    engines[str(folder)] = engine(right, "new")
+    found = make(tmp_path, heldout, engines)
+
+    assert found["dataset"]["rouge_l"] == 100
+    assert len(predictions(tmp_path, "dataset")) == 6
+    assert len(engines["base"].requests) == 6
+
+
+def test_an_answer_that_fails_counts_as_empty_with_one_warning_and_is_asked_again(tmp_path, heldout, caplog):
+    def fails(request: Request) -> str | Completion:
+        failed = Completion(id=request.id, text="too long", finish_reason="error")
+        return failed if request.id in ("a0", "a1") else right(request)
+
+    found = make(tmp_path, heldout, {"base": engine(fails, "base")})
+    healthy = engine(right, "base")
+
+    assert (found["base"]["missing"], found["base"]["rouge_l"], found["base"]["instances"]) == (2, 66.6667, 6)
+    assert caplog.messages == ["evaluate: base: 2 of 6 answers are missing, counted as empty"]
+    assert make(tmp_path, heldout, {"base": healthy})["base"]["rouge_l"] == 100
+    assert [request.id for request in healthy.requests] == ["a0", "a1"]
+
+
+def test_predictions_made_elsewhere_are_scored(tmp_path, heldout, caplog):
+    path = tmp_path / "predictions.jsonl"
+    path.write_text('{"id": "a0", "prediction": "3 cats", "model": "x"}\n\n{"id": "b0", "prediction": "THE 3 CATS"}\n')
+    found = score_predictions(read_heldout(heldout), path)
+
+    assert found["task"]["a"] == {"instances": 3, "rouge_l": 26.6667, "exact_match": 0}
+    assert found["task"]["b"]["exact_match"] == 33.3333
+    assert found["missing"] == 4
+    assert caplog.messages == [f"evaluate: {path}: 4 of 6 answers are missing, counted as empty"]
+
+    path.write_text('{"id": "a0"}\n')
+    with pytest.raises(SproutError, match=r"predictions.jsonl:1: field required; a line holds `id` and `prediction`"):
+        score_predictions(read_heldout(heldout), path)
+    with pytest.raises(SproutError, match=r"gone.jsonl: cannot be read"):
+        score_predictions(read_heldout(heldout), tmp_path / "gone.jsonl")
+
+
+def test_a_script_evaluates_engines_of_its_own_and_prints_them_side_by_side(tmp_path, heldout):
+    engines = {"a": engine(half, "a"), "b": engine(right, "b")}
+    found = evaluate({"before": "a", "after": "b"}, read_heldout(heldout), engines.__getitem__, tmp_path)
+
+    assert table(found).splitlines() == [
+        "                  before ROUGE-L  before EM  after ROUGE-L  after EM  instances",
+        "all                         50.0       50.0          100.0     100.0          6",
+        "title_generation             0.0        0.0          100.0     100.0          3",
+        "word_analogy               100.0      100.0          100.0     100.0          3",
+    ]
+
+
+def test_what_cannot_be_evaluated_is_said_before_a_model_is_asked(tmp_path, heldout):
+    base = engine(right, "base")
+    alone = Run(seeds=(), engine=base, folder=tmp_path)
+    with pytest.raises(SproutError, match="cannot open another model than base"):
+        Evaluate(heldout=heldout, models={"base": "base", "x": "other"}).make((), alone)
+    with pytest.raises(SproutError, match="not the name of a file"):
+        Evaluate(heldout=heldout, models={"base": "base", "../x": "base"}).make((), alone)
+    with pytest.raises(SproutError, match="cannot be read"):
+        Evaluate(heldout=str(tmp_path / "gone")).make((), alone)
+    assert not base.requests

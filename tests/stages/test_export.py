@@ -1,0 +1,145 @@
+"""A dataset folder: whole or not there, and read by the libraries it is made for."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.engines.scripted import Scripted
+from pipeline.errors import SproutError
+from pipeline.stage import Run
+from pipeline.stages.export import Export
+from pipeline.task import Instance, Task
+
+SEEDS = [Task(id="seed_1", instruction="Add.", is_classification=False, instances=(Instance(input="1 1", output="2"),))]
+TASKS = [
+    Task(
+        id="task_1",
+        instruction="Übersetze 猫 \u2028 http://a/b.",
+        is_classification=False,
+        instances=(Instance(input='Say "x"\t\\n', output="a\nb"), Instance(output="😀")),
+    ),
+    Task(id="task_2", instruction="Is it?", is_classification=True, instances=(Instance(input="y", output="yes"),)),
+    Task(id="task_3", instruction="Nothing came of this one."),
+]
+
+
+def export(folder: Path, tasks: list[Task] = TASKS, **settings: object) -> Path:
+    Export.model_validate(settings).make(tasks, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
+    return folder / "dataset"
+
+
+def load(folder: Path, *what: str, **more: str) -> list[dict]:
+    import datasets
+
+    datasets.disable_progress_bars()
+    return list(datasets.load_dataset(*what, split="train", cache_dir=str(folder / "cache"), **more))
+
+
+@pytest.mark.parametrize("name", ["prompt_completion", "messages", "alpaca"])
+def test_every_format_is_loaded_as_it_was_written(tmp_path, name):
+    dataset = export(tmp_path)
+    lines = [json.loads(line) for line in (dataset / f"{name}.jsonl").read_text("utf-8").split("\n")[:-1]]
+
+    assert len(lines) == 4
+    assert load(tmp_path, "json", data_files=str(dataset / f"{name}.jsonl")) == lines
+    assert load(tmp_path, "parquet", data_files=str(dataset / f"{name}.parquet")) == lines
+    assert load(tmp_path, str(dataset), name) == lines
+
+
+def test_the_formats_hold_the_instances_of_the_tasks_and_the_seeds(tmp_path):
+    dataset = export(tmp_path, encoding="plain")
+    alpaca = {row["id"]: row for row in load(tmp_path, str(dataset), "alpaca")}
+    messages = {row["id"]: row["messages"] for row in load(tmp_path, str(dataset), "messages")}
+    prompts = {row["id"]: row for row in load(tmp_path, str(dataset), "prompt_completion")}
+
+    assert set(alpaca) == set(messages) == set(prompts) == {"task_1:0", "task_1:1", "task_2:0", "seed_1:0"}
+    assert alpaca["task_2:0"] == {"id": "task_2:0", "instruction": "Is it?", "input": "y", "output": "yes"}
+    assert prompts["task_2:0"] == {"id": "task_2:0", "prompt": "Is it?\n\ny\n\n", "completion": "yes"}
+    assert messages["task_2:0"] == [
+        {"role": "user", "content": "Is it?\n\ny"},
+        {"role": "assistant", "content": "yes"},
+    ]
+
+
+def test_the_formats_are_what_trl_takes_them_for(tmp_path):
+    from trl import is_conversational
+
+    dataset = export(tmp_path)
+
+    assert not is_conversational(load(tmp_path, str(dataset), "prompt_completion")[0])
+    assert is_conversational(load(tmp_path, str(dataset), "messages")[0])
+
+
+@pytest.mark.parametrize("name", ["prompt_completion", "messages"])
+def test_trl_trains_on_an_exported_file_as_it_is(tmp_path, chat_model, name):
+    import datasets
+    from trl import SFTConfig, SFTTrainer
+
+    datasets.disable_progress_bars()
+    file = str(export(tmp_path) / f"{name}.jsonl")
+    rows = datasets.load_dataset("json", data_files=file, split="train", cache_dir=str(tmp_path / "cache"))
+    quiet = {"report_to": "none", "disable_tqdm": True, "dataloader_pin_memory": False}
+    settings = SFTConfig(str(tmp_path / "out"), bf16=False, max_steps=1, **quiet)
+
+    assert SFTTrainer(chat_model, settings, train_dataset=rows).train().global_step == 1
+
+
+def test_text_is_written_as_it_is(tmp_path):
+    text = (export(tmp_path) / "alpaca.jsonl").read_text("utf-8")
+
+    assert "Übersetze 猫 \u2028 http://a/b." in text
+    assert "😀" in text
+
+
+def test_a_lone_surrogate_is_replaced(tmp_path):
+    broken = TASKS[0].update(instances=(Instance(output="a\ud800"),))
+
+    assert "a\ufffd" in (export(tmp_path, [broken]) / "alpaca.jsonl").read_text("utf-8")
+
+
+def test_the_figures_are_those_of_what_was_written(tmp_path):
+    figures = json.loads((export(tmp_path) / "dataset.json").read_text("utf-8"))
+
+    assert figures["tasks"] == 3
+    assert figures["instances"] == 4
+    assert figures["classification_share"] == 0.3333
+    assert figures["instances_with_input"] == 3
+    assert figures["mean_words"] == {"instruction": 2.0, "input": 2.0, "output": 1.25}
+
+
+def test_seeds_are_left_out_when_told_so_and_only_the_wanted_formats_are_written(tmp_path):
+    dataset = export(tmp_path, include_seeds=False, formats=("alpaca",))
+
+    assert {path.name for path in dataset.iterdir()} == {"alpaca.jsonl", "alpaca.parquet", "dataset.json", "README.md"}
+    assert "seed_1" not in (dataset / "alpaca.jsonl").read_text("utf-8")
+
+
+def test_the_same_tasks_and_settings_give_the_same_bytes(tmp_path):
+    first, second = export(tmp_path / "1"), export(tmp_path / "2")
+
+    assert all(path.read_bytes() == (second / path.name).read_bytes() for path in first.iterdir())
+
+
+def test_a_finished_dataset_is_left_as_it_is_and_other_tasks_replace_it(tmp_path):
+    dataset = export(tmp_path)
+    (dataset / "mine.txt").write_text("a note")
+
+    assert (export(tmp_path) / "mine.txt").exists()
+    assert not (export(tmp_path, TASKS[:1]) / "mine.txt").exists()
+    assert len((dataset / "alpaca.jsonl").read_text("utf-8").split("\n")) == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset"]
+
+
+def test_what_a_killed_export_left_behind_is_not_taken_for_a_dataset(tmp_path):
+    (tmp_path / "dataset.partial").mkdir()
+    (tmp_path / "dataset.partial" / "alpaca.jsonl").write_text("half a li")
+
+    assert len((export(tmp_path) / "alpaca.jsonl").read_text("utf-8").split("\n")) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset"]
+
+
+def test_nothing_to_export_is_said(tmp_path):
+    with pytest.raises(SproutError, match="none of the 1 kept tasks has an instance"):
+        export(tmp_path, [TASKS[2]], include_seeds=False)
+    assert not (tmp_path / "dataset").exists()

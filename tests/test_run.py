@@ -1,0 +1,208 @@
+"""What a user relies on: a run goes on where it stopped, refuses to mix settings, and accounts for every task."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import Completion, Request, SproutError, Stage, Task, read_tasks, run
+from pipeline.engines.scripted import Scripted
+from pipeline.stages import Classify, Filter, Instances, Instructions
+from tests.conftest import answer
+
+
+def stages(num_tasks: int = 20, **settings: object) -> list[Stage]:
+    return [Instructions(num_tasks=num_tasks, window=4, **settings), Classify(), Instances(), Filter()]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jsonl"))}
+
+
+def test_every_kept_task_is_complete(model, seeds, tmp_path):
+    tasks = run(stages(), seeds, model, tmp_path)
+
+    assert len(tasks) == 20
+    assert all(task.instances and task.is_classification is not None for task in tasks)
+
+
+def test_two_runs_give_the_same_bytes(seeds, tmp_path):
+    run(stages(), seeds, Scripted(answer), tmp_path / "a")
+    run(stages(), seeds, Scripted(answer), tmp_path / "b")
+
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_how_many_requests_are_in_flight_does_not_change_a_byte(seeds, tmp_path):
+    for window in (1, 3, 4):
+        run(stages(), seeds, Scripted(answer, window=window), tmp_path / str(window))
+
+    assert files(tmp_path / "1") == files(tmp_path / "3") == files(tmp_path / "4")
+
+
+def test_a_finished_run_asks_nothing_again(model, seeds, tmp_path):
+    first = run(stages(), seeds, model, tmp_path)
+    asked = len(model.requests)
+
+    assert run(stages(), seeds, model, tmp_path) == first
+    assert len(model.requests) == asked
+
+
+@pytest.mark.parametrize("share", [0.1, 0.35, 0.5, 0.8, 0.99])
+@pytest.mark.parametrize("number", range(4))
+def test_a_run_killed_anywhere_ends_with_the_same_bytes(seeds, tmp_path, share, number):
+    run(stages(), seeds, Scripted(answer), tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "killed")
+    written = sorted((tmp_path / "killed").glob("*.jsonl"))
+    data = written[number].read_bytes()
+    written[number].write_bytes(data[: int(len(data) * share)])
+    for later in written[number + 1 :]:
+        later.unlink()
+
+    run(stages(), seeds, Scripted(answer), tmp_path / "killed")
+
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_a_larger_target_adds_to_what_is_there(model, seeds, tmp_path):
+    run(stages(10), seeds, model, tmp_path / "grown")
+    small = files(tmp_path / "grown")
+    run(stages(25), seeds, model, tmp_path / "grown")
+    run(stages(25), seeds, model, tmp_path / "at_once")
+
+    large = files(tmp_path / "grown")
+    assert all(large[name].startswith(data) for name, data in small.items())
+    assert large == files(tmp_path / "at_once")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda s: s.__setitem__(0, Instructions(num_tasks=20, window=4, max_rouge=0.5)), "another max_rouge in instr"),
+        (lambda s: s.__setitem__(2, Instances(max_instances=1)), "another max_instances in instances"),
+    ],
+)
+def test_other_settings_are_refused_with_the_files_to_delete(model, seeds, tmp_path, change, named):
+    run(stages(), seeds, model, tmp_path)
+    before = files(tmp_path)
+    changed = stages()
+    change(changed)
+
+    with pytest.raises(SproutError, match=f"{named}.*3_instances.jsonl, 4_filter.jsonl"):
+        run(changed, seeds, model, tmp_path)
+    assert files(tmp_path) == before
+
+
+def test_another_model_or_other_seeds_are_refused(model, seeds, tmp_path):
+    run(stages(), seeds, model, tmp_path)
+
+    with pytest.raises(SproutError, match="another model"):
+        run(stages(), seeds, Scripted(answer, model="other"), tmp_path)
+    with pytest.raises(SproutError, match="another seeds"):
+        run(stages(), seeds[1:], model, tmp_path)
+
+
+def test_an_edited_prompt_is_another_setting(model, seeds, tmp_path, monkeypatch):
+    shutil.copytree("prompts", tmp_path / "prompts")
+    monkeypatch.setenv("SPROUT_PROMPTS", str(tmp_path / "prompts"))
+    run(stages(), seeds, model, tmp_path / "run")
+    with open(tmp_path / "prompts" / "classify.jinja", "a") as file:
+        file.write("\n")
+
+    with pytest.raises(SproutError, match=r"another classify\.jinja in classify.*2_classify.jsonl"):
+        run(stages(), seeds, model, tmp_path / "run")
+
+
+def test_a_stage_is_redone_once_its_files_and_all_later_ones_are_gone(model, seeds, tmp_path):
+    run(stages(), seeds, model, tmp_path)
+    changed = [*stages()[:2], Instances(max_instances=1), Filter()]
+    (tmp_path / "3_instances.jsonl").unlink()
+    (tmp_path / "4_filter.jsonl").unlink()
+    model.requests.clear()
+
+    tasks = run(changed, seeds, model, tmp_path)
+
+    assert all(len(task.instances) == 1 for task in tasks)
+    assert len(model.requests) == 20
+
+
+def test_a_failed_request_is_not_a_decision(seeds, tmp_path):
+    def flaky(request: Request) -> str | Completion:
+        prompt = str(request.prompt)
+        if prompt.endswith("Classification:") and len(prompt) % 2:
+            return Completion(id=request.id, text="too long", finish_reason="error")
+        return answer(request)
+
+    run(stages()[:1], seeds, Scripted(answer), tmp_path)
+    half = run(stages()[:2], seeds, Scripted(flaky), tmp_path)
+    whole = run(stages()[:2], seeds, Scripted(answer), tmp_path)
+
+    assert 0 < len(half) < len(whole)
+    assert not any(task.rejected for task in read_tasks(tmp_path / "2_classify.jsonl"))
+
+
+def test_what_comes_in_is_kept_or_rejected_in_every_stage(model, seeds, tmp_path):
+    run(stages(30, max_rouge=0.6), seeds, model, tmp_path)
+    before: set[str] | None = None
+    for path in sorted(tmp_path.glob("*.jsonl")):
+        decided = list(read_tasks(path))
+        assert max(Counter(task.id for task in decided).values()) == 1
+        if before is not None:
+            assert {task.id for task in decided} == before
+        before = {task.id for task in decided if task.kept}
+    items = Counter(task.meta["request"] for task in read_tasks(tmp_path / "1_instructions.jsonl"))
+    assert sorted(items) == list(range(len(items)))
+
+
+def test_a_run_that_keeps_nothing_is_an_error_that_says_why(seeds, tmp_path):
+    def silent(request: Request) -> str:
+        return "maybe" if str(request.prompt).endswith("Classification:") else answer(request)
+
+    with pytest.raises(SproutError, match=r"classify kept none of 20 tasks, 20 rejected \(unclear_answer 20\)"):
+        run(stages(), seeds, Scripted(silent), tmp_path)
+
+
+def test_a_model_with_nothing_new_to_say_is_an_error(seeds, tmp_path):
+    dull = Scripted(lambda request: " Describe what a river and an engine have in common")
+
+    with pytest.raises(SproutError, match=r"7 requests in a row.*stuck at 0 of 20 \(rejected: not_new 7\)"):
+        run(stages(patience=7), seeds, dull, tmp_path)
+
+
+def test_generated_tasks_can_seed_the_next_run(model, seeds, tmp_path):
+    run(stages(), seeds, model, tmp_path / "first")
+    again = [task for task in read_tasks(tmp_path / "first" / "4_filter.jsonl") if task.kept]
+
+    assert len(run(stages(5), again, model, tmp_path / "second")) == 5
+
+
+def test_a_stage_of_ones_own_takes_its_place_in_the_list(model, seeds, tmp_path):
+    class Shout(Stage):
+        name = "shout"
+
+        def decide(self, todo, done, run) -> Iterator[Task]:
+            for task in todo:
+                yield task.update(instruction=task.instruction.upper())
+
+    tasks = run([stages()[0], Shout(), *stages()[1:]], seeds, model, tmp_path)
+
+    assert all(task.instruction.isupper() for task in tasks)
+    assert (tmp_path / "2_shout.jsonl").exists()
+
+
+def test_a_line_that_is_no_task_is_named_and_nothing_is_lost(model, seeds, tmp_path):
+    run(stages(), seeds, model, tmp_path)
+    path = tmp_path / "2_classify.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], b"{oops\n", *lines[4:]]))
+
+    with pytest.raises(SproutError, match=r"2_classify\.jsonl:4: not a task"):
+        run(stages(), seeds, model, tmp_path)
+    assert path.read_bytes().count(b"\n") == len(lines)
+
+
+def test_two_stages_of_one_name_are_refused(model, seeds, tmp_path):
+    with pytest.raises(SproutError, match="two stages are called filter"):
+        run([Filter(), Filter()], seeds, model, tmp_path)
