@@ -1,15 +1,50 @@
 """Sprout grows a handful of seed tasks into an instruction-tuning dataset (Self-Instruct, Wang et al. 2022)."""
 
-from pipeline.engines import Completion, Engine, Request, Sampling
-from pipeline.errors import SproutError
-from pipeline.run import run
-from pipeline.seeds import read_seeds
-from pipeline.stage import Product, Run, Stage
-from pipeline.task import Instance, Task, read_tasks
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.engines import Completion, Engine, Request, Sampling
+    from pipeline.errors import EngineUnreachable, SproutError
+    from pipeline.run import run
+    from pipeline.seeds import read_seeds
+    from pipeline.stage import Product, Run, Stage
+    from pipeline.task import Instance, Task, read_tasks
 
 __version__ = "0.1.0"
 
+# Imported when first used, so that `import pipeline` and `sprout --help` are instant.
+_MODULES = {
+    "pipeline.engines": ["Completion", "Engine", "Request", "Sampling"],
+    "pipeline.errors": ["EngineUnreachable", "SproutError"],
+    "pipeline.run": ["run"],
+    "pipeline.seeds": ["read_seeds"],
+    "pipeline.stage": ["Product", "Run", "Stage"],
+    "pipeline.task": ["Instance", "Task", "read_tasks"],
+}
+
 __all__ = [
-    "Completion", "Engine", "Instance", "Product", "Request", "Run", "Sampling", "SproutError", "Stage", "Task",
-    "read_seeds", "read_tasks", "run",
-]  # fmt: skip
+    "Completion",
+    "Engine",
+    "EngineUnreachable",
+    "Instance",
+    "Product",
+    "Request",
+    "Run",
+    "Sampling",
+    "SproutError",
+    "Stage",
+    "Task",
+    "read_seeds",
+    "read_tasks",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            value = getattr(import_module(module), name)
+            globals()[name] = value  # also in place of a submodule of the same name, as `run` is
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,18 +14,21 @@ INTERVAL = 60.0  # seconds between two plain lines
 
 @contextmanager
 def shown_progress(quiet: bool = False) -> Iterator[Progress]:
-    """Set up logging to standard error and give the function that `run` calls with each decided task."""
-    level = logging.WARNING if quiet else logging.INFO
-    if not quiet and sys.stderr.isatty():
-        with _live(level) as progress:
+    """Log to standard error for as long as it lasts, and give the function that `run` calls with each decided task."""
+    level = logger.level
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    with _plain() if quiet or not sys.stderr.isatty() else _live() as (progress, handler):
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        try:
             yield progress
-    else:
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-        logger.setLevel(level)
-        yield _plain()
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
-def _plain() -> Progress:
+@contextmanager
+def _plain() -> Iterator[tuple[Progress, logging.Handler]]:
     last = time.monotonic()
 
     def progress(stage: str, decided: int, kept: int, total: int) -> None:
@@ -34,11 +37,11 @@ def _plain() -> Progress:
             last = time.monotonic()
             logger.info("%s: %d decided, %d kept, %d wanted", stage, decided, kept, total)
 
-    return progress
+    yield progress, logging.StreamHandler(sys.stderr)
 
 
 @contextmanager
-def _live(level: int) -> Iterator[Progress]:
+def _live() -> Iterator[tuple[Progress, logging.Handler]]:
     from rich.console import Console
     from rich.logging import RichHandler
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -46,8 +49,6 @@ def _live(level: int) -> Iterator[Progress]:
 
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_time=False, show_path=False, show_level=False, markup=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    logger.setLevel(level)
     columns = (
         TextColumn("{task.description:<13}"),
         BarColumn(),
@@ -64,4 +65,4 @@ def _live(level: int) -> Iterator[Progress]:
             note = f"{kept:,} kept of {decided:,} ({kept / decided:.0%})"
             bars.update(known[stage], completed=kept if grows else decided, note=note)
 
-        yield progress
+        yield progress, handler

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -113,13 +114,13 @@ def score_predictions(
     return _summary(heldout, scores, str(path))
 
 
-def table(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
-    """The models side by side: over all, per track if there are several, and per category."""
+def table(evaluation: Mapping[str, Mapping[str, Any]], max_categories: int = 20) -> str:
+    """The models side by side: over all, per track if there are several, and per category if there are not too many."""
     models = list(evaluation.values())
     parts = [("all", models)]
-    for group in ("track", "category"):
+    for group, least, most in (("track", 2, sys.maxsize), ("category", 1, max_categories)):
         keys = [key for key in models[0][group] if key]
-        if group == "category" or len(keys) > 1:
+        if least <= len(keys) <= most:
             parts += [(key, [model[group][key] for model in models]) for key in keys]
     rows = [["", *(f"{name} {metric}" for name in evaluation for metric in ("ROUGE-L", "EM")), "instances"]]
     for title, figures in parts:

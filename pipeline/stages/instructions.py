@@ -168,7 +168,7 @@ def _request(task: Task) -> int:
     return number
 
 
-ITEM = re.compile(r"(?:^|\n)[ \t]*(?:\*\*)?\d+[ \t]?[.)](?:\*\*)?(?:[ \t]+|$)")
+ITEM = re.compile(r"(?:^|\n)[ \t]*(?:\*\*)?\d+(?:\*\*)?[ \t]?[.)](?:\*\*)?(?=\s|$)")
 
 
 def parse_list(text: str) -> list[str]:

@@ -162,14 +162,13 @@ def test_a_real_run_is_decided_and_scored_as_rouge_score_did() -> None:
 def test_long_texts_are_compared_exactly(word_count: int) -> None:
     rng = random.Random(word_count)
     words = [f"w{rng.randrange(500)}" for _ in range(word_count)]
-    short_of, beyond = (" ".join(word if rng.random() < kept else "other" for word in words) for kept in (0.5, 0.8))
-    index = RougeIndex([short_of, "something else"])
-    index.add(beyond)
+    half, most = (" ".join(word if rng.random() < kept else "other" for word in words) for kept in (0.5, 0.8))
     text = " ".join(words)
-    expected = closest([short_of, beyond], text)
-    assert expected.text == beyond
-    assert index.nearest(text) == index.closest(text) == expected
-    assert RougeIndex([short_of]).nearest(text) == NONE
+    expected = Nearest(rouge_l(most, text), most)
+    index = RougeIndex([half, "something else"])
+    assert index.nearest(text) == NONE
+    index.add(most)
+    assert index.nearest(text) == index.closest(text) == RougeIndex([half, most]).nearest(text) == expected
 
 
 def test_texts_that_share_a_long_beginning_are_compared_exactly() -> None:
@@ -200,19 +199,16 @@ def test_permutations_of_the_same_words_are_told_apart() -> None:
 
 
 def test_more_distinct_tokens_than_unicode_has_characters_are_told_apart() -> None:
-    words = [f"w{i}" for i in range(0x110000 + 20000)]
-    texts = [" ".join(words[i : i + 20000]) for i in range(0, len(words), 20000)]
+    words = [f"w{i}" for i in range(0x110000 + 4000)]
+    texts = [" ".join(words[i : i + 4000]) for i in range(0, len(words), 4000)]
     index = RougeIndex(texts)
-    for text in (texts[0], texts[2], texts[-1]):  # also ids in the range of surrogates
+    for text in (texts[0], texts[14], texts[-1]):  # the second has ids that are surrogates as characters
         parts = text.split()
         edited = " ".join([*parts[1:], "new", "new"])
         assert index.nearest(text) == Nearest(1.0, text)
-        assert (
-            index.nearest(edited)
-            == index.closest(edited)
-            == Nearest(f1(len(parts) - 1, len(parts), len(parts) + 1), text)
-        )
+        assert index.nearest(edited) == Nearest(f1(len(parts) - 1, len(parts), len(parts) + 1), text)
         assert index.nearest(" ".join(reversed(parts))) == NONE
+    assert index.closest(texts[-1]) == Nearest(1.0, texts[-1])
 
 
 def f1(lcs: int, m: int, n: int) -> float:

@@ -198,6 +198,7 @@ def test_a_script_evaluates_engines_of_its_own_and_prints_them_side_by_side(tmp_
         "title_generation             0.0        0.0          100.0     100.0          3",
         "word_analogy               100.0      100.0          100.0     100.0          3",
     ]
+    assert len(table(found, max_categories=1).splitlines()) == 2
 
 
 def test_what_cannot_be_evaluated_is_said_before_a_model_is_asked(tmp_path, heldout):

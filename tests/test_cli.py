@@ -1,0 +1,95 @@
+"""The command line, as a user types it: what it prints, and how it ends."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import main
+
+SPROUT = [sys.executable, "-m", "pipeline"]
+
+
+def sprout(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*SPROUT, *args], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def fails(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as end:
+        main(args)
+    assert isinstance(end.value.code, int)
+    return end.value.code, capsys.readouterr().err.strip()
+
+
+def test_help_is_instant_and_names_every_command():
+    times = []
+    for _ in range(5):
+        before = os.times()
+        shown = sprout("--help").stdout
+        after = os.times()
+        times.append(after.children_user + after.children_system - before.children_user - before.children_system)
+
+    assert min(times) < 0.3
+    for command in ("run", "instructions", "classify", "instances", "filter", "export", "train", "evaluate", "stats"):
+        assert f"    {command} " in shown
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    code = "import sys, pipeline, pipeline.cli, pipeline.stages; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    heavy = {
+        "torch",
+        "transformers",
+        "vllm",
+        "datasets",
+        "trl",
+        "faiss",
+        "sentence_transformers",
+        "openai",
+        "rouge_score",
+    }
+    assert heavy.isdisjoint(modules)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["run", "nowhere.toml"], "nowhere.toml: cannot be read (No such file or directory); give a TOML file or one of: quickstart"),
+        (["run", "quickstart", "--seeds", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
+        (["run", "quickstart", "--engine", "llama"], "[engine] name: there is no engine 'llama'; there are vllm, server, transformers"),
+        (["run", "--engine", "transformers"], "[engine] model: no model is named"),
+        (["run", "quickstart", "--model", "nowhere/at/all"], "nowhere/at/all: is no folder here"),
+        (["run", "quickstart", "--set", "engine.speed=3"], "[engine] speed: not an option of transformers"),
+        (["run", "quickstart", "--set", "instructions.num_task=3"], "[instructions] num_task: extra inputs are not permitted; it may have num_tasks"),
+        (["run", "quickstart", "--set", "instructions.num_tasks=many"], "[instructions] num_tasks: input should be a valid integer"),
+        (["run", "quickstart", "--set", "instructions.max_rouge=1.5"], "[instructions] max_rouge: input should be less than 1"),
+        (["run", "quickstart", "--set", "num_tasks"], "--set num_tasks: not of the form stage.key=value"),
+        (["run", "quickstart", "--set", "instruction.num_tasks=3"], "unknown instruction; there are seeds, out, engine, instructions"),
+        (["classify", "quickstart", "--out", "outputs/not_there"], "1_instructions.jsonl is not there; run `sprout instructions` first"),
+        (["stats", "outputs/not_there"], "outputs/not_there: holds no run"),
+        (["run", "quickstart", "--set", "evaluate.heldout=nowhere"], "nowhere"),
+    ],
+)  # fmt: skip
+def test_bad_input_gets_one_sentence(capsys, args, said, tmp_path):
+    if args[0] == "run" and "--out" not in args:
+        args = [*args, "--out", str(tmp_path / "run")]
+    if "evaluate.heldout=nowhere" in args:
+        args = ["evaluate", *args[1:], "--tasks", "seed_tasks/nano.jsonl"]
+    code, error = fails(capsys, *args)
+
+    assert code == 1
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_a_settings_file_that_is_no_toml_is_named(capsys, tmp_path):
+    (tmp_path / "my.toml").write_text("seeds = [\n")
+
+    assert "my.toml: not TOML: " in fails(capsys, "run", str(tmp_path / "my.toml"))[1]
+
+
+def test_an_unknown_command_is_a_usage_error(capsys):
+    assert fails(capsys, "grow")[0] == 2

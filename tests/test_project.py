@@ -1,0 +1,88 @@
+"""What holds the project together: names, sizes, layout, and a wheel that works anywhere."""
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import COMMANDS
+from pipeline.prompts import prompt_folder
+from pipeline.run import file_names
+from pipeline.stages import STAGES
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted([*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py")])
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_one_word_names_a_stage_everywhere(stage):
+    module = importlib.import_module(f"pipeline.stages.{stage.name}")
+
+    assert getattr(module, stage.name.capitalize()) is stage
+    assert stage.name in COMMANDS
+    assert all(
+        name.split("_")[0] == stage.name and (prompt_folder() / f"{name}.jinja").is_file() for name in stage.templates
+    )
+    assert stage.path or file_names(STAGES)[stage.name].endswith(f"_{stage.name}.jsonl")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_is_short_and_says_what_it_is(path):
+    text = path.read_text(encoding="utf-8")
+
+    assert text.count("\n") <= 300
+    assert ast.get_docstring(ast.parse(text))
+
+
+def test_the_top_level_is_as_agreed():
+    for name in (
+        "pyproject.toml",
+        "README.md",
+        "pipeline",
+        "seed_tasks",
+        "prompts",
+        "tests",
+        "outputs",
+        "CHANGELOG.md",
+        "LICENSE",
+    ):
+        assert (ROOT / name).exists(), name
+
+
+def test_a_wheel_holds_prompts_seeds_and_model_and_runs_anywhere(tmp_path):
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "-w",
+        tmp_path,
+        ROOT,
+    ]
+    subprocess.run(build, check=True, env=os.environ | {"PIP_NO_WARN": "1"})
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+
+    code = (
+        "from pipeline.seeds import read_seeds; from pipeline.prompts import render; from pipeline.resources import *;"
+        "import pipeline; print(pipeline.__file__);"
+        "print(len(read_seeds('general')), len(render('classify', demos=[], instruction='x')));"
+        "print((NANO / 'model.safetensors').is_file(), (HELDOUT / 'splits').is_dir())"
+    )
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {
+        "PYTHONPATH": str(tmp_path / "site")
+    }
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=env
+    ).stdout
+    assert shown.splitlines()[0].startswith(str(tmp_path))
+    assert int(shown.splitlines()[1].split()[0]) >= 175
+    assert shown.splitlines()[2] == "True True"
