@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.engines import Completion, Engine, Request, Sampling
     from pipeline.errors import EngineUnreachable, SproutError
-    from pipeline.run import run
+    from pipeline.runs import run
     from pipeline.seeds import read_seeds
     from pipeline.stage import Product, Run, Stage
     from pipeline.task import Instance, Task, read_tasks
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "pipeline.engines": ["Completion", "Engine", "Request", "Sampling"],
     "pipeline.errors": ["EngineUnreachable", "SproutError"],
-    "pipeline.run": ["run"],
+    "pipeline.runs": ["run"],
     "pipeline.seeds": ["read_seeds"],
     "pipeline.stage": ["Product", "Run", "Stage"],
     "pipeline.task": ["Instance", "Task", "read_tasks"],
@@ -45,6 +45,6 @@ def __getattr__(name: str) -> Any:
     for module, names in _MODULES.items():
         if name in names:
             value = getattr(import_module(module), name)
-            globals()[name] = value  # also in place of a submodule of the same name, as `run` is
+            globals()[name] = value
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

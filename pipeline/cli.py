@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     from pipeline import settings as toml
     from pipeline import stats
     from pipeline.progress import shown_progress
-    from pipeline.run import file_names, run, run_alone
+    from pipeline.runs import file_names, run, run_alone
     from pipeline.seeds import read_seeds
     from pipeline.stage import Run
     from pipeline.stages import STAGES

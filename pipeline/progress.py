@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.run import Progress
+from pipeline.runs import Progress
 
 logger = logging.getLogger("pipeline")
 INTERVAL = 60.0  # seconds between two plain lines

@@ -20,7 +20,7 @@ def prompt_folder() -> Path:
 
 @cache
 def environment(path: Path) -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(loader=FileSystemLoader(path), **OPTIONS)  # type: ignore[arg-type]
+    return ImmutableSandboxedEnvironment(loader=FileSystemLoader(path), **OPTIONS)
 
 
 def render(name: str, **values: object) -> str:

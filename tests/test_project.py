@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.cli import COMMANDS
 from pipeline.prompts import prompt_folder
-from pipeline.run import file_names
+from pipeline.runs import file_names
 from pipeline.stages import STAGES
 
 ROOT = Path(__file__).parents[1]

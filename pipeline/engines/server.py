@@ -52,6 +52,8 @@ class Server:
         timeout: float = 600,
         patience: float = 300,
     ) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise SproutError(f"{url}: is no url of a server; it begins with http:// or https:// and most end in /v1")
         self.model = model
         self.url = url
         self.window = window
@@ -185,18 +187,20 @@ class _Connection:
         if sampling.seed is not None:
             settings["seed"] = sampling.seed
         if isinstance(request.prompt, str):
-            answer = await self.client.completions.create(prompt=request.prompt, **settings)
-            text = answer.choices[0].text
+            answer: Any = await self.client.completions.create(prompt=request.prompt, **settings)
         else:
             messages: Any = list(request.prompt)
             answer = await self.client.chat.completions.create(messages=messages, **settings)
-            text = answer.choices[0].message.content or ""
-        reason, usage = str(answer.choices[0].finish_reason), answer.usage
+        if not getattr(answer, "choices", None):
+            raise SproutError(f"{self.url}: answers, but not as an OpenAI server does; is the url right?")
+        choice, usage = answer.choices[0], answer.usage
+        text = choice.text if isinstance(request.prompt, str) else choice.message.content
+        reason = choice.finish_reason
         if reason in CUT_OFF:
             return Completion(id=request.id, text=f"the server ended it early: {reason}", finish_reason="error")
         return Completion(
             id=request.id,
-            text=text,
+            text=text or "",
             finish_reason="length" if reason == "length" else "stop",
             prompt_tokens=usage.prompt_tokens if usage else 0,
             completion_tokens=usage.completion_tokens if usage else 0,
@@ -243,7 +247,9 @@ class _Connection:
                 f"{self.url}: refuses the API key for {self.model} ({error.status_code}); set SPROUT_API_KEY"
             ) from None
         if error.status_code == 404:
-            raise SproutError(f"{self.url}: does not serve {self.model}; {await self._served()}") from None
+            raise SproutError(
+                f"{self.url}: does not serve {self.model} at {error.request.url.path}; {await self._served()}"
+            ) from None
 
     async def _served(self) -> str:
         from openai import APIError

@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.engines import Completion, Request, Sampling
+from pipeline.engines.kv_cache import new_cache
 from pipeline.engines.model_folder import (
     check_model,
     choose_chat,
@@ -18,10 +19,12 @@ from pipeline.engines.model_folder import (
     prompt_ids,
 )
 from pipeline.engines.sampler import Sampler
+from pipeline.errors import SproutError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+DTYPES = None, "float64", "float32", "bfloat16", "float16"
 MIN_PREFIX = 32  # tokens; a shorter common beginning is not worth a forward pass of its own
 CONTEXT = 4  # tokens of the prompt decoded with the text, so that a leading space survives
 
@@ -36,7 +39,7 @@ class Transformers:
     Args:
         model: A folder with config, tokenizer and safetensors weights, or the name of a model on the hub.
         chat: None looks for a chat template.
-        dtype: "float64", "bfloat16", ...; None takes the one the model was saved in, but no half precision on a CPU.
+        dtype: One of `DTYPES`; None takes the one the model was saved in, but no half precision on a CPU.
         device: None takes the first GPU, or the CPU.
     """
 
@@ -49,6 +52,8 @@ class Transformers:
         device: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
+        if dtype not in DTYPES:
+            raise SproutError(f"dtype {dtype!r} is not known; take one of {', '.join(filter(None, DTYPES))}")
         check_model(model)
         self.model = model
         self.chat = choose_chat(model, chat, trust_remote_code)
@@ -111,16 +116,16 @@ class _Model:
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()  # type: ignore[no-untyped-call]
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         try:
+            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
             net: Any = AutoModelForCausalLM.from_pretrained(
                 name, dtype=dtype or "auto", use_safetensors=True, trust_remote_code=trust_remote_code
             )
-        except (OSError, ValueError, SafetensorError) as error:
+            if dtype is None and self.device.type == "cpu" and net.dtype.itemsize == 2:
+                net = net.float()
+            self.net = net.to(self.device).eval()
+        except (AssertionError, OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise load_error(name, error) from error
-        if dtype is None and self.device.type == "cpu" and net.dtype.itemsize == 2:
-            net = net.float()
-        self.net = net.to(self.device).eval()
         config = net.config.get_text_config()
         self.limit: int | None = getattr(config, "max_position_embeddings", None)
         stops = net.generation_config.eos_token_id
@@ -148,7 +153,7 @@ class _Model:
         return row
 
     def decode(self, rows: list[_Row]) -> None:
-        """Generate until every row is finished; a finished one leaves the batch."""
+        """Generate until every row is finished. Finished ones leave a few at a time: that copies the cache."""
         import torch
 
         if not rows:
@@ -162,7 +167,7 @@ class _Model:
                 alive = [index for index, row in enumerate(rows) if not row.finish_reason]
                 if not alive:
                     return
-                if len(alive) < len(rows):
+                if len(alive) <= len(rows) * 7 / 8:
                     rows = [rows[index] for index in alive]
                     kept = torch.tensor(alive, device=self.device)
                     cache.reorder_cache(kept)
@@ -189,24 +194,26 @@ class _Model:
         """A cache of the beginning all prompts share, and its length. It is kept, for the next batch."""
         import torch
 
-        cache, plain = _new_cache(self.net.config)
+        cache, plain = new_cache(self.net.config)
         shared = min(_alike(min(prompts), max(prompts)), min(map(len, prompts)) - 1)
         known = _alike(self.prefix, prompts[0][:shared])
-        if known < shared / 2 and len(prompts) > 1:
-            known = shared
-        if not plain or known < MIN_PREFIX:
+        if not plain or shared < MIN_PREFIX:
             return cache, 0
-        if known > len(self.prefix):
-            self.prefix, (self.prefix_cache, _) = prompts[0][:known], _new_cache(self.net.config)
+        if known < shared / 2:
+            if len(prompts) == 1:
+                return cache, 0
+            self.prefix, (self.prefix_cache, _) = prompts[0][:shared], new_cache(self.net.config)
             ids = torch.tensor([self.prefix], device=self.device)
             self._logits(self.prefix_cache, ids, torch.ones_like(ids))
+            known = shared
         for number, layer in enumerate(self.prefix_cache.layers):
             keys, values = (kept[:, :, :known].expand(len(prompts), -1, -1, -1) for kept in (layer.keys, layer.values))
             cache.update(keys, values, number)
         return cache, known
 
     def _logits(self, cache: Any, ids: Tensor, mask: Tensor) -> Tensor:
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        last = self.limit - 1 if self.limit else None  # a finished row that is still in the batch may go on past it
+        positions = (mask.cumsum(1) - 1).clamp(min=0, max=last)[:, -ids.shape[1] :]
         extra = {"position_ids": positions, "logits_to_keep": 1}
         output = self.net(
             input_ids=ids,
@@ -220,21 +227,22 @@ class _Model:
 
     def _append(self, rows: list[_Row], tokens: list[int]) -> None:
         """Give each row its next token, and its text if that was the last."""
-        for row, token in zip(rows, tokens, strict=True):
+        running = [(row, token) for row, token in zip(rows, tokens, strict=True) if not row.finish_reason]
+        for row, token in running:
             row.tokens.append(token)
             if token in self.ends:
                 row.finish_reason = "stop"
             elif len(row.tokens) >= row.room:
                 row.finish_reason = "length"
-        stopping = [row for row in rows if row.sampling.stop and not row.finish_reason]
+        stopping = [row for row, _ in running if row.sampling.stop and not row.finish_reason]
         tails = [row.tokens[-row.tail :] for row in stopping]
         for row, tail in zip(stopping, self._decode_all(tails), strict=True):
             if any(stop in tail for stop in row.sampling.stop) and self._cut(row) is not None:
                 row.finish_reason = "stop"
-        for row in rows:
+        for row, _ in running:
             if row.finish_reason:
                 text = self._cut(row)
-                row.text = self._text(row) if text is None else text
+                row.text = self._text(row).rstrip("\ufffd") if text is None else text  # half a character, cut by length
                 row.finish_reason = row.finish_reason if text is None else "stop"
 
     def _cut(self, row: _Row) -> str | None:
@@ -249,7 +257,9 @@ class _Model:
         return whole[len(before) :]
 
     def _decode_all(self, tokens: list[list[int]]) -> list[str]:
-        texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True) if tokens else []
+        texts: list[str] = (
+            self.tokenizer.batch_decode(tokens, skip_special_tokens=True) if tokens else []
+        )  # of none: [""]
         return texts
 
 
@@ -258,36 +268,3 @@ def _alike(one: list[int], other: list[int]) -> int:
     return next(
         (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
     )
-
-
-def _new_cache(config: Any) -> tuple[Any, bool]:
-    """An empty cache, and whether all of it is plain attention (no sliding window, no recurrent state)."""
-    from transformers import DynamicCache
-    from transformers.cache_utils import Cache, DynamicLayer
-
-    class Buffer(DynamicLayer):  # type: ignore[no-untyped-call]
-        """Keeps room for tokens to come: joining old and new at every step would copy everything every time."""
-
-        def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-            old = self.get_seq_length()
-            new = old + key_states.shape[2]
-            if not old:
-                self.lazy_initialization(key_states, value_states)
-                self.rooms = [key_states[:, :, :0], value_states[:, :, :0]]
-            for number, states in enumerate((key_states, value_states)):
-                room = self.rooms[number]
-                if room.shape[2] < new:
-                    self.rooms[number] = room.new_empty(*room.shape[:2], new + 64, room.shape[3])
-                    self.rooms[number][:, :, :old] = room[:, :, :old]
-                self.rooms[number][:, :, old:new] = states
-            self.keys, self.values = (room[:, :, :new] for room in self.rooms)
-            return self.keys, self.values
-
-        def reorder_cache(self, beam_idx: Tensor) -> None:
-            self.rooms = [room.index_select(0, beam_idx) for room in self.rooms]
-            self.keys, self.values = (room[:, :, : self.get_seq_length()] for room in self.rooms)
-
-    cache = DynamicCache(config=config)
-    if all(type(layer) is DynamicLayer for layer in cache.layers):
-        return Cache(layers=[cast(Any, Buffer)() for _ in cache.layers]), True
-    return cache, False

@@ -67,7 +67,7 @@ class VLLM:
 
     def close(self) -> None:
         if self._llm:
-            self._llm.llm_engine.engine_core.shutdown()
+            self._llm.llm_engine.engine_core.shutdown(timeout=30)
             self._llm = None
 
     def _step(self) -> list[RequestOutput]:
@@ -86,6 +86,7 @@ class VLLM:
 def _load(model: str, options: dict[str, Any]) -> LLM:
     os.environ |= {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}  # vLLM reports home unless told not to
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS", "1")  # idle by then, and yet they wait for it
     try:
         from vllm import LLM
         from vllm.platforms import current_platform
@@ -94,7 +95,6 @@ def _load(model: str, options: dict[str, Any]) -> LLM:
 
     defaults: dict[str, Any] = {
         "load_format": "safetensors",
-        "generation_config": "vllm",  # not the model's own defaults: a request says all there is to say
         "enable_prefix_caching": True,
         "use_tqdm_on_load": False,
     }

@@ -13,11 +13,13 @@ from pipeline.nano.words import (
     COLORS,
     COMPARATIVES,
     KINDS,
+    NAMES,
     OPPOSITES,
     PLURALS,
     SOUNDS,
     SYNONYMS,
     VERBS,
+    WORDS,
     YOUNG,
 )
 from pipeline.nano.world import FAMILIES, LABELLED, write
@@ -30,9 +32,9 @@ MARK = "\0"
 def documents(random_seed: int | str) -> Iterator[str]:
     """An endless stream; the same seed gives the same one."""
     r = Random(f"documents:{random_seed}")
-    kinds = [task_list, classify, input_first, output_first, notes]
+    kinds = [task_list, classify, input_first, output_first, notes, echoes]
     while True:
-        yield r.choices(kinds, [22, 12, 42, 18, 6])[0](r)
+        yield r.choices(kinds, [14, 5, 42, 14, 3, 22])[0](r)
 
 
 def task_list(r: Random) -> str:
@@ -84,3 +86,15 @@ def notes(r: Random) -> str:
         word = r.choice(list(table))
         lines.append(f"{word}: {fact} {table[word]}")
     return "\n".join(lines)
+
+
+def echoes(r: Random) -> str:
+    """Rows of words, each of them two or three times: from these a small model learns to copy, late if at all otherwise."""
+    blocks = []
+    for _ in range(r.randint(3, 8)):
+        words = r.sample([*WORDS, *NAMES], r.randint(3, 8))
+        marks = [r.choice([" ", ", ", "\n", " and "]) for _ in range(r.randint(2, 3))]
+        if r.random() < 0.6:
+            marks = marks[:1] * len(marks)
+        blocks.append("\n".join(mark.join(words) for mark in marks))
+    return "\n\n".join(blocks)

@@ -9,18 +9,23 @@ QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients of the Newton-Schulz iterati
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, whose every update is made orthogonal; for weight matrices only."""
+    """Momentum, whose every update is made orthogonal; for weight matrices only.
 
-    def __init__(self, params: Iterable[torch.nn.Parameter], lr: float = 0.02, momentum: float = 0.95) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+    Without decay the queries and keys grow until every head attends to one place only, and no longer learns: then a
+    small model never learns to copy.
+    """
+
+    def __init__(self, params: Iterable[torch.nn.Parameter], lr: float, decay: float, momentum: float = 0.95) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "decay": decay})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for p in group["params"]:
                 buffer = self.state[p].setdefault("buffer", torch.zeros_like(p))
                 buffer.lerp_(p.grad, 1 - group["momentum"])
                 update = orthogonal(torch.lerp(p.grad, buffer, group["momentum"]))
+                p.mul_(1 - group["lr"] * group["decay"])
                 p.add_(update, alpha=-group["lr"] * max(1, p.shape[0] / p.shape[1]) ** 0.5)
 
 
@@ -33,4 +38,5 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     for _ in range(5):
         s = x @ x.T
         x = a * x + (b * s + c * s @ s) @ x
-    return x.T if tall else x
+    result: torch.Tensor = x.T if tall else x
+    return result

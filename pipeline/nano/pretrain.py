@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 END = "<|endoftext|>"
 CONTEXT = 2048  # positions the model has
 SHORT, LONG, LONG_FROM = 512, 1024, 0.7  # tokens of a training row, at first and from this share of the time on
-TOKENS = 6144  # tokens a step
+TOKENS = 4096  # tokens a step
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def pretrain(
 
     torch.manual_seed(random_seed)
     torch.set_num_threads(threads or torch.get_num_threads())
-    tokenizer = train_tokenizer(vocabulary, random_seed)
+    tokenizer = get_tokenizer(out, vocabulary, random_seed)
     model = new_model(len(tokenizer), width, layers)
     optimizers = make_optimizers(model)
     step, spent = restore(out, model, optimizers)
@@ -110,6 +110,17 @@ def restore(out: Path, model: Any, optimizers: "list[torch.optim.Optimizer]") ->
     return state["step"], state["spent"]
 
 
+def get_tokenizer(out: Path, vocabulary: int, random_seed: int) -> "PreTrainedTokenizerFast":
+    """That of the checkpoint in `out`, or a new one."""
+    from transformers import PreTrainedTokenizerFast
+
+    if (out / "tokenizer.json").exists():
+        return PreTrainedTokenizerFast.from_pretrained(out)
+    tokenizer = train_tokenizer(vocabulary, random_seed)
+    tokenizer.save_pretrained(out)
+    return tokenizer
+
+
 def train_tokenizer(vocabulary: int, random_seed: int) -> "PreTrainedTokenizerFast":
     """A byte-level BPE: almost every word of the world is one token, and any text can be written in it."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -126,7 +137,7 @@ def train_tokenizer(vocabulary: int, random_seed: int) -> "PreTrainedTokenizerFa
         show_progress=False,
     )
     tokenizer.train_from_iterator((next(stream) for _ in range(6000)), trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, eos_token=END, pad_token=END, model_max_length=CONTEXT, padding_side="left"
     )
 
@@ -140,7 +151,7 @@ def new_model(vocabulary: int, width: int, layers: int) -> Any:
         num_attention_heads=heads, num_key_value_heads=heads, max_position_embeddings=CONTEXT, tie_word_embeddings=True,
         bos_token_id=0, eos_token_id=0, pad_token_id=0,
     )  # fmt: skip
-    return LlamaForCausalLM(config)
+    return LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
 
 
 def make_optimizers(model: Any) -> "list[torch.optim.Optimizer]":
@@ -151,7 +162,7 @@ def make_optimizers(model: Any) -> "list[torch.optim.Optimizer]":
 
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
-    return [Muon(matrices, lr=0.02), torch.optim.AdamW(others, lr=3e-3, betas=(0.9, 0.95), weight_decay=0.0)]
+    return [Muon(matrices, lr=0.01, decay=0.3), torch.optim.AdamW(others, lr=3e-3, betas=(0.9, 0.95), weight_decay=0.0)]
 
 
 def train_step(model: Any, optimizers: "list[torch.optim.Optimizer]", rows: "torch.Tensor", factor: float) -> float:

@@ -76,7 +76,7 @@ class Postings:
         spans.append((self.num_sorted, self.size))
         keys = np.concatenate([self.keys[start:stop] for start, stop in spans])
         theirs = np.concatenate([self.folded[start:stop] for start, stop in spans])
-        far = bounds.far.take(keys & LENGTH, mode="clip")
+        far = bounds.far.take(keys & LENGTH, mode="clip")  # a row too long for the table gets its last entry, -1
         near = (np.bitwise_count(theirs ^ np.uint64(folded)) <= far).nonzero()[0]
         if not len(near):
             return near, near

@@ -24,7 +24,7 @@ from pipeline.engines.vllm import VLLM
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 WINDOW = 8
 MODELS = ["transformers", pytest.param("vllm", marks=pytest.mark.vllm), pytest.param("server", marks=pytest.mark.vllm)]
-SMALL = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512}  # what makes vLLM start fast
+SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512}  # what makes vLLM start fast
 PROMPTS = ["Give three tips", "Task: sort the numbers", "Write a short story about a fox", "Yes,", "Is it", "3, 1, 4"]
 
 

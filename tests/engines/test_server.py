@@ -30,6 +30,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     finish_reason: str = "stop"
+    body: dict[str, Any] | None = None
 
 
 Plan = Callable[[int, dict[str, Any]], Answer]  # from how often this prompt came before, and the request
@@ -79,6 +80,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif answer.status >= 400:
             self.send(answer.status, {"error": {"message": answer.message}}, answer.headers)
+        elif answer.body:
+            self.send(answer.status, answer.body)
         else:
             choice = {"index": 0, "finish_reason": answer.finish_reason, "logprobs": None}
             text = {"text": f"echo {prompt}"} if "prompt" in body else {
@@ -122,7 +125,8 @@ def connect() -> Iterator[Callable[..., Server]]:
     open_ones: list[Server] = []
 
     def make(url: str, **settings: Any) -> Server:
-        open_ones.append(Server(**({"model": "tiny", "url": url, "chat": False} | settings)))
+        all_settings: dict[str, Any] = {"model": "tiny", "url": url, "chat": False} | settings
+        open_ones.append(Server(**all_settings))
         return open_ones[-1]
 
     yield make
@@ -219,8 +223,16 @@ def test_a_refused_key_ends_it_at_once(serve: Serve, connect: Connect, status: i
 
 def test_an_unknown_model_ends_it_at_once_and_the_known_ones_are_named(serve: Serve, connect: Connect) -> None:
     stand_in = serve(lambda tried, body: Answer(404))
-    with pytest.raises(SproutError, match=f"{stand_in.url}: does not serve large; it serves tiny"):
+    with pytest.raises(SproutError, match="does not serve large at /v1/completions; it serves tiny"):
         list(connect(stand_in.url, model="large").generate(requests(5)))
+
+
+def test_a_url_that_leads_elsewhere_is_told(serve: Serve, connect: Connect) -> None:
+    with pytest.raises(SproutError, match="localhost:8000/v1: is no url of a server"):
+        connect("localhost:8000/v1")
+    stand_in = serve(lambda tried, body: Answer(body={"hello": "world"}))
+    with pytest.raises(SproutError, match="answers, but not as an OpenAI server does"):
+        list(connect(stand_in.url).generate(requests(2)))
 
 
 def test_a_server_that_is_not_there_is_waited_for(serve: Serve, connect: Connect) -> None:
@@ -239,12 +251,16 @@ def test_a_server_that_stays_away_ends_it_when_patience_is_over(connect: Connect
 
 
 def test_an_iterator_that_is_closed_drops_what_is_in_flight(serve: Serve, connect: Connect) -> None:
-    stand_in = serve(lambda tried, body: Answer(seconds=0.05 if body["prompt"] == "p0" or tried else 30))
+    slow = {f"p{number}" for number in range(1, 8)}
+    stand_in = serve(lambda tried, body: Answer(seconds=30 if body["prompt"] in slow else 0))
     server = connect(stand_in.url, window=4)
     completions = server.generate(requests(8))
     assert next(completions) == echoes(1)[0]
     completions.close()  # type: ignore[attr-defined]
-    assert list(server.generate(requests(4))) == echoes(4)
+    slow.clear()
+    start = time.monotonic()
+    assert list(server.generate(requests(8))) == echoes(8)
+    assert time.monotonic() - start < 20
 
 
 def test_sampling_and_prompt_go_over_the_wire_as_they_are(serve: Serve, connect: Connect) -> None:

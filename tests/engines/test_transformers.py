@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,14 +59,15 @@ def test_texts_do_not_depend_on_the_batch_nor_on_the_number_of_threads(base_mode
 
 
 def test_a_beginning_shared_by_a_batch_changes_no_text(base_model: str) -> None:
-    long = "Classify the sentiment of the review as positive or negative. " * 3
-    requests = [request.model_copy(update={"prompt": long + str(request.prompt)}) for request in mixed(24)]
+    """Batches of 8 that share a beginning, a shorter one, another, none, and the first again."""
+    long = "Classify the sentiment of the review as positive or negative. " * 6
+    beginnings = [long, long[:200], "Is it possible to finish the job by noon? " * 4, "", long]
+    requests = [
+        request.model_copy(update={"prompt": beginnings[number // 8] + str(request.prompt)})
+        for number, request in enumerate(mixed(40))
+    ]
     alone = list(Transformers(base_model, dtype="float64", window=1).generate(requests))
-    engine = Transformers(base_model, dtype="float64", window=8)
-    assert list(engine.generate(requests)) == alone
-    assert list(engine.generate(requests[:1] + mixed(9)[1:] + requests[9:])) == [
-        *alone[:1], *list(engine.generate(mixed(9)[1:])), *alone[9:],
-    ]  # fmt: skip
+    assert list(Transformers(base_model, dtype="float64", window=8).generate(requests)) == alone
 
 
 def test_sampling_follows_the_probabilities_of_the_model(base_model: str) -> None:
@@ -104,6 +106,29 @@ def test_half_precision_is_not_used_on_a_cpu(tmp_path: Path, base_model: str) ->
     full = Transformers(str(tmp_path), dtype="float32", device="cpu")
     chosen = Transformers(str(tmp_path), device="cpu")
     assert list(chosen.generate(mixed(8)[1::2])) == list(full.generate(mixed(8)[1::2]))
+
+
+def test_positions_end_where_the_model_does(tmp_path: Path, base_model: str) -> None:
+    """GPT-2 has a table of positions; a row that is at its end must not carry the others past it."""
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    tokenizer = AutoTokenizer.from_pretrained(base_model)
+    tokenizer.save_pretrained(tmp_path)
+    config = GPT2Config(vocab_size=len(tokenizer), n_positions=64, n_embd=32, n_layer=1, n_head=2, eos_token_id=0)
+    torch.manual_seed(0)
+    net: Any = GPT2LMHeadModel(config)  # type: ignore[no-untyped-call]
+    net.save_pretrained(tmp_path)
+    sampling = Sampling(max_tokens=100, seed=1)
+    requests = [Request(id=str(n), prompt=" tea" * n, sampling=sampling) for n in (60, 1, 1, 1, 1, 1, 1, 1, 1, 1)]
+    completions = list(Transformers(str(tmp_path)).generate(requests))
+    assert {completion.prompt_tokens + completion.completion_tokens for completion in completions} == {64}
+
+
+def test_a_dtype_or_a_device_that_is_not_there_is_an_error_of_one_sentence(base_model: str) -> None:
+    with pytest.raises(SproutError, match="dtype 'flaot32' is not known"):
+        Transformers(base_model, dtype="flaot32")
+    with pytest.raises(SproutError, match="cannot be loaded"):
+        list(Transformers(base_model, device="toaster").generate(mixed(1)))
 
 
 def test_weights_that_cannot_be_read_are_an_error_of_one_sentence(tmp_path: Path, base_model: str) -> None:

@@ -1,0 +1,180 @@
+"""Which tasks to keep when there is a budget: the ones that cover most, by their vectors; searched with FAISS."""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.novelty.embedding import import_faiss
+from pipeline.novelty.encoder import Vectors
+
+_FRONT, _BLOCK = 1024, 128  # of k_center: the farthest rows that are kept up to date, and the most chosen at once
+_GRID = 2048
+
+
+def k_center(vectors: Vectors, num_kept: int, covered: Vectors | None = None, random_seed: int = 0) -> list[int]:
+    """Rows in the order chosen: each time the one farthest from all chosen before and from `covered` (k-center greedy).
+
+    Sener and Savarese 2018 (arXiv 1708.00489, algorithm 1), by cosine. With nothing covered the first one is random.
+    """
+    faiss = import_faiss()
+    vectors = on_grid(vectors)
+    closest = np.full(len(vectors), -2, np.float32)  # the highest cosine to what is chosen or covered
+    if covered is not None and len(covered):
+        closest = faiss.knn(vectors, on_grid(covered), 1, faiss.METRIC_INNER_PRODUCT)[0][:, 0]
+    elif num_kept:
+        closest[random.Random(f"{random_seed}:k_center").randrange(len(vectors))] = -3
+    chosen: list[int] = []
+    while len(chosen) < num_kept:
+        block = _farthest(vectors, closest, min(_BLOCK, num_kept - len(chosen)))
+        cosines = faiss.knn(vectors, vectors[block], 1, faiss.METRIC_INNER_PRODUCT)[0][:, 0]
+        closest = np.maximum(closest, cosines)
+        chosen += block
+        closest[chosen] = 2
+    return chosen
+
+
+def _farthest(vectors: Vectors, closest: npt.NDArray[np.float32], most: int) -> list[int]:
+    """The next rows to choose, as far as a front of the farthest rows can tell.
+
+    A cosine to what is chosen only ever grows, so a row of the front that is farther than any other row was at the
+    start is the farthest of all. Thus the many other rows are compared once a block, not once a choice.
+    """
+    block = [int(closest.argmin())]
+    size = min(_FRONT, len(closest) - 1)
+    order = np.argpartition(closest, size)
+    front, limit = np.sort(order[:size]), closest[order[size]]
+    if not size:
+        return block
+    near = closest[front]
+    while len(block) < most:
+        near = np.maximum(near, vectors[front] @ vectors[block[-1]])
+        near[front == block[-1]] = 2
+        best = int(near.argmin())
+        if near[best] >= limit:
+            break
+        block.append(int(front[best]))
+    return block
+
+
+def k_means(
+    vectors: Vectors,
+    num_kept: int,
+    quality: Sequence[float] | None = None,
+    num_clusters: int = 512,
+    random_seed: int = 0,
+) -> list[int]:
+    """Rows in order: from each cluster as many as it has of all, drawn with p = softmax(quality), else evenly.
+
+    The static k-means-quality of DivConquer (arXiv 2409.11378). Its code takes equally many from each cluster instead,
+    and loses what does not divide.
+    """
+    n = len(vectors)
+    num_clusters = max(1, min(num_clusters, num_kept, n // 39))  # FAISS wants 39 rows a cluster
+    cluster = _clusters(vectors, num_clusters, random_seed) if num_clusters > 1 else np.zeros(n, np.int64)
+    shares = _shares(np.bincount(cluster, minlength=num_clusters), num_kept)
+    rng = random.Random(f"{random_seed}:k_means")
+    waits = np.log([max(rng.expovariate(1), 1e-300) for _ in range(n)])
+    if quality is not None:
+        waits -= np.asarray(quality)  # the least of Exp(1) / exp(q) is a draw by softmax, the next least the next draw
+    chosen: list[int] = []
+    for number, share in enumerate(shares):
+        members = np.flatnonzero(cluster == number)
+        chosen += members[np.argsort(waits[members], kind="stable")[:share]].tolist()
+    return sorted(chosen)
+
+
+def _clusters(vectors: Vectors, num_clusters: int, random_seed: int) -> npt.NDArray[np.int64]:
+    faiss = import_faiss()
+    seed = random.Random(f"{random_seed}:clusters").getrandbits(31)
+    with _one_thread(faiss):
+        kmeans = faiss.Kmeans(vectors.shape[1], num_clusters, niter=25, seed=seed)
+        kmeans.train(vectors)
+        nearest: npt.NDArray[np.int64] = kmeans.index.search(vectors, 1)[1][:, 0]
+    return nearest
+
+
+@contextmanager
+def _one_thread(faiss: Any) -> Iterator[None]:
+    # With more, FAISS rounds differently, and clusters differ between machines with different numbers of cores.
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def _shares(sizes: npt.NDArray[np.int64], num_kept: int) -> list[int]:
+    """`num_kept` in proportion to the sizes; what is left by rounding down goes to the largest remainders."""
+    exact = [divmod(int(size) * num_kept, int(sizes.sum())) for size in sizes]
+    shares = [share for share, _ in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda number: -exact[number][1])
+    for number in by_remainder[: num_kept - sum(shares)]:
+        shares[number] += 1
+    return shares
+
+
+def vote_k(vectors: Vectors, num_kept: int, num_neighbours: int = 150, rho: int = 10) -> list[int]:
+    """Rows in the order chosen, by fast vote-k (arXiv 2209.01975, section 2.1): those that most others are close to.
+
+    Each row votes for its `num_neighbours` nearest. A vote counts rho ** -s, where s is how many that its row votes for
+    are chosen, and nothing once its row is chosen. The published code counts s in a JSON cache whose keys are text, so
+    on a second run no row is ever found to be chosen; here nothing is cached. All pairs are compared: time grows with
+    the square of the number of rows.
+    """
+    n = len(vectors)
+    if not num_kept:
+        return []
+    voted = _neighbours(on_grid(vectors), min(num_neighbours, n - 1))
+    voters = np.argsort(voted, axis=None, kind="stable") // max(1, voted.shape[1])
+    starts = np.concatenate(([0], np.bincount(voted.ravel(), minlength=n).cumsum()))
+    weights = _weights(rho, n)
+    scores = np.diff(starts) * weights[0]
+    level = np.zeros(n, np.int64)  # of a row: how many it votes for are chosen
+    open_rows = np.ones(n, bool)
+    chosen: list[int] = []
+    for _ in range(num_kept):
+        best = int(np.where(open_rows, scores, -1).argmax())
+        chosen.append(best)
+        open_rows[best] = False
+        scores[voted[best]] -= weights[level[best]]
+        losing = voters[starts[best] : starts[best + 1]]
+        losing = losing[open_rows[losing]]
+        lost = weights[level[losing]]
+        level[losing] = np.minimum(level[losing] + 1, len(weights) - 1)
+        lost = lost - weights[level[losing]]
+        np.subtract.at(scores, voted[losing].ravel(), np.repeat(lost, voted.shape[1]))
+    return chosen
+
+
+def _neighbours(vectors: Vectors, count: int) -> npt.NDArray[np.int64]:
+    """The nearest rows of each row, without itself."""
+    faiss = import_faiss()
+    n = len(vectors)
+    near: npt.NDArray[np.int64] = faiss.knn(vectors, vectors, count + 1, faiss.METRIC_INNER_PRODUCT)[1]
+    other = near != np.arange(n)[:, None]
+    other[other.all(axis=1), -1] = False  # where many are the same, it may not be among its own nearest
+    neighbours: npt.NDArray[np.int64] = near[other].reshape(n, count)
+    return neighbours
+
+
+def _weights(rho: int, n: int) -> npt.NDArray[np.int64]:
+    """rho ** -s as whole numbers, so that sums are exact: the largest that n votes fit in 64 bits, and 0 at the end."""
+    powers = [1]
+    while powers[-1] * rho * n < 2**62 and len(powers) < 64:
+        powers.append(powers[-1] * rho)
+    return np.array([*reversed(powers), 0], np.int64)
+
+
+def on_grid(vectors: Vectors) -> Vectors:
+    """Round to multiples of 1/2048: every product of two rows is then exact in float32, in whatever order it is summed.
+
+    Its terms are multiples of 2 ** -22, and no partial sum is above 2. So what is chosen by comparing products does not
+    depend on batches or on the number of threads. A cosine changes by about 0.0002.
+    """
+    rounded: Vectors = np.round(vectors * _GRID) / np.float32(_GRID)
+    return rounded

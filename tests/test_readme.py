@@ -1,0 +1,79 @@
+"""What the README shows is what the project does."""
+
+import json
+import re
+import runpy
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pipeline import Request, Sampling, Task, read_tasks
+from pipeline.cli import COMMANDS
+from tests.conftest import answer
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+class ToyServer(BaseHTTPRequestHandler):
+    """An OpenAI-compatible server of a base model that answers like the scripted one."""
+
+    def do_GET(self) -> None:
+        self.reply({"object": "list", "data": [{"id": "my-model", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith("/chat/completions"):
+            self.reply({"error": {"message": "the model has no chat template", "code": 400}}, 400)
+            return
+        text = answer(Request(id="x", prompt=body["prompt"], sampling=Sampling()))
+        self.reply({"id": "1", "object": "text_completion", "created": 0, "model": "my-model",
+                    "choices": [{"index": 0, "text": text, "finish_reason": "stop", "logprobs": None}],
+                    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}})  # fmt: skip
+
+    def reply(self, body: object, status: int = 200) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server_port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), ToyServer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_the_script_runs_as_it_stands(seeds: list[Task], seed_file: Path, server_port: int, tmp_path, monkeypatch):
+    script = re.search(r"<!-- script -->\n```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert script
+    assert len([line for line in script[1].splitlines() if line.strip()]) <= 15
+    (tmp_path / "script.py").write_text(script[1].replace(":8000/", f":{server_port}/"))
+    seed_file.rename(tmp_path / "my_seeds.jsonl")
+    monkeypatch.chdir(tmp_path)
+
+    names = runpy.run_path(str(tmp_path / "script.py"), run_name="__main__")
+
+    assert names["tasks"]
+    assert len(list(read_tasks(tmp_path / "outputs" / "mine" / "2_no_questions.jsonl"))) == 200
+    assert (tmp_path / "outputs" / "mine" / "dataset" / "messages.jsonl").is_file()
+
+
+def test_every_command_and_file_it_names_is_there():
+    text = README.read_text()
+
+    for command in re.findall(r"(?:^|`)sprout (\w+)", text, re.MULTILINE):
+        assert command in COMMANDS
+    for link in re.findall(r"\]\(([\w./]+)\)", text):
+        assert (README.parent / link).exists(), link
