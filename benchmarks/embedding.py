@@ -157,9 +157,9 @@ def time_dedup(model: str, vectors: Vectors, max_cosine: float) -> None:
             f"its index rebuilt from the {len(kept):,} kept",
             lambda: EmbeddingIndex(encoder.encode, (task.instruction for task in kept), max_cosine),
         )
-        rows = encoder.encode([task.instruction for task in kept])
+        new = encoder.encode([task.instruction for task in kept])
         for select in (k_center, k_means, vote_k):
-            timed(f"{select.__name__}: a tenth of them", lambda select=select: select(rows, len(rows) // 10))  # type: ignore[misc]
+            timed(f"{select.__name__}: a tenth of them", lambda select=select: select(new, len(new) // 10))  # type: ignore[misc]
 
 
 def timed(name: str, work: Callable[[], T]) -> T:

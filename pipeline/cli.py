@@ -17,6 +17,7 @@ COMMANDS = {
     "classify": "say which tasks are classification",
     "instances": "write inputs and outputs",
     "filter": "reject instances that are unfit to train on",
+    "dedup": "reject tasks that mean nearly the same, and choose the most diverse",
     "export": "write the dataset",
     "train": "tune the model on the dataset",
     "evaluate": "score models on held-out tasks",

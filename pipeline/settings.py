@@ -17,7 +17,7 @@ from pipeline.stages import STAGES
 
 ENGINES = {"vllm": "VLLM", "server": "Server", "transformers": "Transformers"}  # module: class
 NAMES = [stage.name for stage in STAGES]
-OPTIONAL = ("train", "evaluate")  # part of a run only if the settings have a table for them
+OPTIONAL = ("dedup", "train", "evaluate")  # part of a run only if the settings have a table for them
 
 
 class RunSettings(BaseModel):
@@ -78,7 +78,7 @@ def _value(text: str) -> Any:
 
 
 def build_stages(settings: RunSettings) -> list[Stage | Product]:
-    """All stages of the run; `train` and `evaluate` only if the settings name them."""
+    """All stages of the run; `dedup`, `train` and `evaluate` only if the settings name them."""
     return [build_stage(s.name, settings) for s in STAGES if s.name not in OPTIONAL or s.name in settings.stages]
 
 

@@ -43,8 +43,12 @@ def summary(folder: Path) -> str:
     if (folder / "evaluation.json").is_file():
         parts.append(table(json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))))
     places = {
-        "dataset": "the dataset, in every format",
-        "model": "the tuned model; `vllm serve` and transformers load it",
+        "dataset": "JSONL and Parquet, for your own fine-tuning too",
+        "model": "the tuned model, a Hugging Face folder",
     }
-    lines = [f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()]
-    return "\n\n".join([*parts, "\n".join([*lines, f"sprout stats {folder}  what was kept and rejected, by reason"])])
+    parts.append("\n".join(f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()))
+    steps = [f"sprout stats {folder}", "sprout run --seeds my_seeds.jsonl --model my-model --out outputs/mine"]
+    if (folder / "model").exists():
+        steps.insert(1, f"vllm serve {folder / 'model'}")
+    parts.append("\n  ".join(["next:", *steps]))
+    return "\n\n".join(part for part in parts if part)

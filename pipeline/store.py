@@ -65,7 +65,8 @@ def clean(task: Task) -> Task:
         instances = tuple(
             i.model_copy(update={"input": mend(i.input), "output": mend(i.output)}) for i in task.instances
         )
-        return task.update(instruction=mend(task.instruction), instances=instances)
+        meta = {key: mend(value) if isinstance(value, str) else value for key, value in task.meta.items()}
+        return task.update(instruction=mend(task.instruction), instances=instances, meta=meta)
     return task
 
 

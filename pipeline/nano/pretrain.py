@@ -115,7 +115,8 @@ def get_tokenizer(out: Path, vocabulary: int, random_seed: int) -> "PreTrainedTo
     from transformers import PreTrainedTokenizerFast
 
     if (out / "tokenizer.json").exists():
-        return PreTrainedTokenizerFast.from_pretrained(out)
+        known: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(out)
+        return known
     tokenizer = train_tokenizer(vocabulary, random_seed)
     tokenizer.save_pretrained(out)
     return tokenizer
