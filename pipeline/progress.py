@@ -20,10 +20,12 @@ def shown_progress(quiet: bool = False) -> Iterator[Progress]:
     with _plain() if quiet or not sys.stderr.isatty() else _live() as (progress, handler):
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
+        logger.propagate = False  # a library may have set up a log of its own
         try:
             yield progress
         finally:
             logger.removeHandler(handler)
+            logger.propagate = True
             logger.setLevel(level)
 
 

@@ -4,6 +4,7 @@ They have the layouts of the prompts in prompts/, and never the format a model i
 that the model is evaluated on occurs in them.
 """
 
+import re
 from collections.abc import Iterator
 from random import Random
 
@@ -50,7 +51,10 @@ def classify(r: Random) -> str:
 
 def input_first(r: Random) -> str:
     tasks = draw(r, r.randint(4, 11), 4)
-    return examples("instances_input_first", [task for task in tasks if not task.is_classification or r.random() < 0.1])
+    text = examples("instances_input_first", [task for task in tasks if not task.is_classification or r.random() < 0.3])
+    if r.random() < 0.4:  # the model must know every word at the beginning of a line too: it is another token there
+        text = re.sub(r"^(Input|Output): ", r"\1:\n", text, flags=re.MULTILINE)
+    return text
 
 
 def output_first(r: Random) -> str:

@@ -1,3 +1,5 @@
+"""Every decision and score of the index is that of rouge_score."""
+
 import json
 import random
 from collections.abc import Sequence
@@ -237,51 +239,6 @@ def test_any_text_that_was_added_is_found_again(texts: list[str], max_rouge: flo
 def test_any_threshold_is_respected(pool: list[str], text: str, max_rouge: float) -> None:
     if tokens(text):
         assert RougeIndex(pool, max_rouge).nearest(text) == above(closest(pool, text), max_rouge)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "请写一首关于春天的诗",
-        "春についての詩を書いてください",
-        "봄에 대한 시를 써 주세요",
-        "Напиши стихотворение о весне",
-        "اكتب قصيدة عن الربيع",
-        "वसंत के बारे में एक कविता लिखो",
-        "เขียนบทกวีเกี่ยวกับฤดูใบไม้ผลิ",
-        "ចូរសរសេរកំណាព្យអំពីរដូវផ្ការីក",
-        "😀 🎉 ?!",
-        "…",
-        "",
-        "\ud83d",
-    ],
-)
-def test_a_copy_is_rejected_in_any_script(text: str) -> None:
-    index = RougeIndex(["Write a poem about spring", text])
-    assert index.nearest(f" {text}\n") == Nearest(1.0, text)
-    assert RougeIndex(["Write a poem about spring"]).nearest(text) == NONE
-
-
-@pytest.mark.parametrize(
-    ("kept", "text"),
-    [
-        ("用Python写一个排序函数", "请解释Python的优缺点"),
-        ("Напиши функцию на Python", "Объясни, зачем нужен Python"),
-        ("列出5种水果的名称", "推荐5本科幻小说"),
-        ("เขียนฟังก์ชันด้วย Python", "อธิบายข้อดีของ Python"),
-        ("😀", "😀😀"),
-        ("?", "!"),
-        ("", "…"),
-    ],
-)
-def test_unrelated_texts_are_kept_in_any_script(kept: str, text: str) -> None:
-    assert RougeIndex([kept]).nearest(text) == NONE
-
-
-def test_a_changed_word_does_not_make_a_text_new_in_any_script() -> None:
-    index = RougeIndex(["请写一首关于春天的诗", "Напиши короткое стихотворение о весне для детей"])
-    assert index.nearest("请写一首关于秋天的诗").score == f1(9, 10, 10)
-    assert index.nearest("Напиши короткое стихотворение о зиме для детей").score == f1(6, 7, 7)
 
 
 def test_an_empty_index_has_nothing_near() -> None:

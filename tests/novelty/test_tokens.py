@@ -1,3 +1,5 @@
+"""Tokens are those of rouge_score on ASCII, and words or characters in other scripts."""
+
 import unicodedata
 
 import pytest
