@@ -57,8 +57,9 @@ def table(evaluations: list[dict[str, Any]]) -> str:
 def unseen(entry: dict[str, Any]) -> float:
     """ROUGE-L over the instances of families that no seed task shows."""
     scores = [s for family, s in entry["category"].items() if family not in SEEDED]
-    total = sum(float(score["rouge_l"]) * score["instances"] for score in scores)
-    return total / sum(int(score["instances"]) for score in scores)
+    total = sum(float(score["rouge_l"]) * int(score["instances"]) for score in scores)
+    count: int = sum(int(score["instances"]) for score in scores)
+    return total / count
 
 
 def spread(values: list[float]) -> str:

@@ -1,5 +1,6 @@
 """Where completions come from: requests go in, completions come out, in the same order."""
 
+import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, Protocol
 
@@ -69,18 +70,20 @@ class Engine(Protocol):
 
 
 def ask(
-    engine: Engine, tasks: Iterable[Task], prompt: Callable[[Task], str], sampling: Sampling
+    engine: Engine, tasks: Iterable[Task], prompt: Callable[[Task], str], sampling: Sampling, random_seed: int = 0
 ) -> Iterator[tuple[Task, Completion]]:
     """Put one prompt per task to the engine and yield each task with its completion, in order.
 
-    A task whose request failed is left out: it stays undecided, and the next run tries it again.
+    Each request samples with a seed of its own, made from `random_seed` and the id of its task. A task whose request
+    failed is left out: it stays undecided, and the next run tries it again.
     """
     waiting: dict[str, Task] = {}
 
     def requests() -> Iterator[Request]:
         for task in tasks:
             waiting[task.id] = task
-            yield request(engine, task.id, prompt(task), sampling)
+            seed = random.Random(f"{random_seed}:sampling:{task.id}").getrandbits(31)
+            yield request(engine, task.id, prompt(task), sampling.model_copy(update={"seed": seed}))
 
     for completion in engine.generate(requests()):
         task = waiting.pop(completion.id)

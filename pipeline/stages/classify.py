@@ -33,7 +33,9 @@ class Classify(Stage):
             yield from (task.update(is_classification=True in kinds) for task in todo)
             return
         demos = self.demos(run.seeds)
-        for task, completion in ask(run.engine, todo, lambda task: self.prompt(task, demos), self.sampling):
+        for task, completion in ask(
+            run.engine, todo, lambda task: self.prompt(task, demos), self.sampling, self.random_seed
+        ):
             answer = parse_answer(completion.text)
             yield task.reject("unclear_answer") if answer is None else task.update(is_classification=answer)
 

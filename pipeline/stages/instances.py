@@ -35,7 +35,7 @@ class Instances(Stage):
         def prompt(task: Task) -> str:
             return self.prompt(task, demos[bool(task.is_classification)])
 
-        for task, completion in ask(run.engine, todo, prompt, self.sampling):
+        for task, completion in ask(run.engine, todo, prompt, self.sampling, self.random_seed):
             found = self.parse(task, completion)
             yield task.update(instances=found) if found else task.reject("no_instances")
 

@@ -81,3 +81,13 @@ def test_a_task_without_an_instance_is_rejected(seeds, tmp_path):
     (task,) = Instances().decide(tasks, (), Run(seeds, Scripted(lambda r: "I would rather not."), tmp_path))
 
     assert task.rejected == "no_instances"
+
+
+def test_each_request_has_a_sampling_seed_of_its_own_and_always_the_same(model, seeds, tmp_path):
+    tasks = [Task(id=str(n), instruction=f"Task number {n}", is_classification=False) for n in range(5)]
+    for _ in range(2):
+        list(Instances().decide(tasks, (), Run(seeds, model, tmp_path)))
+    chosen = [request.sampling.seed for request in model.requests]
+
+    assert chosen[:5] == chosen[5:]
+    assert len(set(chosen)) == 5
