@@ -43,6 +43,9 @@ class Completion(BaseModel):
     completion_tokens: int = 0
 
 
+Arrived = Callable[[Request, Completion], None]
+
+
 class Engine(Protocol):
     """A source of completions.
 
@@ -54,13 +57,18 @@ class Engine(Protocol):
     @property
     def chat(self) -> bool: ...
 
-    def generate(self, requests: Iterable[Request], window: int | None = None) -> Iterator[Completion]:
+    def generate(
+        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
+    ) -> Iterator[Completion]:
         """Yield one completion per request, in the order of the requests.
 
         Requests are pulled while earlier ones are still running. Request k is never pulled before completion
         k - `window` has been handed out, so a caller may build the prompt of request k from all completions up to that
         one. Without a window the engine takes as many at once as it likes. A caller that has enough closes the
         iterator; what is in flight is dropped.
+
+        `arrived` is called with each request and its completion the moment it is there, maybe long before it is its
+        turn, and maybe in another thread. It is how completions are kept that a straggler holds up.
 
         Raises:
             EngineUnreachable: when no request can succeed any more. A request that fails by itself gives a

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from pipeline.engines import Completion, Request
+from pipeline.engines import Arrived, Completion, Request
 
 
 class Scripted:
@@ -25,16 +25,21 @@ class Scripted:
         self.window = window
         self.requests: list[Request] = []
 
-    def generate(self, requests: Iterable[Request], window: int | None = None) -> Iterator[Completion]:
+    def generate(
+        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
+    ) -> Iterator[Completion]:
         pending: deque[Request] = deque()
         for request in requests:
             self.requests.append(request)
             pending.append(request)
             if len(pending) == min(self.window, window or self.window):
-                yield self._complete(pending.popleft())
+                yield self._complete(pending.popleft(), arrived)
         while pending:
-            yield self._complete(pending.popleft())
+            yield self._complete(pending.popleft(), arrived)
 
-    def _complete(self, request: Request) -> Completion:
+    def _complete(self, request: Request, arrived: Arrived | None) -> Completion:
         answer = self.answer(request)
-        return answer if isinstance(answer, Completion) else Completion(id=request.id, text=answer)
+        completion = answer if isinstance(answer, Completion) else Completion(id=request.id, text=answer)
+        if arrived:
+            arrived(request, completion)
+        return completion

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.engines import Completion, Request
+from pipeline.engines import Arrived, Completion, Request
 from pipeline.engines.model_folder import choose_chat
 from pipeline.errors import EngineUnreachable, SproutError
 
@@ -70,12 +70,14 @@ class Server:
             return choose_chat(self.model, None)
         return bool(self._connect().submit(_Connection.takes_messages).result())
 
-    def generate(self, requests: Iterable[Request], window: int | None = None) -> Iterator[Completion]:
+    def generate(
+        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
+    ) -> Iterator[Completion]:
         connection = self._connect()
         flight: deque[Future[Completion]] = deque()
         try:
             for request in requests:
-                flight.append(connection.submit(_Connection.complete, request))
+                flight.append(connection.submit(_Connection.complete, request, arrived))
                 if len(flight) == (window or AHEAD * self.window):
                     yield flight.popleft().result()
             while flight:
@@ -132,7 +134,13 @@ class _Connection:
         await asyncio.gather(*others, return_exceptions=True)
         await self.client.close()
 
-    async def complete(self, request: Request) -> Completion:
+    async def complete(self, request: Request, arrived: Arrived | None) -> Completion:
+        completion = await self._complete(request)
+        if arrived:
+            arrived(request, completion)
+        return completion
+
+    async def _complete(self, request: Request) -> Completion:
         from openai import APIError
 
         async with self.slots:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.engines import Completion, Request, Sampling
+from pipeline.engines import Arrived, Completion, Request, Sampling
 from pipeline.engines.kv_cache import new_cache
 from pipeline.engines.model_folder import (
     check_model,
@@ -63,10 +63,16 @@ class Transformers:
         self.trust_remote_code = trust_remote_code
         self._loaded: _Model | None = None
 
-    def generate(self, requests: Iterable[Request], window: int | None = None) -> Iterator[Completion]:
+    def generate(
+        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
+    ) -> Iterator[Completion]:
         source = iter(requests)
         while batch := list(islice(source, min(self.window, window or self.window))):
-            yield from self._complete(batch)
+            completions = self._complete(batch)
+            if arrived:
+                for request, completion in zip(batch, completions, strict=True):
+                    arrived(request, completion)
+            yield from completions
 
     def close(self) -> None:
         self._loaded = None

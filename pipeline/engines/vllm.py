@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
-from pipeline.engines import Completion, Request
+from pipeline.engines import Arrived, Completion, Request
 from pipeline.engines.model_folder import check_model, choose_chat, load_error, not_installed, prompt_ids
 from pipeline.errors import EngineUnreachable
 
@@ -38,7 +38,9 @@ class VLLM:
         self._llm: LLM | None = None
         self._numbers = count()
 
-    def generate(self, requests: Iterable[Request], window: int | None = None) -> Iterator[Completion]:
+    def generate(
+        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
+    ) -> Iterator[Completion]:
         self._llm = self._llm or _load(self.model, self.options)
         engine = self._llm.llm_engine
         source, size = iter(requests), window or AHEAD * self.window
@@ -59,7 +61,10 @@ class VLLM:
                 while waiting[0] not in done:
                     for output in self._step():
                         if output.finished and output.request_id in running:
-                            done[output.request_id] = _completion(running.pop(output.request_id), output)
+                            request = running.pop(output.request_id)
+                            done[output.request_id] = completion = _completion(request, output)
+                            if arrived:
+                                arrived(request, completion)
                 yield done.pop(waiting.popleft())
         finally:
             if running and self._llm:

@@ -147,6 +147,16 @@ def test_a_request_is_not_pulled_before_the_completion_a_window_earlier_is_hande
     assert all(out >= number - window + 1 for number, out in enumerate(seen))
 
 
+def test_every_completion_is_announced_when_it_arrives_before_it_is_handed_out(engine: Engine) -> None:
+    there: list[tuple[str, Completion]] = []
+
+    for completion in engine.generate(
+        varied(30), arrived=lambda request, completion: there.append((request.id, completion))
+    ):
+        assert (completion.id, completion) in there
+    assert sorted(id for id, _ in there) == sorted(request.id for request in varied(30))
+
+
 def test_an_endless_stream_can_be_left_and_the_engine_asked_again(engine: Engine) -> None:
     endless = (request for _ in itertools.repeat(0) for request in varied(5))
     completions = engine.generate(endless, window=4)
