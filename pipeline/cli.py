@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,24 +21,32 @@ COMMANDS = {
     "export": "write the dataset",
     "train": "tune the model on the dataset",
     "evaluate": "score models on held-out tasks",
+    "plan": "probe the model with 20 requests and say what the run will take",
     "stats": "how many tasks each stage kept, and why it rejected the rest",
+    "why": "the whole life of one task: its prompts, the completions, what each filter and stage said",
 }
+REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Exit codes: 0 done, 1 error, 2 usage, 4 engine unreachable (the same command goes on)."""
+    """Exit codes: 0 done, 1 error, 2 usage, 3 budget reached, 4 engine unreachable. After 3 and 4 it can go on."""
     args = parse(argv)
-    from pipeline.errors import EngineUnreachable, SproutError
+    from pipeline.errors import SproutError
 
     try:
         if args.command == "stats":
             from pipeline import stats
 
             print(stats.show(args.folder))
+        elif args.command == "why":
+            from pipeline.why import why
+
+            print(why(args.task, [args.folder] if args.folder else sorted(Path("outputs").glob("*/")), args.full))
         else:
             run(args)
     except SproutError as error:
-        sys.exit(fail(error, 4 if isinstance(error, EngineUnreachable) else 1))
+        sys.exit(fail(error, error.exit_code))
     except KeyboardInterrupt:
         sys.exit(fail("stopped; the same command goes on from here", 130))
 
@@ -55,8 +63,16 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
         if name == "stats":
             command.add_argument("folder", type=Path, help="folder of the run")
+        elif name == "why":
+            command.add_argument("task", help="id of the task, or enough of its beginning")
+            command.add_argument("folder", type=Path, nargs="?", help="folder of the run (default: all in outputs/)")
+            command.add_argument("--full", action="store_true", help="long prompts and completions whole")
         else:
-            add_run_options(command, alone=name != "run")
+            add_run_options(command, alone=name not in ("run", "plan"))
+        if name not in ("plan", "stats", "why"):
+            add_budget(command)
+        if name == "run":
+            command.add_argument("--redecide", action="store_true", help=REDECIDE)
     return parser.parse_args(argv)
 
 
@@ -72,10 +88,37 @@ def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
         command.add_argument("--tasks", type=Path, help="JSONL file of tasks (default: what the stage before has kept)")
 
 
+def add_budget(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--max-tokens", type=positive(int), help="stop after this many tokens of the whole run")
+    command.add_argument("--max-cost", type=positive(float), help="stop after this cost of the whole run, see [prices]")
+    command.add_argument("--max-time", type=seconds, help="stop after this time, such as 90m or 8h")
+
+
+def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = kind(text.replace("_", "").replace(",", ""))
+        except ValueError:
+            value = 0
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+        return value
+
+    return read
+
+
+def seconds(text: str) -> float:
+    unit = UNITS.get(text[-1:])
+    return positive(float)(text[:-1] if unit else text) * (unit or 1)
+
+
 def run(args: argparse.Namespace) -> None:
     from pipeline import settings as toml
     from pipeline import stats
+    from pipeline.budget import Budget
+    from pipeline.plan import plan
     from pipeline.progress import shown_progress
+    from pipeline.redecide import redecide
     from pipeline.runs import file_names, run, run_alone
     from pipeline.seeds import read_seeds
     from pipeline.stage import Run
@@ -90,14 +133,20 @@ def run(args: argparse.Namespace) -> None:
     def open_engine(model: str | None = None) -> "Engine":
         return toml.open_engine(settings, model)
 
+    if args.command == "plan":
+        print(plan(toml.build_stages(settings), seeds, open_engine(), folder, settings.prices))
+        return
+    budget = Budget(args.max_tokens, args.max_cost, args.max_time, settings.prices)
     with shown_progress(args.quiet) as progress:
-        if args.command == "run":
-            run(toml.build_stages(settings), seeds, open_engine(), folder, open_engine, progress)
+        if args.command == "run" and args.redecide:
+            redecide(toml.build_stages(settings), seeds, open_engine(), folder, progress)
+        elif args.command == "run":
+            run(toml.build_stages(settings), seeds, open_engine(), folder, open_engine, progress, budget)
         else:
             stage = toml.build_stage(args.command, settings)
             context = Run(seeds, open_engine(), folder, open_engine)
             files = file_names(STAGES)
-            run_alone(stage, files[stage.name], tasks_for(args, files, folder) or seeds, context, progress)
+            run_alone(stage, files[stage.name], tasks_for(args, files, folder) or seeds, context, progress, budget)
     print(stats.summary(folder))
 
 

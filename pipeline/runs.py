@@ -5,11 +5,16 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.budget import Budget, stop
 from pipeline.engines import Engine
 from pipeline.errors import SproutError
+from pipeline.journal import FILE as JOURNAL
+from pipeline.journal import Journal, Recorded
+from pipeline.lock import only_writer
 from pipeline.resources import shown
 from pipeline.stage import Product, Run, Stage
 from pipeline.store import Store, to_line
@@ -27,44 +32,65 @@ def run(
     folder: Path | str,
     open_engine: Callable[[str], Engine] | None = None,
     progress: Progress | None = None,
+    budget: Budget | None = None,
 ) -> list[Task]:
     """Run the stages in order and return the tasks that all of them keep.
 
-    The same call again goes on where the last one stopped, and returns at once when all is done.
+    The same call again goes on where the last one stopped, and returns at once when all is done. Every completion is
+    kept in the journal of the folder the moment it arrives.
 
     Args:
         open_engine: Opens an engine on another model, for products that compare models.
         progress: Called with each task that is decided.
+        budget: What may be spent.
 
     Raises:
         SproutError: for settings, seeds or a model other than those `folder` was begun with, before the model is
-            loaded; for a stage that keeps nothing, with the reasons; and for whatever stops a stage.
+            loaded; for a folder another process is at work in; for a stage that keeps nothing, with the reasons; and
+            for whatever stops a stage.
+        BudgetReached: after what was in flight is decided.
+        EngineUnreachable: when no request can succeed any more.
     """
     context = Run(seeds=seeds, engine=engine, folder=Path(folder), open_engine=open_engine)
-    files = file_names(stages)
-    check_settings(stages, files, context)
-    tasks = list(seeds)
-    for stage in stages:
-        tasks = run_stage(stage, files[stage.name], tasks, context, progress)
-    return tasks
+    return run_all(stages, file_names(stages), seeds, context, progress, budget or Budget())
 
 
 def run_alone(
-    stage: Stage | Product, file: str, tasks: Sequence[Task], context: Run, progress: Progress | None = None
+    stage: Stage | Product,
+    file: str,
+    tasks: Sequence[Task],
+    context: Run,
+    progress: Progress | None = None,
+    budget: Budget | None = None,
 ) -> list[Task]:
     """Run one stage on tasks from anywhere, under the same rules as in a whole run."""
-    check_settings([stage], {stage.name: file}, context)
-    return run_stage(stage, file, tasks, context, progress)
+    return run_all([stage], {stage.name: file}, tasks, context, progress, budget or Budget())
 
 
-def run_stage(
-    stage: Stage | Product, file: str, tasks: Sequence[Task], context: Run, progress: Progress | None
+def run_all(
+    stages: Sequence[Stage | Product],
+    files: dict[str, str],
+    tasks: Sequence[Task],
+    context: Run,
+    progress: Progress | None,
+    budget: Budget,
 ) -> list[Task]:
-    if isinstance(stage, Product):
-        logger.info("%s: from %d tasks to %s", stage.name, len(tasks), context.folder / file)
-        stage.make(tasks, context)
-        return list(tasks)
-    return decide(stage, Store(context.folder / file), tasks, context, progress)
+    with only_writer(context.folder):
+        check_settings(stages, files, context)
+        with Journal(context.folder / JOURNAL) as journal:
+            for used in journal.usage().values():
+                budget.spend(used.prompt_tokens, used.completion_tokens)
+            for stage in stages:
+                if isinstance(stage, Product):
+                    if late := budget.late():
+                        raise stop(late)
+                    logger.info("%s: from %d tasks to %s", stage.name, len(tasks), context.folder / files[stage.name])
+                    stage.make(tasks, context)
+                else:
+                    engine = Recorded(context.engine, journal, stage.name, budget)
+                    store = Store(context.folder / files[stage.name])
+                    tasks = decide(stage, store, tasks, replace(context, engine=engine), progress)
+    return list(tasks)
 
 
 def decide(stage: Stage, store: Store, tasks: Sequence[Task], context: Run, progress: Progress | None) -> list[Task]:
@@ -124,22 +150,42 @@ def file_names(stages: Iterable[Stage | Product | type[Stage] | type[Product]]) 
 def check_settings(stages: Sequence[Stage | Product], files: dict[str, str], context: Run) -> None:
     """Refuse to add to files that were written with other settings, their own or those of a stage before."""
     path = context.folder / "settings.json"
-    model = {"model": shown(context.engine.model), "chat": context.engine.chat, "seeds": digest(context.seeds)}
     before = read_settings(path)
-    for stage in stages:
-        old, new = before.get(stage.name, {}), {"file": files[stage.name]} | model | stage.settings()
-        changed = sorted(key for key in old | new if old.get(key) != new.get(key))
-        later = list(before)[list(before).index(stage.name) :] if old else []
-        stale = [file for name in later if (context.folder / (file := before[name]["file"])).exists()]
+    for name, changed in changes(stages, files, context, before).items():
+        later = list(before)[list(before).index(name) :]
+        stale = [file for one in later if (context.folder / (file := before[one]["file"])).exists()]
         if changed and stale:
             raise SproutError(
-                f"{context.folder} was begun with another {', '.join(changed)} in {stage.name}. Choose another "
-                f"folder, or delete {', '.join(stale)} to redo them"
+                f"{context.folder} was begun with another {', '.join(changed)} in {name}. Choose another "
+                f"folder, or delete {', '.join(stale)} to redo them (what was paid for stays in {JOURNAL})"
             )
-        before[stage.name] = new
+    write_settings(path, before | {stage.name: described(stage, files, context) for stage in stages})
+
+
+def changes(
+    stages: Sequence[Stage | Product], files: dict[str, str], context: Run, before: dict[str, dict[str, Any]]
+) -> dict[str, list[str]]:
+    """For each stage the folder knows, which of its settings differ from those of before."""
+    found = {}
+    for stage in stages:
+        if old := before.get(stage.name):
+            new = described(stage, files, context)
+            found[stage.name] = sorted(key for key in old | new if old.get(key) != new.get(key))
+    return found
+
+
+def described(stage: Stage | Product, files: dict[str, str], context: Run) -> dict[str, Any]:
+    """All that bears on what a stage writes: its file, the model, the seeds, its settings and prompts."""
+    model = {"model": shown(context.engine.model), "chat": context.engine.chat, "seeds": digest(context.seeds)}
+    return {"file": files[stage.name]} | model | stage.settings()
+
+
+def write_settings(path: Path, settings: dict[str, dict[str, Any]]) -> None:
+    partial = path.with_suffix(".partial")
     try:
-        context.folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(before, indent=1) + "\n", encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
     except OSError as error:
         raise SproutError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pipeline.budget import Prices
 from pipeline.engines import Engine
 from pipeline.errors import SproutError
 from pipeline.resources import HELDOUT, NANO, PACKAGE
@@ -28,6 +29,7 @@ class RunSettings(BaseModel):
     seeds: str = "general"
     out: str = "outputs/default"
     engine: dict[str, Any] = {"name": "vllm"}
+    prices: Prices = Prices()
     stages: dict[str, dict[str, Any]] = {}
 
 
@@ -48,9 +50,9 @@ def read(name: str | None, changes: Sequence[str] = ()) -> RunSettings:
             place = place.setdefault(step, {})
         place[field] = _value(value)
     stages = {key: tables.pop(key) for key in NAMES if key in tables}
-    if unknown := sorted(tables.keys() - {"seeds", "out", "engine"}):
+    if unknown := sorted(tables.keys() - {"seeds", "out", "engine", "prices"}):
         raise SproutError(
-            f"{name or '--set'}: unknown {', '.join(unknown)}; there are seeds, out, engine, {', '.join(NAMES)}"
+            f"{name or '--set'}: unknown {', '.join(unknown)}; there are seeds, out, engine, prices, {', '.join(NAMES)}"
         )
     try:
         return RunSettings(**tables, stages=stages)

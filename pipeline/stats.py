@@ -8,21 +8,30 @@ from pipeline.errors import SproutError
 from pipeline.task import read_tasks
 
 
-def funnel(folder: Path) -> dict[str, Counter[str]]:
-    """By stage: how many tasks it kept, and how many it rejected for each reason; read one task at a time.
+def stage_files(folder: Path) -> dict[str, Path]:
+    """The files of a run by stage, in order.
 
     Raises:
-        SproutError: if the folder holds no stage file.
+        SproutError: if the folder holds none.
     """
     paths = sorted(folder.glob("[0-9]*_*.jsonl"), key=lambda path: int(path.stem.split("_")[0]))
     if not paths:
         raise SproutError(
             f"{folder}: holds no run; give the folder that a run was written to, such as outputs/quickstart"
         )
-    counts = {}
-    for path in paths:
-        counts[path.stem.split("_", 1)[1]] = Counter(task.rejected or "kept" for task in read_tasks(path))
-    return counts
+    return {path.stem.split("_", 1)[1]: path for path in paths}
+
+
+def funnel(folder: Path) -> dict[str, Counter[str]]:
+    """By stage: how many tasks it kept, and how many it rejected for each reason; read one task at a time.
+
+    Raises:
+        SproutError: if the folder holds no stage file.
+    """
+    return {
+        stage: Counter(task.rejected or "kept" for task in read_tasks(path))
+        for stage, path in stage_files(folder).items()
+    }
 
 
 def show(folder: Path) -> str:

@@ -68,7 +68,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         (["run", "quickstart", "--set", "instructions.num_tasks=many"], "[instructions] num_tasks: input should be a valid integer"),
         (["run", "quickstart", "--set", "instructions.max_rouge=1.5"], "[instructions] max_rouge: input should be less than 1"),
         (["run", "quickstart", "--set", "num_tasks"], "--set num_tasks: not of the form stage.key=value"),
-        (["run", "quickstart", "--set", "instruction.num_tasks=3"], "unknown instruction; there are seeds, out, engine, instructions"),
+        (["run", "quickstart", "--set", "instruction.num_tasks=3"], "unknown instruction; there are seeds, out, engine, prices, instructions"),
         (["classify", "quickstart", "--out", "outputs/not_there"], "1_instructions.jsonl is not there; run `sprout instructions` first"),
         (["stats", "outputs/not_there"], "outputs/not_there: holds no run"),
         (["run", "quickstart", "--set", "evaluate.heldout=nowhere"], "nowhere"),

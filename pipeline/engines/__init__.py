@@ -31,6 +31,7 @@ class Request(BaseModel):
     id: str
     prompt: Prompt
     sampling: Sampling
+    demos: tuple[str, ...] = ()  # ids of the tasks the prompt shows, where they differ from request to request
 
 
 class Completion(BaseModel):
@@ -41,6 +42,7 @@ class Completion(BaseModel):
     finish_reason: Literal["stop", "length", "error"] = "stop"  # error: this request can't succeed; text says why
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    demos: tuple[str, ...] | None = None  # of a completion that is decided anew: what its own prompt showed
 
 
 Arrived = Callable[[Request, Completion], None]
@@ -99,6 +101,7 @@ def ask(
             yield task, completion
 
 
-def request(engine: Engine, id: str, prompt: str, sampling: Sampling) -> Request:
+def request(engine: Engine, id: str, prompt: str, sampling: Sampling, demos: tuple[str, ...] = ()) -> Request:
     """A request in the form the engine's model takes: plain text, or one user message."""
-    return Request(id=id, prompt=({"role": "user", "content": prompt},) if engine.chat else prompt, sampling=sampling)
+    put: Prompt = ({"role": "user", "content": prompt},) if engine.chat else prompt
+    return Request(id=id, prompt=put, sampling=sampling, demos=demos)

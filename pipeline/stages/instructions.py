@@ -13,6 +13,7 @@ from pipeline.errors import SproutError
 from pipeline.filters import INSTRUCTION_FILTERS, first_reason, starts_non_ascii
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.prompts import render
+from pipeline.resources import shown
 from pipeline.stage import Run, Stage
 from pipeline.task import Task, new_id
 
@@ -49,21 +50,25 @@ class Instructions(Stage):
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
         pool = Pool(self, run.seeds, done)
-        asked: deque[tuple[Task, ...]] = deque()  # the demos of each request in flight
+        asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
+        origin = new_id(self.name, self.random_seed, shown(run.engine.model), *(seed.id for seed in run.seeds))
         first = position = pool.next_request
         known = {task.id for task in done}
 
         def requests() -> Iterator[Request]:
             for number in range(first, first + 10**9):
-                asked.append(demos := pool.demos(number))
+                demos = pool.demos(number)
+                asked.append(ids := tuple(task.id for task in demos))
                 sampling = self.sampling.model_copy(update={"seed": self.sampling_seed(number)})
-                yield request(run.engine, f"{self.name}-{number}", self.prompt(demos), sampling)
+                yield request(run.engine, f"{self.name}-{number}", self.prompt(demos), sampling, ids)
 
         completions = run.engine.generate(requests(), self.window)
         while pool.num_kept < self.num_tasks:
             if pool.idle >= self.patience:
                 raise SproutError(pool.stuck())
-            for task in self.parse(next(completions), asked.popleft(), position):
+            if (completion := next(completions, None)) is None:
+                return  # recorded completions come to an end, a model never does
+            for task in self.parse(completion, asked.popleft(), position, origin):
                 if pool.num_kept < self.num_tasks and task.id not in known:
                     yield pool.decide(task)
             pool.close(position)
@@ -77,15 +82,18 @@ class Instructions(Stage):
     def sampling_seed(self, number: int) -> int:
         return random.Random(f"{self.random_seed}:sampling:{number}").getrandbits(31)
 
-    def parse(self, completion: Completion, demos: Sequence[Task], position: int) -> Iterator[Task]:
-        """The tasks of one completion, at least one: what cannot be used is there too, with its reason."""
-        shown = tuple(task.id for task in demos)
+    def parse(self, completion: Completion, demos: tuple[str, ...], position: int, origin: str = "") -> Iterator[Task]:
+        """The tasks of one completion, at least one: what cannot be used is there too, with its reason.
+
+        Ids come from where the completion is from and from its own text: decided anew, it makes the same ones.
+        """
+        demos = demos if completion.demos is None else completion.demos
         cut = completion.finish_reason == "length"
         items = [] if completion.finish_reason == "error" else parse_list(completion.text)
         for number, text in enumerate(items or [""]):
             task = Task(
-                id=new_id(self.name, self.random_seed, position, number, *shown, text),
-                instruction=text, demos=shown, meta={"request": position, "item": number},
+                id=new_id(origin, position, number, text),
+                instruction=text, demos=demos, meta={"request": position, "item": number},
             )  # fmt: skip
             if completion.finish_reason == "error":
                 task = task.reject("request_failed")

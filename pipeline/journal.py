@@ -1,0 +1,280 @@
+"""The journal of a run: every completion is kept the moment it arrives, so that no token is paid for twice."""
+
+import hashlib
+import json
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from pipeline.budget import Budget, stop
+from pipeline.engines import Arrived, Completion, Engine, Request
+from pipeline.errors import SproutError
+from pipeline.resources import shown
+from pipeline.store import mend
+
+FILE = "completions.sqlite"
+AHEAD = 4096  # how far to read ahead of a caller that sets no window, while all answers are in the journal
+MIN_PREFIX = 256  # characters; a beginning that prompts share is stored once from this length on
+MAX_PREFIXES = 16
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS prefixes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS completions (
+  key TEXT PRIMARY KEY,      -- hash of model, prompt (text or messages) and sampling but for max_tokens
+  stage TEXT NOT NULL,
+  request TEXT NOT NULL,     -- id of the request, unique within its stage
+  demos TEXT NOT NULL,       -- JSON: ids of the tasks its prompt shows
+  model TEXT NOT NULL,
+  prefix INTEGER,            -- what the prompt begins with, in prefixes
+  prompt TEXT NOT NULL,      -- the rest of the prompt; messages are JSON
+  sampling TEXT NOT NULL,    -- JSON
+  max_tokens INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  finish_reason TEXT NOT NULL,
+  prompt_tokens INTEGER NOT NULL,
+  completion_tokens INTEGER NOT NULL,
+  arrived REAL NOT NULL      -- seconds since 1970
+);
+CREATE INDEX IF NOT EXISTS requests ON completions (stage, request);
+"""
+
+
+class Entry(NamedTuple):
+    """What the journal holds about one request."""
+
+    stage: str
+    request: str
+    model: str
+    prompt: str  # the text, or the messages as JSON
+    sampling: str  # JSON
+    completion: Completion
+
+
+class Usage(NamedTuple):
+    """What a stage has been paid for."""
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    first: float  # when its first completion arrived, seconds since 1970
+    last: float
+
+
+class Journal:
+    """Completions in one SQLite file (WAL), by a hash of all that bears on them.
+
+    Raises:
+        SproutError: from every method, if the file can't be read or written, with what to do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.Lock()  # completions arrive in the threads of engines
+        self.prefixes: dict[str, int] = {}
+        self.unmatched: deque[str] = deque(maxlen=4)  # late prompts that begin with no known prefix
+        with self._safe():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
+            self.db.executescript(SCHEMA)
+            for id, text in self.db.execute("SELECT id, text FROM prefixes ORDER BY id DESC LIMIT ?", (MAX_PREFIXES,)):
+                self.prefixes[text] = id
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._safe():
+            self.db.close()
+
+    def find(self, model: str, request: Request) -> Completion | None:
+        """The completion of the same request, if it was not cut off sooner than this one would be."""
+        most = request.sampling.max_tokens
+        with self._safe(), self.lock:
+            row = self.db.execute(
+                "SELECT text, finish_reason, prompt_tokens, completion_tokens, max_tokens FROM completions "
+                "WHERE key = ?", (key(model, request),),
+            ).fetchone()  # fmt: skip
+        if row is None:
+            return None
+        completion = _completion(request.id, *row[:4])
+        whole = completion.finish_reason == "stop" and completion.completion_tokens <= most
+        return completion if whole or row[4] == most else None
+
+    def record(self, stage: str, model: str, request: Request, completion: Completion) -> None:
+        with self._safe(), self.lock:
+            prefix, rest = self._split(as_text(request))
+            self.db.execute(
+                "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    key(model, request), stage, request.id, json.dumps(request.demos), shown(model), prefix, rest,
+                    request.sampling.model_dump_json(exclude={"max_tokens"}), request.sampling.max_tokens,
+                    mend(completion.text), completion.finish_reason,
+                    completion.prompt_tokens, completion.completion_tokens, time.time(),
+                ),
+            )  # fmt: skip
+
+    def entry(self, stage: str, request: str) -> Entry | None:
+        """The latest completion of a request, by its id."""
+        with self._safe(), self.lock:
+            row = self.db.execute(
+                "SELECT model, coalesce(prefixes.text, '') || prompt, sampling, completions.text, finish_reason, "
+                "prompt_tokens, completion_tokens, demos FROM completions LEFT JOIN prefixes ON prefixes.id = prefix "
+                "WHERE stage = ? AND request = ? ORDER BY arrived DESC LIMIT 1", (stage, request),
+            ).fetchone()  # fmt: skip
+        if row is None:
+            return None
+        model, prompt, sampling, *completion = row
+        return Entry(stage, request, model, prompt, sampling, _completion(request, *completion))
+
+    def requests(self, stage: str) -> set[str]:
+        """The ids of all requests of a stage that have a completion."""
+        with self._safe(), self.lock:
+            return {id for (id,) in self.db.execute("SELECT request FROM completions WHERE stage = ?", (stage,))}
+
+    def usage(self) -> dict[str, Usage]:
+        """What was paid for, by stage, in the order the stages began."""
+        with self._safe(), self.lock:
+            rows = self.db.execute(
+                "SELECT stage, count(*), sum(prompt_tokens), sum(completion_tokens), min(arrived), max(arrived) "
+                "FROM completions GROUP BY stage ORDER BY min(arrived)"
+            )
+            return {stage: Usage(*figures) for stage, *figures in rows}
+
+    def _split(self, prompt: str) -> tuple[int | None, str]:
+        """The prefix a prompt begins with, and the rest; all requests of a stage may share thousands of characters."""
+        for prefix, id in self.prefixes.items():
+            if prompt.startswith(prefix):
+                return id, prompt[len(prefix) :]
+        shared = max((alike(prompt, other) for other in self.unmatched), default=0)
+        if shared < MIN_PREFIX or len(self.prefixes) >= MAX_PREFIXES:
+            self.unmatched.append(prompt)
+            return None, prompt
+        row = self.db.execute("INSERT INTO prefixes (text) VALUES (?)", (prompt[:shared],)).lastrowid
+        assert row is not None
+        self.prefixes[prompt[:shared]] = row
+        return row, prompt[shared:]
+
+    @contextmanager
+    def _safe(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            advice = "the run can go on once it can be written"
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+                advice = "it is damaged: move it away, the stage files keep what was decided and only the rest is asked"
+            raise SproutError(f"{self.path}: {error}; {advice}") from None
+
+
+class Recorded:
+    """An engine around an engine: what the journal holds is answered from it, the rest is asked and kept."""
+
+    def __init__(self, engine: Engine, journal: Journal, stage: str, budget: Budget) -> None:
+        self.engine, self.journal, self.stage, self.budget = engine, journal, stage, budget
+        self.model = engine.model
+
+    @property
+    def chat(self) -> bool:
+        return self.engine.chat
+
+    def generate(
+        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
+    ) -> Iterator[Completion]:
+        """As `Engine.generate`.
+
+        Raises:
+            BudgetReached: once what is in flight has been handed out.
+        """
+        source, most = iter(requests), window or AHEAD
+        reached: str | None = None
+        waiting: deque[Request | Completion] = deque()  # in order: what is known, and what is asked
+
+        def pull() -> Iterator[Request]:
+            """What must be asked, as far as window and budget reach."""
+            nonlocal reached
+            while len(waiting) < most and not reached and (request := next(source, None)) is not None:
+                known = self.journal.find(self.model, request)
+                if known is None and (reached := self.budget.reached()):
+                    return
+                waiting.append(known or request)
+                if known is None:
+                    yield request
+
+        def keep(request: Request, completion: Completion) -> None:
+            if completion.finish_reason != "error":
+                self.journal.record(self.stage, self.model, request, completion)
+                self.budget.spend(completion.prompt_tokens, completion.completion_tokens)
+            if arrived:
+                arrived(request, completion)
+
+        while True:
+            unknown = pull()
+            if (first := next(unknown, None)) is not None:
+                yield from _in_turn(waiting, self.engine.generate(chain([first], unknown), window, keep))
+            elif not waiting:
+                break
+            yield from _known(waiting)
+        if reached:
+            raise stop(reached)
+
+    def close(self) -> None:
+        if close := getattr(self.engine, "close", None):
+            close()
+
+
+def _in_turn(waiting: deque[Request | Completion], answers: Iterator[Completion]) -> Iterator[Completion]:
+    """Hand out each answer after the known completions that come before it."""
+    try:
+        for answer in answers:
+            yield from _known(waiting)
+            waiting.popleft()
+            yield answer.model_copy(update={"text": mend(answer.text)})  # as the journal has it
+    finally:
+        if close := getattr(answers, "close", None):
+            close()
+
+
+def _known(waiting: deque[Request | Completion]) -> Iterator[Completion]:
+    """Hand out the known completions whose turn it is."""
+    while waiting and isinstance(known := waiting[0], Completion):
+        waiting.popleft()
+        yield known
+
+
+def key(model: str, request: Request) -> str:
+    """The same key, the same completion: model, prompt and sampling, but for max_tokens, which only cuts it off."""
+    sampling = request.sampling.model_dump_json(exclude={"max_tokens"})
+    parts = json.dumps([shown(model), request.prompt, sampling])
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+def as_text(request: Request) -> str:
+    """The prompt as text: messages as JSON."""
+    return request.prompt if isinstance(request.prompt, str) else json.dumps(request.prompt, ensure_ascii=False)
+
+
+def alike(one: str, other: str) -> int:
+    """The length of their common beginning, in characters."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
+    return low
+
+
+def _completion(
+    id: str, text: str, finish_reason: str, prompt_tokens: int, completion_tokens: int, demos: str | None = None
+) -> Completion:
+    return Completion.model_validate(
+        {
+            "id": id, "text": text, "finish_reason": finish_reason, "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens, "demos": json.loads(demos) if demos is not None else None,
+        }
+    )  # fmt: skip

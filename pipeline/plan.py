@@ -1,0 +1,141 @@
+"""What a run will take, from a probe of twenty requests that the run itself then need not make again."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.budget import Budget, Prices
+from pipeline.engines import Arrived, Completion, Engine, Request
+from pipeline.errors import SproutError
+from pipeline.journal import FILE, Journal, Recorded
+from pipeline.lock import only_writer
+from pipeline.runs import check_settings, file_names, listed
+from pipeline.stage import Product, Run, Stage
+from pipeline.stages import Instructions
+from pipeline.store import Store
+from pipeline.task import Task
+
+NUM_PROBES = 20
+
+
+class Estimate(NamedTuple):
+    """What is still to be spent on a stage."""
+
+    stage: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+
+def plan(stages: Sequence[Stage | Product], seeds: Sequence[Task], engine: Engine, folder: Path, prices: Prices) -> str:
+    """Probe the engine, write no stage file, and say what the rest of the run takes as a table.
+
+    Half of the probes are the next requests for instructions, the others classify and complete what those brought.
+    Their completions go into the run's journal, so the run itself asks none of them again.
+
+    Raises:
+        SproutError: as `run`, and if no instruction of the probe is kept.
+    """
+    context, files = Run(seeds, engine, folder), file_names(stages)
+    with only_writer(folder):
+        check_settings(stages, files, context)
+        with Journal(folder / FILE) as journal:
+            estimates, notes = probe(stages, files, context, journal)
+    return table(estimates, prices) + "".join(f"\n{note}" for note in notes)
+
+
+def probe(
+    stages: Sequence[Stage | Product], files: dict[str, str], context: Run, journal: Journal
+) -> tuple[list[Estimate], list[str]]:
+    estimates, notes = [], []
+    tasks: list[Task] = []
+    wanted = 0
+    asking = [stage for stage in stages if isinstance(stage, Stage) and stage.templates]
+    for stage in asking:
+        done = Store(context.folder / files[stage.name]).load()
+        most = NUM_PROBES // 2 if isinstance(stage, Instructions) else NUM_PROBES // (2 * max(1, len(asking) - 1))
+        recorded = journal.usage().get(stage.name)
+        engine = Probe(Recorded(context.engine, journal, stage.name, Budget()), most)
+        new = list(stage.decide(tasks[:most], done, replace(context, engine=engine)))
+        if recorded and recorded == journal.usage().get(stage.name):  # probed before, so its time is in the journal
+            engine.begun, engine.ended = recorded.first, recorded.last
+        kept = [task for task in new if task.kept]
+        if isinstance(stage, Instructions):
+            before = sum(task.kept for task in done)
+            if not kept and before < stage.num_tasks:
+                raise SproutError(f"the probe kept no instruction{listed(Counter(task.rejected for task in new))}")
+            wanted, left = stage.num_tasks, max(0, stage.num_tasks - before)
+            estimates.append(engine.estimate(stage.name, math.ceil(left * engine.asked / max(1, len(kept)))))
+            notes.append(
+                f"instructions: {len(kept)} kept of {len(new)} in {engine.asked} requests; fewer will be as the pool "
+                f"grows, so the run may take more requests than this"
+            )
+            tasks = kept or [task for task in done if task.kept]
+        else:
+            share = engine.asked / max(1, len(tasks[:most]))  # a stage that has nothing to choose asks nothing
+            estimates.append(engine.estimate(stage.name, round(share * max(0, wanted - len(done)))))
+            tasks = kept
+    return estimates, notes
+
+
+class Probe:
+    """Lets a few requests through, and measures them. The first is left out of the timing: it loads the model."""
+
+    def __init__(self, engine: Engine, most: int) -> None:
+        self.engine, self.most = engine, most
+        self.model = engine.model
+        self.asked = self.prompt_tokens = self.completion_tokens = 0
+        self.begun = self.ended = 0.0
+
+    @property
+    def chat(self) -> bool:
+        return self.engine.chat
+
+    def generate(
+        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
+    ) -> Iterator[Completion]:
+        source = islice(requests, self.most)
+        for few in (1, self.most):
+            for completion in self.engine.generate(islice(source, few), window, arrived):
+                self.asked += 1
+                self.prompt_tokens += completion.prompt_tokens
+                self.completion_tokens += completion.completion_tokens
+                self.ended = time.monotonic()
+                self.begun = self.begun or self.ended
+                yield completion
+
+    def estimate(self, stage: str, requests: int) -> Estimate:
+        """As many requests, at the mean of those probed and at the speed of so few at once."""
+        each = requests / max(1, self.asked)
+        seconds = (self.ended - self.begun) / max(1, self.asked - 1) * requests
+        return Estimate(
+            stage, requests, round(self.prompt_tokens * each), round(self.completion_tokens * each), seconds
+        )
+
+
+def table(estimates: Sequence[Estimate], prices: Prices) -> str:
+    total = Estimate("all", *(sum(column) for column in list(zip(*estimates, strict=True))[1:]))
+    lines = [f"{'stage':<14}{'requests':>11}{'tokens in':>15}{'tokens out':>14}{'cost':>12}{'time, at most':>16}"]
+    for row in (*estimates, total):
+        cost = prices.cost(row.prompt_tokens, row.completion_tokens)
+        lines.append(
+            f"{row.stage:<14}{row.requests:>11,}{row.prompt_tokens:>15,}{row.completion_tokens:>14,}"
+            f"{cost:>12,.2f}{duration(row.seconds):>16}"
+        )
+    if prices == Prices():
+        lines.append(
+            "No prices are set, so the cost is 0: `--set prices.prompt=…`, `prices.completion=…`, per million tokens."
+        )
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,85 @@
+"""Decide a run anew from the completions it has paid for, without asking the model anything."""
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.engines import Arrived, Completion, Engine, Request
+from pipeline.errors import SproutError
+from pipeline.journal import FILE, Journal
+from pipeline.lock import only_writer
+from pipeline.runs import Progress, changes, decide, described, file_names, read_settings, write_settings
+from pipeline.stage import Product, Run, Stage
+from pipeline.store import Store
+from pipeline.task import Task
+
+logger = logging.getLogger(__name__)
+
+MODEL = {"model", "chat", "seeds"}  # what completions depend on, besides the settings of their stage
+
+
+def redecide(
+    stages: Sequence[Stage | Product],
+    seeds: Sequence[Task],
+    engine: Engine,
+    folder: Path,
+    progress: Progress | None = None,
+) -> list[Task]:
+    """Run all stages on the recorded completions as they are, whatever their prompts, and replace the stage files.
+
+    The files of before stay until all stages are done. A task that had no completion at some stage stays undecided
+    there; `run` goes on from here, asks what is missing and makes the products anew.
+
+    Raises:
+        SproutError: if the folder has no completions, or those of another model or other seeds, and for a stage that
+            keeps nothing; the stage files are then as they were.
+    """
+    with only_writer(folder):
+        if not (folder / FILE).is_file():
+            raise SproutError(f"{folder / FILE}: is not there, so there is nothing to decide anew; run it first")
+        before = read_settings(folder / "settings.json")
+        chat = next((settings["chat"] for settings in before.values()), False)
+        context = Run(seeds, Recording(engine.model, chat), folder)
+        names = file_names(stages)
+        changed = changes(stages, names, context, before)
+        if other := {key for keys in changed.values() for key in keys} & MODEL:
+            raise SproutError(
+                f"{folder}: its completions are of another {', '.join(sorted(other))}; run in another folder"
+            )
+        new = folder / "redecided"
+        shutil.rmtree(new, ignore_errors=True)
+        tasks = list(seeds)
+        done = [stage for stage in stages if isinstance(stage, Stage) and (folder / names[stage.name]).exists()]
+        with Journal(folder / FILE) as journal:
+            for stage in done:
+                engine = Recording(engine.model, chat, journal, stage.name)
+                tasks = decide(stage, Store(new / names[stage.name]), tasks, replace(context, engine=engine), progress)
+        for stage in done:
+            (new / names[stage.name]).replace(folder / names[stage.name])
+        new.rmdir()
+        write_settings(folder / "settings.json", before | {s.name: described(s, names, context) for s in done})
+    return tasks
+
+
+class Recording:
+    """An engine that answers with what the journal holds for the id of a request, and asks nobody.
+
+    It ends after the last request that was recorded; one that is missing before that is an error.
+    """
+
+    def __init__(self, model: str, chat: bool, journal: Journal | None = None, stage: str = "") -> None:
+        self.model, self.chat, self.journal, self.stage = model, chat, journal, stage
+
+    def generate(
+        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
+    ) -> Iterator[Completion]:
+        assert self.journal
+        left = self.journal.requests(self.stage)
+        source = iter(requests)
+        while left and (request := next(source, None)) is not None:
+            left.discard(request.id)
+            entry = self.journal.entry(self.stage, request.id)
+            missing = Completion(id=request.id, text="was not recorded", finish_reason="error")
+            yield entry.completion if entry else missing

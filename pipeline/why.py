@@ -1,0 +1,126 @@
+"""The whole life of one candidate: where it came from, what each stage made of it, and what dropped it."""
+
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import SproutError
+from pipeline.filters import INSTANCE_FILTERS, INSTRUCTION_FILTERS, contradiction, starts_non_ascii
+from pipeline.journal import FILE, Journal
+from pipeline.runs import read_settings
+from pipeline.stages.instructions import parse_list
+from pipeline.stats import stage_files
+from pipeline.task import Task, read_task
+
+MOST = 1600  # characters of a prompt or a completion that are shown unless all are asked for
+WIDTH = 100
+
+
+def why(task_id: str, folders: list[Path], full: bool = False) -> str:
+    """The life of a task as text.
+
+    Args:
+        task_id: The id, or as much of its beginning as tells it apart.
+        folders: The runs to look in.
+        full: Show long prompts and completions whole.
+
+    Raises:
+        SproutError: if no run has the task, or if several tasks begin so.
+    """
+    for folder in folders:
+        if lives := find(task_id, folder):
+            if len(lives) > 1:
+                raise SproutError(f"{task_id}: begins the ids of {', '.join(sorted(lives)[:5])}; give more of it")
+            (life,) = lives.values()
+            return "\n".join(tell(life, folder, full))
+    raise SproutError(f"{task_id}: no such task in {', '.join(map(str, folders)) or 'outputs/'}; `id` is in each line")
+
+
+def find(task_id: str, folder: Path) -> dict[str, dict[str, Task]]:
+    """What each stage has written about the tasks whose id begins so: by id, then by stage."""
+    wanted = f'"id":"{task_id}'.encode()
+    found: dict[str, dict[str, Task]] = {}
+    for stage, path in stage_files(folder).items():
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if wanted in line and line.endswith(b"\n"):
+                    task = read_task(line, f"{path}:{number}")
+                    if task.id.startswith(task_id):
+                        found.setdefault(task.id, {})[stage] = task
+    return found
+
+
+def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
+    last_stage, last = list(life.items())[-1]
+    end = f"rejected by {last_stage}: {last.rejected}" if last.rejected else f"kept by {last_stage}"
+    yield f"{last.id}  {end}"
+    yield quoted(last.instruction)
+    settings = read_settings(folder / "settings.json")
+    journal = Journal(folder / FILE) if (folder / FILE).is_file() else None
+    for stage, task in life.items():
+        yield f"\n{stage}: {'kept' if task.kept else f'rejected, {task.rejected}'}"
+        yield from details(stage, task, settings.get(stage, {}))
+        request = f"{stage}-{task.meta.get('request')}" if stage == "instructions" else task.id
+        if journal and (entry := journal.entry(stage, request)):
+            completion = entry.completion
+            yield f"  prompt, to {entry.model} ({completion.prompt_tokens} tokens)"
+            yield quoted(entry.prompt if full else shortened(entry.prompt), "  │ ")
+            yield f"  completion ({completion.completion_tokens} tokens, finish reason {completion.finish_reason})"
+            yield quoted(completion.text if full else shortened(completion.text), "  │ ")
+            if stage == "instructions":
+                yield from parsed(completion.text, task)
+    if not journal:
+        yield f"\nThere is no {folder / FILE}, so prompts and completions can't be shown."
+
+
+def details(stage: str, task: Task, settings: dict[str, Any]) -> Iterator[str]:
+    if stage == "instructions":
+        yield f"  request {task.meta.get('request')}, item {task.meta.get('item')}; demos {', '.join(task.demos)}"
+        if task.rejected not in ("request_failed", "cut_off"):
+            yield from answers_of_filters(task, bool(settings.get("english", True)))
+    elif stage == "classify" and task.kept:
+        yield f"  classification: {'yes' if task.is_classification else 'no'}"
+    elif stage == "instances":
+        yield f"  instances: {len(task.instances)}"
+        for instance in task.instances:
+            yield quoted(json.dumps(instance.model_dump(), ensure_ascii=False), "    ")
+    elif stage == "filter":
+        yield from answers_for_instances(task)
+    for name, score in task.scores.items():
+        yield f"  {name} {score}"
+    if "nearest" in task.meta or "nearest_id" in task.meta:
+        yield f"  nearest {' '.join(str(task.meta[key]) for key in ('nearest_id', 'nearest') if key in task.meta)}"
+
+
+def answers_of_filters(task: Task, english: bool) -> Iterator[str]:
+    for check in INSTRUCTION_FILTERS:
+        if english or check is not starts_non_ascii:
+            yield f"  filter {check.__name__}: {'rejects' if check(task) else 'passes'}"
+
+
+def answers_for_instances(task: Task) -> Iterator[str]:
+    for number, instance in enumerate(task.instances, 1):
+        objections = [check.__name__ for check in INSTANCE_FILTERS if check(instance)]
+        yield f"  instance {number}: {'rejected by ' + ', '.join(objections) if objections else 'passes'}"
+    if contradiction(task):
+        yield "  the same input has two different outputs"
+    if left_out := task.meta.get("left_out"):
+        yield f"  left out: {left_out}"
+
+
+def parsed(text: str, task: Task) -> Iterator[str]:
+    for number, item in enumerate(parse_list(text)):
+        yield f"  {'→' if number == task.meta.get('item') else ' '} item {number}: {item}"
+
+
+def shortened(text: str) -> str:
+    if len(text) <= MOST:
+        return text
+    return f"{text[: MOST // 2]}\n[… {len(text) - MOST:,} characters, --full shows them …]\n{text[-MOST // 2 :]}"
+
+
+def quoted(text: str, margin: str = "  ") -> str:
+    lines = [wrapped for line in text.split("\n") for wrapped in textwrap.wrap(line, WIDTH) or [""]]
+    return "\n".join(margin + line for line in lines)
