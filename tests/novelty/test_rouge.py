@@ -160,6 +160,19 @@ def test_a_real_run_is_decided_and_scored_as_rouge_score_did() -> None:
     assert len(index) == len(pool) == 175 + 307
 
 
+def test_the_pairs_of_another_real_run_are_scored_as_rouge_score_did() -> None:
+    run = json.loads((Path(__file__).parent / "falcon_run.json").read_text())
+    texts = [" ".join(f"t{id}" for id in ids) for ids in run["texts"]]
+    pairs = 0
+    for candidate, closest_ones in run["closest"]:
+        for other, score in closest_ones:
+            assert RougeIndex([texts[other]]).closest(texts[candidate]) == Nearest(score, texts[other])
+            pairs += 1
+        best = max(score for _, score in closest_ones)
+        assert RougeIndex(texts[other] for other, _ in closest_ones).closest(texts[candidate]).score == best
+    assert pairs == 2030
+
+
 @pytest.mark.parametrize("word_count", [100, 400, 2000])
 def test_long_texts_are_compared_exactly(word_count: int) -> None:
     rng = random.Random(word_count)
