@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.command == "stats":
             from pipeline import stats
 
-            print(stats.show(args.folder))
+            print("\n\n".join(filter(None, (stats.show(args.folder), stats.show_usage(args.folder)))))
         elif args.command == "why":
             from pipeline.why import why
 
@@ -49,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(fail(error, error.exit_code))
     except KeyboardInterrupt:
         sys.exit(fail("stopped; the same command goes on from here", 130))
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(message: object, code: int) -> int:

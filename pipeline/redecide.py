@@ -59,6 +59,7 @@ def redecide(
         for stage in done:
             (new / names[stage.name]).replace(folder / names[stage.name])
         new.rmdir()
+        logger.info("%s: decided anew; `sprout run` goes on from here", folder)
         write_settings(folder / "settings.json", before | {s.name: described(s, names, context) for s in done})
     return tasks
 

@@ -127,7 +127,7 @@ def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: Sequence[Tas
             f"Delete the files from this stage on to redo them"
         )
     if missing := len(tasks) - len(counts):
-        logger.warning("%s: %d tasks are undecided, their requests failed; run again to retry", stage.name, missing)
+        logger.warning("%s: %d tasks are undecided, they got no completion; run again to ask", stage.name, missing)
 
 
 def listed(reasons: Counter[str | None]) -> str:

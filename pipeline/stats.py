@@ -44,6 +44,24 @@ def show(folder: Path) -> str:
     return "\n".join(lines)
 
 
+def show_usage(folder: Path) -> str:
+    """What each stage has paid for, as text; empty if the run has no journal."""
+    from pipeline.journal import FILE, Journal
+
+    if not (folder / FILE).is_file():
+        return ""
+    with Journal(folder / FILE) as journal:
+        used = journal.usage()
+    kept = funnel(folder)
+    lines = [f"{'stage':<14}{'requests':>9}{'tokens in':>13}{'tokens out':>12}{'out, a kept task':>18}"]
+    for stage, usage in used.items():
+        each = usage.completion_tokens / kept[stage]["kept"] if kept.get(stage, Counter())["kept"] else 0
+        lines.append(
+            f"{stage:<14}{usage.requests:>9,}{usage.prompt_tokens:>13,}{usage.completion_tokens:>12,}{each:>18,.1f}"
+        )
+    return "\n".join(lines) if used else ""
+
+
 def summary(folder: Path) -> str:
     """What a run has come to, where it is, and what can be done with it."""
     from pipeline.stages.evaluate import table

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,8 @@ from pipeline import export
 from pipeline.errors import SproutError
 from pipeline.stage import Product, Run
 from pipeline.task import Task
+
+BATCH = 4096  # rows that are turned into a table at once
 
 
 class Export(Product):
@@ -36,7 +39,7 @@ class Export(Product):
         rows = export.rows(chosen, encoding=self.encoding, random_seed=self.random_seed, input_noise=self.input_noise)
         if not rows:
             raise SproutError(f"{folder}: nothing to export: none of the {len(chosen)} kept tasks has an instance")
-        fingerprint = digest(self.settings(), [row.model_dump() for row in rows])
+        fingerprint = digest(self.settings(), *(row.model_dump_json() for row in rows))
         if read_record(folder / "dataset.json").get("fingerprint") == fingerprint:
             return
         figures = export.counts(chosen, rows) | {"settings": self.settings(), "fingerprint": fingerprint}
@@ -56,10 +59,15 @@ def write_rows(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    rows = list(rows)
+    source, parquet = iter(rows), None
     with (folder / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / f"{name}.parquet")
+        while batch := list(islice(source, BATCH)):
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch)
+            table = pyarrow.Table.from_pylist(batch)
+            parquet = parquet or pyarrow.parquet.ParquetWriter(folder / f"{name}.parquet", table.schema)
+            parquet.write_table(table)
+    if parquet:
+        parquet.close()
 
 
 def card(formats: Sequence[str], figures: Mapping[str, Any]) -> str:
@@ -70,7 +78,10 @@ def card(formats: Sequence[str], figures: Mapping[str, Any]) -> str:
 
 def digest(*parts: object) -> str:
     """A short hash of what a product is made from: the same hash, the same product."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    hashed = hashlib.sha256()
+    for part in parts:
+        hashed.update(json.dumps(part, sort_keys=True).encode() + b"\n")
+    return hashed.hexdigest()[:16]
 
 
 def read_record(path: Path) -> dict[str, Any]:
