@@ -39,7 +39,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.command == "stats":
             from pipeline import stats
 
-            print("\n\n".join(filter(None, (stats.show(args.folder), stats.show_usage(args.folder)))))
+            if args.json:
+                print(json.dumps(stats.figures(args.folder), indent=1))
+            else:
+                print("\n\n".join(filter(None, (stats.show(args.folder), stats.show_usage(args.folder)))))
         elif args.command == "why":
             from pipeline.why import why
 
@@ -66,6 +69,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
         if name == "stats":
             command.add_argument("folder", type=Path, help="folder of the run")
+            command.add_argument("--json", action="store_true", help="all figures, as in stats.json")
         elif name == "why":
             command.add_argument("task", help="id of the task, or enough of its beginning")
             command.add_argument("folder", type=Path, nargs="?", help="folder of the run (default: all in outputs/)")
@@ -150,6 +154,8 @@ def run(args: argparse.Namespace) -> None:
             context = Run(seeds, open_engine(), folder, open_engine)
             files = file_names(STAGES)
             run_alone(stage, files[stage.name], tasks_for(args, files, folder) or seeds, context, progress, budget)
+    if any(folder.glob("[0-9]*_*.jsonl")):
+        stats.write(folder)
     print(stats.summary(folder))
 
 

@@ -6,20 +6,17 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from pipeline.budget import Budget, stop
-from pipeline.engines import Arrived, Completion, Engine, Request
+from pipeline.engines import Completion, Request
 from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.store import mend
 
 FILE = "completions.sqlite"
-AHEAD = 4096  # how far to read ahead of a caller that sets no window, while all answers are in the journal
 MIN_PREFIX = 256  # characters; a beginning that prompts share is stored once from this length on
 MAX_PREFIXES = 16
 
@@ -38,10 +35,18 @@ CREATE TABLE IF NOT EXISTS completions (
   text TEXT NOT NULL,
   finish_reason TEXT NOT NULL,
   prompt_tokens INTEGER NOT NULL,
+  cached_tokens INTEGER NOT NULL,
   completion_tokens INTEGER NOT NULL,
   arrived REAL NOT NULL      -- seconds since 1970
 );
 CREATE INDEX IF NOT EXISTS requests ON completions (stage, request);
+CREATE TABLE IF NOT EXISTS sittings (  -- a stage at work, from its first request to its last completion
+  id INTEGER PRIMARY KEY,
+  stage TEXT NOT NULL,
+  seconds REAL NOT NULL,
+  busy REAL NOT NULL,        -- seconds in which the engine had something to do
+  in_flight REAL NOT NULL    -- seconds of all requests together: divided by busy, how many were in flight on average
+);
 """
 
 
@@ -61,9 +66,13 @@ class Usage(NamedTuple):
 
     requests: int
     prompt_tokens: int
+    cached_tokens: int
     completion_tokens: int
     first: float  # when its first completion arrived, seconds since 1970
     last: float
+    seconds: float  # at work, in all sittings
+    busy: float  # of them, those in which the engine had something to do
+    in_flight: float  # requests, on average, while it had
 
 
 class Journal:
@@ -75,6 +84,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.closed = False
         self.lock = threading.Lock()  # completions arrive in the threads of engines
         self.prefixes: dict[str, int] = {}
         self.unmatched: deque[str] = deque(maxlen=4)  # late prompts that begin with no known prefix
@@ -91,6 +101,7 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.closed = True
         with self._safe():
             self.db.close()
 
@@ -99,25 +110,25 @@ class Journal:
         most = request.sampling.max_tokens
         with self._safe(), self.lock:
             row = self.db.execute(
-                "SELECT text, finish_reason, prompt_tokens, completion_tokens, max_tokens FROM completions "
-                "WHERE key = ?", (key(model, request),),
+                "SELECT text, finish_reason, prompt_tokens, cached_tokens, completion_tokens, max_tokens "
+                "FROM completions WHERE key = ?", (key(model, request),),
             ).fetchone()  # fmt: skip
         if row is None:
             return None
-        completion = _completion(request.id, *row[:4])
+        completion = _completion(request.id, *row[:5])
         whole = completion.finish_reason == "stop" and completion.completion_tokens <= most
-        return completion if whole or row[4] == most else None
+        return completion if whole or row[5] == most else None
 
     def record(self, stage: str, model: str, request: Request, completion: Completion) -> None:
         with self._safe(), self.lock:
-            prefix, rest = self._split(as_text(request))
+            prefix, rest = self._split(mend(as_text(request)))
             self.db.execute(
-                "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     key(model, request), stage, request.id, json.dumps(request.demos), shown(model), prefix, rest,
                     request.sampling.model_dump_json(exclude={"max_tokens"}), request.sampling.max_tokens,
                     mend(completion.text), completion.finish_reason,
-                    completion.prompt_tokens, completion.completion_tokens, time.time(),
+                    completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens, time.time(),
                 ),
             )  # fmt: skip
 
@@ -126,7 +137,8 @@ class Journal:
         with self._safe(), self.lock:
             row = self.db.execute(
                 "SELECT model, coalesce(prefixes.text, '') || prompt, sampling, completions.text, finish_reason, "
-                "prompt_tokens, completion_tokens, demos FROM completions LEFT JOIN prefixes ON prefixes.id = prefix "
+                "prompt_tokens, cached_tokens, completion_tokens, demos "
+                "FROM completions LEFT JOIN prefixes ON prefixes.id = prefix "
                 "WHERE stage = ? AND request = ? ORDER BY arrived DESC LIMIT 1", (stage, request),
             ).fetchone()  # fmt: skip
         if row is None:
@@ -143,10 +155,21 @@ class Journal:
         """What was paid for, by stage, in the order the stages began."""
         with self._safe(), self.lock:
             rows = self.db.execute(
-                "SELECT stage, count(*), sum(prompt_tokens), sum(completion_tokens), min(arrived), max(arrived) "
-                "FROM completions GROUP BY stage ORDER BY min(arrived)"
+                "SELECT stage, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), min(arrived), "
+                "max(arrived), coalesce(seconds, 0), coalesce(busy, 0), coalesce(in_flight / max(busy, 1e-9), 0) "
+                "FROM completions LEFT JOIN (SELECT stage AS name, sum(seconds) AS seconds, sum(busy) AS busy, "
+                "sum(in_flight) AS in_flight FROM sittings GROUP BY stage) ON name = stage "
+                "GROUP BY stage ORDER BY min(arrived)"
             )
             return {stage: Usage(*figures) for stage, *figures in rows}
+
+    def sitting(self, id: int | None, stage: str, seconds: float, busy: float, in_flight: float) -> int:
+        """Write down how long a stage was at work; with the id of before, in place of what that said."""
+        with self._safe(), self.lock:
+            row = self.db.execute("INSERT OR REPLACE INTO sittings VALUES (?, ?, ?, ?, ?)",
+                (id, stage, seconds, busy, in_flight)).lastrowid  # fmt: skip
+            assert row is not None
+            return row
 
     def _split(self, prompt: str) -> tuple[int | None, str]:
         """The prefix a prompt begins with, and the rest; all requests of a stage may share thousands of characters."""
@@ -173,81 +196,6 @@ class Journal:
             raise SproutError(f"{self.path}: {error}; {advice}") from None
 
 
-class Recorded:
-    """An engine around an engine: what the journal holds is answered from it, the rest is asked and kept."""
-
-    def __init__(self, engine: Engine, journal: Journal, stage: str, budget: Budget) -> None:
-        self.engine, self.journal, self.stage, self.budget = engine, journal, stage, budget
-        self.model = engine.model
-
-    @property
-    def chat(self) -> bool:
-        return self.engine.chat
-
-    def generate(
-        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
-    ) -> Iterator[Completion]:
-        """As `Engine.generate`.
-
-        Raises:
-            BudgetReached: once what is in flight has been handed out.
-        """
-        source, most = iter(requests), window or AHEAD
-        reached: str | None = None
-        waiting: deque[Request | Completion] = deque()  # in order: what is known, and what is asked
-
-        def pull() -> Iterator[Request]:
-            """What must be asked, as far as window and budget reach."""
-            nonlocal reached
-            while len(waiting) < most and not reached and (request := next(source, None)) is not None:
-                known = self.journal.find(self.model, request)
-                if known is None and (reached := self.budget.reached()):
-                    return
-                waiting.append(known or request)
-                if known is None:
-                    yield request
-
-        def keep(request: Request, completion: Completion) -> None:
-            if completion.finish_reason != "error":
-                self.journal.record(self.stage, self.model, request, completion)
-                self.budget.spend(completion.prompt_tokens, completion.completion_tokens)
-            if arrived:
-                arrived(request, completion)
-
-        while True:
-            unknown = pull()
-            if (first := next(unknown, None)) is not None:
-                yield from _in_turn(waiting, self.engine.generate(chain([first], unknown), window, keep))
-            elif not waiting:
-                break
-            yield from _known(waiting)
-        if reached:
-            raise stop(reached)
-
-    def close(self) -> None:
-        if close := getattr(self.engine, "close", None):
-            close()
-
-
-def _in_turn(waiting: deque[Request | Completion], answers: Iterator[Completion]) -> Iterator[Completion]:
-    """Hand out each answer after the known completions that come before it."""
-    try:
-        for answer in answers:
-            yield from _known(waiting)
-            waiting.popleft()
-            yield answer.model_copy(update={"text": mend(answer.text)})  # as the journal has it
-    finally:
-        if close := getattr(answers, "close", None):
-            close()
-
-
-def _known(waiting: deque[Request | Completion]) -> Iterator[Completion]:
-    """Hand out the known completions whose turn it is."""
-    while waiting and isinstance(known := waiting[0], Completion):
-        waiting.popleft()
-        yield known
-
-
 def key(model: str, request: Request) -> str:
     """The same key, the same completion: model, prompt and sampling, but for max_tokens, which only cuts it off."""
     sampling = request.sampling.model_dump_json(exclude={"max_tokens"})
@@ -270,11 +218,11 @@ def alike(one: str, other: str) -> int:
 
 
 def _completion(
-    id: str, text: str, finish_reason: str, prompt_tokens: int, completion_tokens: int, demos: str | None = None
+    id: str, text: str, finish_reason: str, prompt_tokens: int, cached: int, completion_tokens: int, demos: str = "null"
 ) -> Completion:
     return Completion.model_validate(
         {
             "id": id, "text": text, "finish_reason": finish_reason, "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens, "demos": json.loads(demos) if demos is not None else None,
+            "cached_tokens": cached, "completion_tokens": completion_tokens, "demos": json.loads(demos),
         }
     )  # fmt: skip

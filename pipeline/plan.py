@@ -12,8 +12,9 @@ from typing import NamedTuple
 from pipeline.budget import Budget, Prices
 from pipeline.engines import Arrived, Completion, Engine, Request
 from pipeline.errors import SproutError
-from pipeline.journal import FILE, Journal, Recorded
+from pipeline.journal import FILE, Journal
 from pipeline.lock import only_writer
+from pipeline.recorded import Recorded
 from pipeline.runs import check_settings, file_names, listed
 from pipeline.stage import Product, Run, Stage
 from pipeline.stages import Instructions

@@ -13,8 +13,9 @@ from pipeline.budget import Budget, stop
 from pipeline.engines import Engine
 from pipeline.errors import SproutError
 from pipeline.journal import FILE as JOURNAL
-from pipeline.journal import Journal, Recorded
+from pipeline.journal import Journal
 from pipeline.lock import only_writer
+from pipeline.recorded import Recorded
 from pipeline.resources import shown
 from pipeline.stage import Product, Run, Stage
 from pipeline.store import Store, to_line

@@ -3,9 +3,13 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SproutError
 from pipeline.task import read_tasks
+
+if TYPE_CHECKING:
+    from pipeline.journal import Usage
 
 
 def stage_files(folder: Path) -> dict[str, Path]:
@@ -44,22 +48,50 @@ def show(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def show_usage(folder: Path) -> str:
-    """What each stage has paid for, as text; empty if the run has no journal."""
+def usage(folder: Path) -> "dict[str, Usage]":
+    """What each stage has paid for; nothing if the run has no journal."""
     from pipeline.journal import FILE, Journal
 
     if not (folder / FILE).is_file():
-        return ""
+        return {}
     with Journal(folder / FILE) as journal:
-        used = journal.usage()
-    kept = funnel(folder)
-    lines = [f"{'stage':<14}{'requests':>9}{'tokens in':>13}{'tokens out':>12}{'out, a kept task':>18}"]
-    for stage, usage in used.items():
-        each = usage.completion_tokens / kept[stage]["kept"] if kept.get(stage, Counter())["kept"] else 0
-        lines.append(
-            f"{stage:<14}{usage.requests:>9,}{usage.prompt_tokens:>13,}{usage.completion_tokens:>12,}{each:>18,.1f}"
-        )
-    return "\n".join(lines) if used else ""
+        return journal.usage()
+
+
+def figures(folder: Path) -> dict[str, Any]:
+    """All of it: by stage, what was kept, what was rejected by reason, and what the engine did for it."""
+    used = usage(folder)
+    found: dict[str, Any] = {}
+    for stage, counts in funnel(folder).items():
+        kept = counts.pop("kept", 0)
+        found[stage] = {"decided": kept + counts.total(), "kept": kept, "rejected": dict(counts.most_common())}
+        if stage in used:
+            found[stage]["engine"] = used[stage]._asdict() | {
+                "tokens_per_second": used[stage].completion_tokens / max(used[stage].seconds, 1e-9),
+                "tokens_per_kept_task": used[stage].completion_tokens / max(kept, 1),
+                "busy_share": used[stage].busy / max(used[stage].seconds, 1e-9),
+            }
+    return found
+
+
+def write(folder: Path) -> None:
+    """Write `stats.json`."""
+    (folder / "stats.json").write_text(json.dumps(figures(folder), indent=1) + "\n", encoding="utf-8")
+
+
+def show_usage(folder: Path) -> str:
+    """What each stage has paid for, as text; empty if the run has no journal."""
+    names = f"{'stage':<14}{'requests':>9}{'tokens in':>13}{'cached':>8}{'out':>12}{'a kept task':>12}{'out/s':>8}"
+    lines = [f"{names}{'busy':>6}{'in flight':>10}"]
+    for stage, found in figures(folder).items():
+        if engine := found.get("engine"):
+            cached = engine["cached_tokens"] / max(1, engine["prompt_tokens"])
+            lines.append(
+                f"{stage:<14}{engine['requests']:>9,}{engine['prompt_tokens']:>13,}{cached:>8.0%}"
+                f"{engine['completion_tokens']:>12,}{engine['tokens_per_kept_task']:>12,.1f}"
+                f"{engine['tokens_per_second']:>8,.0f}{engine['busy_share']:>6.0%}{engine['in_flight']:>10,.1f}"
+            )
+    return "\n".join(lines) if len(lines) > 1 else ""
 
 
 def summary(folder: Path) -> str:

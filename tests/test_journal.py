@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pipeline import Completion, Request, Sampling, SproutError, run
 from pipeline.budget import Budget
 from pipeline.engines.scripted import Scripted
-from pipeline.journal import FILE, Journal, Recorded
+from pipeline.journal import FILE, Journal
+from pipeline.recorded import Recorded
 from pipeline.stages import Classify, Filter, Instances, Instructions
 from tests.conftest import answer
 from tests.test_run import files, stages

@@ -41,6 +41,7 @@ class Completion(BaseModel):
     text: str
     finish_reason: Literal["stop", "length", "error"] = "stop"  # error: this request can't succeed; text says why
     prompt_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt's, those the engine had computed for an earlier request
     completion_tokens: int = 0
     demos: tuple[str, ...] | None = None  # of a completion that is decided anew: what its own prompt showed
 

@@ -144,5 +144,6 @@ def _completion(request: Request, output: RequestOutput) -> Completion:
         text=answer.text,
         finish_reason="length" if answer.finish_reason == "length" else "stop",
         prompt_tokens=len(output.prompt_token_ids or ()),
+        cached_tokens=output.num_cached_tokens or 0,
         completion_tokens=len(answer.token_ids),
     )

@@ -1,0 +1,126 @@
+"""An engine that remembers: what the journal holds is answered from it, the rest is asked, measured and kept."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from pipeline.budget import Budget, stop
+from pipeline.engines import Arrived, Completion, Engine, Request
+from pipeline.journal import Journal
+from pipeline.store import mend
+
+AHEAD = 4096  # how far to read ahead of a caller that sets no window, while all answers are in the journal
+SAVE = 1.0  # seconds between two notes of how busy the engine is
+
+
+class Recorded:
+    """An engine around an engine."""
+
+    def __init__(self, engine: Engine, journal: Journal, stage: str, budget: Budget) -> None:
+        self.engine, self.journal, self.stage, self.budget = engine, journal, stage, budget
+        self.model = engine.model
+
+    @property
+    def chat(self) -> bool:
+        return self.engine.chat
+
+    def generate(
+        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
+    ) -> Iterator[Completion]:
+        """As `Engine.generate`.
+
+        Raises:
+            BudgetReached: once what is in flight has been handed out.
+        """
+        source, most = iter(requests), window or AHEAD
+        reached: str | None = None
+        waiting: deque[Request | Completion] = deque()  # in order: what is known, and what is asked
+        meter = Meter(self.journal, self.stage)
+
+        def pull() -> Iterator[Request]:
+            """What must be asked, as far as window and budget reach."""
+            nonlocal reached
+            while len(waiting) < most and not reached and (request := next(source, None)) is not None:
+                known = self.journal.find(self.model, request)
+                if known is None and (reached := self.budget.reached()):
+                    return
+                waiting.append(known or request)
+                if known is None:
+                    meter.count(1)
+                    yield request
+
+        def keep(request: Request, completion: Completion) -> None:
+            if completion.finish_reason != "error":
+                self.journal.record(self.stage, self.model, request, completion)
+                self.budget.spend(completion.prompt_tokens, completion.completion_tokens)
+            meter.count(-1)
+            if arrived:
+                arrived(request, completion)
+
+        try:
+            while True:
+                unknown = pull()
+                if (first := next(unknown, None)) is not None:
+                    yield from _in_turn(waiting, self.engine.generate(chain([first], unknown), window, keep))
+                elif not waiting:
+                    break
+                yield from _known(waiting)
+        finally:
+            meter.save()
+        if reached:
+            raise stop(reached)
+
+    def close(self) -> None:
+        if close := getattr(self.engine, "close", None):
+            close()
+
+
+class Meter:
+    """How long a stage is at work, and how busy it keeps the engine."""
+
+    def __init__(self, journal: Journal, stage: str) -> None:
+        self.journal, self.stage = journal, stage
+        self.lock = threading.Lock()
+        self.in_flight, self.busy, self.together = 0, 0.0, 0.0
+        self.begun = self.last = self.saved = 0.0
+        self.id: int | None = None
+
+    def count(self, change: int) -> None:
+        """One more request is in flight, or one less."""
+        with self.lock:
+            now = time.monotonic()
+            self.begun = self.begun or now
+            if self.in_flight > 0:
+                self.busy += now - self.last
+                self.together += (now - self.last) * self.in_flight
+            self.in_flight += change
+            self.last = now
+            due = change < 0 and now - self.saved > SAVE
+        if due:
+            self.save()
+
+    def save(self) -> None:
+        if self.begun and not self.journal.closed:
+            self.saved = time.monotonic()
+            self.id = self.journal.sitting(self.id, self.stage, self.last - self.begun, self.busy, self.together)
+
+
+def _in_turn(waiting: deque[Request | Completion], answers: Iterator[Completion]) -> Iterator[Completion]:
+    """Hand out each answer after the known completions that come before it."""
+    try:
+        for answer in answers:
+            yield from _known(waiting)
+            waiting.popleft()
+            yield answer.model_copy(update={"text": mend(answer.text)})  # as the journal has it
+    finally:
+        if close := getattr(answers, "close", None):
+            close()
+
+
+def _known(waiting: deque[Request | Completion]) -> Iterator[Completion]:
+    """Hand out the known completions whose turn it is."""
+    while waiting and isinstance(known := waiting[0], Completion):
+        waiting.popleft()
+        yield known
