@@ -1,5 +1,14 @@
 """The errors a user can do something about; each is one sentence."""
 
+import difflib
+import re
+import reprlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
 
 class SproutError(Exception):
     """What was found, where, and what to do about it. The command line prints it and exits with `exit_code`."""
@@ -17,3 +26,46 @@ class BudgetReached(SproutError):
     """A limit of the user's own is reached; the same command goes on when it is raised."""
 
     exit_code = 3
+
+
+def explain(error: "ValidationError", kind: "type[BaseModel]", noun: str = "field") -> str:
+    """The first problem of several, in one clause; a field there is none of comes first, it may be a misspelt one."""
+    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+    loc, text = first["loc"], first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"{_place(loc)} is missing"
+    if first["type"] == "extra_forbidden":
+        loc, text = loc[:-1], unknown(noun, loc[-1], _fields(kind, loc[:-1]))
+    elif first["type"] == "json_invalid":
+        text = re.sub(r" at line \d+ column \d+$", "", text)  # counted in what was read, which is one line of the file
+    elif first["type"] != "value_error":
+        text = re.sub(r"a valid dictionary.*", "a table", text)
+        text = f"{text} (found {reprlib.repr(first['input'])})"
+    return f"{_place(loc)}{': ' if loc else ''}{text[0].lower()}{text[1:]}"
+
+
+def unknown(noun: str, name: object, known: Iterable[str]) -> str:
+    """What to say of a name that does not exist: the one that is surely meant, or all there are."""
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, 1, cutoff=0.75)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+    return f"there is no {noun} {reprlib.repr(name)}; {hint}"
+
+
+def not_utf8(error: UnicodeDecodeError) -> tuple[int, str]:
+    """The number of the line that is not UTF-8, and what to say of it."""
+    data, start = error.object, error.start
+    number, column = data.count(b"\n", 0, start) + 1, start - data.rfind(b"\n", 0, start)
+    return number, f"byte 0x{data[start]:02x} at column {column} is not UTF-8; save the file as UTF-8"
+
+
+def _place(loc: Sequence[int | str]) -> str:
+    # A key that a file brings may hold anything, line breaks too.
+    return ".".join(str(step) if str(step).isidentifier() else reprlib.repr(step) for step in loc)
+
+
+def _fields(kind: Any, loc: Sequence[int | str]) -> list[str]:
+    """The fields there are at a place: of a model, or of one that it holds."""
+    for step in loc:
+        kind = kind.model_fields[step].annotation if isinstance(step, str) else get_args(kind)[0]
+    return list(kind.model_fields)

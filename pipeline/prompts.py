@@ -1,17 +1,42 @@
 """Prompts are Jinja templates in prompts/, named after the stage that uses them."""
 
 import hashlib
+import traceback
 from functools import cache
 from pathlib import Path
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    UndefinedError,
+    nodes,
+)
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel
 
-from pipeline.errors import SproutError
-from pipeline.resources import folder
+from pipeline.errors import SproutError, not_utf8, unknown
+from pipeline.resources import folder, shipped
 
-# A placeholder without a value is an error, not a blank; a template cannot reach Python.
+# A placeholder without a value is an error, not a blank.
 OPTIONS = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": False}
+# What a template can cause: most are those of an expression in it, such as a sum of a number and a text.
+FAULTS = (
+    TemplateError, OSError, ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError,
+    ValueError,
+)  # fmt: skip
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """A template cannot reach Python. Of a task it sees the fields alone; its methods could read files and unpickle."""
+
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        if isinstance(obj, BaseModel):
+            return attr in type(obj).model_fields
+        return super().is_safe_attribute(obj, attr, value)
 
 
 def prompt_folder() -> Path:
@@ -19,8 +44,8 @@ def prompt_folder() -> Path:
 
 
 @cache
-def environment(path: Path) -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(loader=FileSystemLoader(path), **OPTIONS)
+def environment(path: Path) -> Sandbox:
+    return Sandbox(loader=FileSystemLoader(path, encoding="utf-8-sig"), **OPTIONS)
 
 
 def render(name: str, **values: object) -> str:
@@ -29,17 +54,60 @@ def render(name: str, **values: object) -> str:
     Raises:
         SproutError: for a template that is missing, is broken, or names a variable that has no value.
     """
+    path = template_path(name)
     try:
-        return environment(prompt_folder()).get_template(f"{name}.jinja").render(**values)
-    except TemplateNotFound:
-        raise SproutError(f"{prompt_folder() / name}.jinja: no such template") from None
-    except TemplateError as error:
-        raise SproutError(f"{prompt_folder() / name}.jinja: {error}; it may use {', '.join(values)}") from None
+        return environment(path.parent).get_template(path.name).render(**values)
+    except UndefinedError as error:
+        raise SproutError(f"{_explain(path, error)}; it may use {', '.join(values)}") from None
+    except FAULTS as error:
+        raise SproutError(_explain(path, error)) from None
 
 
 def digest(name: str) -> str:
-    """A short hash of the template's text: an edited prompt is another setting."""
-    path = prompt_folder() / f"{name}.jinja"
-    if not path.is_file():
-        raise SproutError(f"{path}: no such template")
+    """A short hash of the template's text: an edited prompt is another setting.
+
+    Raises:
+        SproutError: for a template that is missing, is no template, or names a variable that the one that ships under
+            this name does not: all before a model is loaded.
+    """
+    path = template_path(name)
+    used = _variables(path)
+    original = shipped("prompts") / path.name
+    known = _variables(original) if original.is_file() else used
+    for variable, line in used.items():
+        if variable not in known:
+            raise SproutError(f"{path}:{line}: {unknown('variable', variable, known)}")
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def template_path(name: str) -> Path:
+    path = prompt_folder() / f"{name}.jinja"
+    if not path.parent.is_dir():
+        raise SproutError(f"{path.parent}: is no folder of templates; change SPROUT_PROMPTS, or unset it")
+    if not path.is_file():
+        raise SproutError(f"{path}: no such template; copy {shipped('prompts') / path.name} and change that")
+    return path
+
+
+def _variables(path: Path) -> dict[str, int]:
+    """The variables that a template is given, and the line where each is used first."""
+    try:
+        tree = environment(path.parent).parse(path.read_text("utf-8-sig"), filename=str(path))
+        free = find_undeclared_variables(tree) - environment(path.parent).globals.keys()
+    except FAULTS as error:
+        raise SproutError(_explain(path, error)) from None
+    lines = {node.name: node.lineno for node in reversed(list(tree.find_all(nodes.Name)))}
+    return {name: lines[name] for name in sorted(free)}
+
+
+def _explain(path: Path, error: BaseException) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        line, problem = not_utf8(error)
+        return f"{path}:{line}: {problem}"
+    if isinstance(error, TemplateSyntaxError):
+        place = path if error.filename in (None, "<introspection>") else error.filename  # or that of an included one
+        return f"{place}:{error.lineno}: {str(error.message).rstrip('.')}"
+    if isinstance(error, TemplateNotFound):
+        return f"{path}: {error.name} is included, and not there"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f"{path}:{lines[-1] if lines else 1}: {str(error).rstrip('.') or type(error).__name__}"

@@ -14,8 +14,12 @@ def folder(name: str) -> Path:
     In a checkout it stands beside the package, in an installed wheel inside it. SPROUT_PROMPTS and SPROUT_SEED_TASKS
     name another one.
     """
-    if chosen := os.environ.get(f"SPROUT_{name.upper()}"):
-        return Path(chosen)
+    chosen = os.environ.get(f"SPROUT_{name.upper()}")
+    return Path(chosen) if chosen else shipped(name)
+
+
+def shipped(name: str) -> Path:
+    """As `folder`, whatever the environment says."""
     inside = PACKAGE / name
     return inside if inside.is_dir() else PACKAGE.parent / name
 

@@ -1,22 +1,25 @@
 """Settings of a run: a TOML file with a table for the engine and for each stage, and changes from the command line."""
 
+import codecs
 import importlib
 import inspect
+import reprlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pipeline.budget import Prices
 from pipeline.engines import Engine
-from pipeline.errors import SproutError
+from pipeline.errors import SproutError, explain, not_utf8, unknown
 from pipeline.resources import HELDOUT, NANO, PACKAGE
 from pipeline.stage import Product, Stage
 from pipeline.stages import STAGES
 
 ENGINES = {"vllm": "VLLM", "server": "Server", "transformers": "Transformers"}  # module: class
+LIMITS: dict[str, Any] = {"window": {"ge": 1}, "timeout": {"gt": 0}, "patience": {"ge": 0}}  # of an engine's options
 NAMES = [stage.name for stage in STAGES]
 OPTIONAL = ("dedup", "train", "evaluate")  # part of a run only if the settings have a table for them
 
@@ -26,8 +29,8 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seeds: str = "general"
-    out: str = "outputs/default"
+    seeds: str = Field(default="general", min_length=1)
+    out: str = Field(default="outputs/default", min_length=1)
     engine: dict[str, Any] = {"name": "vllm"}
     prices: Prices = Prices()
     stages: dict[str, dict[str, Any]] = {}
@@ -40,36 +43,63 @@ def read(name: str | None, changes: Sequence[str] = ()) -> RunSettings:
         SproutError: for a file that is missing or no TOML, and for a table or key that does not exist.
     """
     tables = _read_toml(name) if name else {}
+    settings = _settings(tables, str(name))
     for change in changes:
-        key, equals, value = change.partition("=")
-        *table, field = key.split(".")
-        if not equals or len(table) > 2:
-            raise SproutError(f"--set {change}: not of the form stage.key=value, such as instructions.num_tasks=500")
-        place = tables
-        for step in table:
-            place = place.setdefault(step, {})
-        place[field] = _value(value)
-    stages = {key: tables.pop(key) for key in NAMES if key in tables}
-    if unknown := sorted(tables.keys() - {"seeds", "out", "engine", "prices"}):
-        raise SproutError(
-            f"{name or '--set'}: unknown {', '.join(unknown)}; there are seeds, out, engine, prices, {', '.join(NAMES)}"
-        )
-    try:
-        return RunSettings(**tables, stages=stages)
-    except ValidationError as error:
-        raise SproutError(f"{name or '--set'}: {explain(error)}") from None
+        _apply(tables, change)
+        settings = _settings(tables, "--set")
+    return settings
 
 
 def _read_toml(name: str) -> dict[str, Any]:
     shipped = PACKAGE / "presets" / f"{name}.toml"
     path = shipped if shipped.is_file() else Path(name)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8).decode())
     except OSError as error:
-        names = ", ".join(sorted(file.stem for file in shipped.parent.glob("*.toml")))
+        names = ", ".join(sorted(file.stem for file in (PACKAGE / "presets").glob("*.toml")))
         raise SproutError(f"{path}: cannot be read ({error.strerror}); give a TOML file or one of: {names}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SproutError(f"{path}: not TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        number, problem = not_utf8(error)
+        raise SproutError(f"{path}:{number}: {problem}") from None
+    except tomllib.TOMLDecodeError as error:
+        problem, _, place = str(error).partition(" (at line ")
+        line = f":{place.partition(',')[0]}" if place else ""
+        raise SproutError(f"{path}{line}: not TOML: {problem[0].lower()}{problem[1:]}") from None
+
+
+def _settings(tables: dict[str, Any], where: str) -> RunSettings:
+    texts = [key for key, field in RunSettings.model_fields.items() if field.annotation is str]
+    known = [*texts, "engine", "prices", *NAMES]
+    for key, value in tables.items():
+        if key not in known:
+            raise SproutError(f"{where}: {unknown('table or key', key, known)}")
+        if key not in texts and not isinstance(value, dict):
+            raise SproutError(f"{where}: {key} is a table, not {reprlib.repr(value)}; give its keys below [{key}]")
+    stages = {key: tables[key] for key in NAMES if key in tables}
+    try:
+        return RunSettings(**{key: tables[key] for key in tables if key not in NAMES}, stages=stages)
+    except ValidationError as error:
+        raise SproutError(f"{where}: {explain(error, RunSettings, 'setting')}") from None
+
+
+def _apply(tables: dict[str, Any], change: str) -> None:
+    key, equals, value = change.partition("=")
+    *parents, field = key.split(".")
+    if not equals or not all([*parents, field]) or len(parents) > 2:
+        raise SproutError(f"--set {change}: not of the form stage.key=value, such as instructions.num_tasks=500")
+    table: Any = tables
+    for depth, step in enumerate(parents):
+        table = table.setdefault(step, _default(parents[0], step) if depth else {})
+        if not isinstance(table, dict):
+            raise SproutError(f"--set {key}: {step} is {reprlib.repr(table)}, so it holds no {field}")
+    table[field] = _value(value)
+
+
+def _default(stage: str, key: str) -> dict[str, Any]:
+    """What a stage's table within its table holds unless it is given: to change one key keeps the others."""
+    fields = STAGES[NAMES.index(stage)].model_fields if stage in NAMES else {}
+    default = fields[key].default if key in fields else None
+    return default.model_dump() if isinstance(default, BaseModel) else {}
 
 
 def _value(text: str) -> Any:
@@ -92,30 +122,34 @@ def build_stage(name: str, settings: RunSettings) -> Stage | Product:
     try:
         return stage(**fields)
     except ValidationError as error:
-        raise SproutError(f"[{name}] {explain(error)}; it may have {', '.join(stage.model_fields)}") from None
-
-
-def explain(error: ValidationError) -> str:
-    """The first problem of several, in one clause."""
-    first = error.errors()[0]
-    field = ".".join(map(str, first["loc"]))
-    return f"{field + ': ' if field else ''}{first['msg'][0].lower()}{first['msg'][1:]}"
+        raise SproutError(f"[{name}] {explain(error, stage, 'setting')}") from None
 
 
 def open_engine(settings: RunSettings, model: str | None = None) -> Engine:
     """The engine the settings name, on its model or on another; it loads the model at its first request."""
-    options = dict(settings.engine)
-    name = options.pop("name", "vllm")
-    model = model or options.get("model")
-    options.pop("model", None)
-    if name not in ENGINES:
-        raise SproutError(f"[engine] name: there is no engine {name!r}; there are {', '.join(ENGINES)}")
-    if not model:
+    options = {"name": "vllm", "model": ""} | settings.engine | ({"model": model} if model else {})
+    name = options.pop("name")
+    if name not in [*ENGINES]:
+        raise SproutError(f"[engine] name: {unknown('engine', name, ENGINES)}")
+    if not options["model"]:
         raise SproutError("[engine] model: no model is named; give a folder, a name on the hub, or nano, with --model")
+    if options["model"] == "nano":
+        options["model"] = str(NANO)
     kind = getattr(importlib.import_module(f"pipeline.engines.{name}"), ENGINES[name])
-    known = inspect.signature(kind).parameters
-    free = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
-    if not free and (unknown := sorted(options.keys() - known.keys())):
-        raise SproutError(f"[engine] {unknown[0]}: not an option of {name}; it has {', '.join(known)}")
-    engine: Engine = kind(str(NANO) if model == "nano" else model, **options)
+    engine: Engine = kind(**_checked(kind, options))
     return engine
+
+
+def _checked(kind: Callable[..., Engine], options: dict[str, Any]) -> dict[str, Any]:
+    """The options of an engine, in the types its constructor declares."""
+    known = inspect.signature(kind, eval_str=True).parameters.values()
+    fields: dict[str, Any] = {
+        one.name: (one.annotation, Field(... if one.default is one.empty else one.default, **LIMITS.get(one.name, {})))
+        for one in known if one.kind is not one.VAR_KEYWORD
+    }  # fmt: skip
+    free = len(fields) < len(known)
+    model = create_model("Options", __config__=ConfigDict(extra="allow" if free else "forbid"), **fields)
+    try:
+        return dict(model(**options))
+    except ValidationError as error:
+        raise SproutError(f"[engine] {explain(error, model, 'setting')}") from None

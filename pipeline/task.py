@@ -1,12 +1,16 @@
 """The one record of the pipeline: a task, in the shape of a Self-Instruct seed."""
 
+import codecs
+import gzip
 import hashlib
-from collections.abc import Iterator
+import reprlib
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from pipeline.errors import SproutError
+from pipeline.errors import SproutError, explain, not_utf8
 
 
 class Instance(BaseModel):
@@ -25,7 +29,7 @@ class Task(BaseModel):
     run can be the seed set of the next.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")  # null could not be read back
 
     id: str
     instruction: str
@@ -57,27 +61,56 @@ def new_id(*parts: object) -> str:
 
 
 def read_tasks(path: Path | str) -> Iterator[Task]:
-    """Read a JSONL file of tasks, one at a time.
+    """Read a JSONL file of tasks, one at a time; it may be compressed with gzip.
 
     Raises:
-        SproutError: naming `path:line`, for a file that cannot be read or a line that is not a task.
+        SproutError: naming `path:line`, for a file that cannot be read, a line that is not a task, and an id that
+            occurs twice.
     """
-    try:
-        with open(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                yield read_task(line, f"{path}:{number}")
-    except OSError as error:
-        raise SproutError(
-            f"{path}: cannot be read ({error.strerror}); give the path of a JSONL file of tasks"
-        ) from None
+    return (task for _, task in numbered_tasks(path))
+
+
+def numbered_tasks(path: Path | str) -> Iterator[tuple[int, Task]]:
+    """Each task with the number of its line; blank lines are passed over."""
+    lines: dict[str, int] = {}
+    for number, line in enumerate(_read_lines(path), 1):
+        if not line.isspace():
+            task = read_task(line, f"{path}:{number}")
+            if (first := lines.setdefault(task.id, number)) != number:
+                raise SproutError(
+                    f"{path}:{number}: the id {reprlib.repr(task.id)} is already that of line {first}; "
+                    f"give each task its own, or delete the one that is there twice"
+                )
+            yield number, task
 
 
 def read_task(line: bytes, where: str) -> Task:
     try:
         return Task.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        problem = first["msg"][0].lower() + first["msg"][1:]
-        more = f" ({error.error_count() - 1} more in this line)" if error.error_count() > 1 else ""
-        raise SproutError(f"{where}: not a task: {field + ': ' if field else ''}{problem}{more}") from None
+        raise SproutError(f"{where}: not a task: {_problem(line, error)}") from None
+
+
+def _read_lines(path: Path | str) -> Iterator[bytes]:
+    try:
+        with open(path, "rb") as plain:
+            zipped = plain.peek(2)[:2] == b"\x1f\x8b"
+            file: Iterable[bytes] = gzip.GzipFile(fileobj=plain) if zipped else plain
+            for number, line in enumerate(file):
+                yield line if number else line.removeprefix(codecs.BOM_UTF8)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise SproutError(f"{path}: cannot be read ({problem}); give the path of a JSONL file of tasks") from None
+
+
+def _problem(line: bytes, error: ValidationError) -> str:
+    if b"\0" in line:
+        return "it holds NUL bytes, so the file is UTF-16 or damaged; save it as UTF-8"
+    try:
+        line.decode()
+    except UnicodeDecodeError as bad:
+        return not_utf8(bad)[1]
+    if line.lstrip().startswith(b"["):
+        return "a JSON array; write one task on each line, without brackets and commas around them"
+    problem = explain(error, Task)
+    return f"{problem}; a task is one line, a JSON object" if problem.startswith("invalid JSON") else problem

@@ -48,7 +48,7 @@ def test_a_bad_template_is_named_in_one_sentence(tmp_path: Path, monkeypatch, te
 
     with pytest.raises(SproutError) as error:
         render("instructions", demos=[])
-    assert str(error.value).startswith(f"{tmp_path}/instructions.jinja: ")
+    assert str(error.value).startswith(f"{tmp_path}/instructions.jinja:1: ")
     assert said in str(error.value)
 
 

@@ -79,16 +79,16 @@ def test_the_paper_s_format_loads_unchanged(tmp_path):
     [
         ([], "no seed tasks in it; write one task on each line"),
         (["{"], ":1: not a task: invalid JSON"),
-        ([GOOD, {"id": "b", "instances": []}], ":2: not a task: instruction: field required"),
-        ([{**GOOD, "instuction": "x"}], ":1: not a task: instuction: extra inputs are not permitted"),
-        ([{**GOOD, "instances": [{"input": "x"}]}], r":1: not a task: instances.0.output: field required"),
-        ([{**GOOD, "instruction": 3}], ":1: not a task: instruction: input should be a valid string"),
+        ([GOOD, {"id": "b", "instances": []}], ":2: not a task: instruction is missing"),
+        ([{**GOOD, "instuction": "x"}], ":1: not a task: there is no field 'instuction'; did you mean instruction?"),
+        ([{**GOOD, "instances": [{"input": "x"}]}], r":1: not a task: instances.0.output is missing"),
+        ([{**GOOD, "instruction": 3}], ":1: not a task: instruction: input should be a valid string (found 3)"),
         (
             [{**GOOD, "is_classification": "perhaps"}],
             ":1: not a task: is_classification: input should be a valid boolean",
         ),
         ([{**GOOD, "instruction": " "}], ":1: the instruction is empty"),
-        ([GOOD, {**GOOD, "instruction": "Other."}], ":2: the id a is already that of line 1"),
+        ([GOOD, {**GOOD, "instruction": "Other."}], ":2: the id 'a' is already that of line 1"),
     ],
 )
 def test_a_bad_seed_file_is_named_in_one_sentence(tmp_path, lines, said):

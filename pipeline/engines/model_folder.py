@@ -9,16 +9,19 @@ from pipeline.engines import Prompt
 from pipeline.errors import SproutError
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "tekken.json")
+FILES = ("config.json", "tokenizer_config.json", "tokenizer.json", "model.safetensors.index.json")
 
 
 def check_model(model: str) -> None:
     """See that `model` is a folder that can be loaded, or at least a name of the form used on the Hugging Face hub.
 
     Raises:
-        SproutError: for a folder that is missing, or that has no config, no tokenizer or no safetensors weights.
+        SproutError: for a folder that is missing, that has no config, no tokenizer or no safetensors weights, or where
+            one of these is damaged; and for a name on the hub that cannot be fetched and never was.
     """
     folder = Path(model)
     if not folder.exists() and is_hub_name(model):
+        _check_hub(model)
         return
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "is no folder here"
@@ -29,6 +32,9 @@ def check_model(model: str) -> None:
         raise SproutError(f"{model}: has no config.json, so it is no model folder; give one saved by save_pretrained")
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise SproutError(f"{model}: has no tokenizer ({TOKENIZERS[0]} or the like); save it beside the model")
+    for name in FILES:
+        if (folder / name).is_file():
+            _read_json(folder / name)
     _check_weights(folder)
 
 
@@ -47,7 +53,7 @@ def choose_chat(model: str, chat: bool | None, trust_remote_code: bool = False) 
         return False
     template = has_template(model, trust_remote_code)
     if chat and not template:
-        raise SproutError(f"{model}: its tokenizer has no chat template; use chat=False, or a chat model")
+        raise SproutError(f"{model}: its tokenizer has no chat template; set engine.chat=false, or take a chat model")
     return template
 
 
@@ -58,22 +64,33 @@ def has_template(model: str, trust_remote_code: bool = False) -> bool:
     if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
         return True
     config = folder / "tokenizer_config.json"
-    return config.is_file() and bool(json.loads(config.read_text("utf-8")).get("chat_template"))
+    return config.is_file() and bool(_read_json(config).get("chat_template"))
 
 
 def load_tokenizer(model: str, trust_remote_code: bool = False) -> Any:
     try:
-        from transformers import AutoTokenizer
+        from huggingface_hub.errors import StrictDataclassError
+        from transformers import AutoConfig, AutoTokenizer
     except ImportError as error:
         raise not_installed("transformers", error) from error
     try:
+        # The config first: it says what is wrong with a model, where a tokenizer makes do with a warning.
+        AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
         return AutoTokenizer.from_pretrained(model, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, StrictDataclassError) as error:
         raise load_error(model, error) from error
 
 
 def load_error(model: str, error: Exception) -> SproutError:
-    return SproutError(f"{model}: cannot be loaded: {' '.join(str(error).split())[:300]}")
+    """What a library says when it cannot load a model, cut down to its first sentence."""
+    text = " ".join(str(error).split())
+    if "trust_remote_code" in text:
+        return SproutError(
+            f"{model}: cannot be loaded without code of its own, which would run on this machine; if you trust it, set "
+            f"engine.trust_remote_code=true"
+        )
+    first = re.split(r"(?<=[a-z`)\]}]{2}[.!]) ", text, maxsplit=1)[0][:300].rstrip(".")
+    return SproutError(f"{model}: cannot be loaded: {first}; see that it is whole and that this engine supports it")
 
 
 def not_installed(package: str, error: ImportError) -> SproutError:
@@ -106,7 +123,34 @@ def _check_weights(folder: Path) -> None:
         raise SproutError(f"{folder}: holds {found}; save them as *.safetensors")
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        shards = set(_read_json(index).get("weight_map", {}).values())
         missing = sorted(name for name in shards if not (folder / name).is_file())
         if missing:
             raise SproutError(f"{folder}: lacks {missing[0]} ({len(missing)} of {len(shards)} parts); fetch it again")
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")  # of the header; what is no safetensors file has a huge one
+            if length + 8 > path.stat().st_size:
+                raise SproutError(f"{path}: cannot be loaded, it is no whole safetensors file; fetch it again")
+
+
+def _check_hub(model: str) -> None:
+    try:
+        from huggingface_hub import constants, try_to_load_from_cache
+    except ImportError as error:
+        raise not_installed("huggingface_hub", error) from error
+    if constants.HF_HUB_OFFLINE and not isinstance(try_to_load_from_cache(model, "config.json"), str):
+        raise SproutError(
+            f"{model}: is neither a folder here nor in {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE=1 forbids to fetch "
+            f"it; unset that, or give a folder"
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SproutError(f"{path}: not JSON ({error}); fetch the model again") from None
+    if not isinstance(found, dict):
+        raise SproutError(f"{path}: not a JSON object; fetch the model again")
+    return found

@@ -10,7 +10,8 @@ import pytest
 from pipeline.engines.model_folder import check_model, choose_chat, is_hub_name
 from pipeline.errors import SproutError
 
-FILES = {"config.json": "{}", "tokenizer.json": "{}", "tokenizer_config.json": "{}", "model.safetensors": ""}
+WEIGHTS = "\2\0\0\0\0\0\0\0{}"  # a safetensors file that holds none
+FILES = {"config.json": "{}", "tokenizer.json": "{}", "tokenizer_config.json": "{}", "model.safetensors": WEIGHTS}
 INDEX = '{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}'
 Save = Callable[[dict[str, str]], str]
 

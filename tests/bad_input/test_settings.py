@@ -1,0 +1,144 @@
+"""Settings files, --set, and words on the command line that do not exist."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import build_stage, open_engine, read
+from tests.bad_input.conftest import Sprout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("seeds = [\n", "my.toml: not TOML: invalid value"),
+        ('seeds = "nano"\n\n[engine]\nname = = "vllm"\n', "my.toml:4: not TOML: invalid value"),
+        ("[engine]\n[engine]\n", "my.toml:2: not TOML: cannot declare ('engine',) twice"),
+        ("# caf\xe9\n", "my.toml:1: byte 0xe9 at column 6 is not UTF-8; save the file as UTF-8"),
+        ('seeds = "nano"\n'.encode("utf-16"), "my.toml:1: byte 0xff at column 1 is not UTF-8"),
+        ("[instruction]\nnum_tasks = 5\n", "my.toml: there is no table or key 'instruction'; did you mean instructions?"),
+        ("[stages.classify]\n", "my.toml: there is no table or key 'stages'; there are seeds, out, engine, prices, instructions,"),
+        ('seed = "nano"\n', "my.toml: there is no table or key 'seed'; did you mean seeds?"),
+        ("seeds = 3\n", "my.toml: seeds: input should be a valid string (found 3)"),
+        ('out = ""\n', "my.toml: out: string should have at least 1 character (found '')"),
+        ('engine = "vllm"\n', "my.toml: engine is a table, not 'vllm'; give its keys below [engine]"),
+        ("[[instructions]]\nnum_tasks = 3\n", "my.toml: instructions is a table, not [{'num_tasks': 3}]; give its keys below"),
+        ("[prices]\nprompt = -1\n", "my.toml: prices.prompt: input should be greater than or equal to 0 (found -1)"),
+        ("[prices]\nprompts = 1\n", "my.toml: prices: there is no setting 'prompts'; did you mean prompt?"),
+        ('[engine]\nname = "vlm"\nmodel = "nano"\n', "[engine] name: there is no engine 'vlm'; did you mean vllm?"),
+        ('[engine]\nname = "llama"\nmodel = "nano"\n', "[engine] name: there is no engine 'llama'; there are vllm, server, transformers"),
+        ("[engine]\nname = [1]\n", "[engine] name: there is no engine [1]; there are vllm, server, transformers"),
+        ('[engine]\nname = "transformers"\n', "[engine] model: no model is named; give a folder, a name on the hub, or nano, with --model"),
+        ('[engine]\nname = "transformers"\nmodel = 5\n', "[engine] model: input should be a valid string (found 5)"),
+    ],
+)  # fmt: skip
+def test_a_bad_settings_file_gets_one_sentence(sprout: Sprout, content, said):
+    Path("my.toml").write_bytes(content if isinstance(content, bytes) else content.encode("latin-1"))
+    code, error = sprout("run", "my.toml")
+
+    assert code == 1
+    assert said in error
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("none.toml", "none.toml: cannot be read (No such file or directory); give a TOML file or one of: quickstart"),
+        ("/", "/: cannot be read (Is a directory); give a TOML file or one of: quickstart"),
+    ],
+)
+def test_a_path_that_is_no_settings_file_is_named(sprout: Sprout, name, said):
+    assert sprout("run", name) == (1, said)
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
+    Path("my.toml").write_bytes(b'\xef\xbb\xbfseeds = "nano"\r\n[classify]\r\nrandom_seed = 3\r\n')
+
+    assert read("my.toml").stages == {"classify": {"random_seed": 3}}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("num_tasks", "--set num_tasks: not of the form stage.key=value, such as instructions.num_tasks=500"),
+        ("=3", "--set =3: not of the form stage.key=value"),
+        ("instructions.=3", "--set instructions.=3: not of the form stage.key=value"),
+        ("a.b.c.d=3", "--set a.b.c.d=3: not of the form stage.key=value"),
+        ("seeds.general=1", "--set seeds.general: seeds is 'nano', so it holds no general"),
+        ("instructions=5", "--set: instructions is a table, not 5; give its keys below [instructions]"),
+        ("instruction.num_tasks=5", "--set: there is no table or key 'instruction'; did you mean instructions?"),
+        ("instructions.num_task=5", "[instructions] there is no setting 'num_task'; did you mean num_tasks?"),
+        ("instructions.speed=5", "[instructions] there is no setting 'speed'; there are num_tasks, num_demos"),
+        ("instructions.num_tasks=many", "[instructions] num_tasks: input should be a valid integer, unable to parse string as an integer (found 'many')"),
+        ("instructions.num_tasks=0", "[instructions] num_tasks: input should be greater than or equal to 1 (found 0)"),
+        ("instructions.num_tasks=10.5", "[instructions] num_tasks: input should be a valid integer, got a number with a fractional part (found 10.5)"),
+        ("instructions.max_rouge=1.5", "[instructions] max_rouge: input should be less than 1 (found 1.5)"),
+        ("instructions.max_rouge=nan", "[instructions] max_rouge: input should be "),
+        ("instructions.window=0", "[instructions] window: input should be greater than or equal to 1 (found 0)"),
+        ("instructions.num_generated_demos=9", "[instructions] num_generated_demos 9 is more than num_demos 8"),
+        ("instructions.sampling=3", "[instructions] sampling: input should be a table (found 3)"),
+        ("instructions.sampling.temprature=1", "[instructions] sampling: there is no setting 'temprature'; did you mean temperature?"),
+        ("classify.sampling.top_p=2", "[classify] sampling.top_p: input should be less than or equal to 1 (found 2)"),
+        ("export.formats=[\"csv\"]", "[export] formats.0: input should be 'prompt_completion', 'messages' or 'alpaca' (found 'csv')"),
+        ("export.formats=[]", "[export] formats: tuple should have at least 1 item"),
+        ("dedup.encoder=nowhere", "nowhere: is no folder here"),
+        ("train.method=qlora", "[train] method: input should be 'full' or 'lora' (found 'qlora')"),
+        ("train.gradient_accumulation=3", "[train] a batch of 16 cannot be cut into 3 parts"),
+        ("engine.speed=3", "[engine] there is no setting 'speed'; there are model, chat, dtype, window, device, trust_remote_code"),
+        ("engine.window=0", "[engine] window: input should be greater than or equal to 1 (found 0)"),
+        ("engine.window=many", "[engine] window: input should be a valid integer, unable to parse string as an integer (found 'many')"),
+        ("engine.chat=perhaps", "[engine] chat: input should be a valid boolean, unable to interpret input (found 'perhaps')"),
+        ("engine.dtype=float31", "dtype 'float31' is not known; take one of float64, float32, bfloat16, float16"),
+        ("engine.api_key=planted-key-123", "[engine] there is no setting 'api_key'; there are model"),
+        ("api_key=planted-key-123", "--set: there is no table or key 'api_key'; there are seeds"),
+        ('seeds="a\\u0000b"', "cannot be read (embedded null byte)"),
+    ],
+)  # fmt: skip
+def test_a_bad_change_gets_one_sentence(sprout: Sprout, change, said):
+    code, error = sprout("run", "quickstart", "--out", "run", "--set", change)
+
+    assert code == 1
+    assert said in error
+    assert "planted-key-123" not in error
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("word", ["false", "False", "no", "0"])
+def test_a_word_for_no_is_not_taken_for_a_text_that_counts_as_yes(word):
+    engine = open_engine(read(None, ["engine.name=transformers", "engine.model=nano", f"engine.chat={word}"]))
+
+    assert engine.chat is False
+
+
+def test_to_change_one_key_of_sampling_keeps_the_others():
+    changed = build_stage("classify", read(None, ["classify.sampling.max_tokens=4"])).model_dump()["sampling"]
+    default = build_stage("classify", read(None)).model_dump()["sampling"]
+
+    assert changed == default | {"max_tokens": 4}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "the following arguments are required: COMMAND"),
+        (("grow",), "argument COMMAND: invalid choice: 'grow' (choose from 'run', 'instructions'"),
+        (("run", "--fast"), "unrecognized arguments: --fast"),
+        (("run", "--max-tokens", "many"), "argument --max-tokens: 'many' is no number above 0"),
+        (("stats",), "the following arguments are required: folder"),
+    ],
+)
+def test_what_is_no_command_is_a_usage_error(sprout: Sprout, args, said):
+    code, error = sprout(*args)
+
+    assert code == 2
+    assert said in error
+
+
+def test_a_process_of_its_own_ends_the_same_way():
+    done = subprocess.run([sys.executable, "-m", "pipeline", "grow"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "sprout: error: argument COMMAND: invalid choice: 'grow'" in done.stderr
+    assert "Traceback" not in done.stderr
