@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> None:
     from pipeline.stages import STAGES
 
     options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
-    given = [f"{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
+    given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in options.items() if value is not None]
     settings = toml.read(args.settings, [*given, *args.set])
     seeds = read_seeds(settings.seeds)
     folder = Path(settings.out)
@@ -153,7 +153,8 @@ def run(args: argparse.Namespace) -> None:
             stage = toml.build_stage(args.command, settings)
             context = Run(seeds, open_engine(), folder, open_engine)
             files = file_names(STAGES)
-            run_alone(stage, files[stage.name], tasks_for(args, files, folder) or seeds, context, progress, budget)
+            tasks = tasks_for(args, files, folder) or seeds
+            run_alone(stage, files[stage.name], tasks, context, progress, budget)
     if any(folder.glob("[0-9]*_*.jsonl")):
         stats.write(folder)
     print(stats.summary(folder))
@@ -162,13 +163,19 @@ def run(args: argparse.Namespace) -> None:
 def tasks_for(args: argparse.Namespace, files: dict[str, str], folder: Path) -> list["Task"]:
     """What a stage that runs alone decides: the tasks of a file, or what the stage before has kept."""
     from pipeline.errors import SproutError
+    from pipeline.settings import OPTIONAL
     from pipeline.task import read_tasks
 
     earlier = [file for file in list(files.values())[: list(files).index(args.command)] if file.endswith(".jsonl")]
-    path = args.tasks or (folder / earlier[-1] if earlier else None)
-    if path is None:
+    if not earlier and not args.tasks:
         return []
+    there = [folder / file for file in earlier if (folder / file).exists()]
+    needed = [folder / file for file in earlier if file.partition("_")[2].removesuffix(".jsonl") not in OPTIONAL]
+    path = args.tasks or (there[-1] if there and there[-1] >= needed[-1] else needed[-1])
     if not args.tasks and not path.exists():
         name = path.stem.split("_")[1]
         raise SproutError(f"{path} is not there; run `sprout {name}` first, or give tasks with --tasks FILE")
-    return [task for task in read_tasks(path) if task.kept]
+    tasks = [task for task in read_tasks(path) if task.kept]
+    if not tasks:
+        raise SproutError(f"{path}: holds no task that is kept, so there is nothing to do for {args.command}")
+    return tasks

@@ -1,5 +1,6 @@
 """An engine that remembers: what the journal holds is answered from it, the rest is asked, measured and kept."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -10,6 +11,8 @@ from pipeline.budget import Budget, stop
 from pipeline.engines import Arrived, Completion, Engine, Request
 from pipeline.journal import Journal
 from pipeline.store import mend
+
+logger = logging.getLogger(__name__)
 
 AHEAD = 4096  # how far to read ahead of a caller that sets no window, while all answers are in the journal
 SAVE = 1.0  # seconds between two notes of how busy the engine is
@@ -51,8 +54,12 @@ class Recorded:
                     meter.count(1)
                     yield request
 
+        failed: list[str] = []
+
         def keep(request: Request, completion: Completion) -> None:
-            if completion.finish_reason != "error":
+            if completion.finish_reason == "error":
+                failed.append(f"{request.id}: {completion.text}")
+            else:
                 self.journal.record(self.stage, self.model, request, completion)
                 self.budget.spend(completion.prompt_tokens, completion.completion_tokens)
             meter.count(-1)
@@ -69,6 +76,8 @@ class Recorded:
                 yield from _known(waiting)
         finally:
             meter.save()
+            if failed:
+                logger.warning("%s: %d requests can't succeed, the first is %s", self.stage, len(failed), failed[0])
         if reached:
             raise stop(reached)
 

@@ -154,13 +154,17 @@ def check_settings(stages: Sequence[Stage | Product], files: dict[str, str], con
     before = read_settings(path)
     for name, changed in changes(stages, files, context, before).items():
         later = list(before)[list(before).index(name) :]
-        stale = [file for one in later if (context.folder / (file := before[one]["file"])).exists()]
+        stale = [file for one in later if holds_something(context.folder / (file := before[one]["file"]))]
         if changed and stale:
             raise SproutError(
                 f"{context.folder} was begun with another {', '.join(changed)} in {name}. Choose another "
                 f"folder, or delete {', '.join(stale)} to redo them (what was paid for stays in {JOURNAL})"
             )
     write_settings(path, before | {stage.name: described(stage, files, context) for stage in stages})
+
+
+def holds_something(path: Path) -> bool:
+    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
 
 
 def changes(
@@ -198,6 +202,11 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
         settings: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SproutError(f"{path}: not JSON ({error}); restore it, or choose another folder") from None
+    except OSError as error:
+        raise SproutError(f"{path}: cannot be read ({error.strerror}); choose another folder") from None
+    stages = settings.values() if isinstance(settings, dict) else [None]
+    if not all(isinstance(stage, dict) and isinstance(stage.get("file"), str) for stage in stages):
+        raise SproutError(f"{path}: is not what a run writes there; restore it, or choose another folder")
     return settings
 
 

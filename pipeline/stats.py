@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SproutError
-from pipeline.task import read_tasks
+from pipeline.task import read_task
 
 if TYPE_CHECKING:
     from pipeline.journal import Usage
@@ -18,7 +19,8 @@ def stage_files(folder: Path) -> dict[str, Path]:
     Raises:
         SproutError: if the folder holds none.
     """
-    paths = sorted(folder.glob("[0-9]*_*.jsonl"), key=lambda path: int(path.stem.split("_")[0]))
+    paths = [path for path in folder.glob("*_*.jsonl") if path.stem.split("_")[0].isdecimal()]
+    paths.sort(key=lambda path: int(path.stem.split("_")[0]))
     if not paths:
         raise SproutError(
             f"{folder}: holds no run; give the folder that a run was written to, such as outputs/quickstart"
@@ -27,15 +29,24 @@ def stage_files(folder: Path) -> dict[str, Path]:
 
 
 def funnel(folder: Path) -> dict[str, Counter[str]]:
-    """By stage: how many tasks it kept, and how many it rejected for each reason; read one task at a time.
+    """By stage: how many tasks it kept, and how many it rejected for each reason.
 
     Raises:
         SproutError: if the folder holds no stage file.
     """
-    return {
-        stage: Counter(task.rejected or "kept" for task in read_tasks(path))
-        for stage, path in stage_files(folder).items()
-    }
+    return {stage: Counter(reasons(path)) for stage, path in stage_files(folder).items()}
+
+
+def reasons(path: Path) -> Iterator[str]:
+    """Of each task in a file the reason it was rejected for, or "kept"; a line that is being written is not one yet."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            if b'"rejected":' in line or not line.startswith(b'{"id":"'):  # in a text, quotes have backslashes
+                yield read_task(line, f"{path}:{number}").rejected or "kept"
+            else:
+                yield "kept"
 
 
 def show(folder: Path) -> str:
@@ -97,10 +108,11 @@ def show_usage(folder: Path) -> str:
 def summary(folder: Path) -> str:
     """What a run has come to, where it is, and what can be done with it."""
     from pipeline.stages.evaluate import table
+    from pipeline.stages.export import read_record
 
     parts = [show(folder)] if any(folder.glob("[0-9]*_*.jsonl")) else []
     if (folder / "evaluation.json").is_file():
-        parts.append(table(json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))))
+        parts.append(table(read_record(folder / "evaluation.json")))
     places = {
         "dataset": "JSONL and Parquet, for your own fine-tuning too",
         "model": "the tuned model, a Hugging Face folder",

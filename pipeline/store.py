@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import SproutError
 from pipeline.task import Task, read_tasks
@@ -62,12 +63,17 @@ def clean(task: Task) -> Task:
     try:
         task.model_dump_json()
     except ValueError:
-        instances = tuple(
-            i.model_copy(update={"input": mend(i.input), "output": mend(i.output)}) for i in task.instances
-        )
-        meta = {key: mend(value) if isinstance(value, str) else value for key, value in task.meta.items()}
-        return task.update(instruction=mend(task.instruction), instances=instances, meta=meta)
+        return Task.model_validate(mended(task.model_dump()))
     return task
+
+
+def mended(value: Any) -> Any:
+    """The same with every text in it mended."""
+    if isinstance(value, str):
+        return mend(value)
+    if isinstance(value, dict):
+        return {mend(key): mended(item) for key, item in value.items()}
+    return [mended(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def mend(text: str) -> str:

@@ -105,9 +105,10 @@ def _load(model: str, options: dict[str, Any]) -> LLM:
     }
     if current_platform.is_cpu():
         defaults |= {"dtype": "float32", "enforce_eager": True, "kv_cache_memory_bytes": 2 << 30, "max_model_len": -1}
+        defaults["enable_chunked_prefill"] = False  # where it cuts a seeded request, vLLM 0.32 dies
     try:
         return LLM(model, **defaults | options)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, TypeError, ValueError) as error:  # TypeError: an option there is none of
         raise load_error(model, error) from error
 
 

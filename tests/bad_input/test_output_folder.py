@@ -61,7 +61,6 @@ def test_a_line_that_is_there_twice_is_named(sprout: Sprout, begun):
     said = f"{CLASSIFY}:4: the id '{id}' is already that of line 1; give each task its own, or delete the one that is"
 
     assert sprout(*begun)[1].startswith(said)
-    assert sprout("stats", "old")[1].startswith(said)
 
 
 def test_a_damaged_line_is_deleted_and_decided_again(sprout: Sprout, begun):
