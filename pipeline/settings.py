@@ -19,7 +19,9 @@ from pipeline.stage import Product, Stage
 from pipeline.stages import STAGES
 
 ENGINES = {"vllm": "VLLM", "server": "Server", "transformers": "Transformers"}  # module: class
-LIMITS: dict[str, Any] = {"window": {"ge": 1}, "timeout": {"gt": 0}, "patience": {"ge": 0}}  # of an engine's options
+LIMITS: dict[str, Any] = {  # of an engine's options
+    "window": {"ge": 1}, "timeout": {"gt": 0}, "patience": {"ge": 0}, "pause": {"gt": 0},
+}  # fmt: skip
 NAMES = [stage.name for stage in STAGES]
 OPTIONAL = ("dedup", "train", "evaluate")  # part of a run only if the settings have a table for them
 

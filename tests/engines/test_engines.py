@@ -47,7 +47,7 @@ def vllm_server(chat_model: str, tmp_path_factory: pytest.TempPathFactory) -> It
         "--generation-config",
         "vllm",
     ]
-    command += ["--dtype", "float32", "--enforce-eager"]
+    command += ["--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill"]
     command += [word for name, value in SMALL.items() for word in ("--" + name.replace("_", "-"), str(value))]
     log = tmp_path_factory.mktemp("server") / "log.txt"
     quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
@@ -186,10 +186,19 @@ def test_a_text_that_is_cut_says_so_and_tokens_are_counted(model: Engine) -> Non
 
 
 def test_more_tokens_than_fit_are_cut_to_what_fits(model: Engine) -> None:
-    short, long = ask(model, ["Give three tips", " tea" * 240], max_tokens=300)
+    short, long = ask(model, ["Give three tips", " tea" * 100], max_tokens=300)
     assert short.finish_reason in ("length", "stop")
     assert long.finish_reason == "length"
     assert long.prompt_tokens + long.completion_tokens == 256
+
+
+def test_many_long_prompts_with_seeds_of_their_own_are_all_answered(model: Engine) -> None:
+    sampling = Sampling(max_tokens=4, temperature=1.0, top_p=0.5)
+    requests = [
+        Request(id=str(n), prompt=" tea" * 100 + f" {n}", sampling=sampling.model_copy(update={"seed": n}))
+        for n in range(24)
+    ]
+    assert [completion.finish_reason for completion in model.generate(requests)] == ["length"] * 24
 
 
 def test_a_prompt_that_is_too_long_is_an_error_that_stops_no_other(model: Engine) -> None:

@@ -29,8 +29,7 @@ def serve() -> Iterator[Callable[..., StandIn]]:
 
     yield start
     for stand_in in running:
-        stand_in.shutdown()
-        stand_in.server_close()
+        stand_in.die()
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def connect() -> Iterator[Callable[..., Server]]:
     open_ones: list[Server] = []
 
     def make(url: str, **settings: Any) -> Server:
-        all_settings: dict[str, Any] = {"model": "tiny", "url": url, "chat": False} | settings
+        all_settings: dict[str, Any] = {"model": "tiny", "url": url, "chat": False, "pause": 0.05} | settings
         open_ones.append(Server(**all_settings))
         return open_ones[-1]
 
@@ -65,17 +64,18 @@ Connect = Callable[..., Server]
 def test_failures_that_pass_leave_the_same_completions_in_the_same_order(serve: Serve, connect: Connect) -> None:
     def plan(tried: int, body: dict[str, Any]) -> Answer:
         trouble = [Answer(500), Answer(429, headers={"Retry-After": "0.1"}), Answer(0), Answer(503), Answer(408)]
+        trouble += [Answer(body={"hello": "world"}), Answer(body=b"<html>"), Answer(cut_at=0.5), Answer(drop_at=0.5)]
         number = int(body["prompt"][1:])
-        return Answer(seconds=0.01 * (number % 3)) if tried else trouble[number % 5]
+        return Answer(seconds=0.01 * (number % 3)) if tried else trouble[number % len(trouble)]
 
     assert list(connect(serve(plan).url).generate(requests(25))) == echoes(25)
 
 
 def test_the_wait_the_server_asks_for_is_kept(serve: Serve, connect: Connect) -> None:
-    stand_in = serve(lambda tried, body: Answer() if tried else Answer(429, headers={"Retry-After": "1.5"}))
+    stand_in = serve(lambda tried, body: Answer() if tried else Answer(429, headers={"Retry-After": "0.6"}))
     assert list(connect(stand_in.url).generate(requests(1))) == echoes(1)
     first, second = (when for when, *_ in stand_in.calls)
-    assert second - first >= 1.5
+    assert second - first >= 0.6
 
 
 def test_a_timeout_is_tried_again(serve: Serve, connect: Connect) -> None:
@@ -105,26 +105,34 @@ def test_a_request_the_server_refuses_is_an_error_that_stops_no_other(serve: Ser
     assert stand_in.tries["p1"] == 1
 
 
-def test_more_tokens_than_fit_are_asked_for_again_without_a_number(serve: Serve, connect: Connect) -> None:
+@pytest.mark.parametrize("chat", [False, True])
+def test_more_tokens_than_fit_are_asked_for_again_with_as_many_as_do(
+    serve: Serve, connect: Connect, chat: bool
+) -> None:
     refusal = "max_tokens=1024 cannot be greater than max_model_len=256. Please request fewer output tokens."
-    stand_in = serve(lambda tried, body: Answer(400, refusal) if body["max_tokens"] else Answer())
-    assert list(connect(stand_in.url).generate(requests(1))) == echoes(1)
+    stand_in = serve(lambda tried, body: Answer() if body["max_tokens"] == 256 else Answer(400, refusal))
+    (request,) = requests(1)
+    put = request.model_copy(update={"prompt": ({"role": "user", "content": "p0"},) if chat else "p0"})
+    assert list(connect(stand_in.url).generate([put])) == echoes(1)
+    assert len(stand_in.calls) == 2
 
 
-def test_a_request_that_only_fails_becomes_an_error_when_others_succeed(serve: Serve, connect: Connect) -> None:
-    def plan(tried: int, body: dict[str, Any]) -> Answer:
-        return Answer(500, "a bug") if body["prompt"] == "p1" else Answer(seconds=0.3)
-
-    completions = list(connect(serve(plan).url, window=2, patience=1).generate(requests(5)))
-    assert completions[1] == Completion(id="r1", text="a bug", finish_reason="error")
-    assert [*completions[:1], *completions[2:]] == [*echoes(5)[:1], *echoes(5)[2:]]
-
-
-@pytest.mark.parametrize("reason", ["abort", "content_filter"])
-def test_a_text_the_server_ended_early_is_not_taken_for_whole(serve: Serve, connect: Connect, reason: str) -> None:
-    stand_in = serve(lambda tried, body: Answer(finish_reason=reason))
+def test_a_prompt_that_is_too_long_is_asked_once(serve: Serve, connect: Connect) -> None:
+    refusal = (
+        "This model's maximum context length is 256 tokens. However, your prompt contains at least 257 input tokens, "
+        "which exceeds this limit even without any output tokens. Please reduce the length of the input prompt. "
+        "(parameter=input_tokens, value=257)"
+    )
+    stand_in = serve(lambda tried, body: Answer(400, refusal))
     (completion,) = connect(stand_in.url).generate(requests(1))
-    assert (completion.finish_reason, completion.text) == ("error", f"the server ended it early: {reason}")
+    assert completion == Completion(id="r0", text=refusal, finish_reason="error")
+    assert len(stand_in.calls) == 1
+
+
+@pytest.mark.parametrize("reason", ["abort", "error"])
+def test_a_text_the_server_broke_off_is_asked_for_again(serve: Serve, connect: Connect, reason: str) -> None:
+    stand_in = serve(lambda tried, body: Answer(finish_reason="stop" if tried else reason))
+    assert list(connect(stand_in.url).generate(requests(1))) == echoes(1)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -143,14 +151,34 @@ def test_an_unknown_model_ends_it_at_once_and_the_known_ones_are_named(serve: Se
 def test_a_url_that_leads_elsewhere_is_told(serve: Serve, connect: Connect) -> None:
     with pytest.raises(SproutError, match="localhost:8000/v1: is no url of a server"):
         connect("localhost:8000/v1")
-    stand_in = serve(lambda tried, body: Answer(body={"hello": "world"}))
-    with pytest.raises(SproutError, match="answers, but not as an OpenAI server does"):
-        list(connect(stand_in.url).generate(requests(2)))
+    with pytest.raises(SproutError, match="the url of host holds a user, a password") as caught:
+        connect("https://me:secret@host/v1")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(SproutError, match="window 0: from 1 to 1000 requests can be in flight"):
+        connect("http://host/v1", window=0)
+    with pytest.raises(SproutError, match="pause 0: some time must pass"):
+        connect("http://host/v1", pause=0)
+
+
+@pytest.mark.parametrize("body", [b"<html>Welcome</html>", {"hello": "world"}, [1], {"choices": [{}]}])
+def test_a_url_that_never_answers_as_it_should_is_told(serve: Serve, connect: Connect, body: Any) -> None:
+    stand_in = serve(lambda tried, _: Answer(body=body))
+    with pytest.raises(SproutError, match=r"answers, but not as an OpenAI server does: .*; is the url right?"):
+        list(connect(stand_in.url, pause=0.01).generate(requests(2)))
+    assert max(stand_in.tries.values()) == 6
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(401), Answer(body={"hello": "world"})])
+def test_what_would_end_it_at_once_is_waited_out_once_there_were_answers(
+    serve: Serve, connect: Connect, answer: Answer
+) -> None:
+    stand_in = serve(lambda tried, body: answer if body["prompt"] == "p1" and tried < 5 else Answer())
+    assert list(connect(stand_in.url, pause=0.01).generate(requests(3), window=1)) == echoes(3)
 
 
 def test_a_server_that_is_not_there_is_waited_for(serve: Serve, connect: Connect) -> None:
     port = free_port()
-    timer = threading.Timer(1.0, lambda: serve(port=port))
+    timer = threading.Timer(0.4, lambda: serve(port=port))
     timer.start()
     assert list(connect(f"http://127.0.0.1:{port}/v1").generate(requests(3))) == echoes(3)
 
@@ -158,9 +186,17 @@ def test_a_server_that_is_not_there_is_waited_for(serve: Serve, connect: Connect
 def test_a_server_that_stays_away_ends_it_when_patience_is_over(connect: Connect) -> None:
     url = f"http://127.0.0.1:{free_port()}/v1"
     start = time.monotonic()
-    with pytest.raises(EngineUnreachable, match=rf"{url}: no answer for 1 s \(Connection error"):
+    with pytest.raises(EngineUnreachable, match=rf"{url}: no completion for 1 s \(Connection error"):
         list(connect(url, patience=1).generate(requests(5)))
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15
+
+
+def test_the_end_of_a_run_is_not_held_up_by_a_request_that_takes_long(serve: Serve, connect: Connect) -> None:
+    stand_in = serve(lambda tried, body: Answer(401) if body["prompt"] == "p1" else Answer(seconds=20))
+    start = time.monotonic()
+    with pytest.raises(SproutError, match="refuses the API key"):
+        list(connect(stand_in.url).generate(requests(2)))
+    assert time.monotonic() - start < 15
 
 
 def test_an_iterator_that_is_closed_drops_what_is_in_flight(serve: Serve, connect: Connect) -> None:
@@ -174,6 +210,13 @@ def test_an_iterator_that_is_closed_drops_what_is_in_flight(serve: Serve, connec
     start = time.monotonic()
     assert list(server.generate(requests(8))) == echoes(8)
     assert time.monotonic() - start < 20
+
+
+def test_a_prompt_that_no_wire_carries_is_an_error_that_stops_no_other(serve: Serve, connect: Connect) -> None:
+    made = requests(2)
+    made[0] = made[0].model_copy(update={"prompt": "half a pair: \ud83d"})
+    completions = list(connect(serve().url).generate(made))
+    assert (completions[0].finish_reason, completions[1]) == ("error", echoes(2)[1])
 
 
 def test_sampling_and_prompt_go_over_the_wire_as_they_are(serve: Serve, connect: Connect) -> None:

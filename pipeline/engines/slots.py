@@ -1,0 +1,111 @@
+"""How many requests are in flight: as many as the server takes well, and the oldest request first."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from math import inf
+
+START = 16  # requests in flight before anything is known of the server
+STEP = 1 / 8  # growth once a limit was met, of what is in flight, per round trip
+
+
+class Slots:
+    """How many requests may be in flight, learned from what becomes of them.
+
+    It doubles with each round trip until the server first has enough, and grows slowly from there. Where the server
+    tells how many requests wait in it, whoever asked them, that decides: nothing waits, it grows; some wait, it shrinks
+    by the share that does. Otherwise right answers make it grow. Signs of too much halve it in any case.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.limit = float(min(START, most))
+        self.in_flight = 0
+        self.measured = False  # the server tells what waits
+        self.steep = True
+        self.answered_since_cut = True
+        self.cut_at = -inf
+        self.share = 0.0  # of the requests in the server that waited, when last told
+
+    @property
+    def free(self) -> bool:
+        return self.in_flight < int(self.limit)
+
+    def answered(self) -> None:
+        """A right answer came; its request is still counted as in flight."""
+        self.answered_since_cut = True
+        if not self.measured:
+            self._grow(1 if self.steep else max(1 / self.limit, STEP))
+
+    def crowded(self, began: float, now: float) -> bool:
+        """A request that `began` then met a sign of too much: 429, 503, a time-out. One round trip counts once.
+
+        True says that no request at all was answered since the last such sign. That is no question of how many are in
+        flight: the server takes none for a while.
+        """
+        if began < self.cut_at:
+            return False
+        if not self.answered_since_cut:
+            return True
+        self.steep, self.answered_since_cut, self.cut_at = False, False, now
+        self.limit = max(1.0, self.limit / 2)
+        return False
+
+    def observed(self, running: float, waiting: float) -> None:
+        """What the server tells, about once a second. A queue counts if it is there twice in a row."""
+        self.measured = True
+        share = waiting / (running + waiting) if waiting else 0.0
+        lasting, self.share = min(share, self.share), share
+        if lasting:
+            self.steep = False
+            self.limit = max(1.0, min(self.limit, self.in_flight * max(0.5, 1 - lasting)))
+        elif not waiting:
+            self._grow(self.limit if self.steep else max(1.0, self.limit * STEP))
+
+    def _grow(self, step: float) -> None:
+        if not self.free:  # otherwise the limit is not what holds requests back
+            self.limit = min(float(self.most), self.limit + step)
+
+
+class Gate:
+    """Lets requests through while there are slots, those with the lowest numbers first."""
+
+    def __init__(self, slots: Slots, loop: asyncio.AbstractEventLoop) -> None:
+        self.slots, self.loop = slots, loop
+        self.waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self.closed_until = 0.0
+
+    @asynccontextmanager
+    async def slot(self, number: int) -> AsyncIterator[None]:
+        turn = self.loop.create_future()
+        heapq.heappush(self.waiting, (number, turn))
+        self.let_in()
+        try:
+            await turn
+            yield
+        finally:
+            if turn.done() and not turn.cancelled():
+                self.slots.in_flight -= 1
+                self.let_in()
+
+    def close_for(self, seconds: float) -> None:
+        """Let none through for a while."""
+        until = self.loop.time() + seconds
+        if seconds and until > self.closed_until:
+            self.closed_until = until
+            self.loop.call_at(until, self._open, until)
+
+    def _open(self, until: float) -> None:
+        if until == self.closed_until:  # it was not closed for longer in the meantime
+            self.closed_until = 0.0
+            self.let_in()
+
+    def let_in(self) -> None:
+        while self.waiting and self.slots.free and not self.closed_until:
+            _, turn = heapq.heappop(self.waiting)
+            if not turn.done():
+                self.slots.in_flight += 1
+                turn.set_result(None)
