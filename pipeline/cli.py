@@ -24,6 +24,9 @@ COMMANDS = {
     "evaluate": "score models on held-out tasks",
     "plan": "probe the model with 20 requests and say what the run will take",
     "stats": "how many tasks each stage kept, and why it rejected the rest",
+    "report": "one page with all figures and all tasks of a run: report.html",
+    "show": "tasks, kept or rejected, by stage, reason and text",
+    "compare": "two runs side by side",
     "why": "the whole life of one task: its prompts, the completions, what each filter and stage said",
 }
 REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
@@ -47,6 +50,20 @@ def main(argv: Sequence[str] | None = None) -> None:
             from pipeline.why import why
 
             print(why(args.task, [args.folder] if args.folder else sorted(Path("outputs").glob("*/")), args.full))
+        elif args.command == "report":
+            from pipeline.report import write_report
+            from pipeline.seeds import read_seeds
+
+            print(write_report(args.folder, read_seeds(args.seeds) if args.seeds else ()))
+        elif args.command == "show":
+            from pipeline import show
+
+            print(show.show(show.find(args.folder, args.stage, args.reason, args.search), args.num, args.json))
+        elif args.command == "compare":
+            from pipeline import show
+
+            found = show.comparison(args.one, args.other) if args.json else show.compare(args.one, args.other)
+            print(json.dumps(found, indent=1) if args.json else found)
         else:
             run(args)
     except SproutError as error:
@@ -70,13 +87,27 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         if name == "stats":
             command.add_argument("folder", type=Path, help="folder of the run")
             command.add_argument("--json", action="store_true", help="all figures, as in stats.json")
+        elif name == "report":
+            command.add_argument("folder", type=Path, help="folder of the run")
+            command.add_argument("--seeds", help="the seeds of the run, for family trees and distances to them")
+        elif name == "show":
+            command.add_argument("folder", type=Path, help="folder of the run")
+            command.add_argument("--stage", help="default: the last one that has a file")
+            command.add_argument("--reason", help="a reason to reject, or: rejected, all (default: what is kept)")
+            command.add_argument("--search", default="", metavar="TEXT", help="only tasks in which this occurs")
+            command.add_argument("--num", type=int, default=10, help="how many (default: 10)")
+            command.add_argument("--json", action="store_true", help="a line of JSON for each, to read on")
+        elif name == "compare":
+            command.add_argument("one", type=Path, help="folder of a run")
+            command.add_argument("other", type=Path, help="folder of another")
+            command.add_argument("--json", action="store_true", help="all figures")
         elif name == "why":
             command.add_argument("task", help="id of the task, or enough of its beginning")
             command.add_argument("folder", type=Path, nargs="?", help="folder of the run (default: all in outputs/)")
             command.add_argument("--full", action="store_true", help="long prompts and completions whole")
         else:
             add_run_options(command, alone=name not in ("run", "plan"))
-        if name not in ("plan", "stats", "why"):
+        if name not in ("plan", "report", "stats", "show", "compare", "why"):
             add_budget(command)
         if name == "run":
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
@@ -157,7 +188,20 @@ def run(args: argparse.Namespace) -> None:
             run_alone(stage, files[stage.name], tasks, context, progress, budget)
     if any(folder.glob("[0-9]*_*.jsonl")):
         stats.write(folder)
+    if args.command == "run":
+        report(folder, seeds)
     print(stats.summary(folder))
+
+
+def report(folder: Path, seeds: Sequence["Task"]) -> None:
+    """Write the page of a finished run, which needs an extra that may not be there."""
+    from pipeline.errors import SproutError
+    from pipeline.report import write_report
+
+    try:
+        write_report(folder, seeds)
+    except SproutError as error:
+        print(f"no report: {error}", file=sys.stderr)
 
 
 def tasks_for(args: argparse.Namespace, files: dict[str, str], folder: Path) -> list["Task"]:

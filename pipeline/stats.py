@@ -116,6 +116,7 @@ def summary(folder: Path) -> str:
     places = {
         "dataset": "JSONL and Parquet, for your own fine-tuning too",
         "model": "the tuned model, a Hugging Face folder",
+        "report.html": "all figures and all tasks, on one page",
     }
     parts.append("\n".join(f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()))
     steps = [f"sprout stats {folder}", "sprout run --seeds my_seeds.jsonl --model my-model --out outputs/mine"]

@@ -1,0 +1,132 @@
+"""The map: clusters of vectors, their names, and a place in the plane for each."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.novelty.encoder import Vectors
+from pipeline.report.words import Pair
+
+Places = npt.NDArray[np.float32]  # a row for each vector: x and y
+Rows = npt.NDArray[np.int64]
+
+MAX_CLUSTERS = 12
+_MOST = 4_000  # vectors that are laid out among each other; the others go where their nearest are
+_NEIGHBOURS = 12
+_ROUNDS = 200
+_A, _B = 1.577, 0.895  # UMAP (arXiv 1802.03426) with min_dist 0.1: how closeness falls with distance in the plane
+
+
+def clusters(vectors: Vectors, random_seed: int = 0) -> Rows:
+    """The number of each vector's cluster by k-means, by cosine; the largest cluster is 0."""
+    count = max(1, min(MAX_CLUSTERS, len(vectors) // 25))
+    rng = np.random.default_rng(random_seed)
+    centres = vectors[[int(rng.integers(len(vectors)))]]
+    while len(centres) < count:  # k-means++
+        far = np.maximum(1 - (vectors @ centres.T).max(axis=1), 0).astype(np.float64) + 1e-12
+        centres = np.vstack([centres, vectors[rng.choice(len(vectors), p=far / far.sum())]])
+    nearest: Rows = np.zeros(len(vectors), np.int64)
+    for _ in range(25):
+        nearest = (vectors @ centres.T).argmax(axis=1)
+        for number in np.unique(nearest):
+            centre = vectors[nearest == number].sum(axis=0)
+            centres[number] = centre / max(float(np.linalg.norm(centre)), 1e-9)
+    sizes = np.bincount(nearest, minlength=count)
+    ranks = np.empty(count, np.int64)
+    ranks[np.argsort(-sizes, kind="stable")] = np.arange(count)
+    return ranks[nearest]
+
+
+def names(pairs: Sequence[Pair | None], cluster: Rows) -> list[str]:
+    """Each cluster by its typical verb and nouns: frequent in it, and more so than elsewhere."""
+    total: Counter[str] = Counter(word for pair in pairs if pair for word in _words(pair))
+    found: list[str] = []
+    for number in range(int(cluster.max()) + 1):
+        inside = [pair for pair, own in zip(pairs, cluster, strict=True) if own == number and pair]
+        verbs, nouns = Counter(pair[0] for pair in inside), Counter(pair[1] for pair in inside if pair[1])
+        typical = _typical(verbs, total, "v:", 1) + _typical(nouns, total, "n:", 2)
+        name = " · ".join(dict.fromkeys(typical)) or "without a verb"
+        found.append(name if name not in found else f"{name} ({found.count(name) + number + 1})")
+    return found
+
+
+def _words(pair: Pair) -> list[str]:
+    return [f"v:{pair[0]}", f"n:{pair[1]}"]
+
+
+def _typical(counts: Counter[str], total: Counter[str], kind: str, most: int) -> list[str]:
+    scores = {word: count * count / total[kind + word] for word, count in counts.items() if count > 1}
+    return sorted(scores, key=lambda word: (-scores[word], word))[:most]
+
+
+def layout(vectors: Vectors, random_seed: int = 0) -> Places:
+    """Places in the plane where near vectors are near: neighbours attract, random others repel, from PCA on.
+
+    This is the idea of UMAP (arXiv 1802.03426) with all pulls of a round at once.
+    """
+    rows = np.unique(np.linspace(0, len(vectors) - 1, min(_MOST, len(vectors))).astype(np.int64))
+    chosen = vectors[rows]
+    places = _pca(chosen)
+    if len(rows) > _NEIGHBOURS + 1:
+        near, cosines = _nearest(chosen, chosen, _NEIGHBOURS + 1)
+        places = _attract(places, near[:, 1:], cosines[:, 1:], np.random.default_rng(random_seed))
+    if len(rows) == len(vectors):
+        return places
+    near, cosines = _nearest(vectors, chosen, 4)
+    weights = np.maximum(cosines, 0.01)[:, :, None] ** 8
+    placed: Places = ((places[near] * weights).sum(axis=1) / weights.sum(axis=1)).astype(np.float32)
+    placed[rows] = places
+    return placed
+
+
+def _pca(vectors: Vectors) -> Places:
+    centred = vectors - vectors.mean(axis=0)
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    flat = centred @ directions[:, ::-1][:, :2]
+    if flat.shape[1] < 2:
+        flat = np.hstack([flat, np.zeros_like(flat)])
+    return np.asarray(10 * flat / max(float(np.abs(flat).max()), 1e-9), np.float32)
+
+
+def _nearest(vectors: Vectors, others: Vectors, count: int) -> tuple[Rows, Vectors]:
+    """The nearest of the others for each vector, nearest first, and their cosines."""
+    near, cosines = [], []
+    for start in range(0, len(vectors), 512):
+        products = vectors[start : start + 512] @ others.T
+        best = np.argpartition(-products, count - 1, axis=1)[:, :count]
+        values = np.take_along_axis(products, best, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        near.append(np.take_along_axis(best, order, axis=1))
+        cosines.append(np.take_along_axis(values, order, axis=1))
+    return np.vstack(near).astype(np.int64), np.vstack(cosines)
+
+
+def _attract(places: Places, near: Rows, cosines: Vectors, rng: np.random.Generator) -> Places:
+    count = len(places)
+    tails, heads = np.repeat(np.arange(count), near.shape[1]), near.ravel()
+    distance = 1 - cosines
+    beyond = distance - distance[:, :1]
+    chance = np.exp(-beyond / np.maximum(beyond.mean(axis=1, keepdims=True), 1e-6)).ravel()
+    places = places + rng.normal(0, 0.05, places.shape).astype(np.float32)  # the same vectors, the same place: apart
+    for number in range(_ROUNDS):
+        pull = rng.random(len(tails)) < chance
+        one, other = tails[pull], heads[pull]
+        steps = np.zeros_like(places)
+        gap = places[one] - places[other]
+        square = (gap * gap).sum(axis=1, keepdims=True) + 1e-6
+        force = np.clip(-2 * _A * _B * square ** (_B - 1) / (1 + _A * square**_B) * gap, -4, 4)
+        _add(steps, one, force)
+        _add(steps, other, -force)
+        for _ in range(3):
+            gap = places[one] - places[rng.integers(count, size=len(one))]
+            square = (gap * gap).sum(axis=1, keepdims=True)
+            _add(steps, one, np.clip(2 * _B / ((0.001 + square) * (1 + _A * square**_B)) * gap, -4, 4))
+        places = places + np.clip(0.3 * (1 - number / _ROUNDS) * steps, -1, 1)
+    return np.asarray(places - places.mean(axis=0), np.float32)
+
+
+def _add(steps: Places, rows: Rows, forces: Places) -> None:
+    for axis in range(2):
+        steps[:, axis] += np.bincount(rows, weights=forces[:, axis], minlength=len(steps)).astype(np.float32)

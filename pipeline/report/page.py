@@ -1,0 +1,181 @@
+"""The page: figures, charts and tasks put in one file that asks nothing of any network."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.report import charts, plots, tasks
+from pipeline.report.record import Record
+from pipeline.store import mend
+
+ASSETS = Path(__file__).parent / "assets"
+_MOST_VERBS, _MOST_NOUNS, _MOST_LABELS, _MOST_CATEGORIES = 20, 4, 12, 12
+
+
+def render(record: Record) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    scripts = [bokeh_js(), *(asset(name) for name in ("tasks.js", "browser.js", "family.js", "charts.js"))]
+    columns, packed = tasks.fitted(record)
+    drawn = charts.draw(record, [place for place in columns["place"] if place])
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "percent": percent}
+    return mend(
+        environment.get_template("page.html").render(
+            record=record, policy=policy(scripts), scripts=scripts, style=asset("page.css"),
+            charts={name: for_script(text) for name, text in drawn.items()},
+            colors=for_script(json.dumps({"dark": plots.DARK})),
+            packed=packed, shown=len(columns["id"]), clusters=columns["clusters"], source=columns["source"],
+            figures=figures(record), funnel=funnel(record), verbs=verbs(record), labels=labels(record),
+            usage=usage(record), evaluation=evaluation(record), recent=charts.recent(record),
+            stop_below=charts.STOP_BELOW, method=record.method,
+        )
+    )  # fmt: skip
+
+
+def for_script(text: str) -> str:
+    """JSON that cannot end the script element it stands in, nor begin a comment there."""
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def policy(scripts: Iterable[str]) -> str:
+    """What the browser may do: run these very scripts, and fetch nothing from anywhere."""
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
+        f"base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def bokeh_js() -> str:
+    """BokehJS as the installed package brings it (BSD-3-Clause)."""
+    import bokeh
+
+    source = (Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js").read_text(encoding="utf-8")
+    text = source.replace("</script", "<\\/script").replace("\r\n", "\n")
+    return f"/* BokehJS {version('bokeh')}, BSD-3-Clause, bokeh.org */\n{text}"
+
+
+@cache
+def asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def figures(record: Record) -> list[tuple[str, str]]:
+    """The line at the top: a figure and what it counts."""
+    kept = record.kept
+    found = [
+        (number(kept.tasks), "tasks kept"),
+        (percent(kept.tasks, record.candidates), f"of {record.candidates:,} candidates"),
+    ]
+    if kept.instances:
+        found.append((number(kept.instances), "instances"))
+    if tokens := sum(used.prompt_tokens + used.completion_tokens for used in record.usage.values()):
+        found.append((short(tokens), "tokens paid for"))
+    models = list(record.evaluation.values())
+    if len(models) > 1 and all("rouge_l" in model for model in models):
+        gain = models[-1]["rouge_l"] - models[0]["rouge_l"]
+        found.append((f"{gain:+.1f}", f"ROUGE-L, {' to '.join([*record.evaluation][:: len(models) - 1])}"))
+    return found
+
+
+def short(value: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return number(value)
+
+
+def funnel(record: Record) -> list[dict[str, Any]]:
+    """By stage: what it decided and kept, and each reason with its count; `of` is what the widest bar stands for."""
+    widest = max(counts.total() for counts in record.funnel.values()) or 1
+    return [
+        {
+            "stage": stage, "decided": counts.total(), "kept": counts["kept"],
+            "reasons": [(reason, count) for reason, count in counts.most_common() if reason != "kept"],
+            "kept_share": 100 * counts["kept"] / widest,
+            "rejected_share": 100 * (counts.total() - counts["kept"]) / widest,
+        }
+        for stage, counts in record.funnel.items()
+    ]  # fmt: skip
+
+
+def verbs(record: Record) -> list[dict[str, Any]]:
+    """The most frequent verbs with their most frequent nouns, as in figure 3 of the paper."""
+    totals: dict[str, int] = {}
+    for (verb, _), count in record.kept.verbs.items():
+        totals[verb] = totals.get(verb, 0) + count
+    most = sorted(totals.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_VERBS]
+    found = []
+    for verb, total in most:
+        nouns = [(noun, n) for (own, noun), n in record.kept.verbs.most_common() if own == verb and noun][:_MOST_NOUNS]
+        rest = total - sum(count for _, count in nouns)
+        parts = [(noun, count, 100 * count / total) for noun, count in nouns]
+        found.append(
+            {
+                "verb": verb,
+                "count": total,
+                "nouns": parts,
+                "rest": 100 * rest / total,
+                "width": 100 * total / most[0][1],
+            }
+        )
+    return found
+
+
+def labels(record: Record) -> list[tuple[str, int, float]]:
+    most = record.kept.labels.most_common(_MOST_LABELS)
+    return [(label, count, 100 * count / most[0][1]) for label, count in most]
+
+
+def usage(record: Record) -> list[dict[str, Any]]:
+    found = []
+    for stage, used in record.usage.items():
+        seconds = used.last - used.first
+        speed = f"{used.completion_tokens / seconds:,.0f}" if seconds >= 1 else "–"
+        time = f"{seconds:,.0f} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
+        found.append(used._asdict() | {"stage": stage, "speed": speed, "time": time})
+    return found
+
+
+def evaluation(record: Record) -> dict[str, Any]:
+    """Rows of (name, instances, ROUGE-L of each model, exact match of each); categories with the largest gain first."""
+    models = {
+        name: model for name, model in record.evaluation.items() if isinstance(model, dict) and "rouge_l" in model
+    }
+    if not models:
+        return {}
+    every = list(models.values())
+
+    def row(name: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "name": name, "instances": parts[0].get("instances", 0),
+            "rouge_l": [part["rouge_l"] for part in parts], "exact_match": [part["exact_match"] for part in parts],
+        }  # fmt: skip
+
+    groups = [model.get("category", {}) for model in every]
+    rows = [
+        row(key, [group[key] for group in groups]) for key in groups[0] if key and all(key in group for group in groups)
+    ]
+    rows.sort(key=lambda one: (one["rouge_l"][0] - one["rouge_l"][-1], one["name"]))
+    return {"models": list(models), "all": row("all", every), "rows": rows, "most": _MOST_CATEGORIES}
