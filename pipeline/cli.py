@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.engines import Engine
@@ -19,9 +19,11 @@ COMMANDS = {
     "instances": "write inputs and outputs",
     "filter": "reject instances that are unfit to train on",
     "dedup": "reject tasks that mean nearly the same, and choose the most diverse",
+    "decontaminate": "reject tasks that overlap with held-out ones",
     "export": "write the dataset",
     "train": "tune the model on the dataset",
     "evaluate": "score models on held-out tasks",
+    "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it",
     "plan": "probe the model with 20 requests and say what the run will take",
     "stats": "how many tasks each stage kept, and why it rejected the rest",
     "report": "one page with all figures and all tasks of a run: report.html",
@@ -106,9 +108,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             command.add_argument("folder", type=Path, nargs="?", help="folder of the run (default: all in outputs/)")
             command.add_argument("--full", action="store_true", help="long prompts and completions whole")
         else:
-            add_run_options(command, alone=name not in ("run", "plan"))
+            add_run_options(command, alone=name not in ("run", "plan", "gain"))
         if name not in ("plan", "report", "stats", "show", "compare", "why"):
             add_budget(command)
+        if name == "gain":
+            command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
         if name == "run":
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
     return parser.parse_args(argv)
@@ -154,13 +158,13 @@ def run(args: argparse.Namespace) -> None:
     from pipeline import settings as toml
     from pipeline import stats
     from pipeline.budget import Budget
+    from pipeline.gain import PAGE, gain
     from pipeline.plan import plan
     from pipeline.progress import shown_progress
     from pipeline.redecide import redecide
     from pipeline.runs import file_names, run, run_alone
     from pipeline.seeds import read_seeds
     from pipeline.stage import Run
-    from pipeline.stages import STAGES
 
     options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
     given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in options.items() if value is not None]
@@ -178,19 +182,33 @@ def run(args: argparse.Namespace) -> None:
     with shown_progress(args.quiet) as progress:
         if args.command == "run" and args.redecide:
             redecide(toml.build_stages(settings), seeds, open_engine(), folder, progress)
-        elif args.command == "run":
-            run(toml.build_stages(settings), seeds, open_engine(), folder, open_engine, progress, budget)
+        elif args.command in ("run", "gain"):
+            stages, engine = toml.build_stages(settings), open_engine()
+            tasks = run(stages, seeds, engine, folder, open_engine, progress, budget)
+            if args.command == "gain":
+                gain(stages, tasks, Run(seeds, engine, folder, open_engine), args.random_seeds)
         else:
             stage = toml.build_stage(args.command, settings)
             context = Run(seeds, open_engine(), folder, open_engine)
-            files = file_names(STAGES)
+            files = file_names(stages_of(folder, args.command))
             tasks = tasks_for(args, files, folder) or seeds
             run_alone(stage, files[stage.name], tasks, context, progress, budget)
     if any(folder.glob("[0-9]*_*.jsonl")):
         stats.write(folder)
     if args.command == "run":
         report(folder, seeds)
-    print(stats.summary(folder))
+    print((folder / PAGE).read_text("utf-8") if args.command == "gain" else stats.summary(folder))
+
+
+def stages_of(folder: Path, command: str) -> list[Any]:
+    """The stages of a run, for the numbers of its files: an optional one counts if it is there, or asked for."""
+    from pipeline.settings import OPTIONAL
+    from pipeline.stages import STAGES
+
+    def there(name: str) -> bool:
+        return name not in OPTIONAL or name == command or any(folder.glob(f"[0-9]*_{name}.jsonl"))
+
+    return [stage for stage in STAGES if there(stage.name)]
 
 
 def report(folder: Path, seeds: Sequence["Task"]) -> None:

@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline.errors import SproutError
+from pipeline.resources import HELDOUT
 from pipeline.task import Instance
 
 Kind = TypeVar("Kind", bound=BaseModel)
@@ -26,6 +27,32 @@ class HeldOut(BaseModel):
     instruction: str
     input: str = ""
     outputs: tuple[str, ...] = Field(min_length=1)
+    source: str = ""  # the set it is from, where there are several
+
+
+def read_sets(paths: str | Sequence[str], max_instances: int = 100) -> tuple[HeldOut, ...]:
+    """Read one set of held-out instances or several; `nano` is the one that ships.
+
+    Of several, each instance has the name of its set as `source` and before its id: the name of the folder, or of the
+    file without its ending.
+
+    Raises:
+        SproutError: as `read_heldout`, and for two sets of the same name.
+    """
+    given = [paths] if isinstance(paths, str) else paths
+    places = [HELDOUT if path == "nano" else Path(path) for path in given]
+    if len(places) == 1:
+        return read_heldout(places[0], max_instances)
+    found: dict[str, tuple[HeldOut, ...]] = {}
+    for given_as, path in zip(given, places, strict=True):
+        name = "nano" if path == HELDOUT else path.name if path.is_dir() else path.stem
+        if name in found:
+            raise SproutError(f"{given_as}: another held-out set is called {name} too; rename one of them")
+        found[name] = tuple(
+            one.model_copy(update={"id": f"{name}/{one.id}", "source": name})
+            for one in read_heldout(path, max_instances)
+        )
+    return tuple(instance for instances in found.values() for instance in instances)
 
 
 def read_heldout(path: Path | str, max_instances: int = 100, track: str = "default") -> tuple[HeldOut, ...]:

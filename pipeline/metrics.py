@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.heldout import HeldOut
 
+METRICS = ("rouge_l", "exact_match")
+
 
 class Tokenizer(Protocol):
     """What cuts a text into words; a tokenizer of transformers is one."""
@@ -50,7 +52,7 @@ def exact_match(prediction: str, references: Sequence[str]) -> float:
 
 
 def aggregate(scores: Iterable[tuple[HeldOut, Score]]) -> dict[str, Any]:
-    """Means over instances, times 100: over all, per track, per category and per task.
+    """Means over instances, times 100: over all, per track, per category and per task; per set if there are several.
 
     Every instance weighs the same, so a task with few instances weighs less.
     """
@@ -60,6 +62,8 @@ def aggregate(scores: Iterable[tuple[HeldOut, Score]]) -> dict[str, Any]:
         "category": lambda instance: "_".join(instance.category.lower().split()),
         "task": lambda instance: instance.task,
     }
+    if any(instance.source for instance, _ in scores):
+        groups = {"source": lambda instance: instance.source} | groups
     return _mean([score for _, score in scores]) | {name: _per(scores, group) for name, group in groups.items()}
 
 

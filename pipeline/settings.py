@@ -17,13 +17,14 @@ from pipeline.errors import SproutError, explain, not_utf8, unknown
 from pipeline.resources import HELDOUT, NANO, PACKAGE
 from pipeline.stage import Product, Stage
 from pipeline.stages import STAGES
+from pipeline.stages.decontaminate import implied
 
 ENGINES = {"vllm": "VLLM", "server": "Server", "transformers": "Transformers"}  # module: class
 LIMITS: dict[str, Any] = {  # of an engine's options
     "window": {"ge": 1}, "timeout": {"gt": 0}, "patience": {"ge": 0}, "pause": {"gt": 0},
 }  # fmt: skip
 NAMES = [stage.name for stage in STAGES]
-OPTIONAL = ("dedup", "train", "evaluate")  # part of a run only if the settings have a table for them
+OPTIONAL = ("dedup", "decontaminate", "train", "evaluate")  # part of a run only if the settings have a table for them
 
 
 class RunSettings(BaseModel):
@@ -112,12 +113,13 @@ def _value(text: str) -> Any:
 
 
 def build_stages(settings: RunSettings) -> list[Stage | Product]:
-    """All stages of the run; `dedup`, `train` and `evaluate` only if the settings name them."""
-    return [build_stage(s.name, settings) for s in STAGES if s.name not in OPTIONAL or s.name in settings.stages]
+    """All stages of the run; the optional ones only if the settings name them, `decontaminate` also with `evaluate`."""
+    named = {*settings.stages, *(["decontaminate"] if implied(settings.stages) else [])}
+    return [build_stage(s.name, settings) for s in STAGES if s.name not in OPTIONAL or s.name in named]
 
 
 def build_stage(name: str, settings: RunSettings) -> Stage | Product:
-    fields = dict(settings.stages.get(name, {}))
+    fields = (implied(settings.stages) if name == "decontaminate" else {}) | settings.stages.get(name, {})
     if fields.get("heldout") == "nano":
         fields["heldout"] = str(HELDOUT)
     stage = STAGES[NAMES.index(name)]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import SproutError
-from pipeline.heldout import HeldOut, read_heldout
+from pipeline.heldout import HeldOut, read_heldout, read_sets
+from pipeline.resources import HELDOUT
 
 TASK = {
     "Contributors": ["A"],
@@ -85,6 +86,23 @@ def test_a_seed_task_can_be_held_out_as_it_is(tmp_path):
         ("seed_1-0", "seed_1", "1 1", ("2",)),
         ("seed_1-1", "seed_1", "", ("0",)),
     ]
+
+
+def test_several_sets_keep_apart_by_name(tmp_path):
+    folder = natural(tmp_path / "natural-instructions")
+    mine = lines(tmp_path, {"id": "task190-0", "instruction": "Add.", "output": "2"})
+    found = read_sets([str(folder), str(mine), "nano"], max_instances=1)
+
+    assert [(one.source, one.id) for one in found[:2]] == [
+        ("natural-instructions", "natural-instructions/task190-0"), ("mine", "mine/task190-0"),
+    ]  # fmt: skip
+    assert {one.source for one in found[2:]} == {"nano"}
+    assert read_sets(str(mine)) == read_sets([str(mine)]) == read_heldout(mine)
+    assert read_sets("nano") == read_heldout(HELDOUT)
+    (tmp_path / "2").mkdir()
+    other = lines(tmp_path / "2", {"instruction": "Add.", "output": "2"})
+    with pytest.raises(SproutError, match=r"2/mine.jsonl: another held-out set is called mine too; rename one"):
+        read_sets([str(mine), str(other)])
 
 
 def test_the_limit_is_for_each_task(tmp_path):

@@ -6,16 +6,20 @@ instruction occurs in no document the model was pre-trained on.
 """
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from random import Random
 
+from pipeline.export import question
 from pipeline.nano.world import FAMILIES, OPEN, SEEDED, write
+from pipeline.novelty.overlap import Overlap, OverlapIndex
 from pipeline.task import Task
 
 FOLDER = Path(__file__).parent / "heldout"
 PHRASINGS = 2  # held-out tasks a family
 INSTANCES = 4
+MAX_OVERLAP = 0.5
 
 
 @cache
@@ -32,14 +36,28 @@ def heldout_instructions() -> frozenset[str]:
 
 @cache
 def seed_tasks() -> tuple[Task, ...]:
-    """One task of each seeded family, with one worked example, as in the seed set of the paper."""
+    """One task of each seeded family, with one worked example, as in the seed set of the paper.
+
+    None has half of its words in common with a held-out task, by the rule of `decontaminate`.
+    """
     r = Random("seeds")
+    heldout = OverlapIndex([question(task.instruction, i.input) for task in heldout_tasks() for i in task.instances])
     tasks: list[Task] = []
     for number, name in enumerate(SEEDED, 1):
         while (task := write(name, r, 1)).instruction in heldout_instructions():
             pass
+        again = Random(f"seeds {name}")
+        while max(found.share for found in overlaps(task, heldout)) > MAX_OVERLAP:
+            task = write(name, again, 1)
         tasks.append(task.update(id=f"nano_{number:02}"))
     return tuple(tasks)
+
+
+def overlaps(task: Task, heldout: OverlapIndex) -> Iterator[Overlap]:
+    for instance in task.instances:
+        prompt = question(task.instruction, instance.input)
+        yield heldout.closest(f"{prompt}\n\n{instance.output}")
+        yield heldout.same(prompt)
 
 
 def super_ni(task: Task, name: str) -> dict[str, object]:

@@ -56,6 +56,11 @@ class EmbeddingIndex:
         scores, rows = self._search(self._encode([text]))
         return self._named(scores[0], rows[0])
 
+    def closest_of(self, texts: Iterable[str]) -> Iterator[Nearest]:
+        """As `closest`, for many texts: they are searched for in batches."""
+        for batch in batches(texts):
+            yield from map(self._named, *self._search(self._encode(batch)))
+
     def add(self, text: str) -> None:
         self._append([text], self._encode([text]))
 

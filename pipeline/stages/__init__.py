@@ -2,6 +2,7 @@
 
 from pipeline.stage import Product, Stage
 from pipeline.stages.classify import Classify
+from pipeline.stages.decontaminate import Decontaminate
 from pipeline.stages.dedup import Dedup
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.export import Export
@@ -10,6 +11,19 @@ from pipeline.stages.instances import Instances
 from pipeline.stages.instructions import Instructions
 from pipeline.stages.train import Train
 
-STAGES: list[type[Stage] | type[Product]] = [Instructions, Classify, Instances, Filter, Dedup, Export, Train, Evaluate]
+STAGES: list[type[Stage] | type[Product]] = [
+    Instructions, Classify, Instances, Filter, Dedup, Decontaminate, Export, Train, Evaluate,
+]  # fmt: skip
 
-__all__ = ["STAGES", "Classify", "Dedup", "Evaluate", "Export", "Filter", "Instances", "Instructions", "Train"]
+__all__ = [
+    "STAGES",
+    "Classify",
+    "Decontaminate",
+    "Dedup",
+    "Evaluate",
+    "Export",
+    "Filter",
+    "Instances",
+    "Instructions",
+    "Train",
+]

@@ -1,21 +1,23 @@
 """Put held-out tasks to the model before and after tuning, and score the answers."""
 
-import json
 import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from pipeline.adapter import merged
+from pipeline.confidence import Comparison, Unit, written
+from pipeline.controls import CONTROLS
 from pipeline.engines import Engine, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.export import ZeroShot, question, zero_shot
-from pipeline.heldout import HeldOut, read_heldout
-from pipeline.metrics import Score, Tokenizer, aggregate, score
+from pipeline.heldout import HeldOut, read_sets
+from pipeline.metrics import METRICS, Score, Tokenizer, aggregate, score
+from pipeline.predictions import read_predictions, read_scores, write_scores
 from pipeline.resources import shown
 from pipeline.stage import Product, Run
 from pipeline.stages.export import digest, read_record, write_record
@@ -28,33 +30,55 @@ GREEDY = Sampling(temperature=0, max_tokens=1024)  # Self-Instruct, section 4.3 
 
 
 class Evaluate(Product):
-    """ROUGE-L and exact match of each model on held-out tasks, zero-shot; the answers are in predictions/."""
+    """ROUGE-L and exact match of each model on held-out tasks, zero-shot; the answers are in predictions/.
+
+    Every two models are compared, with 95 % intervals by a paired bootstrap over instances, or over whole tasks.
+    """
 
     name: ClassVar[str] = "evaluate"
     path: ClassVar[str] = "evaluation.json"
-    growable: ClassVar[frozenset[str]] = frozenset({"models", "max_instances"})
+    growable: ClassVar[frozenset[str]] = frozenset({"models", "predictions", "max_instances", "resample"})
 
-    heldout: str  # a folder of Super-NaturalInstructions or a JSONL file
-    models: dict[str, str] = Field(default={})  # name -> model; empty: "base", and of this run "seeds" and "dataset"
+    heldout: str | tuple[str, ...]  # each a folder of Super-NaturalInstructions, a JSONL file, or nano
+    models: dict[str, str] | None = None  # name -> model; None: "base", and of this run all it has tuned
+    predictions: dict[str, str] = Field(default={})  # name -> JSONL file of answers (`id`, `prediction`) made elsewhere
     max_instances: int = Field(default=100, ge=1)  # of each task
+    resample: Unit = "instance"  # what the intervals draw again; instances of one task go right or wrong together
     sampling: Sampling = GREEDY
     encoding: ZeroShot = "plain"
 
     def make(self, tasks: Sequence[Task], run: Run) -> None:
-        heldout = read_heldout(self.heldout, self.max_instances)
-        models = self.models or default_models(run)
-        others = [model for model in models.values() if model != run.engine.model]
-        if others and run.open_engine is None:
-            raise SproutError(f"{others[0]}: this run cannot open another model than {run.engine.model}")
+        heldout = read_sets(self.heldout, self.max_instances)
+        models = default_models(run) if self.models is None else self.models
+        _check_names([*models, *self.predictions])
+        open_engine = opener(run, models.values())
+        evaluate(
+            {name: merged(model, run.folder / "merged" / name) for name, model in models.items()},
+            heldout,
+            open_engine,
+            run.folder,
+            self.sampling,
+            self.encoding,
+            files=self.predictions,
+            resample=self.resample,
+        )
 
-        def open_engine(model: str) -> Engine:
-            return run.engine if model == run.engine.model or not run.open_engine else run.open_engine(model)
 
-        evaluate(models, heldout, open_engine, run.folder, self.sampling, self.encoding)
+def opener(run: Run, models: Iterable[str]) -> Callable[[str], Engine]:
+    """What opens the engine on any of the models: that of the run itself, for its own model."""
+    others = [model for model in models if model != run.engine.model]
+    if others and run.open_engine is None:
+        raise SproutError(f"{others[0]}: this run cannot open another model than {run.engine.model}")
+
+    def open_engine(model: str) -> Engine:
+        return run.engine if model == run.engine.model or not run.open_engine else run.open_engine(model)
+
+    return open_engine
 
 
 def default_models(run: Run) -> dict[str, str]:
-    tuned = {"seeds": run.folder / "model_seeds", "dataset": run.folder / "model"}
+    """The model of the run as "base", and what it was tuned to, by what it was tuned on; "dataset" comes last."""
+    tuned = {control: run.folder / f"model_{control}" for control in CONTROLS} | {"dataset": run.folder / "model"}
     return {"base": run.engine.model} | {name: str(path) for name, path in tuned.items() if path.is_dir()}
 
 
@@ -66,86 +90,128 @@ def evaluate(
     sampling: Sampling = GREEDY,
     encoding: ZeroShot = "plain",
     tokenizer: Tokenizer | None = None,
+    files: Mapping[str, str] | None = None,
+    resample: Unit = "instance",
 ) -> dict[str, Any]:
     """Evaluate the models by name, one at a time, and write `folder`/evaluation.json; return what is in it.
 
     Answers are written to `folder`/predictions as they come, so the same call goes on where it was interrupted, and
-    asks only what is not answered yet. An engine is opened when there is something to ask it.
+    asks only what is not answered yet. An engine is opened when there is something to ask it. Each model is compared
+    with those before it, in `against`.
 
     Args:
         tokenizer: For the xlingual track, see `metrics.rouge_l`.
+        files: JSONL files of `id` and `prediction` by name, for models that answered elsewhere.
+        resample: What the intervals draw again, see `confidence.Comparison`.
     """
-    for name in models:
-        if not re.fullmatch(r"[\w-][\w.-]*", name):
-            raise SproutError(f"{name!r}: not the name of a file; name a model with letters, digits, '.', '_' and '-'")
-    known = read_record(folder / Evaluate.path)
-    evaluation: dict[str, Any] = {}
-    for name, model in models.items():
-        settings = [
-            shown(model),
-            _tuned(model).get("fingerprint"),
-            sampling.model_dump(),
-            encoding,
-            tokenizer is not None,
-        ]
-        wanted = {instance.id: digest(settings, instance.model_dump()) for instance in heldout}
-        fingerprint = digest(wanted)
-        if (before := known.get(name, {})).get("fingerprint") == fingerprint and not before.get("missing", 1):
-            evaluation[name] = before
-            continue
-        path = folder / "predictions" / f"{name}.jsonl"
-        scores = _read_scores(path, wanted)
-        todo = [instance for instance in heldout if instance.id not in scores]
-        answers = _answers(model, todo, open_engine, sampling, encoding)
-        scores |= _write_scores(path, answers, wanted, tokenizer)
-        evaluation[name] = {"model": shown(model), "fingerprint": fingerprint} | _summary(heldout, scores, name)
-        logger.info("evaluate: %s has ROUGE-L %.1f on %d instances", name, evaluation[name]["rouge_l"], len(heldout))
+    files = files or {}
+    _check_names([*models, *files])
+    given = {name: score_file(heldout, file, tokenizer) for name, file in files.items()}
+    scores, evaluation = answer(models, heldout, open_engine, folder, sampling, encoding, tokenizer)
+    for name, (theirs, summary) in given.items():
+        scores[name], evaluation[name] = theirs, {"predictions": files[name]} | summary
+    comparison = Comparison(scores, task_names(heldout), resample)
+    for number, name in enumerate(scores):
+        against = {other: comparison.difference([name], [other]) for other in comparison.names[:number]}
+        evaluation[name] |= {"resampled": resample, "interval": comparison.score(name), "against": against}
+    folder.mkdir(parents=True, exist_ok=True)
     write_record(folder / Evaluate.path, evaluation)
     return evaluation
+
+
+def answer(
+    models: Mapping[str, str],
+    heldout: Sequence[HeldOut],
+    open_engine: Callable[[str], Engine],
+    folder: Path,
+    sampling: Sampling = GREEDY,
+    encoding: ZeroShot = "plain",
+    tokenizer: Tokenizer | None = None,
+) -> tuple[dict[str, list[Score]], dict[str, dict[str, Any]]]:
+    """Have each model answer what it has not answered yet; return its scores, in the order of `heldout`, and figures.
+
+    The answers are in `folder`/predictions; see `evaluate`.
+    """
+    scores: dict[str, list[Score]] = {}
+    figures: dict[str, dict[str, Any]] = {}
+    for name, model in models.items():
+        asked = [shown(model), _tuned(model).get("fingerprint"), sampling.model_dump(), encoding, tokenizer is not None]
+        wanted = {one.id: digest(asked, one.model_dump(exclude={"source"})) for one in heldout}
+        path = folder / "predictions" / f"{name}.jsonl"
+        found = read_scores(path, wanted)
+        answers = _answers(model, [one for one in heldout if one.id not in found], open_engine, sampling, encoding)
+        found |= write_scores(path, answers, wanted, tokenizer)
+        scores[name], summary = _summary(heldout, found, name)
+        figures[name] = {"model": shown(model), "fingerprint": digest(wanted)} | summary
+        logger.info("evaluate: %s has ROUGE-L %.1f on %d instances", name, summary["rouge_l"], len(heldout))
+    return scores, figures
+
+
+def task_names(heldout: Sequence[HeldOut]) -> list[str]:
+    return [f"{one.source}/{one.task}" for one in heldout]
+
+
+def score_file(
+    heldout: Sequence[HeldOut], path: Path | str, tokenizer: Tokenizer | None = None
+) -> tuple[list[Score], dict[str, Any]]:
+    """Score a JSONL file of `id` and `prediction` made elsewhere, instance by instance and in all.
+
+    One that is missing counts as empty. Ids that are of no instance are left out, with a warning.
+    """
+    predictions = dict(read_predictions(Path(path)))
+    found = {one.id: score(one, predictions[one.id], tokenizer) for one in heldout if one.id in predictions}
+    if strange := len(predictions) - len(found):
+        logger.warning("evaluate: %s: %d ids are of no held-out instance, such as %s", path, strange,
+                       next(id for id in predictions if id not in found))  # fmt: skip
+    return _summary(heldout, found, str(path))
 
 
 def score_predictions(
     heldout: Sequence[HeldOut], path: Path | str, tokenizer: Tokenizer | None = None
 ) -> dict[str, Any]:
-    """Score a JSONL file of `id` and `prediction` made elsewhere; one that is missing counts as empty."""
-    predictions = dict(_read_predictions(Path(path)))
-    found = [instance for instance in heldout if instance.id in predictions]
-    scores = {instance.id: score(instance, predictions[instance.id], tokenizer) for instance in found}
-    return _summary(heldout, scores, str(path))
+    """The figures of a file of predictions made elsewhere, see `score_file`."""
+    return score_file(heldout, path, tokenizer)[1]
 
 
 def table(evaluation: Mapping[str, Mapping[str, Any]], max_categories: int = 20) -> str:
-    """The models side by side: over all, per track if there are several, and per category if there are not too many."""
+    """The models side by side, and the difference of every two.
+
+    Over all, per set and per track if there are several, and per category if there are not too many.
+    """
+    if not evaluation:
+        return ""
     models = list(evaluation.values())
     parts = [("all", models)]
-    for group, least, most in (("track", 2, sys.maxsize), ("category", 1, max_categories)):
-        keys = [key for key in models[0][group] if key]
+    for group, least, most in (("source", 2, sys.maxsize), ("track", 2, sys.maxsize), ("category", 1, max_categories)):
+        keys = [key for key in models[0].get(group, {}) if key]
         if least <= len(keys) <= most:
             parts += [(key, [model[group][key] for model in models]) for key in keys]
     rows = [["", *(f"{name} {metric}" for name in evaluation for metric in ("ROUGE-L", "EM")), "instances"]]
     for title, figures in parts:
-        cells = [f"{figure[metric]:.1f}" for figure in figures for metric in ("rouge_l", "exact_match")]
+        cells = [f"{figure[metric]:.1f}" for figure in figures for metric in METRICS]
         rows.append([title, *cells, str(figures[0]["instances"])])
+    return "\n\n".join(filter(None, (_aligned(rows, str.rjust), differences(evaluation))))
+
+
+def differences(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
+    """Every two models, with 95 % intervals; empty where there is nothing to compare."""
+    found = [
+        [f"{name} against {other}", *(f"{written(figures[m])} {figures[m]['verdict']}" for m in METRICS)]
+        for name, entry in evaluation.items()
+        for other, figures in entry.get("against", {}).items()
+    ]
+    if not found:
+        return ""
+    unit = next(iter(evaluation.values()))["resampled"]
+    title = f"difference, 95 % interval over {unit}s"
+    return _aligned([[title, "ROUGE-L", "EM"], *found], str.ljust)
+
+
+def _aligned(rows: Sequence[Sequence[str]], adjust: Callable[[str, int], str]) -> str:
+    """Columns of text; the first is adjusted to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
-    return "\n".join("  ".join(line) for line in lines)
-
-
-class Prediction(BaseModel):
-    """A line of predictions/<name>.jsonl."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    prediction: str
-    rouge_l: float
-    exact_match: float
-    request: str  # a hash of what was asked of which model; a line with another one is out of date
-
-
-class _Answer(BaseModel):
-    id: str
-    prediction: str
+    lines = [[row[0].ljust(widths[0]), *map(adjust, row[1:], widths[1:])] for row in rows]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def _tuned(model: str) -> dict[str, Any]:
@@ -180,57 +246,19 @@ def _answers(
     release(engine)
 
 
-def _write_scores(
-    path: Path, answers: Iterable[tuple[HeldOut, str]], wanted: Mapping[str, str], tokenizer: Tokenizer | None
-) -> dict[str, Score]:
-    """Write each answer with its scores the moment it is there."""
-    scores: dict[str, Score] = {}
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        for instance, prediction in answers:
-            one = scores[instance.id] = score(instance, prediction, tokenizer)
-            line = Prediction(id=instance.id, prediction=prediction, **dict(one), request=wanted[instance.id])
-            file.write(json.dumps(line.model_dump(), ensure_ascii=False) + "\n")
-            file.flush()
-    return scores
-
-
-def _summary(heldout: Sequence[HeldOut], scores: Mapping[str, Score], name: str) -> dict[str, Any]:
-    missing = sum(instance.id not in scores for instance in heldout)
+def _summary(heldout: Sequence[HeldOut], found: Mapping[str, Score], name: str) -> tuple[list[Score], dict[str, Any]]:
+    missing = sum(instance.id not in found for instance in heldout)
     if missing:
         logger.warning("evaluate: %s: %d of %d answers are missing, counted as empty", name, missing, len(heldout))
-    every = [(instance, scores.get(instance.id) or score(instance, "")) for instance in heldout]
-    return aggregate(every) | {"missing": missing}
+    scores = [found.get(instance.id) or score(instance, "") for instance in heldout]
+    return scores, aggregate(zip(heldout, scores, strict=True)) | {"missing": missing}
 
 
-def _read_scores(path: Path, wanted: Mapping[str, str]) -> dict[str, Score]:
-    """The scores of the answers that are there already. Lines out of date, or cut off, are taken out of the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-    scores: dict[str, Score] = {}
-    current = []
-    for line in lines:
-        with suppress(ValidationError):
-            one = Prediction.model_validate_json(line)
-            if wanted.get(one.id) == one.request and line.endswith(b"\n"):
-                scores[one.id] = Score(rouge_l=one.rouge_l, exact_match=one.exact_match)
-                current.append(line)
-    if current != lines:
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_bytes(b"".join(current))
-        partial.replace(path)
-    return scores
-
-
-def _read_predictions(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise SproutError(f"{path}: cannot be read ({error.strerror}); give a JSONL file of predictions") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                answer = _Answer.model_validate_json(line)
-            except ValidationError as error:
-                problem = error.errors()[0]["msg"].lower()
-                raise SproutError(f"{path}:{number}: {problem}; a line holds `id` and `prediction`") from None
-            yield answer.id, answer.prediction
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if not re.fullmatch(r"[\w-][\w.-]*", name):
+            raise SproutError(f"{name!r}: not the name of a file; name a model with letters, digits, '.', '_' and '-'")
+        if names.count(name) > 1:
+            raise SproutError(f"{name!r}: is the name of a model and of a file of predictions; rename one of them")
+    if not names:
+        raise SproutError("there is nothing to evaluate; give models, or files of predictions")

@@ -1,18 +1,17 @@
 """Tune the model on the kept tasks, with TRL."""
 
-import gc
 import logging
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from pipeline import export
+from pipeline.controls import Control, control_tasks, count_tokens
 from pipeline.engines import Engine
 from pipeline.engines.model_folder import check_model, choose_chat, load_tokenizer
 from pipeline.errors import SproutError
@@ -21,6 +20,7 @@ from pipeline.resources import shown
 from pipeline.stage import Product, Run
 from pipeline.stages.export import digest, put_in_place, read_record, write_record
 from pipeline.task import Task
+from pipeline.tidy import tidy
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -41,7 +41,7 @@ class Train(Product):
 
     name: ClassVar[str] = "train"
     path: ClassVar[str] = "model"
-    growable: ClassVar[frozenset[str]] = frozenset({"checkpoint_steps"})
+    growable: ClassVar[frozenset[str]] = frozenset({"checkpoint_steps", "controls"})
 
     model: str = ""  # a folder or a name on the hub; empty: the model of the run
     chat: bool | None = None  # None: as the run asks the model; for another model, if it has a chat template
@@ -60,25 +60,37 @@ class Train(Product):
     encoding: export.Encoding = "random"
     input_noise: bool = False
     include_seeds: bool = True
-    controls: tuple[Literal["seeds"], ...] = ()  # "seeds": also tune on the seed tasks alone, for as many steps
+    controls: tuple[Control, ...] = ()  # what else to tune on, for as many steps: model_seeds, model_random, …
     checkpoint_steps: int = Field(default=100, ge=1)  # how often a killed training can go on from
 
     @model_validator(mode="after")
-    def _check_batch(self) -> "Train":
+    def _check(self) -> "Train":
         if self.batch_size % self.gradient_accumulation:
             raise ValueError(f"a batch of {self.batch_size} cannot be cut into {self.gradient_accumulation} parts")
+        if self.model:
+            check_model(self.model)
         return self
 
     def make(self, tasks: Sequence[Task], run: Run) -> None:
+        self.tune_all(tasks, run, lambda name: run.folder / (self.path if name == "dataset" else f"{self.path}_{name}"))
+
+    def tune_all(self, tasks: Sequence[Task], run: Run, place: Callable[[str], Path]) -> None:
+        """Tune on the tasks, and on each of the controls; `place` says where the model of each is saved."""
         model = self.model or run.engine.model
         chat = run.engine.chat if self.chat is None and model == run.engine.model else self.chat
         settings = self.model_copy(update={"model": shown(model), "chat": chat})
-        rows = self.rows([*tasks, *(run.seeds if self.include_seeds else ())])
+        seeds = run.seeds if self.include_seeds else ()
         release(run.engine)
-        record = tune(rows, model, settings, run.folder / self.path)
-        if "seeds" in self.controls:
-            same_steps = settings.model_copy(update={"max_steps": record["steps"]})
-            tune(self.rows(run.seeds), model, same_steps, run.folder / f"{self.path}_seeds")
+        record = tune(self.rows([*tasks, *seeds]), model, settings, place("dataset"))
+        same_steps = settings.model_copy(update={"max_steps": record["steps"]})
+        for control in self.controls:
+            chosen = control_tasks(control, tasks, run, self.random_seed, lambda some: self.sizes(some, model))
+            rows = self.rows(chosen if control == "seeds" else [*chosen, *seeds])
+            tune(rows, model, same_steps, place(control))
+
+    def sizes(self, tasks: Sequence[Task], model: str) -> dict[str, int]:
+        tokenizer = load_tokenizer(model)
+        return count_tokens(self.rows(tasks), lambda text: len(tokenizer(text)["input_ids"]))
 
     def rows(self, tasks: Sequence[Task]) -> list[Row]:
         return export.rows(tasks, encoding=self.encoding, random_seed=self.random_seed, input_noise=self.input_noise)
@@ -121,7 +133,7 @@ def tune(rows: Sequence[Row], model: str, settings: Train, folder: Path) -> dict
 
 def _train(rows: Sequence[Row], model: str, settings: Train, partial: Path) -> dict[str, Any]:
     start = time.monotonic()
-    with _tidy():
+    with tidy():
         trainer = make_trainer(rows, model, settings, partial / "checkpoints")
         trainer.train(resume_from_checkpoint=_last_checkpoint(partial / "checkpoints"))
         _save(trainer, model, partial / "model")
@@ -273,25 +285,3 @@ def _save(trainer: "SFTTrainer", model: str, folder: Path) -> None:
     tuned.save_pretrained(folder)
     tokenizer: Any = trainer.processing_class
     tokenizer.save_pretrained(folder)
-
-
-@contextmanager
-def _tidy() -> Iterator[None]:
-    """No progress bars: where training stands goes to the log. And no GPU memory kept when it ends."""
-    import datasets
-    import torch
-    from transformers.utils import logging
-
-    bars: Any = logging
-    datasets_bars, transformers_bars = not datasets.are_progress_bars_disabled(), bars.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
-    bars.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if datasets_bars:
-            datasets.enable_progress_bars()
-        if transformers_bars:
-            bars.enable_progress_bar()
-        gc.collect()  # the trainer and its model refer to each other
-        torch.cuda.empty_cache()

@@ -48,10 +48,10 @@ def heldout(tmp_path: Path) -> str:
     return str(path)
 
 
-def make(folder: Path, heldout: str, engines: dict[str, Scripted], base: str = "base", **settings: Any) -> dict:
+def make(folder: Path, sets: str, engines: dict[str, Scripted], base: str = "base", **settings: Any) -> dict:
     """Evaluate a run of the model `base`, with these engines on these models."""
     run = Run(seeds=(), engine=engines[base], folder=folder, open_engine=engines.__getitem__)
-    Evaluate.model_validate({"heldout": heldout} | settings).make((), run)
+    Evaluate.model_validate({"heldout": sets} | settings).make((), run)
     return json.loads((folder / "evaluation.json").read_text("utf-8"))
 
 
@@ -182,7 +182,9 @@ def test_predictions_made_elsewhere_are_scored(tmp_path, heldout, caplog):
     assert caplog.messages == [f"evaluate: {path}: 4 of 6 answers are missing, counted as empty"]
 
     path.write_text('{"id": "a0"}\n')
-    with pytest.raises(SproutError, match=r"predictions.jsonl:1: field required; a line holds `id` and `prediction`"):
+    with pytest.raises(
+        SproutError, match=r"predictions.jsonl:1: prediction is missing; a line holds `id` and `prediction`"
+    ):
         score_predictions(read_heldout(heldout), path)
     with pytest.raises(SproutError, match=r"gone.jsonl: cannot be read"):
         score_predictions(read_heldout(heldout), tmp_path / "gone.jsonl")
@@ -197,8 +199,93 @@ def test_a_script_evaluates_engines_of_its_own_and_prints_them_side_by_side(tmp_
         "all                         50.0       50.0          100.0     100.0          6",
         "title_generation             0.0        0.0          100.0     100.0          3",
         "word_analogy               100.0      100.0          100.0     100.0          3",
+        "",
+        "difference, 95 % interval over instances  ROUGE-L                      EM",
+        "after against before                      +50.0 (16.7 to 83.3) better  +50.0 (16.7 to 83.3) better",
     ]
-    assert len(table(found, max_categories=1).splitlines()) == 2
+    assert len(table(found, max_categories=1).splitlines()) == 5
+
+
+def test_every_two_models_are_compared_and_better_is_said_only_where_it_is_clear(tmp_path, heldout):
+    engines = {name: engine(answer, name) for name, answer in {"a": wrong, "b": half, "c": right}.items()}
+    found = make(tmp_path, heldout, engines, base="a", models={name: name for name in engines}, resample="task")
+
+    assert [list(entry["against"]) for entry in found.values()] == [[], ["a"], ["a", "b"]]
+    assert found["c"]["against"]["a"]["rouge_l"]["value"] == 100
+    assert found["c"]["against"]["a"]["rouge_l"]["verdict"] == "unclear"  # there are only two tasks
+    assert found["c"]["resampled"] == "task"
+    again = make(tmp_path, heldout, engines, base="a", models={name: name for name in engines})
+    assert again["c"]["against"]["b"]["exact_match"] == {
+        "value": 50,
+        "low": 16.6667,
+        "high": 83.3333,
+        "verdict": "better",
+    }
+    assert again["b"]["interval"]["rouge_l"] == {"value": 50, "low": 16.6667, "high": 83.3333}
+    assert all(len(one.requests) == 6 for one in engines.values())
+
+
+def test_answers_made_elsewhere_stand_beside_those_of_models(tmp_path, heldout, caplog):
+    path = tmp_path / "theirs.jsonl"
+    ids = [f"{task}{n}" for task in "ab" for n in range(3)]
+    path.write_text("".join(f'{{"id": "{id}", "prediction": "the 3 cats"}}\n' for id in [*ids, "z9"]))
+    found = make(tmp_path, heldout, {"base": engine(wrong, "base")}, predictions={"theirs": str(path)})
+
+    assert found["theirs"]["rouge_l"] == 100
+    assert found["theirs"]["against"]["base"]["rouge_l"]["verdict"] == "better"
+    assert caplog.messages == [f"evaluate: {path}: 1 ids are of no held-out instance, such as z9"]
+    alone = make(tmp_path / "2", heldout, {"base": engine(wrong, "base")}, models={}, predictions={"theirs": str(path)})
+    assert list(alone) == ["theirs"]
+    with pytest.raises(SproutError, match="name of a model and of a file"):
+        make(tmp_path, heldout, {"base": engine(wrong, "base")}, predictions={"base": str(path)})
+    with pytest.raises(SproutError, match="nothing to evaluate"):
+        make(tmp_path, heldout, {"base": engine(wrong, "base")}, models={})
+
+
+def test_several_sets_are_evaluated_together_and_shown_one_by_one(tmp_path, heldout):
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"id": "a0", "instruction": "Name an animal.", "output": "dogs"}\n')
+    found = make(tmp_path, heldout, {"base": engine(wrong, "base")}, heldout=[heldout, str(other)])["base"]
+
+    assert {name: part["rouge_l"] for name, part in found["source"].items()} == {"heldout": 0, "other": 100}
+    assert [one["id"] for one in predictions(tmp_path, "base")][-1] == "other/a0"
+    assert [line.split()[0] for line in table({"base": found}).splitlines()[1:4]] == ["all", "heldout", "other"]
+
+
+def test_a_lora_adapter_is_evaluated_on_its_base_model(tmp_path, heldout, base_model):
+    import torch
+    from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    plain = AutoModelForCausalLM.from_pretrained(base_model)
+    adapted = get_peft_model(plain, LoraConfig(target_modules="all-linear", init_lora_weights=False))
+    adapted.save_pretrained(tmp_path / "lora")
+    opened = []
+
+    def open_engine(model: str) -> Closing:
+        opened.append(model)
+        return engine(right, model)
+
+    run = Run(seeds=(), engine=engine(wrong, "base"), folder=tmp_path, open_engine=open_engine)
+    stage = Evaluate(heldout=heldout, models={"base": "base", "mine": str(tmp_path / "lora")})
+    stage.make((), run)
+    stage.make((), run)
+
+    assert opened == [str(tmp_path / "merged" / "mine")]
+    ids = torch.arange(20)[None]
+    merged = AutoModelForCausalLM.from_pretrained(opened[0])
+    base = AutoModelForCausalLM.from_pretrained(base_model)
+    theirs = PeftModel.from_pretrained(base, str(tmp_path / "lora"))
+    torch.testing.assert_close(merged(ids).logits, theirs(ids).logits, atol=1e-4, rtol=1e-4)
+
+    config = json.loads((tmp_path / "lora" / "adapter_config.json").read_text())
+    (tmp_path / "lora" / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "/gone"}))
+    with pytest.raises(SproutError, match=r"lora: its base model: /gone: is no folder here"):
+        stage.make((), run)
+    (tmp_path / "lora" / "adapter_model.safetensors").unlink()
+    with pytest.raises(SproutError, match=r"has no adapter_model.safetensors"):
+        stage.make((), run)
 
 
 def test_what_cannot_be_evaluated_is_said_before_a_model_is_asked(tmp_path, heldout):

@@ -15,6 +15,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.stage import Run
 from pipeline.stages.train import Train, make_trainer, tune
+from pipeline.store import to_line
 from pipeline.task import Instance, Task
 
 CAPITALS = {"Peru": "Lima", "France": "Paris", "Japan": "Tokyo", "Kenya": "Nairobi", "Norway": "Oslo"}
@@ -195,6 +196,24 @@ def test_the_control_is_tuned_on_the_seeds_alone_for_as_many_steps(tmp_path, bas
     control = json.loads((tmp_path / "model_seeds" / "train.json").read_text("utf-8"))
 
     assert (control["rows"], control["steps"]) == (1, 3)
+
+
+def test_a_control_is_added_to_a_run_without_tuning_the_rest_again(tmp_path, base_model):
+    lines = [to_line(task) for task in [*TASKS, Task(id="task_x", instruction="Say no.", rejected="no_instances")]]
+    (tmp_path / "3_instances.jsonl").write_text("".join(lines), "utf-8")
+    train(tmp_path, base_model, TASKS[:2], max_steps=1)
+    made = (tmp_path / "model" / "model.safetensors").stat().st_mtime_ns
+    train(tmp_path, base_model, TASKS[:2], max_steps=1, controls=("unfiltered", "half"))
+    rows = {
+        name: json.loads((tmp_path / f"model_{name}" / "train.json").read_text("utf-8"))["rows"]
+        for name in ("unfiltered", "half")
+    }
+
+    assert (tmp_path / "model" / "model.safetensors").stat().st_mtime_ns == made
+    assert rows == {"unfiltered": 3, "half": 2}  # each with the seed
+    assert Train(controls=("half",)).settings() == Train().settings()
+    with pytest.raises(ValidationError, match="'seeds', 'random', 'unfiltered', 'eighth', 'quarter' or 'half'"):
+        Train(controls=("most",))
 
 
 def test_rows_that_are_too_long_are_cut_and_counted(tmp_path, base_model, caplog):

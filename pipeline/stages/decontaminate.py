@@ -1,0 +1,139 @@
+"""Reject tasks that overlap with held-out tasks, which would make an evaluation on these mean nothing."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from pipeline.engines.model_folder import is_hub_name
+from pipeline.export import question
+from pipeline.heldout import HeldOut, read_sets
+from pipeline.novelty import Nearest
+from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
+from pipeline.novelty.encoder import check_folder
+from pipeline.novelty.overlap import OverlapIndex
+from pipeline.stage import Run, Stage
+from pipeline.stages.export import digest
+from pipeline.store import mend
+from pipeline.task import Task
+
+logger = logging.getLogger(__name__)
+
+MAX_INSTANCES = 100  # as many as are evaluated unless the settings say otherwise
+
+
+class Decontaminate(Stage):
+    """Tasks that share more than half of a held-out instance go; and, with an encoder, those that mean the same.
+
+    The n-gram rule is that of open-instruct (its `decontamination` folder): a word of a held-out instance, which is its
+    instruction and input, counts as covered if it is part of an 8-gram that also occurs in the task; the task goes if
+    more than 50 % are. A task is compared instance by instance: instruction, input and output. Words are those ROUGE is
+    computed over, while open-instruct counts the tokens of spaCy, which punctuation is among, and compares without it.
+    An instance of fewer than 8 words, which that rule never finds, is found where instruction and input are the same.
+
+    With an encoder the instruction and input of each instance are compared by the cosine of their vectors, too.
+
+    A task with anything in common has the scores `overlap` (the share) or `heldout_cosine` (of the closest, always); a
+    rejected one the id of the held-out instance in `meta["heldout_id"]`.
+    """
+
+    name: ClassVar[str] = "decontaminate"
+
+    heldout: str | tuple[str, ...]  # as in evaluate; an empty list lets everything through
+    max_instances: int = Field(default=MAX_INSTANCES, ge=1)  # of each held-out task
+    ngram: int = Field(default=8, ge=1)  # this and the next: open-instruct, as for Tulu 3 (arXiv 2411.15124)
+    max_overlap: float = Field(default=0.5, ge=0, le=1)
+    encoder: str = ""  # a sentence-transformers model, a folder or a name on the hub; empty: the n-gram rule alone
+    max_cosine: float = Field(default=0.9, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _check_encoder(self) -> "Decontaminate":
+        if self.encoder and not is_hub_name(self.encoder):
+            check_folder(Path(self.encoder))
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """The held-out instances themselves bear on what is rejected, wherever they are read from."""
+        return super().settings() | {"heldout": digest([one.model_dump() for one in self._instances])}
+
+    @cached_property
+    def _instances(self) -> tuple[HeldOut, ...]:
+        return read_sets(self.heldout, self.max_instances) if self.heldout else ()
+
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
+        if not todo:
+            return
+        texts = [mend(question(one.instruction, one.input)) for one in self._instances]
+        overlaps = OverlapIndex(texts, self.ngram)
+        self.warn(run.seeds, overlaps)
+        meanings = Meanings(texts, self.encoder, run.folder / "vectors") if self.encoder and texts else None
+        for start in range(0, len(todo), BATCH):
+            batch = todo[start : start + BATCH]
+            closest = meanings.closest(batch) if meanings else [None] * len(batch)
+            for task, nearest in zip(batch, closest, strict=True):
+                yield self.judge(task, overlaps, nearest)
+
+    def judge(self, task: Task, overlaps: OverlapIndex, nearest: tuple[float, int] | None = None) -> Task:
+        """Decide one task; `nearest` is the highest cosine, and the row of the held-out instance it is of."""
+        share, row = max((overlaps.closest(text) for text in whole_texts(task)), key=lambda found: found.share)
+        exact = max((overlaps.same(text) for text in prompts(task)), key=lambda found: found.share)
+        if exact.row is not None:
+            share, row = exact
+        if row is not None:
+            task = task.score(overlap=round(share, 4))
+        if nearest:
+            task = task.score(heldout_cosine=round(nearest[0], 4))
+        if exact.row is not None:
+            return self.rejected(task, "contaminated_exact", exact.row)
+        if row is not None and share > self.max_overlap:
+            return self.rejected(task, "contaminated_ngram", row)
+        if nearest and nearest[0] > self.max_cosine:
+            return self.rejected(task, "contaminated_embedding", nearest[1])
+        return task
+
+    def warn(self, seeds: Sequence[Task], overlaps: OverlapIndex) -> None:
+        """Seed tasks are the user's own, so none is rejected, but what they share with held-out ones is said."""
+        if found := [seed.id for seed in (self.judge(seed, overlaps) for seed in seeds) if not seed.kept]:
+            logger.warning(
+                "decontaminate: %d of %d seed tasks overlap with held-out instances, such as %s; a dataset that "
+                "includes seeds includes them", len(found), len(seeds), found[0],
+            )  # fmt: skip
+
+    def rejected(self, task: Task, reason: str, row: int) -> Task:
+        return task.update(meta=task.meta | {"heldout_id": self._instances[row].id}).reject(reason)
+
+
+class Meanings:
+    """Which held-out text comes closest in meaning to an instance of a task."""
+
+    def __init__(self, texts: Sequence[str], encoder: str, cache: Path) -> None:
+        self.rows = {text: row for row, text in reversed([*enumerate(texts)])}  # of equal texts the first
+        self.index = EmbeddingIndex(Encoder(encoder, cache).encode, self.rows)
+
+    def closest(self, tasks: Sequence[Task]) -> list[tuple[float, int]]:
+        texts = list(dict.fromkeys(text for task in tasks for text in prompts(task)))
+        found: dict[str, Nearest] = dict(zip(texts, self.index.closest_of(texts), strict=True))
+        best = [max((found[text] for text in prompts(task)), key=lambda one: one.score) for task in tasks]
+        return [(one.score, self.rows[one.text or ""]) for one in best]
+
+
+def prompts(task: Task) -> list[str]:
+    """Instruction and input of each instance; the instruction alone if there are none."""
+    return [mend(question(task.instruction, one.input)) for one in task.instances] or [mend(task.instruction)]
+
+
+def whole_texts(task: Task) -> list[str]:
+    outputs = [one.output for one in task.instances] or [""]
+    return [f"{prompt}\n\n{mend(output)}" for prompt, output in zip(prompts(task), outputs, strict=True)]
+
+
+def implied(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of this stage that follow from the other tables of a run: the sets that it will be evaluated on."""
+    evaluate = tables.get("evaluate", {})
+    if "heldout" not in evaluate:
+        return {}
+    most = evaluate.get("max_instances")
+    return {"heldout": evaluate["heldout"], "max_instances": max(MAX_INSTANCES, most if isinstance(most, int) else 0)}
