@@ -1,6 +1,7 @@
 """Ask whether a task is a classification: it decides how its instances are written."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -8,12 +9,18 @@ from pydantic import Field
 
 from pipeline.demos import pick, shuffled
 from pipeline.engines import Sampling, ask
+from pipeline.filters import clean_text
 from pipeline.prompts import render
 from pipeline.seeds import labelled
 from pipeline.stage import Run, Stage
 from pipeline.task import Task
 
-ANSWER = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
+# Not "yes or no", "yes/no", "no-one", "no idea".
+ANSWER = re.compile(
+    r"[\W_]*+(?:\d+[.)]\s*)?(?:(?:a|answer|classification|output)\s*:[\W_]*+)?(yes|no)(?![^\W_]|-\w)"
+    r"(?![\W_]*+(?:(?:or|and)\b\W*+)?(?!\1)(?:yes|no)\b)(?! (?:idea|clue|answer|information|opinion|comment)\b)",
+    re.IGNORECASE,
+)
 
 
 class Classify(Stage):
@@ -45,10 +52,11 @@ class Classify(Stage):
         return shuffled(yes + no, f"{self.random_seed}:classify")
 
     def prompt(self, task: Task, demos: Sequence[Task]) -> str:
-        return render("classify", demos=demos, instruction=task.instruction)
+        shown = [demo.update(instruction=" ".join(demo.instruction.split())) for demo in demos]
+        return render("classify", demos=shown, instruction=" ".join(task.instruction.split()))
 
 
 def parse_answer(text: str) -> bool | None:
-    """Whether the answer begins with yes or no; None if with neither."""
-    found = ANSWER.match(text)
+    """Whether the answer begins with yes or no; None if with neither, or with both."""
+    found = ANSWER.match(unicodedata.normalize("NFKC", clean_text(text)))
     return found[1].lower() == "yes" if found else None

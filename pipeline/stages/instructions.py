@@ -4,10 +4,12 @@ import random
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import ClassVar
 
 from pydantic import Field, model_validator
 
+from pipeline import filters
 from pipeline.engines import Completion, Request, Sampling, request
 from pipeline.errors import SproutError
 from pipeline.filters import INSTRUCTION_FILTERS, first_reason, starts_non_ascii
@@ -54,6 +56,7 @@ class Instructions(Stage):
         origin = new_id(self.name, self.random_seed, shown(run.engine.model), *(seed.id for seed in run.seeds))
         first = position = pool.next_request
         known = {task.id for task in done}
+        header = self.header(pool.demos(position))
 
         def requests() -> Iterator[Request]:
             for number in range(first, first + 10**9):
@@ -68,7 +71,7 @@ class Instructions(Stage):
                 raise SproutError(pool.stuck())
             if (completion := next(completions, None)) is None:
                 return  # recorded completions come to an end, a model never does
-            for task in self.parse(completion, asked.popleft(), position, origin):
+            for task in self.parse(completion, asked.popleft(), position, origin, header):
                 if pool.num_kept < self.num_tasks and task.id not in known:
                     yield pool.decide(task)
             pool.close(position)
@@ -82,14 +85,22 @@ class Instructions(Stage):
     def sampling_seed(self, number: int) -> int:
         return random.Random(f"{self.random_seed}:sampling:{number}").getrandbits(31)
 
-    def parse(self, completion: Completion, demos: tuple[str, ...], position: int, origin: str = "") -> Iterator[Task]:
+    def header(self, demos: Sequence[Task]) -> str:
+        """What the prompt says before the first demo, in which a model may repeat itself."""
+        first = " ".join(demos[0].instruction.split()).rstrip(":")
+        return " ".join(self.prompt(demos).split()).partition(first)[0].removesuffix("1. ").strip()
+
+    def parse(
+        self, completion: Completion, demos: tuple[str, ...], position: int, origin: str = "", header: str = ""
+    ) -> Iterator[Task]:
         """The tasks of one completion, at least one: what cannot be used is there too, with its reason.
 
         Ids come from where the completion is from and from its own text: decided anew, it makes the same ones.
         """
         demos = demos if completion.demos is None else completion.demos
-        cut = completion.finish_reason == "length"
-        items = [] if completion.finish_reason == "error" else parse_list(completion.text)
+        pieces = [] if completion.finish_reason == "error" else split_list(filters.clean_text(completion.text))
+        cut = completion.finish_reason == "length" and bool(pieces[-1].strip())  # not right after a number
+        items = [item for piece in pieces if (item := _item(piece))]
         for number, text in enumerate(items or [""]):
             task = Task(
                 id=new_id(origin, position, number, text),
@@ -99,6 +110,8 @@ class Instructions(Stage):
                 task = task.reject("request_failed")
             elif cut and number == len(items) - 1:
                 task = task.reject("cut_off")
+            elif filters.is_echo(text, header):
+                task = task.reject("prompt_echo")
             yield task
 
 
@@ -176,12 +189,111 @@ def _request(task: Task) -> int:
     return number
 
 
-ITEM = re.compile(r"(?:^|\n)[ \t]*(?:\*\*)?\d+(?:\*\*)?[ \t]?[.)](?:\*\*)?(?=\s|$)")
-
-
 def parse_list(text: str) -> list[str]:
     """The items of a numbered list that goes on where the prompt ended, with the case and words of the text.
 
-    White space is collapsed. The first item need not have a number, since the prompt ends with it.
+    White space is collapsed. The first item need not have a number, since the prompt ends with it. Without any numbers,
+    bullets count, and lines of four words or more if there are four. An item ends where its answer, its input, or a
+    new paragraph begins.
     """
-    return [item for piece in ITEM.split(text) if (item := " ".join(piece.split()))]
+    return [item for piece in split_list(filters.clean_text(text)) if (item := _item(piece))]
+
+
+def split_list(text: str) -> list[str]:
+    """The text between the marks of the items; what comes before the first mark is the first piece."""
+    text = filters.FENCE.sub("", text)
+    spans = _numbered(text) or _roman(text) or _bulleted(text) or _lines(text)
+    ends = [0, *(place for span in spans for place in span), len(text)]
+    first, *rest = (text[start:end] for start, end in zip(ends[::2], ends[1::2], strict=True))
+    return rest if rest and first.lstrip().startswith(("# ", "## ", "### ")) else [first, *rest]  # no heading
+
+
+Span = tuple[int, int]
+MIN_LINES = 4
+
+ITEM = re.compile(
+    r"^(?P<indent>[^\S\n]*+)(?:(?:#{1,6}|[-*•]) )?(?:\*\*|__)?(?P<style>(?:(?:Task|Instruction) #?)?[(\[（]?)"
+    r"(?P<number>\d{1,4})(?:\*\*|__)?[ \t]?(?P<close>[.:)\]](?=\s|$|\*\*|__)|[．。、：）])(?:(?:\*\*|__)(?=\s|$))?",
+    re.MULTILINE,
+)
+NUMERALS = re.findall(r"\w+", "I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX")
+ROMAN = re.compile(rf"^[^\S\n]*+(?:\*\*)?(?P<number>(?i:{'|'.join(NUMERALS)}))[.)](?:\*\*)?(?=\s|$)", re.MULTILINE)
+BULLET = re.compile(r"^(?P<indent>[^\S\n]*+)[-*•●▪–—+][^\S\n]", re.MULTILINE)
+LABEL = re.compile(r"^[^\S\n]*+(?:\*\*)?(?:Task|Instruction)(?:\*\*)?:(?:\*\*)?", re.MULTILINE)
+ANSWERED = re.compile(r"^[^\S\n]*+(?:\*\*)?(?:Input|Output|Answer|Solution)(?: \d+)?(?:\*\*)?:", re.MULTILINE)
+PARAGRAPH = re.compile(r"\n(?:[^\S\n]*+\n)++")
+BOLD = re.compile(r"(?<![\w*])\*{2,}+([^*]+)\*{2,}+(?!\w)")
+HALF_BOLD = re.compile(r"(?<=[^\s*])\*\*(?=\s|$)")
+LINE = re.compile(r"^[^\S\n]{0,1}(?=[^\s])(?![a-z])", re.MULTILINE)
+LEAD = re.compile(r"(?:(?:[-*•>]|#{1,6}) +|(?:Task|Instruction): *)++")
+
+
+def _numbered(text: str) -> list[Span]:
+    """The numbers of the list itself, whatever they are; a list inside an item is part of the item.
+
+    It begins with 1 and does not count on from the item; it is indented, or numbered in another style after a colon.
+    """
+    spans: list[Span] = []
+    depth = end = 0
+    inner: tuple[str, str, int] | None = None
+    for mark in ITEM.finditer(text):
+        value, style, before = int(mark["number"]), mark["style"] + mark["close"], text[end : mark.start()].rstrip()
+        here, end = (mark["indent"], style, value), mark.end()
+        nested = len(mark["indent"]) > depth or (style != "." and before.endswith((":", "：")))
+        begins = value == 1 and nested and (spans or (before and not filters.is_preamble(before)))
+        if (inner and here == (*inner[:2], inner[2] + 1)) or begins:
+            inner = here
+            continue
+        spans.append(mark.span())
+        depth, inner = len(mark["indent"]), None
+    return spans
+
+
+def _roman(text: str) -> list[Span]:
+    marks = list(ROMAN.finditer(text))
+    values = [NUMERALS.index(mark["number"].upper()) for mark in marks]
+    return [mark.span() for mark in marks] if values[1:] == [value + 1 for value in values[:-1]] != [] else []
+
+
+def _bulleted(text: str) -> list[Span]:
+    """Bullets, or "Task:" in front of each item; but after a colon they are points of one item."""
+    marks = list(BULLET.finditer(text))
+    marks = [mark for mark in marks if mark["indent"] == marks[0]["indent"]]
+    before = text[: marks[0].start()].strip() if marks else ""
+    if len(marks) < 2 or (before.endswith((":", "：")) and not filters.is_preamble(before)):
+        marks = list(LABEL.finditer(text))
+    return [mark.span() for mark in marks]
+
+
+def _lines(text: str) -> list[Span]:
+    marks = list(LINE.finditer(text))
+    lines = [line for line in text.split("\n") if line.strip()]
+    alike = all(
+        filters.count_words(line) >= filters.MIN_WORDS and not line.rstrip().endswith((":", "：", ","))
+        for line in lines
+    )
+    return [mark.span() for mark in marks] if len(lines) == len(marks) >= MIN_LINES and alike else []
+
+
+def _item(piece: str) -> str:
+    """A piece on one line, without the marks of Markdown around it."""
+    text = piece.strip()
+    text = " ".join((_task_alone(text) if "\n" in text else text).split())
+    if "**" in text:
+        text = BOLD.sub(r"\1", text)
+        if text.count("**") % 2:  # bold that began before the number
+            text = HALF_BOLD.sub("", text, count=1)
+        text = " ".join(text.split())
+    return text[found.end() :] if (found := LEAD.match(text)) else text
+
+
+def _task_alone(text: str) -> str:
+    """The first paragraph, and the next after a colon, up to an input, an answer or a word to the user."""
+    first, *more = PARAGRAPH.split(text)
+    shown = takewhile(lambda pair: pair[0].rstrip().endswith((":", "：")), zip([first, *more], more, strict=False))
+    text = "\n".join([first, *(following for _, following in shown)])
+    answer = ANSWERED.search(text)
+    if answer and not text[: answer.start()].rstrip().endswith((":", "：")):
+        text = text[: answer.start()]
+    line, *lines = text.split("\n")
+    return "\n".join([line, *takewhile(lambda line: not filters.SIGNS_OFF.match(line.strip()), lines)])
