@@ -11,8 +11,8 @@ from pipeline.novelty.encoder import BATCH, Encoder, Vectors, batches, not_insta
 
 __all__ = ["BATCH", "EmbeddingIndex", "Encoder", "import_faiss"]
 
-MAX_EXACT = 1_000_000  # texts; from there on an approximate index is 5 times faster (benchmarks/embedding.py)
-NUM_PROBES = 64  # of its 4 sqrt(MAX_EXACT) lists: finds 99.5% of what is too close (PERFORMANCE.md, section 9)
+MAX_EXACT = 1_000_000  # texts; from there on an approximate index is 6 times faster (benchmarks/embedding.py)
+NUM_PROBES = 64  # of its 4 sqrt(MAX_EXACT) lists: finds all but few of what is too close (the same)
 _NEAR = 4  # neighbours that are compared again in float64, so that a score depends on the two texts alone
 _ROUNDING = 1e-5  # float32 inner products of unit vectors are less than this off
 
