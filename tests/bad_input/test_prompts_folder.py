@@ -98,7 +98,7 @@ def test_a_byte_order_mark_is_no_part_of_a_prompt(mine: Path):
 
 
 def test_a_template_of_a_stage_of_ones_own_may_use_what_it_is_given(mine: Path):
-    (mine / "judge.jinja").write_text("{{ rubric }}: {{ task }}")
+    (mine / "translate.jinja").write_text("{{ rubric }}: {{ task }}")
 
-    assert len(digest("judge")) == 12
-    assert render("judge", rubric="Be strict", task="Go.") == "Be strict: Go."
+    assert len(digest("translate")) == 12
+    assert render("translate", rubric="Be strict", task="Go.") == "Be strict: Go."
