@@ -26,6 +26,7 @@ COMMANDS = {
     "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it",
     "plan": "probe the model with 20 requests and say what the run will take",
     "stats": "how many tasks each stage kept, and why it rejected the rest",
+    "settings": "all settings of a run with what they mean, as a file to change and run",
     "report": "one page with all figures and all tasks of a run: report.html",
     "show": "tasks, kept or rejected, by stage, reason and text",
     "compare": "two runs side by side",
@@ -108,8 +109,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             command.add_argument("folder", type=Path, nargs="?", help="folder of the run (default: all in outputs/)")
             command.add_argument("--full", action="store_true", help="long prompts and completions whole")
         else:
-            add_run_options(command, alone=name not in ("run", "plan", "gain"))
-        if name not in ("plan", "report", "stats", "show", "compare", "why"):
+            add_run_options(command, alone=name not in ("run", "plan", "gain", "settings"))
+        if name not in ("plan", "settings", "report", "stats", "show", "compare", "why"):
             add_budget(command)
         if name == "gain":
             command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
@@ -169,6 +170,11 @@ def run(args: argparse.Namespace) -> None:
     options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
     given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in options.items() if value is not None]
     settings = toml.read(args.settings, [*given, *args.set])
+    if args.command == "settings":
+        from pipeline.resolved import as_toml
+
+        print(as_toml(settings), end="")
+        return
     seeds = read_seeds(settings.seeds)
     folder = Path(settings.out)
 
