@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import read_tasks
 
-SMALL = ["instructions.num_tasks=24", "train.max_steps=60", "evaluate.max_instances=1"]
+SMALL = ["instructions.num_tasks=60", "train.max_steps=100", "evaluate.max_instances=1"]
 
 
 def sprout(command: str, out: Path, *changes: str, threads: int = 2) -> str:
@@ -55,7 +55,7 @@ def test_it_says_where_everything_is(finished):
 
     assert str(folder / "dataset") in shown
     assert str(folder / "model") in shown
-    assert sum(task.kept for task in read_tasks(folder / "1_instructions.jsonl")) == 24
+    assert sum(task.kept for task in read_tasks(folder / "1_instructions.jsonl")) == 60
 
 
 def test_the_same_command_again_does_nothing_and_says_the_same(finished):
