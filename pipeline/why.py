@@ -10,6 +10,7 @@ from pipeline.errors import SproutError
 from pipeline.filters import INSTANCE_FILTERS, INSTRUCTION_FILTERS, contradiction, starts_non_ascii
 from pipeline.journal import FILE, Journal
 from pipeline.runs import read_settings
+from pipeline.stages.filter import OUR_FILTERS
 from pipeline.stages.instructions import parse_list
 from pipeline.stats import stage_files
 from pipeline.task import Task, read_task
@@ -61,7 +62,7 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
     journal = Journal(folder / FILE) if (folder / FILE).is_file() else None
     for stage, task in life.items():
         yield f"\n{stage}: {'kept' if task.kept else f'rejected, {task.rejected}'}"
-        yield from details(stage, task, settings.get(stage, {}))
+        yield from details(stage, task, life, settings.get(stage, {}))
         request = f"{stage}-{task.meta.get('request')}" if stage == "instructions" else task.id
         if journal and (entry := journal.entry(stage, request)):
             completion = entry.completion
@@ -75,7 +76,7 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
         yield f"\nThere is no {folder / FILE}, so prompts and completions can't be shown."
 
 
-def details(stage: str, task: Task, settings: dict[str, Any]) -> Iterator[str]:
+def details(stage: str, task: Task, life: dict[str, Task], settings: dict[str, Any]) -> Iterator[str]:
     if stage == "instructions":
         yield f"  request {task.meta.get('request')}, item {task.meta.get('item')}; demos {', '.join(task.demos)}"
         if task.rejected not in ("request_failed", "cut_off"):
@@ -87,7 +88,7 @@ def details(stage: str, task: Task, settings: dict[str, Any]) -> Iterator[str]:
         for instance in task.instances:
             yield quoted(json.dumps(instance.model_dump(), ensure_ascii=False), "    ")
     elif stage == "filter":
-        yield from answers_for_instances(task)
+        yield from answers_for_instances(task, life.get("instances", task))
     for name, score in task.scores.items():
         yield f"  {name} {score}"
     if "nearest" in task.meta or "nearest_id" in task.meta:
@@ -100,9 +101,11 @@ def answers_of_filters(task: Task, english: bool) -> Iterator[str]:
             yield f"  filter {check.__name__}: {'rejects' if check(task) else 'passes'}"
 
 
-def answers_for_instances(task: Task) -> Iterator[str]:
-    for number, instance in enumerate(task.instances, 1):
+def answers_for_instances(task: Task, before: Task) -> Iterator[str]:
+    """What the filters say of each instance as it was written."""
+    for number, instance in enumerate(before.instances, 1):
         objections = [check.__name__ for check in INSTANCE_FILTERS if check(instance)]
+        objections += [check.__name__ for check in OUR_FILTERS if check(instance, before)]
         yield f"  instance {number}: {'rejected by ' + ', '.join(objections) if objections else 'passes'}"
     if contradiction(task):
         yield "  the same input has two different outputs"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import SproutError, Task, read_tasks, run
+from pipeline import Request, SproutError, Task, read_tasks, run
 from pipeline.engines.scripted import Scripted
 from pipeline.journal import FILE
 from pipeline.why import why
@@ -47,6 +47,19 @@ def test_a_kept_task_shows_all_its_stages(folder):
     assert f"classification: {'yes' if task.is_classification else 'no'}" in said
     assert '"output"' in said
     assert "instance 1: passes" in said
+
+
+def test_an_instance_that_was_left_out_is_shown_with_the_filter_that_objected(seeds, tmp_path):
+    def half(request: Request) -> str:
+        text = answer(request)
+        return text.replace("zwei", "[your answer]") if "eins" in text else text
+
+    run(stages(), seeds, Scripted(half), tmp_path)
+    task = next(task for task in read_tasks(tmp_path / "4_filter.jsonl") if "left_out" in task.meta)
+    said = why(task.id, [tmp_path])
+
+    assert "instance 1: passes\n  instance 2: rejected by placeholder" in said
+    assert "left out: {'placeholder': 1}" in said
 
 
 def test_a_long_prompt_is_shown_whole_only_on_request(folder, monkeypatch):
