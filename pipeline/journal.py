@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -19,6 +20,7 @@ from pipeline.store import mend
 FILE = "completions.sqlite"
 MIN_PREFIX = 256  # characters; a beginning that prompts share is stored once from this length on
 MAX_PREFIXES = 16
+SAMPLE = 1 << 20  # bytes at either end of a model's files that tell it from another
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS prefixes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
@@ -199,8 +201,28 @@ class Journal:
 def key(model: str, request: Request) -> str:
     """The same key, the same completion: model, prompt and sampling, but for max_tokens, which only cuts it off."""
     sampling = request.sampling.model_dump_json(exclude={"max_tokens"})
-    parts = json.dumps([shown(model), request.prompt, sampling])
+    parts = json.dumps([identity(model), request.prompt, sampling])
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+@cache
+def identity(model: str) -> str:
+    """What a model is known by: a folder by what is in it, wherever it lies, any other by its name.
+
+    Of each file the size, the beginning and the end are looked at, which tells tuned weights apart in no time.
+    """
+    folder = Path(model)
+    if not folder.is_dir():
+        return model
+    hashed = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")):
+        size = path.stat().st_size
+        hashed.update(f"{path.name} {size} ".encode())
+        with path.open("rb") as file:
+            hashed.update(file.read(SAMPLE))
+            file.seek(max(0, size - SAMPLE))
+            hashed.update(file.read(SAMPLE))
+    return hashed.hexdigest()
 
 
 def as_text(request: Request) -> str:

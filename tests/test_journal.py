@@ -81,6 +81,17 @@ def test_another_model_prompt_seed_or_temperature_is_another_request(journal):
     assert not any(journal.find("scripted", other) for other in others)
 
 
+def test_a_model_folder_is_known_by_what_is_in_it_and_not_by_where_it_lies(journal, tmp_path):
+    for name, weights in {"one": b"1" * 100, "moved": b"1" * 100, "tuned": b"2" * 100}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(weights)
+    request = next(requests([1]))
+    journal.record("classify", str(tmp_path / "one"), request, echo(request))
+
+    assert journal.find(str(tmp_path / "moved"), request)
+    assert not journal.find(str(tmp_path / "tuned"), request)
+
+
 def test_more_tokens_ask_again_only_for_what_was_cut_off(journal):
     def ends(request: Request) -> Completion:
         cut = int(request.id[1:]) % 3 == 0
