@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.engines.model_folder import check_model, load_error, load_tokenizer
 from pipeline.errors import SproutError
-from pipeline.stages.export import put_in_place, read_record, write_record
+from pipeline.products import put_in_place, read_record, write_record
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"

@@ -110,8 +110,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             command.add_argument("--full", action="store_true", help="long prompts and completions whole")
         else:
             add_run_options(command, alone=name not in ("run", "plan", "gain", "settings"))
-        if name not in ("plan", "settings", "report", "stats", "show", "compare", "why"):
-            add_budget(command)
+            if name not in ("plan", "settings"):
+                add_budget(command)
         if name == "gain":
             command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
         if name == "run":
@@ -199,7 +199,7 @@ def run(args: argparse.Namespace) -> None:
             files = file_names(stages_of(folder, args.command))
             tasks = tasks_for(args, files, folder) or seeds
             run_alone(stage, files[stage.name], tasks, context, progress, budget)
-    if any(folder.glob("[0-9]*_*.jsonl")):
+    if stats.find_stage_files(folder):
         stats.write(folder)
     if args.command == "run":
         report(folder, seeds)
@@ -210,11 +210,10 @@ def stages_of(folder: Path, command: str) -> list[Any]:
     """The stages of a run, for the numbers of its files: an optional one counts if it is there, or asked for."""
     from pipeline.settings import OPTIONAL
     from pipeline.stages import STAGES
+    from pipeline.stats import find_stage_files
 
-    def there(name: str) -> bool:
-        return name not in OPTIONAL or name == command or any(folder.glob(f"[0-9]*_{name}.jsonl"))
-
-    return [stage for stage in STAGES if there(stage.name)]
+    there = {command, *find_stage_files(folder)}
+    return [stage for stage in STAGES if stage.name not in OPTIONAL or stage.name in there]
 
 
 def report(folder: Path, seeds: Sequence["Task"]) -> None:
@@ -231,15 +230,12 @@ def report(folder: Path, seeds: Sequence["Task"]) -> None:
 def tasks_for(args: argparse.Namespace, files: dict[str, str], folder: Path) -> list["Task"]:
     """What a stage that runs alone decides: the tasks of a file, or what the stage before has kept."""
     from pipeline.errors import SproutError
-    from pipeline.settings import OPTIONAL
     from pipeline.task import read_tasks
 
     earlier = [file for file in list(files.values())[: list(files).index(args.command)] if file.endswith(".jsonl")]
     if not earlier and not args.tasks:
         return []
-    there = [folder / file for file in earlier if (folder / file).exists()]
-    needed = [folder / file for file in earlier if file.partition("_")[2].removesuffix(".jsonl") not in OPTIONAL]
-    path = args.tasks or (there[-1] if there and there[-1] >= needed[-1] else needed[-1])
+    path = args.tasks or folder / earlier[-1]
     if not args.tasks and not path.exists():
         name = path.stem.split("_")[1]
         raise SproutError(f"{path} is not there; run `sprout {name}` first, or give tasks with --tasks FILE")

@@ -11,9 +11,9 @@ from pipeline.errors import SproutError
 from pipeline.heldout import read_sets
 from pipeline.lock import only_writer
 from pipeline.metrics import METRICS
+from pipeline.products import digest, read_record, write_record
 from pipeline.stage import Product, Run, Stage
 from pipeline.stages.evaluate import Evaluate, answer, opener, task_names
-from pipeline.stages.export import digest, read_record, write_record
 from pipeline.stages.train import Train
 from pipeline.task import Task
 

@@ -39,7 +39,7 @@ def head_to_head(
 
     Args:
         ours: The answers by the id of the held-out instance; one that is missing is empty.
-        judge: To ask what was asked before for nothing, give one that keeps a journal (`journal.Recorded`).
+        judge: To ask what was asked before for nothing, give one that keeps a journal (`recorded.Recorded`).
         with_reference: Show the judge the first right output as well.
 
     Returns:

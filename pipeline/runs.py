@@ -15,6 +15,7 @@ from pipeline.errors import SproutError
 from pipeline.journal import FILE as JOURNAL
 from pipeline.journal import Journal
 from pipeline.lock import only_writer
+from pipeline.products import write_record
 from pipeline.recorded import Recorded
 from pipeline.resources import shown
 from pipeline.stage import Product, Run, Stage
@@ -186,11 +187,8 @@ def described(stage: Stage | Product, files: dict[str, str], context: Run) -> di
 
 
 def write_settings(path: Path, settings: dict[str, dict[str, Any]]) -> None:
-    partial = path.with_suffix(".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_record(path, settings)
     except OSError as error:
         raise SproutError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeline import stats
 from pipeline.errors import SproutError, unknown
+from pipeline.products import read_record
 from pipeline.runs import read_settings
-from pipeline.stages.export import read_record
 from pipeline.task import Task, read_task
 
 

@@ -1,12 +1,12 @@
 """What became of every candidate of a run, stage by stage."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SproutError
+from pipeline.products import read_record, write_record
 from pipeline.task import read_task
 
 if TYPE_CHECKING:
@@ -19,12 +19,15 @@ def stage_files(folder: Path) -> dict[str, Path]:
     Raises:
         SproutError: if the folder holds none.
     """
+    if found := find_stage_files(folder):
+        return found
+    raise SproutError(f"{folder}: holds no run; give the folder that a run was written to, such as outputs/quickstart")
+
+
+def find_stage_files(folder: Path) -> dict[str, Path]:
+    """As `stage_files`; none where there is no run."""
     paths = [path for path in folder.glob("*_*.jsonl") if path.stem.split("_")[0].isdecimal()]
     paths.sort(key=lambda path: int(path.stem.split("_")[0]))
-    if not paths:
-        raise SproutError(
-            f"{folder}: holds no run; give the folder that a run was written to, such as outputs/quickstart"
-        )
     return {path.stem.split("_", 1)[1]: path for path in paths}
 
 
@@ -87,7 +90,7 @@ def figures(folder: Path) -> dict[str, Any]:
 
 def write(folder: Path) -> None:
     """Write `stats.json`."""
-    (folder / "stats.json").write_text(json.dumps(figures(folder), indent=1) + "\n", encoding="utf-8")
+    write_record(folder / "stats.json", figures(folder))
 
 
 def show_usage(folder: Path) -> str:
@@ -108,9 +111,8 @@ def show_usage(folder: Path) -> str:
 def summary(folder: Path) -> str:
     """What a run has come to, where it is, and what can be done with it."""
     from pipeline.stages.evaluate import table
-    from pipeline.stages.export import read_record
 
-    parts = [show(folder)] if any(folder.glob("[0-9]*_*.jsonl")) else []
+    parts = [show(folder)] if find_stage_files(folder) else []
     if (folder / "evaluation.json").is_file():
         parts.append(table(read_record(folder / "evaluation.json")))
     places = {

@@ -15,8 +15,8 @@ from pipeline.novelty import Nearest
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import check_folder
 from pipeline.novelty.overlap import OverlapIndex
+from pipeline.products import digest
 from pipeline.stage import Run, Stage
-from pipeline.stages.export import digest
 from pipeline.store import mend
 from pipeline.task import Task
 

@@ -18,9 +18,9 @@ from pipeline.export import ZeroShot, question, zero_shot
 from pipeline.heldout import HeldOut, read_sets
 from pipeline.metrics import METRICS, Score, Tokenizer, aggregate, score
 from pipeline.predictions import read_predictions, read_scores, write_scores
+from pipeline.products import digest, read_record, write_record
 from pipeline.resources import shown
 from pipeline.stage import Product, Run
-from pipeline.stages.export import digest, read_record, write_record
 from pipeline.stages.train import release
 from pipeline.task import Task
 

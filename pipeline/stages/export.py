@@ -1,8 +1,6 @@
 """Write the kept tasks as a dataset, in the formats trainers read."""
 
-import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,6 +10,7 @@ from pydantic import Field
 
 from pipeline import export
 from pipeline.errors import SproutError
+from pipeline.products import digest, empty_folder, put_in_place, read_record, write_record
 from pipeline.stage import Product, Run
 from pipeline.task import Task
 
@@ -74,43 +73,3 @@ def card(formats: Sequence[str], figures: Mapping[str, Any]) -> str:
     configs = "".join(f"- config_name: {name}\n  data_files: {name}.parquet\n" for name in formats)
     text = f"{figures['instances']} instances of {figures['tasks']} tasks, made with Sprout."
     return f"---\nconfigs:\n{configs}---\n\n{text}\nSettings and figures are in dataset.json.\n"
-
-
-def digest(*parts: object) -> str:
-    """A short hash of what a product is made from: the same hash, the same product."""
-    hashed = hashlib.sha256()
-    for part in parts:
-        hashed.update(json.dumps(part, sort_keys=True).encode() + b"\n")
-    return hashed.hexdigest()[:16]
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """The record a finished product holds about itself; empty where there is none."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a JSON file at once, so that one that exists is whole."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def empty_folder(path: Path) -> Path:
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    return path
-
-
-def put_in_place(made: Path, folder: Path) -> None:
-    """Rename a finished folder to its name; one that is there already goes."""
-    old = folder.with_name(f"{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    made.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)

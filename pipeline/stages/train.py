@@ -16,9 +16,9 @@ from pipeline.engines import Engine
 from pipeline.engines.model_folder import check_model, choose_chat, load_tokenizer
 from pipeline.errors import SproutError
 from pipeline.export import Row
+from pipeline.products import digest, put_in_place, read_record, write_record
 from pipeline.resources import shown
 from pipeline.stage import Product, Run
-from pipeline.stages.export import digest, put_in_place, read_record, write_record
 from pipeline.task import Task
 from pipeline.tidy import tidy
 
