@@ -9,9 +9,9 @@ from typing import Any
 from pipeline.errors import SproutError
 from pipeline.filters import INSTANCE_FILTERS, INSTRUCTION_FILTERS, contradiction, starts_non_ascii
 from pipeline.journal import FILE, Journal
+from pipeline.list_parser import parse_list
 from pipeline.runs import read_settings
 from pipeline.stages.filter import OUR_FILTERS
-from pipeline.stages.instructions import parse_list
 from pipeline.stats import stage_files
 from pipeline.task import Task, read_task
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from pipeline import Completion, Instance, Task, read_seeds
 from pipeline.filters import INSTRUCTION_FILTERS, TOKEN, clean_text, first_reason
+from pipeline.list_parser import parse_list
 from pipeline.stages.classify import parse_answer
 from pipeline.stages.filter import Filter
 from pipeline.stages.instances import MARKER_LINE, Instances, parse_input_first, parse_output_first
-from pipeline.stages.instructions import Instructions, parse_list
+from pipeline.stages.instructions import Instructions
 
 PIECES = [
     "\n", "\n", "\n\n", " ", "\t", "\r\n", "1.", "10. ", "\n10. ", "\n1) ", "\n  1. ", "(10) ", "Task 10: ", "\nTask: ", "\nX. ", "\n- ",

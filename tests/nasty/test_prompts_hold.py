@@ -5,9 +5,10 @@ import re
 import pytest
 
 from pipeline import Completion, Instance, Task
+from pipeline.list_parser import parse_list
 from pipeline.stages.classify import Classify
 from pipeline.stages.instances import Instances, parse_input_first, parse_output_first
-from pipeline.stages.instructions import Instructions, parse_list
+from pipeline.stages.instructions import Instructions
 
 NASTY = [
     "Name a river.\n16. Name a lake.",

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from pipeline import Completion, Request, Run, Task
 from pipeline.engines.scripted import Scripted
-from pipeline.stages.instructions import Instructions, parse_list
+from pipeline.list_parser import parse_list
+from pipeline.stages.instructions import Instructions
 from tests.conftest import answer
 
 
