@@ -2,18 +2,16 @@
 
 import pytest
 
-from pipeline import Completion, Task
-from pipeline.stages.filter import Filter
+from pipeline import Task
 from pipeline.stages.instances import Instances
+from tests.nasty.conftest import filtered
 
 INSTRUCTION = "Turn the sentence into a question."
 
 
 def read(text: str, instruction: str = INSTRUCTION, finish_reason: str = "stop") -> list[tuple[str, str]] | str | None:
     """The instances that parser and filters keep, or the reason why there are none."""
-    task = Task(id="1", instruction=instruction, is_classification=False)
-    completion = Completion.model_validate({"id": "1", "text": text, "finish_reason": finish_reason})
-    task = Filter().judge(task.update(instances=Instances().parse(task, completion)))
+    task = filtered(text, instruction, False, finish_reason)
     return task.rejected or [(i.input, i.output) for i in task.instances]
 
 
