@@ -15,6 +15,7 @@ import resource
 import tempfile
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import accumulate
 from multiprocessing import get_context
@@ -68,7 +69,7 @@ def measure(num_tasks: int) -> dict[str, tuple[float, float, str]]:
     model, found = Model(), {}
     stages: list[Stage | Product] = [Instructions(num_tasks=num_tasks), Classify(), Instances(), Filter(), Export()]
     seeds = read_seeds("general")
-    tasks: list[Task] = list(seeds)
+    tasks: Sequence[Task] = seeds
     with tempfile.TemporaryDirectory() as folder:
         engine = Scripted(model, window=64)
         engine.requests = deque(maxlen=1)  # type: ignore[assignment]  # it would remember them all

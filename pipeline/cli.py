@@ -227,10 +227,10 @@ def report(folder: Path, seeds: Sequence["Task"]) -> None:
         print(f"no report: {error}", file=sys.stderr)
 
 
-def tasks_for(args: argparse.Namespace, files: dict[str, str], folder: Path) -> list["Task"]:
+def tasks_for(args: argparse.Namespace, files: dict[str, str], folder: Path) -> Sequence["Task"]:
     """What a stage that runs alone decides: the tasks of a file, or what the stage before has kept."""
     from pipeline.errors import SproutError
-    from pipeline.task import read_tasks
+    from pipeline.store import read_kept
 
     earlier = [file for file in list(files.values())[: list(files).index(args.command)] if file.endswith(".jsonl")]
     if not earlier and not args.tasks:
@@ -239,7 +239,7 @@ def tasks_for(args: argparse.Namespace, files: dict[str, str], folder: Path) -> 
     if not args.tasks and not path.exists():
         name = path.stem.split("_")[1]
         raise SproutError(f"{path} is not there; run `sprout {name}` first, or give tasks with --tasks FILE")
-    tasks = [task for task in read_tasks(path) if task.kept]
+    tasks = read_kept(path)
     if not tasks:
         raise SproutError(f"{path}: holds no task that is kept, so there is nothing to do for {args.command}")
     return tasks

@@ -59,7 +59,8 @@ def probe(
     wanted = 0
     asking = [stage for stage in stages if isinstance(stage, Stage) and stage.templates]
     for stage in asking:
-        done = Store(context.folder / files[stage.name]).load()
+        store = Store(context.folder / files[stage.name])
+        done = store.load()
         most = NUM_PROBES // 2 if isinstance(stage, Instructions) else NUM_PROBES // (2 * max(1, len(asking) - 1))
         recorded = journal.usage().get(stage.name)
         engine = Probe(Recorded(context.engine, journal, stage.name, Budget()), most)
@@ -68,16 +69,17 @@ def probe(
             engine.begun, engine.ended = recorded.first, recorded.last
         kept = [task for task in new if task.kept]
         if isinstance(stage, Instructions):
-            before = sum(task.kept for task in done)
+            before = len(store.kept)
             if not kept and before < stage.num_tasks:
-                raise SproutError(f"the probe kept no instruction{listed(Counter(task.rejected for task in new))}")
+                reasons = Counter(task.rejected for task in new if task.rejected)
+                raise SproutError(f"the probe kept no instruction{listed(reasons)}")
             wanted, left = stage.num_tasks, max(0, stage.num_tasks - before)
             estimates.append(engine.estimate(stage.name, math.ceil(left * engine.asked / max(1, len(kept)))))
             notes.append(
                 f"instructions: {len(kept)} kept of {len(new)} in {engine.asked} requests; fewer will be as the pool "
                 f"grows, so the run may take more requests than this"
             )
-            tasks = kept or [task for task in done if task.kept]
+            tasks = kept or list(store.kept[:most])
         else:
             share = engine.asked / max(1, len(tasks[:most]))  # a stage that has nothing to choose asks nothing
             estimates.append(engine.estimate(stage.name, round(share * max(0, wanted - len(done)))))

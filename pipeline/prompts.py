@@ -4,6 +4,7 @@ import hashlib
 import traceback
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import (
     FileSystemLoader,
@@ -37,6 +38,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(obj, BaseModel):
             return attr in type(obj).model_fields
         return super().is_safe_attribute(obj, attr, value)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, BaseModel) and attribute in obj.__dict__:  # a field: five times as fast, 150 times a prompt
+            return obj.__dict__[attribute]
+        return super().getattr(obj, attribute)
 
 
 def prompt_folder() -> Path:

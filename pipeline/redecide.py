@@ -12,7 +12,7 @@ from pipeline.journal import FILE, Journal
 from pipeline.lock import only_writer
 from pipeline.runs import Progress, changes, decide, described, file_names, read_settings, write_settings
 from pipeline.stage import Product, Run, Stage
-from pipeline.store import Store
+from pipeline.store import Store, Stored
 from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def redecide(
     engine: Engine,
     folder: Path,
     progress: Progress | None = None,
-) -> list[Task]:
+) -> Stored:
     """Run all stages on the recorded completions as they are, whatever their prompts, and replace the stage files.
 
     The files of before stay until all stages are done. A task that had no completion at some stage stays undecided
@@ -50,18 +50,20 @@ def redecide(
             )
         new = folder / "redecided"
         shutil.rmtree(new, ignore_errors=True)
-        tasks = list(seeds)
+        tasks: Sequence[Task] = seeds
+        kept = Stored(folder)
         done = [stage for stage in stages if isinstance(stage, Stage) and (folder / names[stage.name]).exists()]
         with Journal(folder / FILE) as journal:
             for stage in done:
                 engine = Recording(engine.model, chat, journal, stage.name)
-                tasks = decide(stage, Store(new / names[stage.name]), tasks, replace(context, engine=engine), progress)
+                store = Store(new / names[stage.name])
+                tasks = kept = decide(stage, store, tasks, replace(context, engine=engine), progress)
         for stage in done:
-            (new / names[stage.name]).replace(folder / names[stage.name])
+            kept.path = (new / names[stage.name]).replace(folder / names[stage.name])
         new.rmdir()
         logger.info("%s: decided anew; `sprout run` goes on from here", folder)
         write_settings(folder / "settings.json", before | {s.name: described(s, names, context) for s in done})
-    return tasks
+    return kept
 
 
 class Recording:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pipeline.products import write_record
 from pipeline.recorded import Recorded
 from pipeline.resources import shown
 from pipeline.stage import Product, Run, Stage
-from pipeline.store import Store, to_line
+from pipeline.store import Store, Stored, to_line
 from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
@@ -35,8 +35,8 @@ def run(
     open_engine: Callable[[str], Engine] | None = None,
     progress: Progress | None = None,
     budget: Budget | None = None,
-) -> list[Task]:
-    """Run the stages in order and return the tasks that all of them keep.
+) -> Sequence[Task]:
+    """Run the stages in order and return the tasks that all of them keep, which are read from the file as needed.
 
     The same call again goes on where the last one stopped, and returns at once when all is done. Every completion is
     kept in the journal of the folder the moment it arrives.
@@ -64,7 +64,7 @@ def run_alone(
     context: Run,
     progress: Progress | None = None,
     budget: Budget | None = None,
-) -> list[Task]:
+) -> Sequence[Task]:
     """Run one stage on tasks from anywhere, under the same rules as in a whole run."""
     return run_all([stage], {stage.name: file}, tasks, context, progress, budget or Budget())
 
@@ -76,7 +76,7 @@ def run_all(
     context: Run,
     progress: Progress | None,
     budget: Budget,
-) -> list[Task]:
+) -> Sequence[Task]:
     with only_writer(context.folder):
         check_settings(stages, files, context)
         with Journal(context.folder / JOURNAL) as journal:
@@ -92,47 +92,54 @@ def run_all(
                     engine = Recorded(context.engine, journal, stage.name, budget)
                     store = Store(context.folder / files[stage.name])
                     tasks = decide(stage, store, tasks, replace(context, engine=engine), progress)
-    return list(tasks)
+    return tasks
 
 
-def decide(stage: Stage, store: Store, tasks: Sequence[Task], context: Run, progress: Progress | None) -> list[Task]:
+def decide(stage: Stage, store: Store, tasks: Sequence[Task], context: Run, progress: Progress | None) -> Stored:
     """Decide what is not decided yet, append it to the stage's file, and return all tasks it has kept."""
-    decided = store.load()
-    before = len(decided)
-    ids = {task.id for task in decided}
-    todo = [task for task in tasks if task.id not in ids]
-    kept = sum(task.kept for task in decided)
-    for task in store.extend(stage.decide(todo, tuple(decided), context)):
-        decided.append(task)
-        kept += task.kept
+    done = store.load()
+    todo = without(tasks, store.ids)
+    for _ in store.extend(once(stage, stage.decide(todo, done, context), store.ids)):
         if progress:
-            progress(stage.name, len(decided), kept, getattr(stage, "num_tasks", len(tasks)))
-    check_all_decided(stage, tasks, decided)
-    reasons = Counter(task.rejected for task in decided if not task.kept)
-    earlier = f" ({before} before)" if before else ""
-    logger.info("%s: %d decided%s, %d kept%s", stage.name, len(decided), earlier, kept, listed(reasons))
-    if not kept:
-        raise SproutError(f"{store.path}: the stage {stage.name} kept none of {len(decided)} tasks{listed(reasons)}")
-    return [task for task in decided if task.kept]
+            progress(stage.name, len(store.decided), len(store.kept), getattr(stage, "num_tasks", len(tasks)))
+    check_all_decided(stage, tasks, store.ids)
+    num_decided, num_kept = len(store.decided), len(store.kept)
+    earlier = f" ({len(done)} before)" if done else ""
+    logger.info("%s: %d decided%s, %d kept%s", stage.name, num_decided, earlier, num_kept, listed(store.reasons))
+    if not num_kept:
+        raise SproutError(
+            f"{store.path}: the stage {stage.name} kept none of {num_decided} tasks{listed(store.reasons)}"
+        )
+    return store.kept
 
 
-def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: Sequence[Task]) -> None:
-    """No task is lost or decided twice: what came in is what was kept plus what was rejected."""
-    counts = Counter(task.id for task in decided)
-    if twice := [id for id, count in counts.items() if count > 1]:
-        raise SproutError(f"stage {stage.name}: task {twice[0]} is decided {counts[twice[0]]} times; each may be once")
+def without(tasks: Sequence[Task], ids: set[str]) -> Sequence[Task]:
+    return tasks.without(ids) if isinstance(tasks, Stored) else [task for task in tasks if task.id not in ids]
+
+
+def once(stage: Stage, decided: Iterable[Task], ids: set[str]) -> Iterator[Task]:
+    for task in decided:
+        if task.id in ids:
+            raise SproutError(f"stage {stage.name}: task {task.id} is decided twice; each may be once")
+        yield task
+
+
+def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str]) -> None:
+    """No task is lost: what came in is what was kept plus what was rejected."""
     if stage.source:
         return
-    if strange := counts.keys() - {task.id for task in tasks}:
+    ids = tasks.ids() if isinstance(tasks, Stored) else (task.id for task in tasks)
+    strange = decided.difference(ids)
+    if strange:
         raise SproutError(
             f"stage {stage.name}: task {min(strange)} was not kept by the stage before; an earlier file was changed. "
             f"Delete the files from this stage on to redo them"
         )
-    if missing := len(tasks) - len(counts):
+    if missing := len(tasks) - len(decided):
         logger.warning("%s: %d tasks are undecided, they got no completion; run again to ask", stage.name, missing)
 
 
-def listed(reasons: Counter[str | None]) -> str:
+def listed(reasons: Counter[str]) -> str:
     total = sum(reasons.values())
     return f", {total} rejected ({', '.join(f'{reason} {n}' for reason, n in reasons.most_common())})" if total else ""
 

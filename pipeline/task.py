@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from pipeline.errors import SproutError, explain, not_utf8
 
+GZIP = b"\x1f\x8b"  # what a compressed file begins with
+
 
 class Instance(BaseModel):
     """One worked example of a task. `input` is empty when the task needs none."""
@@ -72,16 +74,30 @@ def read_tasks(path: Path | str) -> Iterator[Task]:
 
 def numbered_tasks(path: Path | str) -> Iterator[tuple[int, Task]]:
     """Each task with the number of its line; blank lines are passed over."""
-    lines: dict[str, int] = {}
+    return ((number, task) for number, _, task in placed_tasks(path))
+
+
+def placed_tasks(path: Path | str, ids: set[str] | None = None) -> Iterator[tuple[int, int, Task]]:
+    """Each task with the number of its line and the byte it begins at (in the text, if that is compressed).
+
+    Args:
+        ids: Gets the ids, for a caller that has a use for them.
+    """
+    ids = set() if ids is None else ids
+    end = 0
     for number, line in enumerate(_read_lines(path), 1):
-        if not line.isspace():
-            task = read_task(line, f"{path}:{number}")
-            if (first := lines.setdefault(task.id, number)) != number:
+        text = line if end else line.removeprefix(codecs.BOM_UTF8)
+        end += len(line)
+        if not text.isspace():
+            task = read_task(text, f"{path}:{number}")
+            if task.id in ids:
+                first = next(earlier for earlier, _, other in placed_tasks(path) if other.id == task.id)
                 raise SproutError(
                     f"{path}:{number}: the id {reprlib.repr(task.id)} is already that of line {first}; "
                     f"give each task its own, or delete the one that is there twice"
                 )
-            yield number, task
+            ids.add(task.id)
+            yield number, end - len(text), task
 
 
 def read_task(line: bytes, where: str) -> Task:
@@ -94,10 +110,9 @@ def read_task(line: bytes, where: str) -> Task:
 def _read_lines(path: Path | str) -> Iterator[bytes]:
     try:
         with open(path, "rb") as plain:
-            zipped = plain.peek(2)[:2] == b"\x1f\x8b"
+            zipped = plain.peek(2)[:2] == GZIP
             file: Iterable[bytes] = gzip.GzipFile(fileobj=plain) if zipped else plain
-            for number, line in enumerate(file):
-                yield line if number else line.removeprefix(codecs.BOM_UTF8)
+            yield from file
     except (OSError, EOFError, ValueError, zlib.error) as error:
         problem = getattr(error, "strerror", None) or error
         raise SproutError(f"{path}: cannot be read ({problem}); give the path of a JSONL file of tasks") from None

@@ -49,11 +49,14 @@ class Classify(Stage):
     def demos(self, seeds: Sequence[Task]) -> list[Task]:
         yes = pick(labelled(seeds, True), self.num_classification_demos, f"{self.random_seed}:classify")
         no = pick(labelled(seeds, False), self.num_other_demos, f"{self.random_seed}:classify")
-        return shuffled(yes + no, f"{self.random_seed}:classify")
+        return [as_demo(demo) for demo in shuffled(yes + no, f"{self.random_seed}:classify")]
 
     def prompt(self, task: Task, demos: Sequence[Task]) -> str:
-        shown = [demo.update(instruction=" ".join(demo.instruction.split())) for demo in demos]
-        return render("classify", demos=shown, instruction=" ".join(task.instruction.split()))
+        return render("classify", demos=demos, instruction=" ".join(task.instruction.split()))
+
+
+def as_demo(task: Task) -> Task:
+    return task.update(instruction=" ".join(task.instruction.split()))
 
 
 def parse_answer(text: str) -> bool | None:

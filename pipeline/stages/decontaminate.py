@@ -71,7 +71,7 @@ class Decontaminate(Stage):
         self.warn(run.seeds, overlaps)
         meanings = Meanings(texts, self.encoder, run.folder / "vectors") if self.encoder and texts else None
         for start in range(0, len(todo), BATCH):
-            batch = todo[start : start + BATCH]
+            batch = list(todo[start : start + BATCH])
             closest = meanings.closest(batch) if meanings else [None] * len(batch)
             for task, nearest in zip(batch, closest, strict=True):
                 yield self.judge(task, overlaps, nearest)

@@ -1,7 +1,8 @@
 """Reject tasks that mean nearly the same as an earlier one, and keep the most diverse if there is a budget."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -57,7 +58,8 @@ class Dedup(Stage):
         encoder = Encoder(self.encoder, run.folder / "vectors")
         seeds = list(run.seeds) if self.against_seeds else []
         if self.num_kept is None:
-            yield from self.judge(todo, [*seeds, *kept(done)], encoder, position=len(done))
+            before = (task for task in done if task.kept)
+            yield from self.judge(todo, chain(seeds, before), encoder, position=len(done))
             return
         again = [task.update(rejected=None) for task in done]
         decided = self.select([*again, *todo], seeds, self.num_kept, encoder)
@@ -72,7 +74,7 @@ class Dedup(Stage):
         yield from self.select(todo, [*seeds, *kept(done)], left, encoder)
 
     def judge(
-        self, tasks: Sequence[Task], before: Sequence[Task], encoder: Encoder, position: int = 0
+        self, tasks: Sequence[Task], before: Iterable[Task], encoder: Encoder, position: int = 0
     ) -> Iterator[Task]:
         """Decide which tasks are near-duplicates of one another, or of those kept before.
 
@@ -80,12 +82,16 @@ class Dedup(Stage):
         together with the same others, and so to the same last bit.
         """
         ids: dict[str, str] = {}
-        for task in before:
-            ids.setdefault(self.compared(task), task.id)
-        index = EmbeddingIndex(encoder.encode, map(self.compared, before), self.max_cosine)
+
+        def texts_before() -> Iterator[str]:
+            for task in before:
+                ids.setdefault(self.compared(task), task.id)
+                yield self.compared(task)
+
+        index = EmbeddingIndex(encoder.encode, texts_before(), self.max_cosine)
         start = 0
         while start < len(tasks):
-            batch = tasks[start : start + BATCH - (position + start) % BATCH]
+            batch = list(tasks[start : start + BATCH - (position + start) % BATCH])
             texts = [self.compared(task) for task in batch]
             for task, text, nearest in zip(batch, texts, index.admit(texts), strict=True):
                 judged = self.judged(task, nearest, ids)

@@ -43,12 +43,12 @@ class Instances(Stage):
     def demos(self, seeds: Sequence[Task], is_classification: bool) -> list[Task]:
         most = self.num_output_first_demos if is_classification else self.num_input_first_demos
         with_instances = [task for task in labelled(seeds, is_classification) if task.instances]
-        return pick(with_instances, most, f"{self.random_seed}:instances")
+        return [as_demo(demo) for demo in pick(with_instances, most, f"{self.random_seed}:instances")]
 
     def prompt(self, task: Task, demos: Sequence[Task]) -> str:
         order = "output_first" if task.is_classification else "input_first"
         instruction = " ".join(task.instruction.split())
-        return render(f"instances_{order}", instruction=instruction, demos=[as_demo(demo) for demo in demos])
+        return render(f"instances_{order}", instruction=instruction, demos=demos)
 
     def parse(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
         text = self.after_echo(task, clean_text(completion.text))

@@ -3,7 +3,7 @@
 import random
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,13 @@ from pipeline.prompts import render
 from pipeline.resources import shown
 from pipeline.stage import Run, Stage
 from pipeline.task import Task, new_id
+
+
+class Shown(NamedTuple):
+    """What a prompt shows of a task; of a million tasks the pool holds no more."""
+
+    id: str
+    instruction: str
 
 
 class Instructions(Stage):
@@ -54,7 +61,6 @@ class Instructions(Stage):
         asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
         origin = new_id(self.name, self.random_seed, shown(run.engine.model), *(seed.id for seed in run.seeds))
         first = position = pool.next_request
-        known = {task.id for task in done}
         header = self.header(pool.demos(position))
 
         def requests() -> Iterator[Request]:
@@ -71,20 +77,20 @@ class Instructions(Stage):
             if (completion := next(completions, None)) is None:
                 return  # recorded completions come to an end, a model never does
             for task in self.parse(completion, asked.popleft(), position, origin, header):
-                if pool.num_kept < self.num_tasks and task.id not in known:
+                if pool.num_kept < self.num_tasks and task.id not in pool.interrupted:
                     yield pool.decide(task)
             pool.close(position)
             position += 1
         if close := getattr(completions, "close", None):
             close()
 
-    def prompt(self, demos: Sequence[Task]) -> str:
+    def prompt(self, demos: Sequence[Task | Shown]) -> str:
         return render("instructions", demos=[" ".join(task.instruction.split()).rstrip(":") for task in demos])
 
     def sampling_seed(self, number: int) -> int:
         return random.Random(f"{self.random_seed}:sampling:{number}").getrandbits(31)
 
-    def header(self, demos: Sequence[Task]) -> str:
+    def header(self, demos: Sequence[Task | Shown]) -> str:
         """What the prompt says before the first demo, in which a model may repeat itself."""
         first = " ".join(demos[0].instruction.split()).rstrip(":")
         return " ".join(self.prompt(demos).split()).partition(first)[0].removesuffix("1. ").strip()
@@ -118,19 +124,21 @@ class Pool:
     """The seeds and what was kept so far, with the request each came from."""
 
     def __init__(self, stage: Instructions, seeds: Sequence[Task], done: Sequence[Task]) -> None:
-        self.stage, self.seeds = stage, seeds
+        self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in seeds]
         self.filters = [check for check in INSTRUCTION_FILTERS if stage.english or check is not starts_non_ascii]
-        self.generated: list[Task] = []
+        self.generated: list[Shown] = []
         self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
         self.reasons: Counter[str] = Counter()
         self.idle = self.num_kept = 0
         self.index = RougeIndex((task.instruction for task in seeds), stage.max_rouge)
+        self.interrupted: set[str] = set()  # what is decided of the last request, which is asked again
         for task in done:
             number = _request(task)
             while len(self.visible) < number:
                 self.close(len(self.visible))
+                self.interrupted.clear()
+            self.interrupted.add(task.id)
             self._count(task)
-        # The last request may have been interrupted in the middle: it is asked again, its decided items are skipped.
         self.next_request = len(self.visible)
 
     def close(self, number: int) -> None:
@@ -139,7 +147,7 @@ class Pool:
         self.visible.append(len(self.generated))
         self.idle = 0 if len(self.generated) > before else self.idle + 1
 
-    def demos(self, number: int) -> tuple[Task, ...]:
+    def demos(self, number: int) -> tuple[Shown, ...]:
         """Those to show in request `number`, in random order: 6 seeds and 2 generated tasks, once there are some."""
         rng = random.Random(f"{self.stage.random_seed}:{number}")
         last = number - self.stage.window
@@ -167,7 +175,7 @@ class Pool:
     def _count(self, task: Task, add: bool = True) -> None:
         self.reasons[task.rejected or "kept"] += 1
         if task.kept:
-            self.generated.append(task)
+            self.generated.append(Shown(task.id, task.instruction))
             self.num_kept += 1
             if add:
                 self.index.add(task.instruction)

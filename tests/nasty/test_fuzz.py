@@ -13,7 +13,7 @@ from pipeline.filters import INSTRUCTION_FILTERS, TOKEN, clean_text, first_reaso
 from pipeline.list_parser import parse_list
 from pipeline.stages.classify import parse_answer
 from pipeline.stages.filter import Filter
-from pipeline.stages.instances import MARKER_LINE, Instances, parse_input_first, parse_output_first
+from pipeline.stages.instances import MARKER_LINE, Instances, as_demo, parse_input_first, parse_output_first
 from pipeline.stages.instructions import Instructions
 
 PIECES = [
@@ -46,7 +46,9 @@ def as_labels(instances: list[Instance]) -> str:
 def markers(instances: list[Instance], is_classification: bool) -> tuple[list[str], list[str]]:
     """The lines of a prompt that shows the instances which begin like a marker, and those that should be there."""
     demo = Task(id="1", instruction="Do it.", is_classification=is_classification, instances=tuple(instances))
-    prompt = Instances().prompt(Task(id="2", instruction="Do that.", is_classification=is_classification), [demo])
+    prompt = Instances().prompt(
+        Task(id="2", instruction="Do that.", is_classification=is_classification), [as_demo(demo)]
+    )
     found = re.findall(r"(?m)^[^\S\n]*(Task:|Example(?: \d+)?$|(?:Input|Output|Class label)(?= *\d*:))", prompt)
     wanted = ["Task:"]
     for number, instance in enumerate(instances, 1):

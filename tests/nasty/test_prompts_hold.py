@@ -6,8 +6,9 @@ import pytest
 
 from pipeline import Completion, Instance, Task
 from pipeline.list_parser import parse_list
+from pipeline.stages import classify
 from pipeline.stages.classify import Classify
-from pipeline.stages.instances import Instances, parse_input_first, parse_output_first
+from pipeline.stages.instances import Instances, as_demo, parse_input_first, parse_output_first
 from pipeline.stages.instructions import Instructions
 
 NASTY = [
@@ -45,7 +46,7 @@ def test_an_instruction_is_one_line_of_the_list(instruction):
 @pytest.mark.parametrize("instruction", NASTY)
 def test_an_instruction_is_one_line_of_a_question(instruction):
     demo = Task(id="1", instruction=instruction, is_classification=False)
-    prompt = Classify().prompt(Task(id="2", instruction=instruction), [demo, demo])
+    prompt = Classify().prompt(Task(id="2", instruction=instruction), [classify.as_demo(demo)] * 2)
 
     assert re.findall(r"(?m)^(?:Task|Classification|\d+)\b", prompt) == ["Task", "Classification"] * 3
 
@@ -58,7 +59,7 @@ def test_the_examples_of_a_demo_are_read_as_they_were_meant(field):
         is_classification=False,
         instances=(Instance(input=field, output="one"), Instance(output=field), Instance(input="a", output="b")),
     )
-    prompt = Instances().prompt(Task(id="2", instruction=NASTY[1]), [demo, demo])
+    prompt = Instances().prompt(Task(id="2", instruction=NASTY[1]), [as_demo(demo)] * 2)
     first, second, asked = prompt.split("\nTask: ")[1:]
     read = parse_input_first(first.partition("\n")[2])
 
@@ -76,7 +77,7 @@ def test_the_labels_of_a_demo_are_read_as_they_were_meant(field):
         is_classification=True,
         instances=(Instance(input=field, output="one\nor two"), Instance(input="a", output="b")),
     )
-    prompt = Instances().prompt(Task(id="2", instruction=NASTY[1], is_classification=True), [demo, demo])
+    prompt = Instances().prompt(Task(id="2", instruction=NASTY[1], is_classification=True), [as_demo(demo)] * 2)
     first, second, asked = prompt.split("\nTask: ")[1:]
     read = parse_output_first(first.partition("\n")[2])
 
