@@ -192,13 +192,13 @@ def run(args: argparse.Namespace) -> None:
             stages, engine = toml.build_stages(settings), open_engine()
             tasks = run(stages, seeds, engine, folder, open_engine, progress, budget)
             if args.command == "gain":
-                gain(stages, tasks, Run(seeds, engine, folder, open_engine), args.random_seeds)
+                gain(stages, tasks, Run(seeds, engine, folder, open_engine, budget), args.random_seeds)
         else:
             stage = toml.build_stage(args.command, settings)
-            context = Run(seeds, open_engine(), folder, open_engine)
+            context = Run(seeds, open_engine(), folder, open_engine, budget)
             files = file_names(stages_of(folder, args.command))
             tasks = tasks_for(args, files, folder) or seeds
-            run_alone(stage, files[stage.name], tasks, context, progress, budget)
+            run_alone(stage, files[stage.name], tasks, context, progress)
     if stats.find_stage_files(folder):
         stats.write(folder)
     if args.command == "run":

@@ -15,6 +15,7 @@ from pipeline.task import Task, read_tasks
 Control = Literal["seeds", "random", "unfiltered", "eighth", "quarter", "half"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 SHARES: dict[Control, float] = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2}
+CANDIDATES = Path("gain") / "candidates"
 MEANING: dict[str, str] = {
     "base": "nothing (the base model)",
     "seeds": "the seed tasks alone",
@@ -36,35 +37,35 @@ def control_tasks(
 ) -> list[Task]:
     """The generated tasks of a control; the seeds for "seeds".
 
-    A part of the dataset holds the smaller ones. "random" is as many tasks as the dataset has, drawn from all that had
-    an instance before any filter; "unfiltered" is drawn the same way, up to the number of tokens the dataset has.
+    A part of the dataset holds the smaller ones. "random" is as many tasks as the dataset has, drawn from all
+    candidates, see `complete_candidates`; "unfiltered" is drawn the same way, up to the number of tokens the dataset
+    has.
 
     Args:
         tasks: The generated tasks of the dataset.
         size: The number of tokens of each task, by its id.
 
     Raises:
-        SproutError: if the run has no file of the stage `instances`.
+        SproutError: if candidates are wanted, and `complete_candidates` has not been called for the folder.
     """
     if control == "seeds":
         return list(run.seeds)
     rng = random.Random(f"{random_seed}:controls")
     if control in SHARES:
         return rng.sample(tasks, len(tasks))[: math.ceil(SHARES[control] * len(tasks))]
-    whole = unfiltered(run.folder)
+    whole = candidates(run.folder)
     shuffled = rng.sample(whole, len(whole))
     return shuffled[: len(tasks)] if control == "random" else _first(shuffled, sum(size(tasks).values()), size)
 
 
-def unfiltered(folder: Path) -> list[Task]:
-    """Every task that had an instance before the first filter of instances, whatever became of it.
-
-    Instructions that were not new are not among them: nobody asked for their instances.
-    """
-    paths = sorted(folder.glob("[0-9]*_instances.jsonl"))
+def candidates(folder: Path) -> list[Task]:
+    """Tasks with inputs and outputs that no filter has seen, see `candidates.complete_candidates`."""
+    paths = sorted((folder / CANDIDATES).glob("[0-9]_*.jsonl"))
     if not paths:
-        raise SproutError(f"{folder}: has no file of the stage instances, which unfiltered tasks are taken from")
-    return [task for task in read_tasks(paths[0]) if task.instances]
+        raise SproutError(
+            f"{folder / CANDIDATES}: is not there, and unfiltered tasks are in it; `sprout gain` writes it"
+        )
+    return [task for task in read_tasks(paths[-1]) if task.kept]
 
 
 def count_tokens(rows: Sequence[Row], count: Callable[[str], int]) -> dict[str, int]:

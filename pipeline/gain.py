@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.candidates import complete_candidates
 from pipeline.confidence import Comparison, written
 from pipeline.controls import CONTROLS, MEANING, Control
 from pipeline.errors import SproutError
@@ -26,8 +27,9 @@ COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "the dataset against it
 NOTE = """\
 In brackets: 95 % intervals by a bootstrap over held-out {unit} ({instances:,} instances){seeds}.
 "better" is said only where the paired interval is clear of zero. All models are tuned for {steps} steps, with the same
-settings. Unfiltered tasks are drawn from all that had an instance before the first filter of instances; instructions
-that were not new are not among them. If the dataset holds the seed tasks, so do its parts and the unfiltered tasks."""
+settings. Unfiltered tasks are drawn from all instructions the model wrote, new or not, with the inputs and outputs it
+wrote for them; only what overlaps with held-out tasks is left out. If the dataset holds the seed tasks, so do these
+and its parts."""
 
 
 def gain(
@@ -59,6 +61,8 @@ def gain(
     heldout = read_sets(evaluate.heldout, evaluate.max_instances)
     random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
     with only_writer(run.folder):
+        if {"random", "unfiltered"} & {*controls}:
+            complete_candidates(stages, 2 * len(tasks), run)
         places = {"base": train.model or run.engine.model}
         for random_seed in random_seeds:
             places |= tune(train, tasks, run, random_seed, controls)

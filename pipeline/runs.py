@@ -53,8 +53,8 @@ def run(
         BudgetReached: after what was in flight is decided.
         EngineUnreachable: when no request can succeed any more.
     """
-    context = Run(seeds=seeds, engine=engine, folder=Path(folder), open_engine=open_engine)
-    return run_all(stages, file_names(stages), seeds, context, progress, budget or Budget())
+    context = Run(seeds, engine, Path(folder), open_engine, budget or Budget())
+    return run_all(stages, file_names(stages), seeds, context, progress)
 
 
 def run_alone(
@@ -63,10 +63,9 @@ def run_alone(
     tasks: Sequence[Task],
     context: Run,
     progress: Progress | None = None,
-    budget: Budget | None = None,
 ) -> Sequence[Task]:
     """Run one stage on tasks from anywhere, under the same rules as in a whole run."""
-    return run_all([stage], {stage.name: file}, tasks, context, progress, budget or Budget())
+    return run_all([stage], {stage.name: file}, tasks, context, progress)
 
 
 def run_all(
@@ -75,8 +74,8 @@ def run_all(
     tasks: Sequence[Task],
     context: Run,
     progress: Progress | None,
-    budget: Budget,
 ) -> Sequence[Task]:
+    budget = context.budget
     with only_writer(context.folder):
         check_settings(stages, files, context)
         with Journal(context.folder / JOURNAL) as journal:

@@ -2,25 +2,27 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from pipeline import prompts
+from pipeline.budget import Budget
 from pipeline.engines import Engine
 from pipeline.task import Task
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a stage works with besides tasks: the seed tasks, the engine, and the folder the run is written to."""
+    """What a stage works with besides tasks: seed tasks, engine, the folder of the run, and what may be spent."""
 
     seeds: Sequence[Task]
     engine: Engine
     folder: Path
     open_engine: Callable[[str], Engine] | None = None  # opens the same kind of engine on another model
+    budget: Budget = field(default_factory=Budget)
 
 
 class Settings(BaseModel):

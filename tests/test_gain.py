@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.controls import CONTROLS, MEANING, control_tasks, unfiltered
+from pipeline.candidates import complete_candidates
+from pipeline.controls import CONTROLS, MEANING, candidates, control_tasks
 from pipeline.engines import Request
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.gain import gain, table
+from pipeline.runs import run as run_stages
 from pipeline.stage import Run
-from pipeline.stages import Evaluate, Train
+from pipeline.stages import Classify, Decontaminate, Evaluate, Filter, Instances, Instructions, Train
 from pipeline.store import to_line
-from pipeline.task import Instance, Task
+from pipeline.task import Instance, Task, read_tasks
 from tests.stages.conftest import save_model
 
 SEEDS = [Task(id=f"seed_{n}", instruction="Say yes.", instances=(Instance(output=f"yes {n}"),)) for n in range(2)]
@@ -24,18 +26,23 @@ WHOLE = [
 TASKS = WHOLE[4:]
 SETTINGS = {"max_steps": 2, "batch_size": 2, "encoding": "plain", "controls": ("seeds",)}
 MODELS = len(CONTROLS) + 1
+ASKING = [Instructions(), Classify(), Instances()]
 
 
 def make_run(folder: Path, model: str = "base", share: int = 4) -> tuple[Run, list[str]]:
-    """A run that kept 16 tasks of 20, and the models its engines are asked on: tuned ones answer `share` in 10."""
+    """A run that kept 16 instructions of 20, and the models its engines are asked on: tuned ones answer `share` in 10."""
     folder.mkdir(parents=True, exist_ok=True)
-    rejected = [*WHOLE[:4], Task(id="task_x", instruction="Say nothing.", rejected="no_instances")]
-    lines = [to_line(task) for task in [*rejected, *TASKS]]
-    (folder / "3_instances.jsonl").write_text("".join(lines), "utf-8")
+    rejected = [*(task.reject("not_new") for task in WHOLE[:4]), Task(id="task_x", instruction="", rejected="empty")]
+    lines = [to_line(task.update(instances=())) for task in [*rejected, *TASKS]]
+    (folder / "1_instructions.jsonl").write_text("".join(lines), "utf-8")
     asked: list[str] = []
 
     def open_engine(name: str) -> Scripted:
         def answer(request: Request) -> str:
+            if str(request.prompt).endswith("Classification:"):
+                return " No"
+            if str(request.prompt).endswith("Example 1"):
+                return f"\nOutput: {WHOLE[int(request.id[5:])].instances[0].output or 'nothing'}"
             asked.append(name)
             right = name.endswith(("/model", "/dataset")) or (name != model and int(request.id) % 10 < share)
             return "good" if right else "bad"
@@ -64,6 +71,7 @@ def size(tasks: list[Task]) -> dict[str, int]:
 
 def chosen(control: str, folder: Path, random_seed: int = 0) -> list[str]:
     run, _ = make_run(folder)
+    complete_candidates(ASKING, 100, run)
     return [task.id for task in control_tasks(control, TASKS, run, random_seed, size)]
 
 
@@ -76,13 +84,40 @@ def test_parts_of_the_dataset_hold_the_smaller_ones(tmp_path):
     assert chosen("half", tmp_path) == half != chosen("half", tmp_path, random_seed=1)
 
 
-def test_unfiltered_tasks_are_all_that_had_an_instance(tmp_path):
-    make_run(tmp_path)
-    found = unfiltered(tmp_path)
+def test_candidates_are_all_instructions_that_were_written_with_inputs_and_outputs(tmp_path):
+    run, _ = make_run(tmp_path)
+    with pytest.raises(SproutError, match="`sprout gain` writes it"):
+        candidates(tmp_path)
+    complete_candidates(ASKING, 100, run)
 
-    assert {task.id for task in found} == {task.id for task in WHOLE}
-    with pytest.raises(SproutError, match="has no file of the stage instances"):
-        unfiltered(tmp_path / "elsewhere")
+    assert {task.id for task in candidates(tmp_path)} == {task.id for task in WHOLE}
+    assert all(task.instances and task.is_classification is False for task in candidates(tmp_path))
+    complete_candidates(ASKING, 5, run)
+    assert len(candidates(tmp_path)) == 5
+    with pytest.raises(SproutError, match="has no file of the stage instructions"):
+        complete_candidates(ASKING, 100, Run(SEEDS, run.engine, tmp_path / "elsewhere"))
+
+
+def test_what_the_run_has_asked_is_not_asked_again_for_candidates(model, seeds, tmp_path):
+    stages = [Instructions(num_tasks=20, window=4), Classify(), Instances(), Filter()]
+    run_stages(stages, seeds, model, tmp_path)
+    rejected = sum(not task.kept for task in read_tasks(tmp_path / "1_instructions.jsonl"))
+    before = len(model.requests)
+    complete_candidates(stages, 1000, Run(seeds, model, tmp_path))
+
+    assert rejected > 0
+    assert len(model.requests) - before == 2 * rejected
+    complete_candidates(stages, 1000, Run(seeds, model, tmp_path))
+    assert len(model.requests) - before == 2 * rejected
+    assert len(candidates(tmp_path)) == 20 + rejected
+
+
+def test_no_control_is_helped_by_what_it_is_tested_on(tmp_path):
+    run, _ = make_run(tmp_path)
+    (tmp_path / "heldout.jsonl").write_text(json.dumps({"instruction": WHOLE[7].instruction, "output": "7"}) + "\n")
+    complete_candidates([*ASKING, Decontaminate(heldout=str(tmp_path / "heldout.jsonl"))], 100, run)
+
+    assert {task.id for task in candidates(tmp_path)} == {task.id for task in WHOLE} - {"task_7"}
 
 
 def test_unfiltered_tasks_are_as_many_or_have_as_many_tokens(tmp_path):
@@ -104,7 +139,7 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
     before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("model.safetensors")}
     assert (len(before), len(asked)) == (2, 3 * 40)
 
-    found = gain(stages, TASKS, run)
+    found = gain([*ASKING, *stages], TASKS, run)
     assert len(asked) == (MODELS + 1) * 40
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [one["name"] for one in found["rows"]] == list(MEANING)
@@ -117,7 +152,7 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
     assert rows["half"]["rouge_l"]["value"] == 40
     assert found == json.loads((run.folder / "gain.json").read_text("utf-8"))
 
-    assert gain(stages, TASKS, run) == found
+    assert gain([*ASKING, *stages], TASKS, run) == found
     assert len(asked) == (MODELS + 1) * 40
     lines = table(found).splitlines()
     assert (
@@ -135,7 +170,7 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
 def test_several_random_seeds_are_pooled_and_shown_one_by_one(tmp_path, heldout, base_model):
     run, asked = make_run(tmp_path / "run", base_model)
     stages = [Train.model_validate(SETTINGS | {"max_steps": 1}), Evaluate(heldout=heldout, resample="task")]
-    found = gain(stages, TASKS, run, num_random_seeds=2, controls=("seeds", "random"))
+    found = gain([*ASKING, *stages], TASKS, run, num_random_seeds=2, controls=("seeds", "random"))
     rows = {one["name"]: one for one in found["rows"]}
 
     assert len(asked) == (1 + 2 * 3) * 40
@@ -154,5 +189,5 @@ def test_a_run_that_is_not_tuned_or_not_evaluated_has_no_gain(tmp_path, heldout)
 
     for stages in ([Train()], [Evaluate(heldout=heldout)]):
         with pytest.raises(SproutError, match=r"give the settings a table \[train\], and \[evaluate\]"):
-            gain(stages, TASKS, run)
+            gain([*ASKING, *stages], TASKS, run)
     assert not asked

@@ -200,7 +200,8 @@ def test_the_control_is_tuned_on_the_seeds_alone_for_as_many_steps(tmp_path, bas
 
 def test_a_control_is_added_to_a_run_without_tuning_the_rest_again(tmp_path, base_model):
     lines = [to_line(task) for task in [*TASKS, Task(id="task_x", instruction="Say no.", rejected="no_instances")]]
-    (tmp_path / "3_instances.jsonl").write_text("".join(lines), "utf-8")
+    (tmp_path / "gain" / "candidates").mkdir(parents=True)
+    (tmp_path / "gain" / "candidates" / "2_instances.jsonl").write_text("".join(lines), "utf-8")
     train(tmp_path, base_model, TASKS[:2], max_steps=1)
     made = (tmp_path / "model" / "model.safetensors").stat().st_mtime_ns
     train(tmp_path, base_model, TASKS[:2], max_steps=1, controls=("unfiltered", "half"))
