@@ -1,0 +1,181 @@
+"""What the commands of `sprout` do, once their arguments are read."""
+
+import argparse
+import json
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.engines import Engine
+    from pipeline.settings import RunSettings
+    from pipeline.task import Task
+
+logger = logging.getLogger(__name__)
+
+
+def run_command(args: argparse.Namespace) -> str:
+    """Do it, and return what is to be said at the end."""
+    looks: dict[str, Callable[[argparse.Namespace], str]] = {
+        "stats": stats, "why": why, "report": report, "show": show, "compare": compare, "settings": settings,
+        "seeds": seeds, "plan": plan,
+    }  # fmt: skip
+    return looks.get(args.command, work)(args)
+
+
+def stats(args: argparse.Namespace) -> str:
+    from pipeline import stats
+
+    if args.json:
+        return as_json(stats.figures(args.folder))
+    return "\n\n".join(filter(None, (stats.show(args.folder), stats.show_usage(args.folder))))
+
+
+def why(args: argparse.Namespace) -> str:
+    from pipeline.why import why
+
+    return why(args.task, [args.folder] if args.folder else sorted(Path("outputs").glob("*/")), args.full)
+
+
+def report(args: argparse.Namespace) -> str:
+    from pipeline.report import write_report
+    from pipeline.seeds import read_seeds
+
+    return str(write_report(args.folder, read_seeds(args.seeds) if args.seeds else ()))
+
+
+def show(args: argparse.Namespace) -> str:
+    from pipeline import show
+
+    return show.show(show.find(args.folder, args.stage, args.reason, args.search), args.num, args.json)
+
+
+def compare(args: argparse.Namespace) -> str:
+    from pipeline import show
+
+    return as_json(show.comparison(args.one, args.other)) if args.json else show.compare(args.one, args.other)
+
+
+def seeds(args: argparse.Namespace) -> str:
+    from pipeline import seed_check
+
+    found = seed_check.check(args.file)
+    return as_json(found) if args.json else seed_check.show(found)
+
+
+def settings(args: argparse.Namespace) -> str:
+    from pipeline.resolved import as_toml
+
+    return as_toml(settings_of(args)).rstrip("\n")
+
+
+def plan(args: argparse.Namespace) -> str:
+    from pipeline.plan import plan
+    from pipeline.seeds import read_seeds
+    from pipeline.settings import build_stages, open_engine
+
+    found = settings_of(args)
+    return plan(build_stages(found), read_seeds(found.seeds), open_engine(found), Path(found.out), found.prices)
+
+
+def work(args: argparse.Namespace) -> str:
+    """Run stages: all of them, or one."""
+    from pipeline import settings as toml
+    from pipeline.budget import Budget
+    from pipeline.gain import gain
+    from pipeline.progress import shown_progress
+    from pipeline.redecide import redecide
+    from pipeline.runs import file_names, run, run_alone
+    from pipeline.seeds import read_seeds
+    from pipeline.stage import Run
+
+    found = settings_of(args)
+    folder = Path(found.out)
+
+    def open_engine(model: str | None = None) -> "Engine":
+        return toml.open_engine(found, model)
+
+    budget = Budget(args.max_tokens, args.max_cost, args.max_time, found.prices)
+    with shown_progress(args.quiet, budget) as progress:
+        seeds = read_seeds(found.seeds)
+        if args.command == "run" and args.redecide:
+            redecide(toml.build_stages(found), seeds, open_engine(), folder, progress)
+        elif args.command in ("run", "gain"):
+            stages, engine = toml.build_stages(found), open_engine()
+            tasks = run(stages, seeds, engine, folder, open_engine, progress, budget)
+            if args.command == "gain":
+                gain(stages, tasks, Run(seeds, engine, folder, open_engine, budget), args.random_seeds)
+        else:
+            stage = toml.build_stage(args.command, found)
+            context = Run(seeds, open_engine(), folder, open_engine, budget)
+            files = file_names(stages_of(folder, args.command))
+            run_alone(stage, files[stage.name], tasks_for(args, files, folder) or seeds, context, progress)
+    return finish(args.command, folder, seeds)
+
+
+def finish(command: str, folder: Path, seeds: Sequence["Task"]) -> str:
+    """Write the figures of a run and its page, and say what it has come to."""
+    from pipeline import stats
+    from pipeline.gain import PAGE
+
+    if stats.find_stage_files(folder):
+        stats.write(folder)
+    if command in ("run", "gain"):
+        write_report(folder, seeds)
+    return (folder / PAGE).read_text("utf-8") if command == "gain" else stats.summary(folder)
+
+
+def write_report(folder: Path, seeds: Sequence["Task"]) -> None:
+    """Write the page of a finished run, which needs an extra that may not be there."""
+    from pipeline.errors import SproutError
+    from pipeline.report import write_report
+
+    try:
+        write_report(folder, seeds)
+    except SproutError as error:
+        logger.warning("no report: %s", error)
+
+
+def settings_of(args: argparse.Namespace) -> "RunSettings":
+    """The settings file with what the options change."""
+    from pipeline import settings as toml
+
+    options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
+    if args.command == "export":
+        options["export.formats"] = args.format and args.format.split(",")
+        options["export.push_to_hub"] = args.push_to_hub
+    given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in options.items() if value is not None]
+    return toml.read(args.settings, [*given, *args.set])
+
+
+def stages_of(folder: Path, command: str) -> list[Any]:
+    """The stages of a run, for the numbers of its files: an optional one counts if it is there, or asked for."""
+    from pipeline.settings import OPTIONAL
+    from pipeline.stages import STAGES
+    from pipeline.stats import find_stage_files
+
+    there = {command, *find_stage_files(folder)}
+    return [stage for stage in STAGES if stage.name not in OPTIONAL or stage.name in there]
+
+
+def tasks_for(args: argparse.Namespace, files: dict[str, str], folder: Path) -> Sequence["Task"]:
+    """What a stage that runs alone decides: the tasks of a file, or what the stage before has kept."""
+    from pipeline.errors import SproutError
+    from pipeline.store import read_kept
+
+    earlier = [file for file in list(files.values())[: list(files).index(args.command)] if file.endswith(".jsonl")]
+    if not earlier and not args.tasks:
+        return []
+    path = args.tasks or folder / earlier[-1]
+    if not args.tasks and not path.exists():
+        name = path.stem.split("_")[1]
+        raise SproutError(f"{path} is not there; run `sprout {name}` first, or give tasks with --tasks FILE")
+    tasks = read_kept(path)
+    if not tasks:
+        raise SproutError(f"{path}: holds no task that is kept, so there is nothing to do for {args.command}")
+    return tasks
+
+
+def as_json(found: Any) -> str:
+    return json.dumps(found, indent=1, ensure_ascii=False)
