@@ -2,12 +2,15 @@
 
 import threading
 import time
+from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import BudgetReached
+from pipeline.products import read_record, write_record
 
 MILLION = 1_000_000
+PRICES = "prices.json"
 
 
 class Prices(BaseModel):
@@ -15,11 +18,25 @@ class Prices(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt: float = Field(default=0.0, ge=0)
-    completion: float = Field(default=0.0, ge=0)
+    prompt: float = Field(default=0.0, ge=0)  # what a million prompt tokens cost, in a currency of your choice
+    completion: float = Field(default=0.0, ge=0)  # what a million completion tokens cost
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / MILLION
+
+
+def write_prices(folder: Path, prices: Prices) -> None:
+    """Note in the folder of a run what its tokens cost, for the report."""
+    if prices != Prices():
+        write_record(folder / PRICES, prices.model_dump())
+
+
+def read_prices(folder: Path) -> Prices:
+    """What `write_prices` noted; nothing costs anything where there is no such note."""
+    try:
+        return Prices(**read_record(folder / PRICES))
+    except ValidationError:
+        return Prices()
 
 
 class Budget:
@@ -44,6 +61,11 @@ class Budget:
         self.begun = time.monotonic()
         self._lock = threading.Lock()
 
+    @property
+    def cost(self) -> float:
+        """Of the whole run so far, at `prices`."""
+        return self.prices.cost(self.prompt_tokens, self.completion_tokens)
+
     def spend(self, prompt_tokens: int, completion_tokens: int) -> None:
         with self._lock:
             self.prompt_tokens += prompt_tokens
@@ -52,11 +74,10 @@ class Budget:
     def reached(self) -> str | None:
         """Which limit is reached, as a clause; None if there is none yet."""
         tokens = self.prompt_tokens + self.completion_tokens
-        cost = self.prices.cost(self.prompt_tokens, self.completion_tokens)
         if self.max_tokens is not None and tokens >= self.max_tokens:
             return f"{tokens:,} tokens are spent of the {self.max_tokens:,} that --max-tokens allows"
-        if self.max_cost is not None and cost >= self.max_cost:
-            return f"{cost:,.2f} is spent of the {self.max_cost:,.2f} that --max-cost allows"
+        if self.max_cost is not None and self.cost >= self.max_cost:
+            return f"{self.cost:,.2f} is spent of the {self.max_cost:,.2f} that --max-cost allows"
         return self.late()
 
     def late(self) -> str | None:

@@ -120,7 +120,7 @@ LOOKS = {  # commands that look at files and change nothing
 
 
 def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
-    command.add_argument("settings", nargs="?", help="TOML file, or the name of one that ships: quickstart")
+    command.add_argument("settings", nargs="?", help="TOML file, or the name of one that ships: default, paper, quickstart")
     command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano")
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
     command.add_argument("--engine", help="vllm (default), server, transformers")

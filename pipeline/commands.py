@@ -66,7 +66,10 @@ def seeds(args: argparse.Namespace) -> str:
 
 def settings(args: argparse.Namespace) -> str:
     from pipeline.resolved import as_toml
+    from pipeline.schema import schema
 
+    if args.schema:
+        return as_json(schema())
     return as_toml(settings_of(args)).rstrip("\n")
 
 
@@ -82,7 +85,7 @@ def plan(args: argparse.Namespace) -> str:
 def work(args: argparse.Namespace) -> str:
     """Run stages: all of them, or one."""
     from pipeline import settings as toml
-    from pipeline.budget import Budget
+    from pipeline.budget import Budget, write_prices
     from pipeline.gain import gain
     from pipeline.progress import shown_progress
     from pipeline.redecide import redecide
@@ -111,6 +114,7 @@ def work(args: argparse.Namespace) -> str:
             context = Run(seeds, open_engine(), folder, open_engine, budget)
             files = file_names(stages_of(folder, args.command))
             run_alone(stage, files[stage.name], tasks_for(args, files, folder) or seeds, context, progress)
+    write_prices(folder, found.prices)
     return finish(args.command, folder, seeds)
 
 

@@ -20,9 +20,18 @@ from pipeline.stages import STAGES
 from pipeline.stages.decontaminate import implied
 
 ENGINES = {"vllm": "VLLM", "server": "Server", "transformers": "Transformers"}  # module: class
-LIMITS: dict[str, Any] = {  # of an engine's options
-    "window": {"ge": 1}, "timeout": {"gt": 0}, "patience": {"ge": 0}, "pause": {"gt": 0},
-}  # fmt: skip
+OPTIONS: dict[str, dict[str, Any]] = {  # of the engines: what they mean, and their limits
+    "model": {"description": "a folder, a name on the hub, a name on the server, or nano"},
+    "chat": {"description": "prompts are messages (true) or plain text (false); unset: as the chat template says"},
+    "url": {"description": "of the server's OpenAI API; ends in /v1 with most servers"},
+    "window": {"ge": 1, "description": "the most requests in flight"},
+    "timeout": {"gt": 0, "description": "seconds for one completion"},
+    "patience": {"ge": 0, "description": "seconds to wait for a server that is gone"},
+    "pause": {"gt": 0, "description": "seconds before the second try; longer before each further one"},
+    "dtype": {"description": "float64, float32, bfloat16 or float16; unset: that of the file, no half ones on a CPU"},
+    "device": {"description": "such as cuda:1; unset: the first GPU, or the CPU"},
+    "trust_remote_code": {"description": "run the code that a model brings with it"},
+}
 NAMES = [stage.name for stage in STAGES]
 OPTIONAL = ("dedup", "decontaminate", "train", "evaluate")  # part of a run only if the settings have a table for them
 
@@ -32,9 +41,9 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seeds: str = Field(default="general", min_length=1)
-    out: str = Field(default="outputs/default", min_length=1)
-    engine: dict[str, Any] = {"name": "vllm"}
+    seeds: str = Field(default="general", min_length=1)  # a JSONL file of seed tasks, or one that ships: general, nano
+    out: str = Field(default="outputs/default", min_length=1)  # the folder of the run
+    engine: dict[str, Any] = {"name": "vllm"}  # where completions come from
     prices: Prices = Prices()
     stages: dict[str, dict[str, Any]] = {}
 
@@ -131,29 +140,41 @@ def build_stage(name: str, settings: RunSettings) -> Stage | Product:
 
 def open_engine(settings: RunSettings, model: str | None = None) -> Engine:
     """The engine the settings name, on its model or on another; it loads the model at its first request."""
-    options = {"name": "vllm", "model": ""} | settings.engine | ({"model": model} if model else {})
-    name = options.pop("name")
-    if name not in [*ENGINES]:
-        raise SproutError(f"[engine] name: {unknown('engine', name, ENGINES)}")
+    kind, options = engine_options(settings)
+    if model:
+        options["model"] = model
     if not options["model"]:
         raise SproutError("[engine] model: no model is named; give a folder, a name on the hub, or nano, with --model")
     if options["model"] == "nano":
         options["model"] = str(NANO)
-    kind = getattr(importlib.import_module(f"pipeline.engines.{name}"), ENGINES[name])
-    engine: Engine = kind(**_checked(kind, options))
+    engine: Engine = kind(**options)
     return engine
 
 
-def _checked(kind: Callable[..., Engine], options: dict[str, Any]) -> dict[str, Any]:
-    """The options of an engine, in the types its constructor declares."""
-    known = inspect.signature(kind, eval_str=True).parameters.values()
-    fields: dict[str, Any] = {
-        one.name: (one.annotation, Field(... if one.default is one.empty else one.default, **LIMITS.get(one.name, {})))
-        for one in known if one.kind is not one.VAR_KEYWORD
-    }  # fmt: skip
-    free = len(fields) < len(known)
-    model = create_model("Options", __config__=ConfigDict(extra="allow" if free else "forbid"), **fields)
+def engine_options(settings: RunSettings) -> tuple[Callable[..., Engine], dict[str, Any]]:
+    """The class of the engine the settings name, and all its options, in the types its constructor declares."""
+    given = {"name": "vllm", "model": ""} | settings.engine
+    if (name := given.pop("name")) not in [*ENGINES]:
+        raise SproutError(f"[engine] name: {unknown('engine', name, ENGINES)}")
+    kind = engine_class(name)
+    model = options_of(kind)
     try:
-        return dict(model(**options))
+        return kind, dict(model(**given))
     except ValidationError as error:
         raise SproutError(f"[engine] {explain(error, model, 'setting')}") from None
+
+
+def engine_class(name: str) -> Callable[..., Engine]:
+    kind: Callable[..., Engine] = getattr(importlib.import_module(f"pipeline.engines.{name}"), ENGINES[name])
+    return kind
+
+
+def options_of(kind: Callable[..., Engine], **more: Any) -> type[BaseModel]:
+    """The options of an engine as a model, and `more` fields; one that hands options on takes any."""
+    known = inspect.signature(kind, eval_str=True).parameters.values()
+    fields: dict[str, Any] = {
+        one.name: (one.annotation, Field(... if one.default is one.empty else one.default, **OPTIONS.get(one.name, {})))
+        for one in known if one.kind is not one.VAR_KEYWORD
+    }  # fmt: skip
+    config = ConfigDict(extra="allow" if len(fields) < len(known) else "forbid")
+    return create_model("Options", __config__=config, **more, **fields)

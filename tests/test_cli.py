@@ -58,7 +58,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["run", "nowhere.toml"], "nowhere.toml: cannot be read (No such file or directory); give a TOML file or one of: quickstart"),
+        (["run", "nowhere.toml"], "nowhere.toml: cannot be read (No such file or directory); give a TOML file or one of: default, paper, quickstart"),
         (["run", "quickstart", "--seeds", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["run", "quickstart", "--engine", "llama"], "[engine] name: there is no engine 'llama'; there are vllm, server, transformers"),
         (["run", "--engine", "transformers"], "[engine] model: no model is named"),

@@ -1,11 +1,33 @@
-"""The rows of a dataset: the thirteen encodings of the paper, no duplicates, always the same."""
+"""The rows of a dataset: the thirteen encodings of the paper, no duplicates, always the same, and no more than needed."""
 
+import json
 import random
+import tracemalloc
+import weakref
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from pipeline.export import ENCODINGS, WITH_INPUT, WITHOUT_INPUT, add_noise, clean, encode, question, rows, zero_shot
+from pipeline.engines.scripted import Scripted
+from pipeline.export import (
+    ENCODINGS,
+    WITH_INPUT,
+    WITHOUT_INPUT,
+    Row,
+    Rows,
+    add_noise,
+    clean,
+    encode,
+    held_back,
+    question,
+    rows,
+    zero_shot,
+)
+from pipeline.formats import FORMATS
+from pipeline.stage import Run
+from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 
 # Self-Instruct's encodings, written out for the instruction I, the input X and the output Y.
@@ -130,3 +152,131 @@ def test_lone_surrogates_are_replaced_and_pairs_joined():
     assert clean("a\ud800b") == "a\ufffdb"
     assert clean("\ud83d\ude00 é") == "😀 é"
     assert rows([task(1, ("", "b\udfff")).update(instruction="\ud800")])[0].output == "b\ufffd"
+
+
+def test_rows_of_tasks_that_have_none_or_lose_them_are_those_of_the_others():
+    tasks = [
+        task(0), task(1, ("a", "b")), task(2), task(3), task(4, ("c", "d"), ("e", "f")),
+        task(5, ("a", "b"), instruction="Do 1."), task(6),
+    ]  # fmt: skip
+    seeds = [task(7), task(8, ("g", "h"))]
+    found = Rows(tasks, seeds)
+
+    assert len(found) == 4
+    assert {(which, one.id, row.id) for which, one, row in found.items()} == {
+        (1, "task_1", "task_1:0"), (4, "task_4", "task_4:0"), (4, "task_4", "task_4:1"), (8, "task_8", "task_8:0"),
+    }  # fmt: skip
+    assert [which for which in range(9) if found.used[which]] == [1, 4, 8]
+    assert list(found) == list(found) == rows([*tasks, *seeds])
+    assert not list(Rows([]))
+
+
+def test_rows_come_in_the_order_of_a_shuffled_list():
+    """As in every dataset that was exported before rows were read one at a time."""
+    tasks = [task(number, ("a", "b"), ("", "c")) for number in range(50)]
+    ids = [f"task_{number}:{part}" for number in range(50) for part in range(2)]
+    random.Random("7:shuffle").shuffle(ids)
+
+    assert [row.id for row in rows(tasks, random_seed=7)] == ids
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"instruction": "Other."},
+        {"name": "x"},
+        {"is_classification": True},
+        {"id": "other"},
+        {"instances": (Instance(input="a", output="B"),)},
+        {"instances": ()},
+    ],
+)
+def test_other_rows_have_another_fingerprint(change):
+    tasks = [task(0, ("x", "y")), task(1, ("a", "b"))]
+
+    assert Rows(tasks).fingerprint == Rows(list(tasks)).fingerprint
+    assert Rows([tasks[0], tasks[1].update(**change)]).fingerprint != Rows(tasks).fingerprint
+    assert Rows(tasks, random_seed=1).fingerprint != Rows(tasks).fingerprint
+    assert Rows(tasks[:1], tasks[1:]).fingerprint != Rows(tasks).fingerprint
+
+
+def test_about_the_share_is_held_back_by_the_id_alone():
+    ids = [f"task_{number:x}" for number in range(5000)]
+    held = {id for id in ids if held_back(id, 0.1, 0)}
+
+    assert 400 < len(held) < 600
+    assert held == {id for id in reversed(ids) if held_back(id, 0.1, 0)}
+    assert held < {id for id in ids if held_back(id, 0.2, 0)}  # a larger share adds to a smaller one
+    assert held != {id for id in ids if held_back(id, 0.1, 1)}
+    assert not any(held_back(id, 0, 0) for id in ids)
+
+
+class Alive:
+    """How many of the objects it is shown are there at once."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    def count(self, thing: object) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        weakref.finalize(thing, self.gone)
+
+    def gone(self) -> None:
+        self.now -= 1
+
+
+class Lazy(Sequence[Task]):
+    """Tasks that are made when they are looked at, as those of a file are."""
+
+    def __init__(self, count: int, alive: Alive | None = None) -> None:
+        self.num_tasks, self.alive = count, alive
+
+    def __len__(self) -> int:
+        return self.num_tasks
+
+    def __getitem__(self, which: int) -> Task:
+        if which >= self.num_tasks:
+            raise IndexError
+        made = task(which, (f"in {which}", f"out {which}"), ("", f"more {which}")).update(is_classification=True)
+        if self.alive:
+            self.alive.count(made)
+        return made
+
+
+@pytest.mark.parametrize(
+    ("names", "most"),
+    [([name for name in FORMATS if name != "seeds"], 3), (["seeds"], 3 * 50 + 1)],
+    ids=["rows", "seeds"],
+)
+def test_an_export_holds_no_more_tasks_and_rows_the_more_there_are(tmp_path: Path, monkeypatch, names, most):
+    tasks, rows = Alive(), Alive()
+    made = Rows._row
+
+    def watched(self: Rows, *of: object) -> Row:
+        row = made(self, *of)
+        rows.count(row)
+        return row
+
+    monkeypatch.setattr("pipeline.formats.BATCH", 50)
+    monkeypatch.setattr(Rows, "_row", watched)
+    run = Run(seeds=[], engine=Scripted(lambda request: ""), folder=tmp_path)
+    Export(formats=names, validation_share=0.3).make(Lazy(400, tasks), run)
+
+    assert 1 <= tasks.most <= most  # a task that is a seed is written itself, in batches too
+    assert rows.most <= 3 * 50 + 2  # one of each split that waits, and one that is being written
+    assert json.loads((tmp_path / "dataset" / "dataset.json").read_text("utf-8"))["instances"] == 800
+
+
+def test_of_a_row_less_than_60_bytes_are_held():
+    def most(count: int) -> int:
+        tracemalloc.start()
+        for _ in Rows(Lazy(count)):
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    few, many = 200, 3000
+    most(few)
+    assert (most(many) - most(few)) / (2 * (many - few)) < 60

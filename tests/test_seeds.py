@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from pipeline import SproutError, read_seeds
+from pipeline import Instance, SproutError, Task, read_seeds
 from pipeline.filters import INSTRUCTION_FILTERS, first_reason
 from pipeline.novelty.rouge import RougeIndex
+from pipeline.seeds import looks_like_classification, write_seeds
 from pipeline.stages.filter import Filter
 
 GOOD = {"id": "a", "instruction": "Say it twice.", "is_classification": False, "instances": [{"output": "it it"}]}
@@ -112,3 +113,44 @@ def test_closeness_of_seeds_is_that_of_rouge_score():
     score = RougeScorer(["rougeL"]).score(a, b)["rougeL"].fmeasure
 
     assert RougeIndex([a]).closest(b).score == score
+
+
+def test_what_looks_like_classification_is_what_is_marked_so():
+    seeds = [*read_seeds("general"), *read_seeds("nano")]
+    found = [task for task in seeds if looks_like_classification(task)]
+
+    assert all(task.is_classification for task in found)
+    assert len(found) >= 63  # of 64
+
+
+@pytest.mark.parametrize(
+    ("instruction", "outputs", "is_classification"),
+    [
+        ("Does the sentence contain an insult?", ["Yes."], True),
+        ("Does the sentence contain an insult?", ["Yes, it calls him a fool."], False),
+        ("Is the review positive, negative or mixed?", ["mixed"], True),
+        ("Choose between safe and risky.", ["safe", "risky"], True),
+        ("Repeat the word cat.", ["cat"], False),
+        ("Classify the animal.", ["reptile"], True),
+        ("Classify the animal and say why.", ["It is a reptile since it has scales."], False),
+        ("What is the mood?", ["happy", "sad", "happy", "sad"], True),
+        ("What is the mood?", ["happy", "sad", "happy"], False),
+        ("Name the capital.", ["Paris", "Rome", "Oslo", "Bern"], False),
+        ("Is it so? Yes or no?", [], False),
+        ("Is it so? Yes or no?", ["..."], False),
+    ],
+)
+def test_a_classification_is_told_by_short_outputs_and_one_more_sign(instruction, outputs, is_classification):
+    task = Task(id="a", instruction=instruction, instances=tuple(Instance(output=output) for output in outputs))
+
+    assert looks_like_classification(task) is is_classification
+
+
+def test_seeds_are_written_in_our_own_format_and_never_over_a_file(tmp_path):
+    seeds = read_seeds("nano")
+    write_seeds(seeds, tmp_path / "seeds.jsonl")
+
+    assert read_seeds(tmp_path / "seeds.jsonl") == seeds
+    with pytest.raises(SproutError, match=r"seeds\.jsonl: cannot be written \(File exists\); choose another file"):
+        write_seeds(seeds[:1], tmp_path / "seeds.jsonl")
+    assert read_seeds(tmp_path / "seeds.jsonl") == seeds

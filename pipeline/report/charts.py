@@ -3,11 +3,12 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from pipeline.report.curves import size_curve, sizes, training
 from pipeline.report.plots import ACCENT, INK, KEPT, MUTED, PAPER, REJECTED, Chart, hover, legend_above, plot
 from pipeline.report.record import Record
 from pipeline.report.sun import sun
@@ -33,6 +34,8 @@ def draw(record: Record, places: Sequence[Sequence[float]] = ()) -> dict[str, st
         charts["sun"] = sun(record.kept.verbs)
     if record.training:
         charts["training"] = training(record.training)
+    if len(sizes(record.gain)) > 1:
+        charts["gain"] = size_curve(record.gain)
     return {name: as_json(name, chart) for name, chart in charts.items()}
 
 
@@ -142,32 +145,6 @@ def words(part: str, counts: Counter[int]) -> Chart:
     hover(chart, [("words", "@range"), (f"{part}s", "@count{0,0}")], bars, "mouse")
     chart.y_range.start = 0
     return chart
-
-
-def training(runs: Mapping[str, Mapping[str, Any]]) -> Chart:
-    chart = plot("steps", "loss")
-    for name, (label, color) in {"model_seeds": ("seeds alone", MUTED), "model": ("dataset", ACCENT)}.items():
-        points = [point for point in runs.get(name, {}).get("loss", []) if point[1] is not None]
-        if not points:
-            continue
-        steps, losses = (np.array(column, dtype=float) for column in zip(*points, strict=True))
-        smooth = _smoothed(losses, max(1, len(losses) // 40))
-        rows = np.unique(np.linspace(0, len(steps) - 1, min(1000, len(steps))).astype(int))
-        data = {"x": steps[rows].tolist(), "loss": losses[rows].tolist(), "smooth": smooth[rows].round(4).tolist()}
-        chart.line("x", "loss", source=data, color=color, line_width=1, line_alpha=0.3)
-        line = chart.line("x", "smooth", source=data, color=color, line_width=2.5, legend_label=label)
-        hover(chart, [("tuned on", label), ("step", "@x{0,0}"), ("loss", "@smooth{0.000}")], line, "vline")
-    chart.y_range.start = 0
-    legend_above(chart)
-    return chart
-
-
-def _smoothed(values: "np.ndarray[Any, Any]", reach: int) -> "np.ndarray[Any, Any]":
-    """The mean over `reach` values to each side, over fewer at the ends."""
-    sums = np.concatenate([[0], np.cumsum(values)])
-    first, last = np.arange(len(values)) - reach, np.arange(len(values)) + reach + 1
-    first, last = np.maximum(first, 0), np.minimum(last, len(values))
-    return np.asarray((sums[last] - sums[first]) / (last - first))
 
 
 def dataset_map(places: Sequence[Sequence[float]]) -> Chart:

@@ -9,6 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline.budget import Prices
+from pipeline.confidence import written
+from pipeline.metrics import METRICS
 from pipeline.report import charts, plots, tasks
 from pipeline.report.record import Record
 from pipeline.store import mend
@@ -38,7 +41,9 @@ def render(record: Record) -> str:
             colors=for_script(json.dumps({"dark": plots.DARK})),
             packed=packed, shown=len(columns["id"]), clusters=columns["clusters"], source=columns["source"],
             figures=figures(record), funnel=funnel(record), verbs=verbs(record), labels=labels(record),
-            usage=usage(record), evaluation=evaluation(record), recent=charts.recent(record),
+            usage=usage(record), evaluation=evaluation(record), differences=differences(record),
+            benchmarks=benchmarks(record), gain=gain(record), priced=record.prices != Prices(),
+            validated=any(one.get("validation_loss") for one in record.training.values()), recent=charts.recent(record),
             stop_below=charts.STOP_BELOW, method=record.method,
         )
     )  # fmt: skip
@@ -92,6 +97,8 @@ def figures(record: Record) -> list[tuple[str, str]]:
         found.append((number(kept.instances), "instances"))
     if tokens := sum(used.prompt_tokens + used.completion_tokens for used in record.usage.values()):
         found.append((short(tokens), "tokens paid for"))
+    if record.prices != Prices():
+        found.append((f"{sum(row['cost'] for row in usage(record)):,.2f}", "cost, at the prices of the run"))
     models = list(record.evaluation.values())
     if len(models) > 1 and all("rouge_l" in model for model in models):
         gain = models[-1]["rouge_l"] - models[0]["rouge_l"]
@@ -154,7 +161,8 @@ def usage(record: Record) -> list[dict[str, Any]]:
         seconds = used.last - used.first
         speed = f"{used.completion_tokens / seconds:,.0f}" if seconds >= 1 else "–"
         time = f"{seconds:,.0f} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
-        found.append(used._asdict() | {"stage": stage, "speed": speed, "time": time})
+        cost = record.prices.cost(used.prompt_tokens, used.completion_tokens)
+        found.append(used._asdict() | {"stage": stage, "speed": speed, "time": time, "cost": cost})
     return found
 
 
@@ -179,3 +187,48 @@ def evaluation(record: Record) -> dict[str, Any]:
     ]
     rows.sort(key=lambda one: (one["rouge_l"][0] - one["rouge_l"][-1], one["name"]))
     return {"models": list(models), "all": row("all", every), "rows": rows, "most": _MOST_CATEGORIES}
+
+
+def differences(record: Record) -> list[tuple[str, list[str]]]:
+    """Every two models of the evaluation, and how far they are apart by each metric, with intervals."""
+    return [
+        (f"{name} against {other}", [f"{written(figures[metric])} {figures[metric]['verdict']}" for metric in METRICS])
+        for name, model in record.evaluation.items() if isinstance(model, dict)
+        for other, figures in model.get("against", {}).items()
+    ]  # fmt: skip
+
+
+def benchmarks(record: Record) -> dict[str, Any]:
+    """What the lm-evaluation-harness says, by task and metric: a cell for each model, with the standard error."""
+    models = {
+        name: model["lm_eval"]["tasks"]
+        for name, model in record.evaluation.items() if isinstance(model, dict) and "lm_eval" in model
+    }  # fmt: skip
+    keys = dict.fromkeys(
+        (task, key)
+        for tasks in models.values() for task, figures in tasks.items() for key, value in figures.items()
+        if isinstance(value, int | float) and "_stderr" not in key
+    )  # fmt: skip
+
+    def cell(figures: dict[str, Any], key: str) -> str:
+        error = figures.get("_stderr,".join(key.split(",", 1)))
+        value = figures.get(key, "–")
+        shown = f"{value:.3f}" if isinstance(value, float) else f"{value}"
+        return f"{shown} ± {error:.3f}" if isinstance(error, float) else shown
+
+    rows = [
+        (f"{task}, {key.removesuffix(',none')}", [cell(tasks.get(task, {}), key) for tasks in models.values()])
+        for task, key in keys
+    ]
+    return {"models": list(models), "rows": rows} if rows else {}
+
+
+def gain(record: Record) -> list[tuple[str, list[str]]]:
+    """What was tuned on, and: rows, each metric with its interval, how the dataset compares with it by ROUGE-L."""
+    found = []
+    for row in record.gain:
+        counts = ", ".join(f"{count:,}" for count in dict.fromkeys(row.get("rows") or []))
+        compared = row.get("dataset", {}).get("rouge_l")
+        verdict = f"{written(compared)} {compared['verdict']}" if compared else ""
+        found.append((row["tuned_on"], [counts, *(written(row[metric], sign=False) for metric in METRICS), verdict]))
+    return found

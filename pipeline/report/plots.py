@@ -22,6 +22,7 @@ FONT = "system-ui, -apple-system, Segoe UI, sans-serif"
 
 
 def plot(x_title: str, y_title: str, height: int = 260) -> Chart:
+    from bokeh.models import NumeralTickFormatter
     from bokeh.plotting import figure
 
     chart: Chart = figure(height=height, sizing_mode="stretch_width", tools="", toolbar_location=None)
@@ -37,7 +38,7 @@ def plot(x_title: str, y_title: str, height: int = 260) -> Chart:
         axis.axis_label_text_font = axis.major_label_text_font = FONT
         axis.axis_label_text_font_size = axis.major_label_text_font_size = "13px"
         axis.axis_label_text_font_style = "normal"
-        axis.formatter.use_scientific = False
+        axis.formatter = NumeralTickFormatter(format="0,0.[00]")
     chart.xgrid.grid_line_color = None
     chart.ygrid.grid_line_color = LINE
     chart.xaxis.ticker.desired_num_ticks = chart.yaxis.ticker.desired_num_ticks = 5

@@ -1,24 +1,26 @@
 """What the files of a run say, read as a stream: figures over all tasks, and as many whole tasks as a page can hold."""
 
 import hashlib
-import json
 import math
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.budget import Prices, read_prices
+from pipeline.gain import FILE as GAIN
 from pipeline.journal import FILE as JOURNAL
 from pipeline.journal import Journal, Usage
 from pipeline.novelty import Nearest
 from pipeline.novelty.rouge import RougeIndex
+from pipeline.products import read_record
 from pipeline.report.words import HEURISTIC, Finder, finder, guess
 from pipeline.runs import read_settings
 from pipeline.stats import stage_files
 from pipeline.store import mend
-from pipeline.task import Task, read_tasks
+from pipeline.task import Task, read_task
 
 MAX_TASKS = 20_000  # of a larger run, the page holds a sample of about as many
 MAX_COMPARED = 2_000  # tasks whose closest text is searched for
@@ -70,6 +72,8 @@ class Record:
     usage: dict[str, Usage] = field(default_factory=dict)
     training: dict[str, dict[str, Any]] = field(default_factory=dict)
     evaluation: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gain: list[dict[str, Any]] = field(default_factory=list)  # its rows: a model each, with intervals
+    prices: Prices = field(default_factory=Prices)
 
     @property
     def sampled(self) -> bool:
@@ -103,7 +107,7 @@ def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASK
     # The last file first: a task belongs to the last stage that decided it.
     for stage, path in reversed(files.items()):
         counts: Counter[str] = Counter()
-        for task in read_tasks(path):
+        for task in read_whole(path):
             counts[task.rejected or "kept"] += 1
             if task.id not in seen:
                 seen.add(task.id)
@@ -118,6 +122,14 @@ def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASK
         _read_instructions(record, files["instructions"], lines["instructions"])
     _read_products(record)
     return record
+
+
+def read_whole(path: Path) -> Iterator[Task]:
+    """The tasks of a file, one at a time; a line that is being written is not one yet."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.endswith(b"\n") and not line.isspace():
+                yield read_task(line, f"{path}:{number}")
 
 
 def chosen(id: str, share: float) -> bool:
@@ -154,7 +166,7 @@ def _read_instructions(record: Record, path: Path, lines: int) -> None:
     pool = RougeIndex(seed.instruction for seed in record.seeds)
     seeds = RougeIndex(seed.instruction for seed in record.seeds)
     share = min(share, 2e7 / max(1, lines) ** 1.5) if lines > 50_000 else share  # a search looks at the whole pool
-    for task in read_tasks(path):
+    for task in read_whole(path):
         number = task.meta.get("request")
         if isinstance(number, int) and 0 <= number < 10_000_000:
             record.decided.extend([0] * (number + 1 - len(record.decided)))
@@ -177,17 +189,11 @@ def _read_products(record: Record) -> None:
         with Journal(folder / JOURNAL) as journal:
             record.usage = journal.usage()
     for name in ("model", "model_seeds"):
-        if found := _read_json(folder / name / "train.json"):
+        if found := read_record(folder / name / "train.json"):
             record.training[name] = found
-    record.evaluation = _read_json(folder / "evaluation.json")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    record.evaluation = read_record(folder / "evaluation.json")
+    record.gain = [row for row in read_record(folder / GAIN).get("rows", []) if "rouge_l" in row]
+    record.prices = read_prices(folder)
 
 
 def _count_lines(path: Path) -> int:

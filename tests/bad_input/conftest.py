@@ -34,7 +34,7 @@ def sprout(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
     def call(*args: str) -> Said:
         capsys.readouterr()
         try:
-            main([*args, "--quiet"] if args and args[0] not in ("stats", "why") else args)
+            main([*args, "--quiet"] if args and args[0] not in ("stats", "why", "seeds") else args)
             code = 0
         except SystemExit as end:
             code = int(end.code or 0)
@@ -74,6 +74,7 @@ def begun(sprout: Sprout, seeds: list[Task]) -> tuple[str, ...]:
     run([Instructions(num_tasks=5, window=4), Classify(), Instances(), Filter()], seeds, engine, "old")
     return (
         "run", "--seeds", "seeds.jsonl", *NANO_HERE, "--out", "old",
+        "--set", "export.licence=mit", "--set", "export.seeds_licence=mit",
         "--set", "instructions.num_tasks=5", "--set", "instructions.window=4",
     )  # fmt: skip
 

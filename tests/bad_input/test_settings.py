@@ -45,8 +45,8 @@ def test_a_bad_settings_file_gets_one_sentence(sprout: Sprout, content, said):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("none.toml", "none.toml: cannot be read (No such file or directory); give a TOML file or one of: quickstart"),
-        ("/", "/: cannot be read (Is a directory); give a TOML file or one of: quickstart"),
+        ("none.toml", "none.toml: cannot be read (No such file or directory); give a TOML file or one of: default, paper, quickstart"),
+        ("/", "/: cannot be read (Is a directory); give a TOML file or one of: default, paper, quickstart"),
     ],
 )
 def test_a_path_that_is_no_settings_file_is_named(sprout: Sprout, name, said):
@@ -81,7 +81,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
         ("instructions.sampling=3", "[instructions] sampling: input should be a table (found 3)"),
         ("instructions.sampling.temprature=1", "[instructions] sampling: there is no setting 'temprature'; did you mean temperature?"),
         ("classify.sampling.top_p=2", "[classify] sampling.top_p: input should be less than or equal to 1 (found 2)"),
-        ("export.formats=[\"csv\"]", "[export] formats.0: input should be 'prompt_completion', 'messages' or 'alpaca' (found 'csv')"),
+        ("export.formats=[\"csv\"]", "[export] formats.0: input should be 'prompt_completion', 'messages', 'alpaca', 'sharegpt', 'openai', 'seeds' or 'datasets' (found 'csv')"),
         ("export.formats=[]", "[export] formats: tuple should have at least 1 item"),
         ("dedup.encoder=nowhere", "nowhere: is no folder here"),
         ("train.method=qlora", "[train] method: input should be 'full' or 'lora' (found 'qlora')"),

@@ -18,6 +18,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.report import write_report
 from pipeline.stages import Classify, Filter, Instances, Instructions
 from pipeline.store import to_line
+from tests.report.test_curves import products
 
 pytest.importorskip("bokeh", reason="needs the extra `report`")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright, to drive Chromium")
@@ -65,13 +66,18 @@ class Seen:
         dialog.dismiss()
 
     def open(self, path: Path) -> float:
-        """Open a report; return how many seconds it takes until it can be read and used."""
-        start = time.monotonic()
+        """Open a report; return how many seconds the page works until all is drawn and can be used.
+
+        They are those of its thread: what else the machine is busy with does not count.
+        """
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
         self.page.goto(path.as_uri(), wait_until="load")
         self.page.wait_for_selector("#list > li")
-        seconds = time.monotonic() - start
         self.page.wait_for_selector("html[data-ready]")
-        return seconds
+        figures = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+        session.detach()
+        return float(figures["TaskDuration"])
 
     def count(self) -> int:
         return int(self.page.inner_text("#count").split(" of ")[0].replace(",", ""))
@@ -136,7 +142,9 @@ def written(folder: Path, number: int, planted: str = "") -> Path:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(written(tmp_path_factory.mktemp("report") / "run", 600))
+    folder = written(tmp_path_factory.mktemp("report") / "run", 600)
+    products(folder)
+    return write_report(folder)
 
 
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
@@ -146,11 +154,11 @@ def test_all_charts_are_drawn_at_each_width_in_each_scheme(
     seen = screen(width, scheme)
     seen.open(report)
     charts = [chart for chart in seen.page.query_selector_all(".chart") if chart.is_visible()]
-    assert len(charts) == 7 + (width > 719)
+    assert len(charts) == 9 + (width > 719)
     for chart in charts:
         chart.scroll_into_view_if_needed()
         assert chart.evaluate(MARKED), chart.get_attribute("id")
-    for section in ("#funnel", "#verbs", "#classes"):
+    for section in ("#funnel", "#verbs", "#classes", "#evaluation"):
         marks = seen.page.query_selector_all(f"{section} .mark")
         assert marks
         assert all(mark.bounding_box()["width"] > 0 for mark in marks)
@@ -266,7 +274,7 @@ def test_ten_thousand_tasks_open_in_two_seconds_in_less_than_five_megabytes(
     path = write_report(written(tmp_path / "run", 10_000))
     assert path.stat().st_size < 5_000_000
     seen = screen(390)
-    assert min(seen.open(path) for _ in range(5)) < 2
+    assert 0 < seen.open(path) < 2
     assert seen.count() == 10_000
     start = time.monotonic()
     seen.page.fill("#query", "bamend cepard")
@@ -282,7 +290,7 @@ def test_the_report_of_a_run_opens_in_two_seconds(
     run([Instructions(num_tasks=200), Classify(), Instances(), Filter()], seeds, model, tmp_path / "run")
     seen = screen(1440)
     path = write_report(tmp_path / "run", seeds)
-    assert min(seen.open(path) for _ in range(5)) < 2
+    assert 0 < seen.open(path) < 2
     assert seen.page.query_selector("#usage table")
     assert "12 seeds" in seen.page.inner_text("#tree") or "seeds before it" in seen.page.inner_text("#tree")
     assert seen.trouble == []

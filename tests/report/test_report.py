@@ -288,3 +288,11 @@ def test_scores_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
     record = read_run(write_tasks(tmp_path / "1_instructions.jsonl", tasks))
     record.kept_rouge["b"] = Nearest(0.0, None)
     assert as_columns(record, record.lives)["scores"] == {"rouge_l": [0.25]}
+
+
+def test_a_task_that_is_being_written_is_not_there_yet(tmp_path: Path) -> None:
+    tasks = [Task(id=f"t{n}", instruction=f"Name {n} rivers", meta={"request": n}) for n in range(9)]
+    write_tasks(tmp_path / "1_instructions.jsonl", tasks)
+    with (tmp_path / "1_instructions.jsonl").open("a") as file:
+        file.write('{"id":"t9","instruct')
+    assert read_run(tmp_path).candidates == 9

@@ -1,6 +1,7 @@
-"""A dataset folder: whole or not there, and read by the libraries it is made for."""
+"""A dataset folder: whole or not there, split by task, and read by `datasets`."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,28 @@ TASKS = [
 ]
 
 
+MANY = [
+    Task(
+        id=f"task_{n}",
+        instruction=f"Do {n}.",
+        is_classification=n % 2 == 0,
+        instances=tuple(Instance(input=f"x {part}", output=f"y {n} {part}") for part in range(3)),
+    )
+    for n in range(100)
+]
+
+
 def export(folder: Path, tasks: list[Task] = TASKS, **settings: object) -> Path:
-    Export.model_validate(settings).make(tasks, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
+    stage = Export.model_validate({"validation_share": 0} | settings)
+    stage.make(tasks, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
     return folder / "dataset"
 
 
-def load(folder: Path, *what: str, **more: str) -> list[dict]:
+def load(folder: Path, *what: str, split: str = "train", **more: str) -> list[dict]:
     import datasets
 
     datasets.disable_progress_bars()
-    return list(datasets.load_dataset(*what, split="train", cache_dir=str(folder / "cache"), **more))
+    return list(datasets.load_dataset(*what, split=split, cache_dir=str(folder / "cache"), **more))
 
 
 @pytest.mark.parametrize("name", ["prompt_completion", "messages", "alpaca"])
@@ -62,27 +75,20 @@ def test_the_formats_hold_the_instances_of_the_tasks_and_the_seeds(tmp_path):
     ]
 
 
-def test_the_formats_are_what_trl_takes_them_for(tmp_path):
-    from trl import is_conversational
-
-    dataset = export(tmp_path)
-
-    assert not is_conversational(load(tmp_path, str(dataset), "prompt_completion")[0])
-    assert is_conversational(load(tmp_path, str(dataset), "messages")[0])
-
-
-@pytest.mark.parametrize("name", ["prompt_completion", "messages"])
-def test_trl_trains_on_an_exported_file_as_it_is(tmp_path, chat_model, name):
+@pytest.mark.parametrize("name", ["prompt_completion", "messages", "openai"])
+def test_trl_trains_on_a_format_as_it_is_and_evaluates_on_its_validation_split(tmp_path, chat_model, name):
     import datasets
     from trl import SFTConfig, SFTTrainer
 
     datasets.disable_progress_bars()
-    file = str(export(tmp_path) / f"{name}.jsonl")
-    rows = datasets.load_dataset("json", data_files=file, split="train", cache_dir=str(tmp_path / "cache"))
+    dataset = str(export(tmp_path, MANY, formats=(name,), validation_share=0.3))
+    found = datasets.load_dataset(dataset, name, cache_dir=str(tmp_path / "cache"))
     quiet = {"report_to": "none", "disable_tqdm": True, "dataloader_pin_memory": False}
-    settings = SFTConfig(str(tmp_path / "out"), bf16=False, max_steps=1, **quiet)
+    settings = SFTConfig(str(tmp_path / "out"), bf16=False, max_steps=1, per_device_eval_batch_size=64, **quiet)
+    trainer = SFTTrainer(chat_model, settings, train_dataset=found["train"], eval_dataset=found["validation"])
 
-    assert SFTTrainer(chat_model, settings, train_dataset=rows).train().global_step == 1
+    assert trainer.train().global_step == 1
+    assert trainer.evaluate()["eval_loss"] > 0
 
 
 def test_text_is_written_as_it_is(tmp_path):
@@ -143,3 +149,61 @@ def test_nothing_to_export_is_said(tmp_path):
     with pytest.raises(SproutError, match="none of the 1 kept tasks has an instance"):
         export(tmp_path, [TASKS[2]], include_seeds=False)
     assert not (tmp_path / "dataset").exists()
+
+
+def test_whole_tasks_are_held_back_and_no_seed_task_is(tmp_path):
+    dataset = export(tmp_path, MANY, validation_share=0.3)
+    splits = {split: load(tmp_path, str(dataset), "alpaca", split=split) for split in ("train", "validation")}
+    tasks = {split: {row["id"].split(":")[0] for row in rows} for split, rows in splits.items()}
+
+    assert not tasks["train"] & tasks["validation"]
+    assert tasks["train"] | tasks["validation"] == {"seed_1", *(task.id for task in MANY)}
+    assert len(splits["train"]) + len(splits["validation"]) == 301
+    assert 15 < len(tasks["validation"]) < 45
+    assert "seed_1" in tasks["train"]
+    assert json.loads((dataset / "dataset.json").read_text("utf-8"))["splits"] == {
+        split: {"tasks": len(tasks[split]), "instances": len(splits[split])} for split in splits
+    }
+
+
+def test_training_rows_are_in_the_same_order_whatever_is_held_back(tmp_path):
+    def ids(share: float) -> list[str]:
+        lines = (export(tmp_path / str(share), MANY, validation_share=share) / "alpaca.jsonl").read_text("utf-8")
+        return [json.loads(line)["id"] for line in lines.splitlines()]
+
+    trained = ids(0.3)
+    assert trained == [id for id in ids(0) if id in set(trained)]
+
+
+def test_no_validation_file_is_there_without_a_task_for_it(tmp_path):
+    assert {path.stem for path in export(tmp_path, MANY[:1], validation_share=1e-9).iterdir()} == {
+        "README", "dataset", "alpaca", "messages", "prompt_completion",
+    }  # fmt: skip
+
+
+def test_something_is_left_to_train_on(tmp_path):
+    with pytest.raises(SproutError, match=r"validation_share 0\.999 holds back all of the 100 tasks.*; lower it"):
+        export(tmp_path, MANY, validation_share=0.999, include_seeds=False)
+    assert not (tmp_path / "dataset").exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"formats": ("alpaca", "openai")}, {"licence": "mit"}, {"validation_share": 0.5}, {"encoding": "plain"}]
+)
+def test_a_setting_that_changes_the_folder_makes_it_anew(tmp_path, change):
+    (export(tmp_path, MANY) / "mine.txt").write_text("a note")
+
+    assert not (export(tmp_path, MANY, **change) / "mine.txt").exists()
+
+
+def test_licences_are_asked_for_by_the_names_of_their_settings_once(tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
+    export(tmp_path)
+    export(tmp_path)
+    assert [record.message for record in caplog.records] == [
+        "export: the card says that no licence is stated; set export.licence, export.teacher_licence, "
+        "export.seeds_licence to state it"
+    ]
+    caplog.clear()
+    export(tmp_path, licence="mit", teacher_licence="llama3.1", seeds_licence="cc0-1.0")
+    assert not caplog.records

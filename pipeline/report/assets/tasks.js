@@ -2,7 +2,8 @@
 // The tasks of the run, as columns, unpacked once; what else the scripts of the page share.
 const report = {
   tasks: (async () => {
-    const bytes = Uint8Array.from(atob(document.getElementById("packed").textContent), (char) => char.charCodeAt(0));
+    const text = atob(document.getElementById("packed").textContent), bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // Uint8Array.from takes twenty times as long
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return JSON.parse(await new Response(stream).text());
   })(),
