@@ -6,17 +6,21 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipeline.cli_evaluate import add_options
+
 COMMANDS = {
     "run": "all stages, in order; the same command again goes on where it stopped",
     "instructions": "write new instructions from the seeds and what was kept so far",
     "classify": "say which tasks are classification",
     "instances": "write inputs and outputs",
     "filter": "reject instances that are unfit to train on",
+    "verify": "leave out short outputs that the model does not give again",
     "dedup": "reject tasks that mean nearly the same, and choose the most diverse",
     "decontaminate": "reject tasks that overlap with held-out ones",
     "export": "write the dataset",
     "train": "tune the model on the dataset",
     "evaluate": "score models on held-out tasks",
+    "judge": "compare what two models answered, by the verdict of a third",
     "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it",
     "plan": "probe the model with 20 requests and say what the run will take",
     "stats": "how many tasks each stage kept, and why it rejected the rest",
@@ -67,6 +71,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
         if name == "run":
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
+        add_options(command, name)
         if name == "export":
             command.add_argument("--format", help="formats with commas between them, such as alpaca,sharegpt,openai")
             command.add_argument("--push-to-hub", metavar="NAME", help="upload the dataset to this repository, private")
@@ -120,7 +125,7 @@ LOOKS = {  # commands that look at files and change nothing
 
 
 def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
-    command.add_argument("settings", nargs="?", help="TOML file, or the name of one that ships: default, paper, quickstart")
+    command.add_argument("settings", nargs="?", help="TOML file, or one that ships: default, paper, quickstart")
     command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano")
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
     command.add_argument("--engine", help="vllm (default), server, transformers")

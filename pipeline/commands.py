@@ -87,11 +87,12 @@ def work(args: argparse.Namespace) -> str:
     from pipeline import settings as toml
     from pipeline.budget import Budget, write_prices
     from pipeline.gain import gain
+    from pipeline.models import NoModel
     from pipeline.progress import shown_progress
     from pipeline.redecide import redecide
     from pipeline.runs import file_names, run, run_alone
     from pipeline.seeds import read_seeds
-    from pipeline.stage import Run
+    from pipeline.stage import Product, Run
 
     found = settings_of(args)
     folder = Path(found.out)
@@ -111,9 +112,12 @@ def work(args: argparse.Namespace) -> str:
                 gain(stages, tasks, Run(seeds, engine, folder, open_engine, budget), args.random_seeds)
         else:
             stage = toml.build_stage(args.command, found)
-            context = Run(seeds, open_engine(), folder, open_engine, budget)
+            alone = isinstance(stage, Product) and not stage.of_tasks
+            engine = NoModel() if alone and not found.engine.get("model") else open_engine()
             files = file_names(stages_of(folder, args.command))
-            run_alone(stage, files[stage.name], tasks_for(args, files, folder) or seeds, context, progress)
+            tasks = () if alone else tasks_for(args, files, folder) or seeds
+            context = Run(seeds, engine, folder, open_engine, budget)
+            run_alone(stage, files[stage.name], tasks, context, progress)
     write_prices(folder, found.prices)
     return finish(args.command, folder, seeds)
 
@@ -144,13 +148,14 @@ def write_report(folder: Path, seeds: Sequence["Task"]) -> None:
 def settings_of(args: argparse.Namespace) -> "RunSettings":
     """The settings file with what the options change."""
     from pipeline import settings as toml
+    from pipeline.cli_evaluate import changes
 
     options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
     if args.command == "export":
         options["export.formats"] = args.format and args.format.split(",")
         options["export.push_to_hub"] = args.push_to_hub
     given = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in options.items() if value is not None]
-    return toml.read(args.settings, [*given, *args.set])
+    return toml.read(args.settings, [*given, *changes(args), *args.set])
 
 
 def stages_of(folder: Path, command: str) -> list[Any]:

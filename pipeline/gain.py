@@ -11,10 +11,11 @@ from pipeline.controls import CONTROLS, MEANING, Control
 from pipeline.errors import SproutError
 from pipeline.heldout import read_sets
 from pipeline.lock import only_writer
-from pipeline.metrics import METRICS
-from pipeline.products import digest, read_record, write_record
+from pipeline.metrics import METRICS, xlingual_tokenizer
+from pipeline.models import opener
+from pipeline.products import read_record, write_record
 from pipeline.stage import Product, Run, Stage
-from pipeline.stages.evaluate import Evaluate, answer, opener, task_names
+from pipeline.stages.evaluate import Evaluate, answer, task_names
 from pipeline.stages.train import Train
 from pipeline.task import Task
 
@@ -56,7 +57,7 @@ def gain(
     """
     train = next((stage for stage in stages if isinstance(stage, Train)), None)
     evaluate = next((stage for stage in stages if isinstance(stage, Evaluate)), None)
-    if train is None or evaluate is None:
+    if train is None or evaluate is None or not evaluate.heldout:
         raise SproutError("the gain is that of tuning: give the settings a table [train], and [evaluate] with heldout")
     heldout = read_sets(evaluate.heldout, evaluate.max_instances)
     random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
@@ -67,7 +68,16 @@ def gain(
         for random_seed in random_seeds:
             places |= tune(train, tasks, run, random_seed, controls)
         open_engine = opener(run, places.values())
-        scores, figures = answer(places, heldout, open_engine, run.folder, evaluate.sampling, evaluate.encoding)
+        scores, figures = answer(
+            places,
+            heldout,
+            open_engine,
+            run.folder,
+            evaluate.sampling,
+            evaluate.encoding,
+            xlingual_tokenizer(heldout, evaluate.tokenizer),
+            run.budget,
+        )
         comparison = Comparison(scores, task_names(heldout), evaluate.resample)
         names = {
             name: models_of(name, train, random_seeds) for name in MEANING if name in ("base", *controls, "dataset")
@@ -76,7 +86,6 @@ def gain(
             "instances": len(heldout),
             "resampled": evaluate.resample,
             "random_seeds": random_seeds,
-            "fingerprint": digest([figures[name]["fingerprint"] for name in figures], evaluate.resample),
             "rows": [row(name, names, comparison, places, figures) for name in names],
         }
         write_record(run.folder / FILE, found)

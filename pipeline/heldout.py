@@ -1,5 +1,6 @@
 """Held-out tasks to evaluate on: a folder of Super-NaturalInstructions, or a JSONL file."""
 
+import codecs
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pipeline.errors import SproutError
+from pipeline.errors import SproutError, not_utf8
 from pipeline.resources import HELDOUT
 from pipeline.task import Instance
 
@@ -55,12 +56,14 @@ def read_sets(paths: str | Sequence[str], max_instances: int = 100) -> tuple[Hel
     return tuple(instance for instances in found.values() for instance in instances)
 
 
-def read_heldout(path: Path | str, max_instances: int = 100, track: str = "default") -> tuple[HeldOut, ...]:
+def read_heldout(path: Path | str, max_instances: int = 100) -> tuple[HeldOut, ...]:
     """Read the held-out instances of a folder or a JSONL file.
 
-    A folder is a copy of Super-NaturalInstructions: `splits/<track>/test_tasks.txt` names the tasks, and
-    `tasks/<name>.json` holds each. A line of a JSONL file has `instruction`, `input` and `output` or `outputs`, or
-    `instances` in their place, as a seed task has; and `id`, `task`, `category` and `track` if wanted.
+    A folder is a copy of Super-NaturalInstructions: `splits/default/test_tasks.txt` names the tasks, and
+    `tasks/<name>.json` holds each. The folder of another split stands for its track: `splits/xlingual`. A line of a
+    JSONL file has `instruction`, `input` and `output` or `outputs`, or `instances` in their place, as a seed task has;
+    and `id`, `task`, `category` and `track` if wanted. Or it is of the published references: `id`, `references`,
+    `task_id`, `task_category`, `track`; these have no instruction and are for predictions made elsewhere.
 
     Args:
         max_instances: Of each task, from the first. The published figures are for 100.
@@ -69,7 +72,11 @@ def read_heldout(path: Path | str, max_instances: int = 100, track: str = "defau
         SproutError: naming the file, and the line or the task, of what cannot be read.
     """
     path = Path(path)
-    found = _read_folder(path, max_instances, track) if path.is_dir() else _read_lines(path, max_instances)
+    if path.is_dir():
+        split = path if (path / "test_tasks.txt").is_file() else path / "splits" / "default"
+        found = _read_split(split.resolve(), max_instances)
+    else:
+        found = _read_lines(path, max_instances)
     heldout = tuple(found)
     if not heldout:
         raise SproutError(f"{path}: no held-out instances in it; give a folder of tasks or a JSONL file")
@@ -116,17 +123,27 @@ class _Line(BaseModel):
     instances: tuple[Instance, ...] = ()
 
 
-def _read_folder(folder: Path, max_instances: int, track: str) -> Iterator[HeldOut]:
-    names = _read_text(folder / "splits" / track / "test_tasks.txt").split()
-    for name in names:
-        path = folder / "tasks" / f"{name}.json"
-        task = _parse(_NaturalTask, _read_text(path), f"{path}: task {name}")
+class _Reference(BaseModel):
+    """A line of the published references."""
+
+    id: str
+    references: Annotated[tuple[str, ...], Field(min_length=1)]
+    task_id: str = ""
+    task_category: str = ""
+    track: str = "default"
+
+
+def _read_split(split: Path, max_instances: int) -> Iterator[HeldOut]:
+    for name in _read_text(split / "test_tasks.txt").split():
+        path = split.parents[1] / "tasks" / f"{name}.json"
+        where = f"{path}: task {name}"
+        task = _parse(_NaturalTask, _read_json(_read_text(path), where), where)
         for number, instance in enumerate(task.instances[:max_instances]):
             yield HeldOut(
                 id=instance.id or f"{name}-{number}",
                 task=name,
                 category=task.category,
-                track=track,
+                track=split.name,
                 instruction=task.definition.strip(),
                 input=instance.input,
                 outputs=instance.output,
@@ -138,7 +155,11 @@ def _read_lines(path: Path, max_instances: int) -> Iterator[HeldOut]:
     for number, text in enumerate(_read_text(path).split("\n"), 1):
         if not text.strip():
             continue
-        line = _parse(_Line, text, f"{path}:{number}")
+        value = _read_json(text, f"{path}:{number}")
+        if isinstance(value, dict) and "references" in value and "instruction" not in value:
+            line = _as_line(_parse(_Reference, value, f"{path}:{number}"))
+        else:
+            line = _parse(_Line, value, f"{path}:{number}")
         answers: list[tuple[str, tuple[str, ...]]] = [
             (instance.input, (instance.output,)) for instance in line.instances
         ]
@@ -164,22 +185,35 @@ def _read_lines(path: Path, max_instances: int) -> Iterator[HeldOut]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().removeprefix(codecs.BOM_UTF8).decode()
     except OSError as error:
         raise SproutError(
             f"{path}: cannot be read ({error.strerror}); held-out tasks are a folder of Super-NaturalInstructions "
             "(splits/default/test_tasks.txt, tasks/*.json) or a JSONL file"
         ) from None
     except UnicodeDecodeError as error:
-        raise SproutError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from None
+        number, problem = not_utf8(error)
+        raise SproutError(f"{path}:{number}: {problem}") from None
 
 
-def _parse(kind: type[Kind], text: str, where: str) -> Kind:
+def _read_json(text: str, where: str) -> object:
     try:
-        return kind.model_validate(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise SproutError(f"{where}: not JSON: {error.msg}") from None
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        problem = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply, or a number too long"
+        raise SproutError(f"{where}: not JSON: {problem}") from None
+
+
+def _parse(kind: type[Kind], value: object, where: str) -> Kind:
+    try:
+        return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise SproutError(f"{where}: {field + ': ' if field else ''}{first['msg'].lower()}") from None
+
+
+def _as_line(one: _Reference) -> _Line:
+    return _Line(
+        id=one.id, task=one.task_id, category=one.task_category, track=one.track, instruction="", outputs=one.references
+    )

@@ -3,9 +3,10 @@
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.confidence import MIN_UNITS, interval, resample
 from pipeline.engines import Engine, Request, Sampling, request
@@ -21,6 +22,21 @@ ANSWER = re.compile(  # "A", "**B**", "Answer A is better", "A tie"; not "A good
     re.IGNORECASE,
 )
 WORDS = {"a": 1.0, "b": 0.0}  # for the answer shown first
+POINTS = {"win": 1.0, "tie": 0.5, "loss": 0.0}
+
+
+class Verdict(BaseModel):
+    """Both answers to one instance, and what the judge said of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str  # of the instance
+    instruction: str
+    input: str
+    ours: str
+    theirs: str
+    said: tuple[str | None, ...]  # ours shown first, then theirs; None: the request failed; empty: the same answers
+    outcome: Literal["win", "tie", "loss"] | None  # for ours; None: a request failed
 
 
 def head_to_head(
@@ -30,69 +46,61 @@ def head_to_head(
     judge: Engine,
     with_reference: bool = False,
     sampling: Sampling = SAMPLING,
-) -> dict[str, Any]:
-    """Have a judge compare two models; return how often ours wins, and how far the judge can be trusted.
+) -> Iterator[Verdict]:
+    """Have a judge compare two models; yield its verdict on each instance, in order.
 
     Each pair is judged in both orders. It is won only if it is won in both: a judge that prefers the answer shown first
-    gives ties. Answers that are the same, blanks aside, are a tie that nobody is asked about. What the judge says that
-    is no verdict counts as a tie in `ties`, and is counted in `unclear`; a request that failed leaves its pair out.
+    gives ties, and so does one that says what is no verdict. Answers that are the same, blanks aside, are a tie that
+    nobody is asked about. A pair of which a request failed has no outcome.
 
     Args:
         ours: The answers by the id of the held-out instance; one that is missing is empty.
         judge: To ask what was asked before for nothing, give one that keeps a journal (`recorded.Recorded`).
         with_reference: Show the judge the first right output as well.
+    """
+    pairs = {one.id: (ours.get(one.id, ""), theirs.get(one.id, "")) for one in heldout}
+    asked = [one for one in heldout if pairs[one.id][0].split() != pairs[one.id][1].split()]
+
+    def requests() -> Iterator[Request]:
+        for one in asked:
+            for order, (first, second) in enumerate((pairs[one.id], pairs[one.id][::-1])):
+                text = prompt(one, first, second, with_reference)
+                yield request(judge, f"{order}:{one.id}", text, sampling)
+
+    completions = judge.generate(requests())
+    ids = {one.id for one in asked}
+    for one in heldout:
+        both = [next(completions), next(completions)] if one.id in ids else []
+        said = tuple(None if each.finish_reason == "error" else each.text for each in both)
+        fields = {"id": one.id, "instruction": one.instruction, "input": one.input}
+        yield Verdict(**fields, ours=pairs[one.id][0], theirs=pairs[one.id][1], said=said, outcome=outcome(said))
+
+
+def figures(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """How often ours wins, and how far the judge can be trusted.
 
     Returns:
-        `wins`, `ties`, `losses`; `win_rate`, where a tie is half a win, in percent with its 95 % interval and the
-        verdict "better" or "worse" only where that is clear of 50; `consistency`, the share of asked pairs where both
-        orders say the same; `first_rate`, the share of verdicts, ties aside, for the answer shown first; both None if
-        there are none.
+        `instances` that have an outcome; `wins`, `ties`, `losses`; `win_rate`, where a tie is half a win, in percent
+        with its 95 % interval and the verdict "better" or "worse" only where that is clear of 50; `same`, how many
+        answers are the same; `failed`, how many have no outcome; `unclear`, how often the judge said what is no
+        verdict; `consistency`, the share of asked pairs where both orders say the same; `first_rate`, the share of
+        verdicts, ties aside, for the answer shown first; both None if there are none.
     """
-    same = {one.id for one in heldout if ours.get(one.id, "").split() == theirs.get(one.id, "").split()}
-    asked = [one for one in heldout if one.id not in same]
-    found = dict(verdicts(asked, ours, theirs, judge, with_reference, sampling))
-    both = {one.id: found[one.id] for one in asked if len(found.get(one.id, ())) == 2}
-    if missing := len(asked) - len(both):
-        logger.warning("judge: %d of %d pairs are left out, their requests failed", missing, len(heldout))
-    points = [0.5] * len(same) + [merge(*pair) for pair in both.values()]
-    clear = [one for pair in both.values() for one in pair if one is not None]
-    decided = [one for one in clear if one != 0.5]
+    points = [POINTS[one.outcome] for one in verdicts if one.outcome]
+    both = [tuple(parse_verdict(text or "") for text in one.said) for one in verdicts if one.said and one.outcome]
+    clear = [one for pair in both for one in pair if one is not None]
     return {
-        "judge": judge.model,
         "instances": len(points),
         "wins": points.count(1.0),
         "ties": points.count(0.5),
         "losses": points.count(0.0),
         "win_rate": rate(points),
+        "same": sum(not one.said for one in verdicts),
+        "failed": len(verdicts) - len(points),
         "unclear": 2 * len(both) - len(clear),
-        "consistency": share([first is not None and second is not None and first == 1 - second
-                              for first, second in both.values()]),
-        "first_rate": share([one == 1.0 for one in decided]),
-    }  # fmt: skip
-
-
-def verdicts(
-    heldout: Sequence[HeldOut],
-    ours: Mapping[str, str],
-    theirs: Mapping[str, str],
-    judge: Engine,
-    with_reference: bool,
-    sampling: Sampling,
-) -> Iterator[tuple[str, list[float | None]]]:
-    """For each pair what the judge says of the answer shown first: ours, then theirs."""
-
-    def requests() -> Iterator[Request]:
-        for one in heldout:
-            pair = ours.get(one.id, ""), theirs.get(one.id, "")
-            for order, (first, second) in enumerate((pair, pair[::-1])):
-                text = prompt(one, first, second, with_reference)
-                yield request(judge, f"{order}:{one.id}", text, sampling)
-
-    found: dict[str, list[float | None]] = {}
-    for completion in judge.generate(requests()):
-        if completion.finish_reason != "error":
-            found.setdefault(completion.id.partition(":")[2], []).append(parse_verdict(completion.text))
-    yield from found.items()
+        "consistency": share([None not in pair and pair[0] == 1 - (pair[1] or 0) for pair in both]),
+        "first_rate": share([one == 1.0 for one in clear if one != 0.5]),
+    }
 
 
 def prompt(instance: HeldOut, first: str, second: str, with_reference: bool = False) -> str:
@@ -107,10 +115,12 @@ def parse_verdict(text: str) -> float | None:
     return WORDS.get((said[2] or "tie").lower(), 0.5) if said else None
 
 
-def merge(first: float | None, second: float | None) -> float:
-    """What both orders come to: 1 if ours wins in both, 0 if theirs does, else a tie."""
-    ours = (first, None if second is None else 1 - second)
-    return 1.0 if ours == (1, 1) else 0.0 if ours == (0, 0) else 0.5
+def outcome(said: Sequence[str | None]) -> Literal["win", "tie", "loss"] | None:
+    """What both orders come to: a win or a loss only if both say so."""
+    if None in said:
+        return None
+    found = [parse_verdict(text or "") for text in said]
+    return "win" if found == [1, 0] else "loss" if found == [0, 1] else "tie"
 
 
 def rate(points: Sequence[float]) -> dict[str, Any] | None:

@@ -2,12 +2,13 @@
 
 import string
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.errors import SproutError
 from pipeline.heldout import HeldOut
 
 METRICS = ("rouge_l", "exact_match")
@@ -36,6 +37,30 @@ def score(instance: HeldOut, prediction: str, tokenizer: Tokenizer | None = None
     )
 
 
+def xlingual_tokenizer(heldout: Iterable[HeldOut], name: str) -> Tokenizer | None:
+    """Load the tokenizer the xlingual track is scored with, if anything is of that track.
+
+    Raises:
+        SproutError: if it cannot be loaded.
+    """
+    if all(one.track != "xlingual" for one in heldout):
+        return None
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        hint = "pip install 'sprout-instruct[transformers]'"
+        raise SproutError(f"the xlingual track is scored with transformers ({error}): {hint}") from error
+    try:
+        tokenizer: Tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, LookupError) as error:
+        reason = " ".join(str(error).split()).partition(". ")[0]
+        raise SproutError(
+            f"{name}: cannot be loaded as the tokenizer of the xlingual track ({reason}); put that of GPT-2 into a "
+            f"folder and set evaluate.tokenizer to it"
+        ) from None
+    return tokenizer
+
+
 def rouge_l(prediction: str, references: Sequence[str], tokenizer: Tokenizer | None = None) -> float:
     """The best ROUGE-L F-measure over the references, by `rouge_score` with its stemmer.
 
@@ -54,20 +79,28 @@ def exact_match(prediction: str, references: Sequence[str]) -> float:
 def aggregate(scores: Iterable[tuple[HeldOut, Score]]) -> dict[str, Any]:
     """Means over instances, times 100: over all, per track, per category and per task; per set if there are several.
 
-    Every instance weighs the same, so a task with few instances weighs less.
+    Every instance weighs the same, so a task with few instances weighs less. The categories of a track are in it too:
+    its figures are of another tokenizer than those of another track.
     """
     scores = list(scores)
     groups: dict[str, Callable[[HeldOut], str]] = {
         "track": lambda instance: instance.track,
-        "category": lambda instance: "_".join(instance.category.lower().split()),
+        "category": _category,
         "task": lambda instance: instance.task,
     }
     if any(instance.source for instance, _ in scores):
         groups = {"source": lambda instance: instance.source} | groups
-    return _mean([score for _, score in scores]) | {name: _per(scores, group) for name, group in groups.items()}
+    found = _mean([score for _, score in scores]) | {name: _per(scores, group) for name, group in groups.items()}
+    for track, figures in found["track"].items():
+        figures["category"] = _per([pair for pair in scores if pair[0].track == track], _category)
+    return found
 
 
-def _per(scores: Sequence[tuple[HeldOut, Score]], group: Callable[[HeldOut], str]) -> dict[str, Mapping[str, Any]]:
+def _category(instance: HeldOut) -> str:
+    return "_".join(instance.category.lower().split())
+
+
+def _per(scores: Sequence[tuple[HeldOut, Score]], group: Callable[[HeldOut], str]) -> dict[str, dict[str, Any]]:
     groups: defaultdict[str, list[Score]] = defaultdict(list)
     for instance, one in scores:
         groups[group(instance)].append(one)

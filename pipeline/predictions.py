@@ -1,8 +1,9 @@
 """What models answered to held-out instances: the files of an evaluation, and files made elsewhere."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.errors import SproutError, explain
 from pipeline.heldout import HeldOut
 from pipeline.metrics import Score, Tokenizer, score
+
+logger = logging.getLogger(__name__)
 
 
 class Prediction(BaseModel):
@@ -21,7 +24,6 @@ class Prediction(BaseModel):
     prediction: str
     rouge_l: float
     exact_match: float
-    request: str  # a hash of what was asked of which model; a line with another one is out of date
 
 
 class _Answer(BaseModel):
@@ -29,37 +31,49 @@ class _Answer(BaseModel):
     prediction: str
 
 
-def write_scores(
-    path: Path, answers: Iterable[tuple[HeldOut, str]], wanted: Mapping[str, str], tokenizer: Tokenizer | None
+def write_predictions(
+    path: Path, answers: Iterable[tuple[HeldOut, str]], tokenizer: Tokenizer | None
 ) -> dict[str, Score]:
-    """Write each answer with its scores the moment it is there."""
+    """Write each answer with its scores; return these by id. The file is put in place when it is whole."""
     scores: dict[str, Score] = {}
-    with path.open("a", encoding="utf-8", newline="\n") as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("w", encoding="utf-8", newline="\n") as file:
         for instance, prediction in answers:
             one = scores[instance.id] = score(instance, prediction, tokenizer)
-            line = Prediction(id=instance.id, prediction=prediction, **dict(one), request=wanted[instance.id])
+            line = Prediction(id=instance.id, prediction=prediction, **dict(one))
             file.write(json.dumps(line.model_dump(), ensure_ascii=False) + "\n")
             file.flush()
+    partial.replace(path)
     return scores
 
 
-def read_scores(path: Path, wanted: Mapping[str, str]) -> dict[str, Score]:
-    """The scores of the answers that are there already. Lines out of date, or cut off, are taken out of the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-    scores: dict[str, Score] = {}
-    current = []
-    for line in lines:
-        with suppress(ValidationError):
-            one = Prediction.model_validate_json(line)
-            if wanted.get(one.id) == one.request and line.endswith(b"\n"):
-                scores[one.id] = Score(rouge_l=one.rouge_l, exact_match=one.exact_match)
-                current.append(line)
-    if current != lines:
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_bytes(b"".join(current))
-        partial.replace(path)
-    return scores
+def answers_in(path: Path, heldout: Sequence[HeldOut]) -> tuple[dict[str, str], list[str]]:
+    """The predictions of a file by the id of their instance, and the ids in it that are of no instance.
+
+    Where there are several sets, an id may do without the name of its set, if no other set has it too.
+
+    Raises:
+        SproutError: as `read_predictions`, and for a file that holds no prediction for any of the instances.
+    """
+    given = list(read_predictions(path))
+    predictions = dict(given)
+    if twice := len(given) - len(predictions):
+        logger.warning("evaluate: %s: %d ids occur again, and the last prediction counts", path, twice)
+    bare = {one.id: one.id.removeprefix(f"{one.source}/") for one in heldout}
+    times = Counter(bare.values())
+    found, used = {}, set()
+    for id, name in bare.items():
+        key = id if id in predictions or times[name] > 1 else name
+        if key in predictions:
+            found[id] = predictions[key]
+            used.add(key)
+    if not found:
+        raise SproutError(
+            f"{path}: holds no prediction for any of the {len(heldout)} held-out instances; their ids are such as "
+            f"{heldout[0].id}"
+        )
+    return found, [id for id in predictions if id not in used]
 
 
 def read_predictions(path: Path) -> Iterator[tuple[str, str]]:
@@ -69,7 +83,7 @@ def read_predictions(path: Path) -> Iterator[tuple[str, str]]:
         SproutError: naming `path:line`, for a file that cannot be read and a line that is no prediction.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
         raise SproutError(f"{path}: cannot be read ({error.strerror}); give a JSONL file of predictions") from None
     for number, line in enumerate(lines, 1):

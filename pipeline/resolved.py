@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.resources import HELDOUT
 from pipeline.settings import ENGINES, RunSettings, build_stages, engine_options, options_of
 from pipeline.stage import Product, Stage
 from pipeline.stages import STAGES
@@ -122,4 +121,4 @@ def value(item: Any) -> str:
         )
     if isinstance(item, (list, tuple)):
         return f"[{', '.join(map(value, item))}]"
-    return json.dumps("nano" if item == str(HELDOUT) else item, ensure_ascii=False)
+    return json.dumps(item, ensure_ascii=False)

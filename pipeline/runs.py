@@ -85,7 +85,9 @@ def run_all(
                 if isinstance(stage, Product):
                     if late := budget.late():
                         raise stop(late)
-                    logger.info("%s: from %d tasks to %s", stage.name, len(tasks), context.folder / files[stage.name])
+                    if stage.of_tasks:
+                        path = context.folder / files[stage.name]
+                        logger.info("%s: from %d tasks to %s", stage.name, len(tasks), path)
                     stage.make(tasks, context)
                 else:
                     engine = Recorded(context.engine, journal, stage.name, budget)
@@ -188,8 +190,9 @@ def changes(
 
 def described(stage: Stage | Product, files: dict[str, str], context: Run) -> dict[str, Any]:
     """All that bears on what a stage writes: its file, the model, the seeds, its settings and prompts."""
-    model = {"model": shown(context.engine.model), "chat": context.engine.chat, "seeds": digest(context.seeds)}
-    return {"file": files[stage.name]} | model | stage.settings()
+    model = {"model": shown(context.engine.model), "chat": context.engine.chat}
+    seeds = {"seeds": digest(context.seeds)} if isinstance(stage, Stage) or stage.of_tasks else {}
+    return {"file": files[stage.name]} | model | seeds | stage.settings()
 
 
 def write_settings(path: Path, settings: dict[str, dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pipeline.budget import Prices
 from pipeline.engines import Engine
 from pipeline.errors import SproutError, explain, not_utf8, unknown
-from pipeline.resources import HELDOUT, NANO, PACKAGE
+from pipeline.resources import NANO, PACKAGE
 from pipeline.stage import Product, Stage
 from pipeline.stages import STAGES
 from pipeline.stages.decontaminate import implied
@@ -33,7 +33,8 @@ OPTIONS: dict[str, dict[str, Any]] = {  # of the engines: what they mean, and th
     "trust_remote_code": {"description": "run the code that a model brings with it"},
 }
 NAMES = [stage.name for stage in STAGES]
-OPTIONAL = ("dedup", "decontaminate", "train", "evaluate")  # part of a run only if the settings have a table for them
+# Part of a run only if the settings have a table for them.
+OPTIONAL = ("verify", "dedup", "decontaminate", "train", "evaluate", "judge")
 
 
 class RunSettings(BaseModel):
@@ -129,8 +130,6 @@ def build_stages(settings: RunSettings) -> list[Stage | Product]:
 
 def build_stage(name: str, settings: RunSettings) -> Stage | Product:
     fields = (implied(settings.stages) if name == "decontaminate" else {}) | settings.stages.get(name, {})
-    if fields.get("heldout") == "nano":
-        fields["heldout"] = str(HELDOUT)
     stage = STAGES[NAMES.index(name)]
     try:
         return stage(**fields)

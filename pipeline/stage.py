@@ -60,6 +60,8 @@ class Stage(Settings, ABC):
 class Product(Settings, ABC):
     """What the kept tasks are turned into, at the end of a run: a dataset, a tuned model, an evaluation."""
 
+    of_tasks: ClassVar[bool] = True  # made from the kept tasks; an evaluation is not, so it needs no run
+
     @abstractmethod
     def make(self, tasks: Sequence[Task], run: Run) -> None:
         """Write `run.folder / path`. The same tasks and settings give the same product; a finished one is kept."""

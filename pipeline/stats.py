@@ -110,17 +110,22 @@ def show_usage(folder: Path) -> str:
 
 def summary(folder: Path) -> str:
     """What a run has come to, where it is, and what can be done with it."""
-    from pipeline.stages.evaluate import table
+    from pipeline.evaluation import table
+    from pipeline.stages.judge import table as verdicts
 
     parts = [show(folder)] if find_stage_files(folder) else []
     if (folder / "evaluation.json").is_file():
         parts.append(table(read_record(folder / "evaluation.json")))
+    if judged := read_record(folder / "judge.json"):
+        parts.append(verdicts(judged))
     places = {
         "dataset": "JSONL and Parquet, for your own fine-tuning too",
         "model": "the tuned model, a Hugging Face folder",
         "report.html": "all figures and all tasks, on one page",
     }
     parts.append("\n".join(f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()))
+    if not find_stage_files(folder):  # nothing but an evaluation
+        return "\n\n".join(part for part in parts if part)
     steps = [f"sprout stats {folder}", "sprout run --seeds my_seeds.jsonl --model my-model --out outputs/mine"]
     if (folder / "model").exists():
         steps.insert(1, f"vllm serve {folder / 'model'}")

@@ -61,7 +61,9 @@ def test_another_split_is_another_track(tmp_path):
     folder = natural(tmp_path)
     (folder / "splits" / "default").rename(folder / "splits" / "xlingual")
 
-    assert read_heldout(folder, track="xlingual")[0].track == "xlingual"
+    assert read_heldout(folder / "splits" / "xlingual")[0].track == "xlingual"
+    with pytest.raises(SproutError, match=r"splits/default/test_tasks.txt: cannot be read"):
+        read_heldout(folder)
 
 
 def test_a_jsonl_file_needs_an_instruction_and_an_output(tmp_path):
@@ -154,5 +156,5 @@ def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(SproutError, match=r"gone.json: cannot be read"):
         read_heldout(natural(tmp_path, "gone"))
     (tmp_path / "latin.jsonl").write_bytes(b'{"instruction": "\xe9", "output": "x"}')
-    with pytest.raises(SproutError, match=r"latin.jsonl: not UTF-8"):
+    with pytest.raises(SproutError, match=r"latin.jsonl:1: byte 0xe9 at column 18 is not UTF-8"):
         read_heldout(tmp_path / "latin.jsonl")

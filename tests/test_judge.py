@@ -7,7 +7,7 @@ import pytest
 from pipeline.engines import Completion, Request
 from pipeline.engines.scripted import Scripted
 from pipeline.heldout import HeldOut
-from pipeline.judge import head_to_head, parse_verdict, prompt
+from pipeline.judge import figures, head_to_head, parse_verdict, prompt
 
 HELDOUT = [
     HeldOut(id=str(n), task="t", instruction="Name a fruit.", input=f"no. {n}", outputs=("fig",)) for n in range(12)
@@ -22,7 +22,7 @@ def compare(
     def judge(request: Request) -> str | Completion:
         return answer(request.prompt if isinstance(request.prompt, str) else request.prompt[0]["content"])
 
-    return head_to_head(HELDOUT, ours, theirs, Scripted(judge, model="judge", chat=chat))
+    return figures(list(head_to_head(HELDOUT, ours, theirs, Scripted(judge, model="judge", chat=chat))))
 
 
 def fair(text: str) -> str:
@@ -78,7 +78,7 @@ def test_the_same_answer_is_a_tie_nobody_is_asked_about():
         return fair(text)
 
     found = compare(judge, theirs=theirs)
-    assert (found["wins"], found["ties"], found["instances"]) == (10, 2, 12)
+    assert (found["wins"], found["ties"], found["instances"], found["same"]) == (10, 2, 12, 1)
     assert len(asked) == 22
     assert compare(judge, GOOD, GOOD)["consistency"] is None
 
@@ -90,18 +90,17 @@ def test_what_is_no_verdict_is_a_tie_and_counted():
     assert found["consistency"] == pytest.approx(11 / 12, abs=1e-4)
 
 
-def test_a_pair_whose_request_failed_is_left_out_with_one_warning(caplog):
+def test_a_pair_whose_request_failed_is_left_out():
     def judge(text: str) -> str | Completion:
         failed = "no. 3" in text and text.index("fig") < text.index("stone")
         return Completion(id="0:3", text="too long", finish_reason="error") if failed else fair(text)
 
     found = compare(judge)
-    assert (found["instances"], found["wins"]) == (11, 11)
-    assert caplog.messages == ["judge: 1 of 12 pairs are left out, their requests failed"]
+    assert (found["instances"], found["wins"], found["failed"], found["unclear"]) == (11, 11, 1, 0)
 
 
 def test_few_instances_are_not_enough_for_a_verdict():
     few = HELDOUT[:5]
-    found = head_to_head(few, GOOD, BAD, Scripted(lambda request: fair(str(request.prompt))))
+    found = figures(list(head_to_head(few, GOOD, BAD, Scripted(lambda request: fair(str(request.prompt))))))
 
     assert found["win_rate"] == {"value": 100, "low": None, "high": None, "verdict": "unclear"}

@@ -106,3 +106,9 @@ def request(engine: Engine, id: str, prompt: str, sampling: Sampling, demos: tup
     """A request in the form the engine's model takes: plain text, or one user message."""
     put: Prompt = ({"role": "user", "content": prompt},) if engine.chat else prompt
     return Request(id=id, prompt=put, sampling=sampling, demos=demos)
+
+
+def release(engine: Engine) -> None:
+    """Have an engine give back the memory it holds, if it can; it loads its model again when it is asked again."""
+    if close := getattr(engine, "close", None):
+        close()

@@ -9,10 +9,13 @@ from pipeline.stages.export import Export
 from pipeline.stages.filter import Filter
 from pipeline.stages.instances import Instances
 from pipeline.stages.instructions import Instructions
+from pipeline.stages.judge import Judge
 from pipeline.stages.train import Train
+from pipeline.stages.verify import Verify
 
 STAGES: list[type[Stage] | type[Product]] = [
-    Instructions, Classify, Instances, Filter, Dedup, Decontaminate, Export, Train, Evaluate,
+    Instructions, Classify, Instances, Filter, Verify, Dedup, Decontaminate, Export, Train, Evaluate,
+    Judge,
 ]  # fmt: skip
 
 __all__ = [
@@ -25,5 +28,7 @@ __all__ = [
     "Filter",
     "Instances",
     "Instructions",
+    "Judge",
     "Train",
+    "Verify",
 ]

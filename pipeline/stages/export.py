@@ -12,8 +12,12 @@ from pipeline import card, export, formats
 from pipeline.errors import SproutError
 from pipeline.formats import Format, Split
 from pipeline.products import digest, empty_folder, put_in_place, read_record, write_record
+from pipeline.resources import shown
+from pipeline.runs import read_settings
 from pipeline.stage import Product, Run
+from pipeline.stages.train import Train
 from pipeline.task import Task
+from pipeline.trainer_configs import FORMAT, write_configs
 
 logger = logging.getLogger(__name__)
 
@@ -64,13 +68,17 @@ class Export(Product):
             num_tasks = len(tasks) + len(seeds)
             raise SproutError(f"{folder}: nothing to export: none of the {num_tasks} kept tasks has an instance")
         origin, settings = card.read_origin(run, len(tasks)), self.model_dump(mode="json")
-        fingerprint = digest(settings, origin.model_dump(), rows.fingerprint)
+        train = train_settings(run.folder) if FORMAT[run.engine.chat] in self.formats else None
+        model = shown(run.engine.model), run.engine.chat, train and train.settings()
+        fingerprint = digest(settings, origin.model_dump(), rows.fingerprint, model)
         if read_record(folder / "dataset.json").get("fingerprint") == fingerprint:
             return
         self.ask(origin)
         partial = empty_folder(folder.with_name(f"{folder.name}.partial"))
         figures = self.write_formats(rows, partial) | {"settings": settings, "fingerprint": fingerprint}
         write_record(partial / "dataset.json", figures)
+        if train:
+            write_configs(partial, run.engine.model, run.engine.chat, train, "validation" in figures["splits"])
         text = card.render(origin, figures, settings, self.formats, list(figures["splits"]), self.push_to_hub)
         (partial / "README.md").write_text(text, encoding="utf-8")
         put_in_place(partial, folder)
@@ -107,6 +115,12 @@ class Export(Product):
         found = card.licences(origin, self.model_dump(include={"licence", "teacher_licence", "seeds_licence"}))
         if missing := [f"{self.name}.{name}" for name, licence in found.items() if not licence]:
             logger.warning("export: the card says that no licence is stated; set %s to state it", ", ".join(missing))
+
+
+def train_settings(folder: Path) -> Train:
+    """Those of the run, if it has the stage `train`; else the defaults."""
+    table = read_settings(folder / "settings.json").get("train", {})
+    return Train.model_validate({key: table[key] for key in Train.model_fields.keys() & table.keys() if key != "model"})
 
 
 class Counts:

@@ -45,7 +45,10 @@ def test_a_bad_settings_file_gets_one_sentence(sprout: Sprout, content, said):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("none.toml", "none.toml: cannot be read (No such file or directory); give a TOML file or one of: default, paper, quickstart"),
+        (
+            "none.toml",
+            "none.toml: cannot be read (No such file or directory); give a TOML file or one of: default, paper, quickstart",
+        ),
         ("/", "/: cannot be read (Is a directory); give a TOML file or one of: default, paper, quickstart"),
     ],
 )

@@ -1,6 +1,7 @@
 """Evaluation: each model is asked once, however often it is interrupted, and the figures are those of its answers."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 from pipeline.engines import Completion, Request
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import EngineUnreachable, SproutError
-from pipeline.heldout import read_heldout
+from pipeline.evaluation import table
 from pipeline.stage import Run
-from pipeline.stages.evaluate import Evaluate, evaluate, score_predictions, table
+from pipeline.stages.evaluate import Evaluate
 
 
 class Closing(Scripted):
@@ -40,7 +41,7 @@ def half(request: Request) -> str:
 def heldout(tmp_path: Path) -> str:
     path = tmp_path / "heldout.jsonl"
     rows = [
-        {"id": f"{task}{n}", "task": task, "category": category, "instruction": "Count?", "input": str(n)}
+        {"id": f"{task}{n}", "task": task, "category": category, "instruction": f"Count {task}?", "input": str(n)}
         for task, category in (("a", "Word Analogy"), ("b", "Title Generation"))
         for n in range(3)
     ]
@@ -48,7 +49,9 @@ def heldout(tmp_path: Path) -> str:
     return str(path)
 
 
-def make(folder: Path, sets: str, engines: dict[str, Scripted], base: str = "base", **settings: Any) -> dict:
+def make(
+    folder: Path, sets: str | tuple[str, ...], engines: dict[str, Scripted], base: str = "base", **settings: Any
+) -> dict:
     """Evaluate a run of the model `base`, with these engines on these models."""
     run = Run(seeds=(), engine=engines[base], folder=folder, open_engine=engines.__getitem__)
     Evaluate.model_validate({"heldout": sets} | settings).make((), run)
@@ -77,9 +80,7 @@ def test_every_model_of_the_run_is_scored_on_the_same_instances(tmp_path, heldou
     assert found["seeds"]["task"]["b"]["rouge_l"] == 0
     assert found["seeds"]["model"] == str(run / "model_seeds")
     assert [one["id"] for one in predictions(run, "seeds")] == ["a0", "a1", "a2", "b0", "b1", "b2"]
-    assert predictions(run, "seeds")[0] | {"request": ""} == {
-        "id": "a0", "prediction": "the 3 cats", "rouge_l": 1, "exact_match": 1, "request": "",
-    }  # fmt: skip
+    assert predictions(run, "seeds")[0] == {"id": "a0", "prediction": "the 3 cats", "rouge_l": 1, "exact_match": 1}
     assert all(one.closed == 1 for one in engines.values())
 
 
@@ -87,8 +88,8 @@ def test_a_base_model_gets_a_plain_prompt_and_a_chat_model_a_message_both_greedi
     base, chat = engine(right, "base"), engine(right, "chat", chat=True)
     make(tmp_path, heldout, {"base": base, "chat": chat}, models={"base": "base", "chat": "chat"}, encoding="output")
 
-    assert base.requests[0].prompt == "Count?\n\nInput: 0\n\nOutput:"
-    assert chat.requests[0].prompt == ({"role": "user", "content": "Count?\n\n0"},)
+    assert base.requests[0].prompt == "Count a?\n\nInput: 0\n\nOutput:"
+    assert chat.requests[0].prompt == ({"role": "user", "content": "Count a?\n\n0"},)
     assert all(one.sampling.temperature == 0 for one in base.requests + chat.requests)
     assert base.requests[0].sampling.max_tokens == 1024
 
@@ -99,7 +100,7 @@ def test_a_model_is_asked_in_the_form_it_was_tuned_in(tmp_path, heldout):
     tuned = engine(right, "tuned", chat=False)
     make(tmp_path, heldout, {"base": engine(right, "base"), str(tmp_path / "model"): tuned})
 
-    assert tuned.requests[0].prompt == ({"role": "user", "content": "Count?\n\n0"},)
+    assert tuned.requests[0].prompt == ({"role": "user", "content": "Count a?\n\n0"},)
 
 
 def test_an_interrupted_evaluation_asks_only_what_is_not_answered_yet(tmp_path, heldout):
@@ -111,12 +112,15 @@ def test_an_interrupted_evaluation_asks_only_what_is_not_answered_yet(tmp_path, 
     with pytest.raises(EngineUnreachable):
         make(tmp_path, heldout, {"base": engine(dies, "base")})
     assert not (tmp_path / "evaluation.json").exists()
-    with (tmp_path / "predictions" / "base.jsonl").open("a") as file:
-        file.write('{"id": "b0", "predi')
+    assert not (tmp_path / "predictions" / "base.jsonl").exists()
     again = engine(half, "base")
     found = make(tmp_path, heldout, {"base": again})
 
     assert [request.id for request in again.requests] == ["b0", "b1", "b2"]
+    shutil.rmtree(tmp_path / "predictions")
+    never = engine(dies, "base")
+    assert make(tmp_path, heldout, {"base": never}) == found
+    assert not never.requests
     assert len(predictions(tmp_path, "base")) == 6
     assert found == make(tmp_path / "whole", heldout, {"base": engine(half, "base")})
 
@@ -145,11 +149,11 @@ def test_more_instances_are_added_to_those_there_are(tmp_path, heldout):
 def test_answers_of_a_model_that_was_tuned_anew_are_asked_again(tmp_path, heldout):
     folder = tmp_path / "model"
     folder.mkdir()
-    engines = {"base": engine(wrong, "base"), str(folder): engine(wrong, "old")}
+    engines = {"base": engine(wrong, "base"), str(folder): engine(wrong, str(folder))}
     (folder / "train.json").write_text('{"fingerprint": "1"}')
     make(tmp_path, heldout, engines)
     (folder / "train.json").write_text('{"fingerprint": "2"}')
-    engines[str(folder)] = engine(right, "new")
+    engines[str(folder)] = engine(right, str(folder))
     found = make(tmp_path, heldout, engines)
 
     assert found["dataset"]["rouge_l"] == 100
@@ -166,44 +170,12 @@ def test_an_answer_that_fails_counts_as_empty_with_one_warning_and_is_asked_agai
     healthy = engine(right, "base")
 
     assert (found["base"]["missing"], found["base"]["rouge_l"], found["base"]["instances"]) == (2, 66.6667, 6)
-    assert caplog.messages == ["evaluate: base: 2 of 6 answers are missing, counted as empty"]
+    assert caplog.messages == [
+        "evaluate: 2 requests can't succeed, the first is a0: too long",
+        "evaluate: base: 2 of 6 answers are missing, counted as empty",
+    ]
     assert make(tmp_path, heldout, {"base": healthy})["base"]["rouge_l"] == 100
     assert [request.id for request in healthy.requests] == ["a0", "a1"]
-
-
-def test_predictions_made_elsewhere_are_scored(tmp_path, heldout, caplog):
-    path = tmp_path / "predictions.jsonl"
-    path.write_text('{"id": "a0", "prediction": "3 cats", "model": "x"}\n\n{"id": "b0", "prediction": "THE 3 CATS"}\n')
-    found = score_predictions(read_heldout(heldout), path)
-
-    assert found["task"]["a"] == {"instances": 3, "rouge_l": 26.6667, "exact_match": 0}
-    assert found["task"]["b"]["exact_match"] == 33.3333
-    assert found["missing"] == 4
-    assert caplog.messages == [f"evaluate: {path}: 4 of 6 answers are missing, counted as empty"]
-
-    path.write_text('{"id": "a0"}\n')
-    with pytest.raises(
-        SproutError, match=r"predictions.jsonl:1: prediction is missing; a line holds `id` and `prediction`"
-    ):
-        score_predictions(read_heldout(heldout), path)
-    with pytest.raises(SproutError, match=r"gone.jsonl: cannot be read"):
-        score_predictions(read_heldout(heldout), tmp_path / "gone.jsonl")
-
-
-def test_a_script_evaluates_engines_of_its_own_and_prints_them_side_by_side(tmp_path, heldout):
-    engines = {"a": engine(half, "a"), "b": engine(right, "b")}
-    found = evaluate({"before": "a", "after": "b"}, read_heldout(heldout), engines.__getitem__, tmp_path)
-
-    assert table(found).splitlines() == [
-        "                  before ROUGE-L  before EM  after ROUGE-L  after EM  instances",
-        "all                         50.0       50.0          100.0     100.0          6",
-        "title_generation             0.0        0.0          100.0     100.0          3",
-        "word_analogy               100.0      100.0          100.0     100.0          3",
-        "",
-        "difference, 95 % interval over instances  ROUGE-L                      EM",
-        "after against before                      +50.0 (16.7 to 83.3) better  +50.0 (16.7 to 83.3) better",
-    ]
-    assert len(table(found, max_categories=1).splitlines()) == 5
 
 
 def test_every_two_models_are_compared_and_better_is_said_only_where_it_is_clear(tmp_path, heldout):
@@ -240,6 +212,8 @@ def test_answers_made_elsewhere_stand_beside_those_of_models(tmp_path, heldout, 
         make(tmp_path, heldout, {"base": engine(wrong, "base")}, predictions={"base": str(path)})
     with pytest.raises(SproutError, match="nothing to evaluate"):
         make(tmp_path, heldout, {"base": engine(wrong, "base")}, models={})
+    with pytest.raises(SproutError, match="nothing to evaluate on; give held-out tasks"):
+        make(tmp_path, (), {"base": engine(wrong, "base")})
 
 
 def test_several_sets_are_evaluated_together_and_shown_one_by_one(tmp_path, heldout):
@@ -272,7 +246,7 @@ def test_a_lora_adapter_is_evaluated_on_its_base_model(tmp_path, heldout, base_m
     stage.make((), run)
     stage.make((), run)
 
-    assert opened == [str(tmp_path / "merged" / "mine")]
+    assert set(opened) == {str(tmp_path / "merged" / "mine")}
     ids = torch.arange(20)[None]
     merged = AutoModelForCausalLM.from_pretrained(opened[0])
     base = AutoModelForCausalLM.from_pretrained(base_model)

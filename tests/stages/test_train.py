@@ -13,10 +13,12 @@ from pydantic import ValidationError
 from pipeline import export
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.sft import make_trainer
 from pipeline.stage import Run
-from pipeline.stages.train import Train, make_trainer, tune
+from pipeline.stages.train import Train
 from pipeline.store import to_line
 from pipeline.task import Instance, Task
+from pipeline.trainer import tune
 
 CAPITALS = {"Peru": "Lima", "France": "Paris", "Japan": "Tokyo", "Kenya": "Nairobi", "Norway": "Oslo"}
 TASKS = [
@@ -168,6 +170,26 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint_to_the_same_model(t
         tmp_path / "whole" / "model" / "model.safetensors"
     ).read_bytes()
     assert not (tmp_path / "model.partial").exists()
+
+
+def test_without_padding_the_losses_are_those_of_padded_batches(tmp_path, base_model):
+    settings = {"batch_size": 6, "learning_rate": 0.01, "encoding": "plain"}
+    padded = train(tmp_path / "1", base_model, **settings)
+    flat = train(tmp_path / "2", base_model, **settings, padding_free=True)
+
+    assert [loss for _, loss in flat["loss"]] == pytest.approx([loss for _, loss in padded["loss"]], abs=1e-3)
+
+
+def test_a_model_in_which_rows_without_padding_read_each_other_is_refused(tmp_path, make_model):
+    from transformers import AutoTokenizer, MambaConfig, MambaForCausalLM
+
+    folder = make_model()
+    vocab_size = len(AutoTokenizer.from_pretrained(folder))
+    wide = {"hidden_size": 16, "num_hidden_layers": 1, "initializer_range": 1.0}  # so that what it remembers counts
+    MambaForCausalLM(MambaConfig(vocab_size=vocab_size, **wide)).save_pretrained(folder)
+
+    with pytest.raises(SproutError, match="its rows read each other"):
+        train(tmp_path, folder, padding_free=True)
 
 
 def test_an_interrupted_training_with_other_settings_starts_afresh(tmp_path, base_model):

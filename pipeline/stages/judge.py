@@ -1,0 +1,128 @@
+"""Compare what two models answered: a judge says which is better, see `pipeline/judge.py`."""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from pipeline.confidence import written
+from pipeline.engines import Sampling, release
+from pipeline.errors import SproutError
+from pipeline.evaluation import aligned
+from pipeline.heldout import HeldOut, read_sets
+from pipeline.judge import SAMPLING, Verdict, figures, head_to_head
+from pipeline.models import opener, remembering
+from pipeline.predictions import answers_in
+from pipeline.products import read_record, write_record
+from pipeline.resources import shown
+from pipeline.stage import Product, Run
+from pipeline.task import Task
+
+logger = logging.getLogger(__name__)
+
+VERDICTS = "judge.jsonl"  # a line for each pair: both answers, and what the judge said
+
+
+class Judge(Product):
+    """Two models head to head: a judge reads both answers to each held-out task, in both orders."""
+
+    name: ClassVar[str] = "judge"
+    path: ClassVar[str] = "judge.json"
+    of_tasks: ClassVar[bool] = False
+    templates: ClassVar[tuple[str, ...]] = ("judge",)
+    growable: ClassVar[frozenset[str]] = frozenset({"ours", "theirs", "max_instances"})
+
+    ours: str = "dataset"  # a name in predictions/, or a JSONL file of answers (`id`, `prediction`)
+    theirs: str | tuple[str, ...] = "base"  # what it is compared with, one after the other
+    heldout: str | tuple[str, ...] | None = None  # None: what the run was evaluated on
+    max_instances: int = Field(default=100, ge=1)  # of each task
+    model: str = ""  # the judge: a folder, a hub name or NAME@URL; empty: the model of the run
+    with_reference: bool = False  # show it the first right output
+    sampling: Sampling = SAMPLING
+
+    def make(self, tasks: Sequence[Task], run: Run) -> None:
+        heldout = read_sets(self.sets(run.folder), self.max_instances)
+        others = (self.theirs,) if isinstance(self.theirs, str) else self.theirs
+        answers = {name: answers_of(name, heldout, run.folder) for name in (self.ours, *others)}
+        model = self.model or run.engine.model
+        if not model:
+            raise SproutError("no judge is named; give a folder, a name on the hub, or nano, with --model")
+        against: dict[str, dict[str, Any]] = {}
+        path = run.folder / VERDICTS
+        partial = path.with_name(f"{path.name}.partial")
+        with (
+            remembering(self.name, run.folder, opener(run, [model]), run.budget) as opened,
+            partial.open("w", encoding="utf-8", newline="\n") as file,
+        ):
+            engine = opened(model)
+            for name in others:
+                ours, theirs = answers[self.ours], answers[name]
+                both = [one for one in heldout if one.id in ours or one.id in theirs]
+                for model_name, given in ((self.ours, ours), (name, theirs)):
+                    if missing := sum(one.id not in given for one in both):
+                        logger.warning("judge: %d answers of %s are missing, counted as empty", missing, model_name)
+                verdicts = []
+                for one in head_to_head(both, ours, theirs, engine, self.with_reference, self.sampling):
+                    verdicts.append(one)
+                    file.write(line(one, self.ours, name))
+                against[name] = figures(verdicts)
+                warn(verdicts, name)
+            release(engine)
+        partial.replace(path)
+        judged_by = {"judge": shown(model), "with_reference": self.with_reference}
+        write_record(run.folder / self.path, judged_by | {"ours": self.ours, "against": against})
+
+    def sets(self, folder: Path) -> str | tuple[str, ...]:
+        """The held-out sets: as told, or those that settings.json says the run was evaluated on."""
+        found = self.heldout or read_record(folder / "settings.json").get("evaluate", {}).get("heldout")
+        if not found:
+            raise SproutError(f"{folder}: was not evaluated; say what was answered with --heldout")
+        return found if isinstance(found, str) else tuple(found)
+
+
+def answers_of(name: str, heldout: Sequence[HeldOut], folder: Path) -> dict[str, str]:
+    """The answers of a model by its name in an evaluation, or those in a file."""
+    made_here = folder / "predictions" / f"{name}.jsonl"
+    path = made_here if made_here.is_file() else Path(name)
+    if not path.is_file():
+        there = ", ".join(sorted(one.stem for one in made_here.parent.glob("*.jsonl"))) or "nothing"
+        raise SproutError(f"there are no answers of {name!r}: {folder}/predictions holds {there}; evaluate it first, "
+                          f"or give a JSONL file of predictions")  # fmt: skip
+    return answers_in(path, heldout)[0]
+
+
+def line(verdict: Verdict, ours: str, theirs: str) -> str:
+    fields = verdict.model_dump()
+    return json.dumps({"models": [ours, theirs]} | fields, ensure_ascii=False) + "\n"
+
+
+def warn(verdicts: Sequence[Verdict], name: str) -> None:
+    if failed := sum(one.outcome is None for one in verdicts):
+        logger.warning("judge: %d of %d pairs with %s are left out, their requests failed", failed, len(verdicts), name)
+
+
+def table(record: Mapping[str, Any]) -> str:
+    """How often ours wins against each other model, and how far the judge can be trusted, see `judge.figures`."""
+    head = [
+        f"head to head, judged by {record['judge']}",
+        "wins",
+        "ties",
+        "losses",
+        "win rate",
+        "consistent",
+        "first",
+        "unclear",
+    ]
+    return aligned([head, *rows(record)], str.rjust)
+
+
+def rows(record: Mapping[str, Any]) -> Iterator[list[str]]:
+    for name, found in record["against"].items():
+        rate = found["win_rate"]
+        won = f"{written(rate, sign=False)} {rate['verdict']}" if rate else "–"
+        shares = ["–" if found[key] is None else f"{found[key]:.0%}" for key in ("consistency", "first_rate")]
+        counts = [str(found[key]) for key in ("wins", "ties", "losses")]
+        yield [f"{record['ours']} against {name}", *counts, won, *shares, str(found["unclear"])]

@@ -1,0 +1,100 @@
+"""Ask the model for each short output again, and leave out what it does not say twice."""
+
+import random
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from pipeline.demos import pick, shuffled
+from pipeline.engines import Completion, Request, Sampling, request
+from pipeline.prompts import render
+from pipeline.seeds import labelled
+from pipeline.stage import Run, Stage
+from pipeline.stages.instances import as_demo, parse_input_first
+from pipeline.task import Instance, Task
+
+REASON = "not_repeated"
+
+
+class Verify(Stage):
+    """An output that was sampled with its input may be a slip; one that the model also gives when asked is less often.
+
+    That is the idea of self-consistency (arXiv 2203.11171), with two answers. Outputs of up to `max_words` words are
+    asked for again, greedily and with both kinds of seed tasks as demos, whichever way the instance was written; case,
+    white space and a full stop aside, the answer must be the same. Longer outputs may well be said in other words and
+    pass. An instance left out is counted in `meta["left_out"]`; a task that has none left is rejected.
+    """
+
+    name: ClassVar[str] = "verify"
+    templates: ClassVar[tuple[str, ...]] = ("verify",)
+
+    max_words: int = Field(default=10, ge=1)  # of an output that is verified
+    num_demos: int = Field(default=9, ge=0)  # seed tasks shown, a third of them classification
+    random_seed: int = 0
+    sampling: Sampling = Sampling(temperature=0, max_tokens=64, stop=("\nTask:", "\nExample", "\nInput:"))
+
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
+        demos = self.demos(run.seeds)
+        waiting: deque[Task] = deque()  # tasks in order, and the answers to those they need
+        answers: dict[str, dict[int, Completion]] = {}
+
+        def requests() -> Iterator[Request]:
+            for task in todo:
+                waiting.append(task)
+                answers[task.id] = {}
+                for number in self.short(task):
+                    id = f"{task.id}:{number}"
+                    seed = random.Random(f"{self.random_seed}:sampling:{id}").getrandbits(31)
+                    sampling = self.sampling.model_copy(update={"seed": seed})
+                    yield request(run.engine, id, self.prompt(task, number, demos), sampling)
+
+        def decided() -> Iterator[Task]:
+            while waiting and len(answers[waiting[0].id]) == len(self.short(waiting[0])):
+                task = waiting.popleft()
+                given = answers.pop(task.id)
+                if all(answer.finish_reason != "error" for answer in given.values()):  # else the next run asks again
+                    yield self.judge(task, {number: parse_answer(answer.text) for number, answer in given.items()})
+
+        for completion in run.engine.generate(requests()):
+            id, _, number = completion.id.rpartition(":")
+            answers[id][int(number)] = completion
+            yield from decided()
+        yield from decided()
+
+    def short(self, task: Task) -> list[int]:
+        """The numbers of the instances that are verified."""
+        return [n for n, instance in enumerate(task.instances) if len(instance.output.split()) <= self.max_words]
+
+    def judge(self, task: Task, answers: dict[int, str]) -> Task:
+        good = tuple(i for n, i in enumerate(task.instances) if n not in answers or agrees(i, answers[n]))
+        if num_left_out := len(task.instances) - len(good):
+            before = task.meta.get("left_out")
+            counts = {**(before if isinstance(before, dict) else {}), REASON: num_left_out}
+            task = task.update(meta=task.meta | {"left_out": counts})
+        return task.update(instances=good) if good else task.reject(REASON)
+
+    def demos(self, seeds: Sequence[Task]) -> list[Task]:
+        kinds = [[task for task in labelled(seeds, kind) if task.instances] for kind in (True, False)]
+        labels = pick(kinds[0], self.num_demos // 3, f"{self.random_seed}:verify")
+        others = pick(kinds[1], self.num_demos - self.num_demos // 3, f"{self.random_seed}:verify")
+        return [as_demo(demo) for demo in shuffled(labels + others, f"{self.random_seed}:verify")]
+
+    def prompt(self, task: Task, number: int, demos: Sequence[Task]) -> str:
+        shown = as_demo(task)
+        return render("verify", instruction=shown.instruction, input=shown.instances[number].input, demos=demos)
+
+
+def parse_answer(text: str) -> str:
+    """The output, without a label before it and without further examples; empty if there is none."""
+    found = parse_input_first(f"Output: {text}")
+    return found[0].output if found else ""
+
+
+def agrees(instance: Instance, answer: str) -> bool:
+    return _folded(instance.output) == _folded(answer)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split()).rstrip(".")

@@ -1,0 +1,126 @@
+"""Head to head: every verdict can be read, none is paid for twice, and a judge that cannot judge is found out."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.engines import Completion
+from pipeline.engines.scripted import Scripted
+from pipeline.errors import SproutError
+from pipeline.stage import Run
+from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.judge import Judge, table
+
+ANSWERS = {"base": "a stone", "seeds": "a fig", "dataset": "a ripe fig"}
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A folder in which three models were evaluated."""
+    rows = [{"id": str(n), "instruction": f"Name fruit no. {n}.", "output": "fig"} for n in range(8)]
+    path = tmp_path / "heldout.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    folder = tmp_path / "run"
+    engines = {name: Scripted(lambda request, said=said: said, model=name) for name, said in ANSWERS.items()}
+    run = Run(seeds=(), engine=engines["base"], folder=folder, open_engine=engines.__getitem__)
+    Evaluate(heldout=str(path), models={name: name for name in engines}).make((), run)
+    (folder / "settings.json").write_text(json.dumps({"evaluate": {"heldout": str(path)}}))
+    return folder
+
+
+def fair(text: str) -> str:
+    answers = text.partition("Answer A: ")[2].partition("\n\nAnswer B: ")
+    first, second = (len(one.splitlines()[0]) if "fig" in one.splitlines()[0] else 0 for one in answers[::2])
+    return "tie" if first == second else "A" if first > second else "B"
+
+
+def judge(folder: Path, answer: Callable[[str], str | Completion], **settings: Any) -> tuple[dict, Scripted]:
+    engine = Scripted(lambda request: answer(str(request.prompt)), model=str(settings.get("model", "judge")))
+    run = Run(seeds=(), engine=engine, folder=folder, open_engine=lambda model: engine)
+    Judge.model_validate(settings).make((), run)
+    return json.loads((folder / "judge.json").read_text("utf-8")), engine
+
+
+def verdicts(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "judge.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_a_fair_judge_finds_the_better_model_and_its_verdicts_can_be_read(run_folder):
+    found, engine = judge(run_folder, fair, theirs=["base", "seeds"], with_reference=True)
+
+    assert (found["judge"], found["ours"], found["with_reference"]) == ("judge", "dataset", True)
+    assert [(one["wins"], one["losses"]) for one in found["against"].values()] == [(8, 0), (8, 0)]
+    assert len(engine.requests) == 2 * 2 * 8
+    assert "A good answer: fig" in str(engine.requests[0].prompt)
+    lines = verdicts(run_folder)
+    assert len(lines) == 16
+    assert lines[0] == {
+        "models": ["dataset", "base"], "id": "0", "instruction": "Name fruit no. 0.", "input": "",
+        "ours": "a ripe fig", "theirs": "a stone", "said": ["A", "B"], "outcome": "win",
+    }  # fmt: skip
+    assert table(found).splitlines() == [
+        "head to head, judged by judge  wins  ties  losses                       win rate  consistent  first  unclear",
+        "dataset against base              8     0       0  100.0 (100.0 to 100.0) better        100%    50%        0",
+        "dataset against seeds             8     0       0  100.0 (100.0 to 100.0) better        100%    50%        0",
+    ]
+
+
+def test_a_judge_that_prefers_what_is_shown_first_decides_nothing(run_folder):
+    found, _ = judge(run_folder, lambda text: "A")
+
+    assert found["against"]["base"] | {"win_rate": None} == {
+        "instances": 8, "wins": 0, "ties": 8, "losses": 0, "win_rate": None, "same": 0, "failed": 0, "unclear": 0,
+        "consistency": 0, "first_rate": 1,
+    }  # fmt: skip
+    assert table(found).endswith("50.0 (50.0 to 50.0) unclear          0%   100%        0")
+
+
+def test_a_judge_that_rambles_gives_ties_that_are_counted(run_folder):
+    found, _ = judge(run_folder, lambda text: "Well, there is much to be said for either")
+
+    assert (found["against"]["base"]["ties"], found["against"]["base"]["unclear"]) == (8, 16)
+    assert verdicts(run_folder)[0]["said"] == ["Well, there is much to be said for either"] * 2
+
+
+def test_a_request_that_failed_leaves_its_pair_out_and_is_asked_again(run_folder, caplog):
+    def fails(text: str) -> str | Completion:
+        failed = "no. 3" in text and "Answer A: a ripe fig" in text
+        return Completion(id="0:3", text="too long", finish_reason="error") if failed else fair(text)
+
+    found, _ = judge(run_folder, fails)
+    again, engine = judge(run_folder, fair)
+
+    assert (found["against"]["base"]["instances"], found["against"]["base"]["failed"]) == (7, 1)
+    assert caplog.messages == [
+        "judge: 1 requests can't succeed, the first is 0:3: too long",
+        "judge: 1 of 8 pairs with base are left out, their requests failed",
+    ]
+    assert [request.id for request in engine.requests] == ["0:3"]
+    assert again["against"]["base"]["wins"] == 8
+
+
+def test_answers_from_files_are_compared_on_the_instances_that_one_of_them_answers(run_folder, tmp_path):
+    theirs = tmp_path / "theirs.jsonl"
+    theirs.write_text("".join(f'{{"id": "{n}", "prediction": "a ripe fig"}}\n' for n in (1, 2)))
+    found, _ = judge(run_folder, fair, ours="base", theirs=str(theirs), model="other", max_instances=4)
+
+    assert (found["judge"], found["against"][str(theirs)]["instances"]) == ("other", 8)
+    assert (found["against"][str(theirs)]["losses"], found["against"][str(theirs)]["ties"]) == (2, 6)
+    found, _ = judge(run_folder, fair, ours=str(theirs), theirs=str(theirs))
+    assert (found["against"][str(theirs)]["instances"], found["against"][str(theirs)]["same"]) == (2, 2)
+    assert found["against"][str(theirs)]["consistency"] is None
+    assert table(found).endswith("50.0 (too few to say) unclear           –      –        0")
+
+
+def test_what_cannot_be_judged_is_said_before_the_judge_is_asked(run_folder, tmp_path):
+    with pytest.raises(SproutError, match=r"no answers of 'tuned': .* holds base, dataset, seeds; evaluate it first"):
+        judge(run_folder, fair, ours="tuned")
+    with pytest.raises(SproutError, match=r"was not evaluated; say what was answered with --heldout"):
+        judge(tmp_path / "empty", fair)
+    (tmp_path / "other.jsonl").write_text('{"id": "x", "instruction": "?", "output": "a"}')
+    with pytest.raises(SproutError, match=r"holds no prediction for any of the 1 held-out instances"):
+        judge(run_folder, fair, heldout=str(tmp_path / "other.jsonl"))
+    assert not (run_folder / "judge.json").exists()

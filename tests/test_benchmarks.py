@@ -1,0 +1,57 @@
+"""What the benchmarks compare is the same work: the same prompts, whole batches, all of it counted."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pipeline.engines.scripted import Scripted
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+FEW = ["instructions.num_tasks=12", "instructions.window=4"]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+def asked(model: Scripted) -> list[tuple[str, dict[str, object]]]:
+    return [(request.prompt, request.sampling.model_dump(mode="json")) for request in model.requests]
+
+
+def test_others_are_asked_the_very_prompts_of_the_run(
+    load: Callable[[str], ModuleType], model: Scripted, tmp_path: Path
+) -> None:
+    ways = load("ways")
+    measured = ways.sprout(model, tmp_path / "run", FEW)
+    prompts = ways.prompts_of(tmp_path / "run")
+    assert list(prompts) == ["instructions", "classify", "instances"]
+    assert measured.kept == 12
+    assert measured.whole.requests == sum(map(len, prompts.values()))
+    for prompt in (one for found in prompts.values() for one in found):
+        assert prompt in asked(model)
+
+
+def test_instances_alone_ask_what_they_asked_in_the_run(
+    load: Callable[[str], ModuleType], model: Scripted, tmp_path: Path
+) -> None:
+    ways, other = load("ways"), Scripted(model.answer)
+    ways.sprout(model, tmp_path / "run", FEW)
+    measured = ways.instances(other, tmp_path / "alone", tmp_path / "run", [])
+    assert sorted(prompt for prompt, _ in asked(other)) == sorted(
+        prompt for prompt, _ in ways.prompts_of(tmp_path / "run")["instances"]
+    )
+    assert measured.whole.requests == len(other.requests) == 12
+
+
+def test_one_in_a_few_batches_of_each_stage_is_asked_of_the_reference_and_none_is_torn(
+    load: Callable[[str], ModuleType],
+) -> None:
+    prompts = {"classify": [(str(number), {}) for number in range(43)], "instances": [("one", {})]}
+    some = load("throughput").thinned(prompts, 4)
+    assert [int(prompt) for prompt, _ in some["classify"]] == [*range(5), *range(20, 25), *range(40, 43)]
+    assert some["instances"] == [("one", {})]
