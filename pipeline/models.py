@@ -93,6 +93,7 @@ class NoModel:
 
     model = ""
     chat = False
+    window = 1
 
     def generate(
         self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None

@@ -92,7 +92,7 @@ class Probe:
 
     def __init__(self, engine: Engine, most: int) -> None:
         self.engine, self.most = engine, most
-        self.model = engine.model
+        self.model, self.window = engine.model, engine.window
         self.asked = self.prompt_tokens = self.completion_tokens = 0
         self.begun = self.ended = 0.0
 
@@ -103,7 +103,7 @@ class Probe:
     def generate(
         self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
     ) -> Iterator[Completion]:
-        source = islice(requests, self.most)
+        source = islice(requests, self.most - self.asked)
         for few in (1, self.most):
             for completion in self.engine.generate(islice(source, few), window, arrived):
                 self.asked += 1

@@ -23,7 +23,7 @@ class Recorded:
 
     def __init__(self, engine: Engine, journal: Journal, stage: str, budget: Budget) -> None:
         self.engine, self.journal, self.stage, self.budget = engine, journal, stage, budget
-        self.model = engine.model
+        self.model, self.window = engine.model, engine.window
 
     @property
     def chat(self) -> bool:

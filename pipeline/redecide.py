@@ -41,7 +41,7 @@ def redecide(
             raise SproutError(f"{folder / FILE}: is not there, so there is nothing to decide anew; run it first")
         before = read_settings(folder / "settings.json")
         chat = next((settings["chat"] for settings in before.values()), False)
-        context = Run(seeds, Recording(engine.model, chat), folder)
+        context = Run(seeds, Recording(engine.model, chat, engine.window), folder)
         names = file_names(stages)
         changed = changes(stages, names, context, before)
         if other := {key for keys in changed.values() for key in keys} & MODEL:
@@ -55,7 +55,7 @@ def redecide(
         done = [stage for stage in stages if isinstance(stage, Stage) and (folder / names[stage.name]).exists()]
         with Journal(folder / FILE) as journal:
             for stage in done:
-                engine = Recording(engine.model, chat, journal, stage.name)
+                engine = Recording(engine.model, chat, engine.window, journal, stage.name)
                 store = Store(new / names[stage.name])
                 tasks = kept = decide(stage, store, tasks, replace(context, engine=engine), progress)
         for stage in done:
@@ -72,17 +72,17 @@ class Recording:
     It ends after the last request that was recorded; one that is missing before that is an error.
     """
 
-    def __init__(self, model: str, chat: bool, journal: Journal | None = None, stage: str = "") -> None:
-        self.model, self.chat, self.journal, self.stage = model, chat, journal, stage
+    def __init__(self, model: str, chat: bool, window: int, journal: Journal | None = None, stage: str = "") -> None:
+        self.model, self.chat, self.window, self.journal, self.stage = model, chat, window, journal, stage
+        self.left = journal.requests(stage) if journal else set()
 
     def generate(
         self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
     ) -> Iterator[Completion]:
         assert self.journal
-        left = self.journal.requests(self.stage)
         source = iter(requests)
-        while left and (request := next(source, None)) is not None:
-            left.discard(request.id)
+        while self.left and (request := next(source, None)) is not None:
+            self.left.discard(request.id)
             entry = self.journal.entry(self.stage, request.id)
             missing = Completion(id=request.id, text="was not recorded", finish_reason="error")
             yield entry.completion if entry else missing

@@ -192,7 +192,10 @@ def described(stage: Stage | Product, files: dict[str, str], context: Run) -> di
     """All that bears on what a stage writes: its file, the model, the seeds, its settings and prompts."""
     model = {"model": shown(context.engine.model), "chat": context.engine.chat}
     seeds = {"seeds": digest(context.seeds)} if isinstance(stage, Stage) or stage.of_tasks else {}
-    return {"file": files[stage.name]} | model | seeds | stage.settings()
+    settings = stage.settings()
+    if "window" in settings and settings["window"] is None:
+        settings["window"] = context.engine.window  # it decides which tasks a prompt can show
+    return {"file": files[stage.name]} | model | seeds | settings
 
 
 def write_settings(path: Path, settings: dict[str, dict[str, Any]]) -> None:

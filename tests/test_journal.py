@@ -116,7 +116,7 @@ def test_a_failed_request_is_not_kept(journal):
 class Straggling:
     """All completions of a window arrive at once, but for the first, whose machine is lost."""
 
-    model, chat = "straggling", False
+    model, chat, window = "straggling", False, 8
 
     def generate(self, requests, window=None, arrived=None):
         _, *others = requests

@@ -206,3 +206,21 @@ def test_a_line_that_is_no_task_is_named_and_nothing_is_lost(model, seeds, tmp_p
 def test_two_stages_of_one_name_are_refused(model, seeds, tmp_path):
     with pytest.raises(SproutError, match="two stages are called filter"):
         run([Filter(), Filter()], seeds, model, tmp_path)
+
+
+def test_without_a_window_the_prompts_are_as_old_as_the_engine_keeps_in_flight(seeds, tmp_path):
+    for folder, settings in (("unset", {}), ("set", {"window": 3})):
+        run([Instructions(num_tasks=20, **settings)], seeds, Scripted(answer, window=3), tmp_path / folder)
+
+    assert files(tmp_path / "unset") == files(tmp_path / "set")
+    with pytest.raises(SproutError, match="begun with another window"):
+        run([Instructions(num_tasks=20)], seeds, Scripted(answer, window=4), tmp_path / "unset")
+
+
+@pytest.mark.parametrize("num_tasks", [10, 60, 200])
+def test_no_more_is_asked_than_it_takes(seeds, tmp_path, num_tasks):
+    model = Scripted(answer, window=64)
+    run([Instructions(num_tasks=num_tasks, max_rouge=0.95)], seeds, model, tmp_path)
+    last = [task.meta["request"] for task in read_tasks(tmp_path / "1_instructions.jsonl")][-1]
+
+    assert len(model.requests) - (last + 1) <= 4

@@ -52,10 +52,12 @@ Arrived = Callable[[Request, Completion], None]
 class Engine(Protocol):
     """A source of completions.
 
-    `chat` says whether prompts are put as messages (a chat model) or as plain text (a base model).
+    `chat` says whether prompts are put as messages (a chat model) or as plain text (a base model); `window` is how many
+    requests it keeps in flight at most.
     """
 
     model: str
+    window: int
 
     @property
     def chat(self) -> bool: ...

@@ -212,7 +212,7 @@ class Connection:
                     self.gate.let_in()
             except Trouble:
                 self.slots.measured = False
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL / 4 if self.slots.steep else POLL)
 
     def _warn(self, kind: str, message: str) -> None:
         if line := self.warnings.add(kind, message):

@@ -105,6 +105,7 @@ def _load(model: str, options: dict[str, Any]) -> LLM:
     }
     if current_platform.is_cpu():
         defaults |= {"dtype": "float32", "enforce_eager": True, "kv_cache_memory_bytes": 2 << 30, "max_model_len": -1}
+        defaults["block_size"] = 32  # only whole blocks are shared between prompts, and 128 tokens are the default
         defaults["enable_chunked_prefill"] = False  # where it cuts a seeded request, vLLM 0.32 dies
     try:
         return LLM(model, **defaults | options)

@@ -1,5 +1,6 @@
 """Bootstrap new instructions from a pool that starts as the seeds and grows by what is kept."""
 
+import math
 import random
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,9 @@ from pipeline.prompts import render
 from pipeline.resources import shown
 from pipeline.stage import Run, Stage
 from pipeline.task import Task, new_id
+
+RECENT = 100  # requests from which the yield of the next ones is foreseen
+FIRST = 4  # tasks that a request brings, before any is known
 
 
 class Shown(NamedTuple):
@@ -42,7 +46,7 @@ class Instructions(Stage):
     num_demos: int = Field(default=8, ge=1)  # shown in a prompt
     num_generated_demos: int = Field(default=2, ge=0)  # of them, how many the model wrote, once there are some
     max_rouge: float = Field(default=0.7, gt=0, lt=1)  # ROUGE-L F1; above it a text is not new, exactly at it is
-    window: int = Field(default=64, ge=1)  # requests in flight
+    window: int | None = Field(default=None, ge=1)  # requests in flight; unset: as many as the engine takes
     patience: int = Field(default=300, ge=1)  # requests in a row without a new task before giving up
     english: bool = True  # reject what begins with a character outside ASCII
     random_seed: int = 0
@@ -57,32 +61,38 @@ class Instructions(Stage):
         return self
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
-        pool = Pool(self, run.seeds, done)
-        asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
+        window = self.window or run.engine.window
+        pool = Pool(self, run.seeds, done, window)
         origin = new_id(self.name, self.random_seed, shown(run.engine.model), *(seed.id for seed in run.seeds))
-        first = position = pool.next_request
+        position = pool.next_request
         header = self.header(pool.demos(position))
+        asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
 
-        def requests() -> Iterator[Request]:
-            for number in range(first, first + 10**9):
+        def requests(first: int, last: int) -> Iterator[Request]:
+            for number in range(first, last):
                 demos = pool.demos(number)
                 asked.append(ids := tuple(task.id for task in demos))
                 sampling = self.sampling.model_copy(update={"seed": self.sampling_seed(number)})
                 yield request(run.engine, f"{self.name}-{number}", self.prompt(demos), sampling, ids)
 
-        completions = run.engine.generate(requests(), self.window)
         while pool.num_kept < self.num_tasks:
-            if pool.idle >= self.patience:
-                raise SproutError(pool.stuck())
-            if (completion := next(completions, None)) is None:
+            last = position + pool.num_needed()
+            asked.clear()
+            completions = run.engine.generate(requests(position, last), window)
+            for completion in completions:
+                for task in self.parse(completion, asked.popleft(), position, origin, header):
+                    if pool.num_kept < self.num_tasks and task.id not in pool.interrupted:
+                        yield pool.decide(task)
+                pool.close(position)
+                position += 1
+                if pool.num_kept >= self.num_tasks:
+                    break
+                if pool.idle >= self.patience:
+                    raise SproutError(pool.stuck())
+            if close := getattr(completions, "close", None):
+                close()
+            if pool.num_kept < self.num_tasks and position < last:
                 return  # recorded completions come to an end, a model never does
-            for task in self.parse(completion, asked.popleft(), position, origin, header):
-                if pool.num_kept < self.num_tasks and task.id not in pool.interrupted:
-                    yield pool.decide(task)
-            pool.close(position)
-            position += 1
-        if close := getattr(completions, "close", None):
-            close()
 
     def prompt(self, demos: Sequence[Task | Shown]) -> str:
         return render("instructions", demos=[" ".join(task.instruction.split()).rstrip(":") for task in demos])
@@ -123,8 +133,9 @@ class Instructions(Stage):
 class Pool:
     """The seeds and what was kept so far, with the request each came from."""
 
-    def __init__(self, stage: Instructions, seeds: Sequence[Task], done: Sequence[Task]) -> None:
+    def __init__(self, stage: Instructions, seeds: Sequence[Task], done: Sequence[Task], window: int) -> None:
         self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in seeds]
+        self.window = window
         self.filters = [check for check in INSTRUCTION_FILTERS if stage.english or check is not starts_non_ascii]
         self.generated: list[Shown] = []
         self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
@@ -147,10 +158,17 @@ class Pool:
         self.visible.append(len(self.generated))
         self.idle = 0 if len(self.generated) > before else self.idle + 1
 
+    def num_needed(self) -> int:
+        """How many more requests it takes, if they bring what the last ones brought; what is asked is paid for."""
+        recent = self.visible[-RECENT:]
+        before = self.visible[-len(recent) - 1] if len(self.visible) > len(recent) else 0
+        each = (recent[-1] - before) / len(recent) if recent else FIRST
+        return math.ceil((self.stage.num_tasks - self.num_kept) / max(each, 1 / RECENT)) + 2
+
     def demos(self, number: int) -> tuple[Shown, ...]:
         """Those to show in request `number`, in random order: 6 seeds and 2 generated tasks, once there are some."""
         rng = random.Random(f"{self.stage.random_seed}:{number}")
-        last = number - self.stage.window
+        last = number - self.window
         known = self.visible[last] if last >= 0 else 0
         num_new = min(self.stage.num_generated_demos, known)
         new = [self.generated[i] for i in rng.sample(range(known), num_new)]
