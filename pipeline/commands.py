@@ -27,9 +27,8 @@ def run_command(args: argparse.Namespace) -> str:
 def stats(args: argparse.Namespace) -> str:
     from pipeline import stats
 
-    if args.json:
-        return as_json(stats.figures(args.folder))
-    return "\n\n".join(filter(None, (stats.show(args.folder), stats.show_usage(args.folder))))
+    found = stats.figures(args.folder)
+    return as_json(found) if args.json else "\n\n".join(filter(None, (stats.show(found), stats.show_usage(found))))
 
 
 def why(args: argparse.Namespace) -> str:

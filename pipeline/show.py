@@ -82,7 +82,7 @@ def comparison(one: Path, other: Path) -> dict[str, Any]:
         "settings": differ,
         "stages": {
             stage: [found.get(stage) for found in figures]
-            for stage in dict.fromkeys(stage for found in figures for stage in found)
+            for stage in dict.fromkeys(stage for found in figures for stage, one in found.items() if "decided" in one)
         },
         "evaluation": {
             model: [found.get(model, {}).get("rouge_l") for found in scores]

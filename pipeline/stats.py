@@ -1,5 +1,6 @@
 """What became of every candidate of a run, stage by stage."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from pipeline.task import read_task
 
 if TYPE_CHECKING:
     from pipeline.journal import Usage
+
+REJECTED = re.compile(rb',"rejected":"(\w+)"\}\n\Z')  # how a line of ours ends; in a field of a field, braces follow
 
 
 def stage_files(folder: Path) -> dict[str, Path]:
@@ -46,19 +49,22 @@ def reasons(path: Path) -> Iterator[str]:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
-            if b'"rejected":' in line or not line.startswith(b'{"id":"'):  # in a text, quotes have backslashes
+            if found := REJECTED.search(line, max(0, len(line) - 80)):
+                yield found[1].decode()
+            elif b'"rejected":' in line or not line.startswith(b'{"id":"'):  # in a text, quotes have backslashes
                 yield read_task(line, f"{path}:{number}").rejected or "kept"
             else:
                 yield "kept"
 
 
-def show(folder: Path) -> str:
-    """The funnel as text: in each line, what was decided is what was kept plus what was rejected."""
+def show(found: dict[str, Any]) -> str:
+    """The funnel of `figures` as text: in each line, what was decided is what was kept plus what was rejected."""
     lines = [f"{'stage':<14}{'decided':>9}{'kept':>9}{'rejected':>10}   reasons"]
-    for stage, counts in funnel(folder).items():
-        total, kept = counts.total(), counts["kept"]
-        reasons = ", ".join(f"{reason} {n}" for reason, n in counts.most_common() if reason != "kept")
-        lines.append(f"{stage:<14}{total:>9,}{kept:>9,}{total - kept:>10,}   {reasons}".rstrip())
+    for stage, one in found.items():
+        if "decided" in one:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in one["rejected"].items())
+            rejected = one["decided"] - one["kept"]
+            lines.append(f"{stage:<14}{one['decided']:>9,}{one['kept']:>9,}{rejected:>10,}   {reasons}".rstrip())
     return "\n".join(lines)
 
 
@@ -73,18 +79,23 @@ def usage(folder: Path) -> "dict[str, Usage]":
 
 
 def figures(folder: Path) -> dict[str, Any]:
-    """All of it: by stage, what was kept, what was rejected by reason, and what the engine did for it."""
-    used = usage(folder)
+    """All of it: by stage, what was kept, what was rejected by reason, and what the engine did for it.
+
+    Products that ask a model, such as `evaluate`, have the last alone.
+
+    Raises:
+        SproutError: if the folder holds no stage file.
+    """
     found: dict[str, Any] = {}
     for stage, counts in funnel(folder).items():
         kept = counts.pop("kept", 0)
         found[stage] = {"decided": kept + counts.total(), "kept": kept, "rejected": dict(counts.most_common())}
-        if stage in used:
-            found[stage]["engine"] = used[stage]._asdict() | {
-                "tokens_per_second": used[stage].completion_tokens / max(used[stage].seconds, 1e-9),
-                "tokens_per_kept_task": used[stage].completion_tokens / max(kept, 1),
-                "busy_share": used[stage].busy / max(used[stage].seconds, 1e-9),
-            }
+    for stage, used in usage(folder).items():
+        found.setdefault(stage, {})["engine"] = used._asdict() | {
+            "tokens_per_second": used.completion_tokens / max(used.seconds, 1e-9),
+            "tokens_per_kept_task": used.completion_tokens / max(found[stage].get("kept", 0), 1),
+            "busy_share": used.busy / max(used.seconds, 1e-9),
+        }
     return found
 
 
@@ -93,16 +104,17 @@ def write(folder: Path) -> None:
     write_record(folder / "stats.json", figures(folder))
 
 
-def show_usage(folder: Path) -> str:
-    """What each stage has paid for, as text; empty if the run has no journal."""
+def show_usage(found: dict[str, Any]) -> str:
+    """What each stage has paid for by `figures`, as text; empty if the run has no journal."""
     names = f"{'stage':<14}{'requests':>9}{'tokens in':>13}{'cached':>8}{'out':>12}{'a kept task':>12}{'out/s':>8}"
     lines = [f"{names}{'busy':>6}{'in flight':>10}"]
-    for stage, found in figures(folder).items():
-        if engine := found.get("engine"):
+    for stage, one in found.items():
+        if engine := one.get("engine"):
             cached = engine["cached_tokens"] / max(1, engine["prompt_tokens"])
+            each = f"{engine['tokens_per_kept_task']:,.1f}" if one.get("kept") else ""
             lines.append(
                 f"{stage:<14}{engine['requests']:>9,}{engine['prompt_tokens']:>13,}{cached:>8.0%}"
-                f"{engine['completion_tokens']:>12,}{engine['tokens_per_kept_task']:>12,.1f}"
+                f"{engine['completion_tokens']:>12,}{each:>12}"
                 f"{engine['tokens_per_second']:>8,.0f}{engine['busy_share']:>6.0%}{engine['in_flight']:>10,.1f}"
             )
     return "\n".join(lines) if len(lines) > 1 else ""
@@ -113,7 +125,7 @@ def summary(folder: Path) -> str:
     from pipeline.evaluation import table
     from pipeline.stages.judge import table as verdicts
 
-    parts = [show(folder)] if find_stage_files(folder) else []
+    parts = [show(figures(folder))] if find_stage_files(folder) else []
     if (folder / "evaluation.json").is_file():
         parts.append(table(read_record(folder / "evaluation.json")))
     if judged := read_record(folder / "judge.json"):

@@ -22,7 +22,7 @@ def test_each_stage_adds_up(model, seeds, tmp_path):
     assert funnel["instructions"]["kept"] == funnel["classify"].total() == 15
     for (_, before), (_, after) in zip(list(funnel.items())[:-1], list(funnel.items())[1:], strict=True):
         assert before["kept"] == after.total()
-    shown = stats.show(tmp_path)
+    shown = stats.show(stats.figures(tmp_path))
     total, kept, rejected = shown.splitlines()[1].split()[1:4]
     assert int(total) == int(kept) + int(rejected)
     assert f"not_new {funnel['instructions']['not_new']}" in shown
@@ -40,7 +40,7 @@ def test_figures_say_what_each_stage_was_paid_for_and_how_busy_the_engine_was(se
     assert 0 < found["instructions"]["engine"]["busy_share"] <= 1
     assert 1 <= found["instructions"]["engine"]["in_flight"] <= 8
     assert "engine" not in found["filter"]
-    assert re.search(r"classify +15 +150 +50% +30 +2\.0 ", stats.show_usage(tmp_path))
+    assert re.search(r"classify +15 +150 +50% +30 +2\.0 ", stats.show_usage(stats.figures(tmp_path)))
     stats.write(tmp_path)
     assert json.loads((tmp_path / "stats.json").read_text()) == found
 
@@ -49,4 +49,4 @@ def test_a_folder_without_a_journal_has_no_usage(seeds, model, tmp_path):
     run([Instructions(num_tasks=5, window=2)], seeds, model, tmp_path)
     (tmp_path / FILE).unlink()
 
-    assert stats.show_usage(tmp_path) == ""
+    assert stats.show_usage(stats.figures(tmp_path)) == ""
