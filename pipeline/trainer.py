@@ -102,6 +102,7 @@ def train(
         "steps": state.best_global_step if restored else state.global_step,  # behind the weights that are saved
         "max_steps": state.max_steps,
         "tokens": state.num_input_tokens_seen,  # without padding, over all epochs
+        "tokens_per_step": round(state.num_input_tokens_seen / max(1, state.global_step)),  # what a batch holds
         "seconds": round(time.monotonic() - start, 1),  # of the last sitting, if there were several
         "loss": [(entry["step"], round(entry["loss"], 5)) for entry in history if "loss" in entry],
         "validation_loss": [(entry["step"], round(entry["eval_loss"], 5)) for entry in history if "eval_loss" in entry],
