@@ -1,5 +1,6 @@
 """What models answered to held-out instances: the files of an evaluation, and files made elsewhere."""
 
+import filecmp
 import json
 import logging
 from collections import Counter
@@ -34,7 +35,7 @@ class _Answer(BaseModel):
 def write_predictions(
     path: Path, answers: Iterable[tuple[HeldOut, str]], tokenizer: Tokenizer | None
 ) -> dict[str, Score]:
-    """Write each answer with its scores; return these by id. The file is put in place when it is whole."""
+    """Write each answer with its scores; return these by id. The file is put in place when it is whole, and other."""
     scores: dict[str, Score] = {}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
@@ -44,7 +45,10 @@ def write_predictions(
             line = Prediction(id=instance.id, prediction=prediction, **dict(one))
             file.write(json.dumps(line.model_dump(), ensure_ascii=False) + "\n")
             file.flush()
-    partial.replace(path)
+    if path.is_file() and filecmp.cmp(partial, path, shallow=False):
+        partial.unlink()
+    else:
+        partial.replace(path)
     return scores
 
 

@@ -35,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_one_core_and_small_batches_give_the_same_bytes_stage_by_stage(finished, tmp_path):
     folder, _ = finished
-    for command in ("instructions", "classify", "instances", "filter", "decontaminate"):
+    for command in ("instructions", "classify", "instances", "filter", "verify", "decontaminate"):
         sprout(command, tmp_path, "engine.window=7", threads=1)
 
     assert stage_files(tmp_path) == stage_files(folder)
