@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import SproutError
 from pipeline.filters import INSTANCE_FILTERS, INSTRUCTION_FILTERS, contradiction, starts_non_ascii
-from pipeline.journal import FILE, Journal
+from pipeline.journal import FILE, Entry, Journal
 from pipeline.list_parser import parse_list
 from pipeline.runs import read_settings
 from pipeline.stages.filter import OUR_FILTERS
@@ -63,8 +63,7 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
     for stage, task in life.items():
         yield f"\n{stage}: {'kept' if task.kept else f'rejected, {task.rejected}'}"
         yield from details(stage, task, life, settings.get(stage, {}))
-        request = f"{stage}-{task.meta.get('request')}" if stage == "instructions" else task.id
-        if journal and (entry := journal.entry(stage, request)):
+        for entry in entries(journal, stage, task, max(len(one.instances) for one in life.values())):
             completion = entry.completion
             yield f"  prompt, to {entry.model} ({completion.prompt_tokens} tokens)"
             yield quoted(entry.prompt if full else shortened(entry.prompt), "  │ ")
@@ -74,6 +73,16 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
                 yield from parsed(completion.text, task)
     if not journal:
         yield f"\nThere is no {folder / FILE}, so prompts and completions can't be shown."
+
+
+def entries(journal: Journal | None, stage: str, task: Task, num_instances: int) -> Iterator[Entry]:
+    """What a stage asked for a task: once, or once for each instance."""
+    requests = [task.id, *(f"{task.id}:{number}" for number in range(num_instances))]
+    if stage == "instructions":
+        requests = [f"{stage}-{task.meta.get('request')}"]
+    for request in requests if journal else []:
+        if journal and (entry := journal.entry(stage, request)):
+            yield entry
 
 
 def details(stage: str, task: Task, life: dict[str, Task], settings: dict[str, Any]) -> Iterator[str]:
@@ -89,6 +98,8 @@ def details(stage: str, task: Task, life: dict[str, Task], settings: dict[str, A
             yield quoted(json.dumps(instance.model_dump(), ensure_ascii=False), "    ")
     elif stage == "filter":
         yield from answers_for_instances(task, life.get("instances", task))
+    if stage in ("filter", "verify") and (left_out := task.meta.get("left_out")):
+        yield f"  left out: {left_out}"
     for name, score in task.scores.items():
         yield f"  {name} {score}"
     if "nearest" in task.meta or "nearest_id" in task.meta:
@@ -109,8 +120,6 @@ def answers_for_instances(task: Task, before: Task) -> Iterator[str]:
         yield f"  instance {number}: {'rejected by ' + ', '.join(objections) if objections else 'passes'}"
     if contradiction(task):
         yield "  the same input has two different outputs"
-    if left_out := task.meta.get("left_out"):
-        yield f"  left out: {left_out}"
 
 
 def parsed(text: str, task: Task) -> Iterator[str]:
