@@ -16,8 +16,8 @@ check: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-gain: .venv/run ## the gain over three random seeds, as in the README
-	$(BIN)/python benchmarks/gain.py
+gain: .venv/run ## what the dataset of the quick start is worth, against all controls, as in the README
+	$(BIN)/sprout gain quickstart --random-seeds 3
 
 .venv/run: pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
