@@ -37,7 +37,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Exit codes: 0 done, 1 error, 2 usage, 3 budget reached, 4 engine unreachable. After 3 and 4 it can go on."""
-    args = parse(argv)
+    args = parser().parse_args(argv)
     from pipeline.commands import run_command
     from pipeline.errors import SproutError
 
@@ -56,7 +56,7 @@ def fail(message: object, code: int) -> int:
     return code
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sprout", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help in COMMANDS.items():
@@ -77,7 +77,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             command.add_argument("--push-to-hub", metavar="NAME", help="upload the dataset to this repository, private")
         if name == "settings":
             command.add_argument("--schema", action="store_true", help="a JSON Schema of all settings, for editors")
-    return parser.parse_args(argv)
+    return parser
 
 
 def add_stats(command: argparse.ArgumentParser) -> None:

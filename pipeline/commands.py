@@ -85,12 +85,12 @@ def work(args: argparse.Namespace) -> str:
     """Run stages: all of them, or one."""
     from pipeline import settings as toml
     from pipeline.budget import Budget, write_prices
-    from pipeline.gain import gain
+    from pipeline.gain import gain, tuned_and_evaluated
     from pipeline.models import NoModel
     from pipeline.progress import shown_progress
     from pipeline.redecide import redecide
     from pipeline.runs import file_names, run, run_alone
-    from pipeline.seeds import read_seeds
+    from pipeline.seeds import load_seeds, read_seeds
     from pipeline.stage import Product, Run
 
     found = settings_of(args)
@@ -102,11 +102,14 @@ def work(args: argparse.Namespace) -> str:
     budget = Budget(args.max_tokens, args.max_cost, args.max_time, found.prices)
     engine: Engine
     with shown_progress(args.quiet, budget) as progress:
-        seeds = read_seeds(found.seeds)
+        asks = args.command in ("run", "instructions")  # the others have heard what is to be said of the seeds
+        seeds = read_seeds(found.seeds) if asks else load_seeds(found.seeds).tasks
         if args.command == "run" and args.redecide:
             redecide(toml.build_stages(found), seeds, open_engine(), folder, progress)
         elif args.command in ("run", "gain"):
             stages, engine = toml.build_stages(found), open_engine()
+            if args.command == "gain":
+                tuned_and_evaluated(stages)  # or say so before anything is spent
             tasks = run(stages, seeds, engine, folder, open_engine, progress, budget)
             if args.command == "gain":
                 gain(stages, tasks, Run(seeds, engine, folder, open_engine, budget), args.random_seeds)
@@ -151,6 +154,8 @@ def settings_of(args: argparse.Namespace) -> "RunSettings":
     from pipeline.cli_evaluate import changes
 
     options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
+    if args.command == "judge" and "@http" in (args.model or ""):
+        options["judge.model"] = options.pop("engine.model")
     if args.command == "export":
         options["export.formats"] = args.format and args.format.split(",")
         options["export.push_to_hub"] = args.push_to_hub

@@ -55,10 +55,7 @@ def gain(
     Raises:
         SproutError: for a run without `train` or `evaluate`, and for whatever stops these.
     """
-    train = next((stage for stage in stages if isinstance(stage, Train)), None)
-    evaluate = next((stage for stage in stages if isinstance(stage, Evaluate)), None)
-    if train is None or evaluate is None or not evaluate.heldout:
-        raise SproutError("the gain is that of tuning: give the settings a table [train], and [evaluate] with heldout")
+    train, evaluate = tuned_and_evaluated(stages)
     heldout = read_sets(evaluate.heldout, evaluate.max_instances)
     random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
     with only_writer(run.folder):
@@ -91,6 +88,14 @@ def gain(
         write_record(run.folder / FILE, found)
         (run.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
     return found
+
+
+def tuned_and_evaluated(stages: Sequence[Stage | Product]) -> tuple[Train, Evaluate]:
+    train = next((stage for stage in stages if isinstance(stage, Train)), None)
+    evaluate = next((stage for stage in stages if isinstance(stage, Evaluate)), None)
+    if train is None or evaluate is None or not evaluate.heldout:
+        raise SproutError("the gain is that of tuning: give the settings a table [train], and [evaluate] with heldout")
+    return train, evaluate
 
 
 def tune(

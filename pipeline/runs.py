@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def run_all(
     progress: Progress | None,
 ) -> Sequence[Task]:
     budget = context.budget
+    check_packages(stages)
     with only_writer(context.folder):
         check_settings(stages, files, context)
         with Journal(context.folder / JOURNAL) as journal:
@@ -94,6 +96,17 @@ def run_all(
                     store = Store(context.folder / files[stage.name])
                     tasks = decide(stage, store, tasks, replace(context, engine=engine), progress)
     return tasks
+
+
+def check_packages(stages: Iterable[Stage | Product]) -> None:
+    """Refuse a run that would stop late for want of a package."""
+    for stage in stages:
+        for package, extra in stage.needs().items():
+            if find_spec(package) is None:
+                raise SproutError(
+                    f"the stage {stage.name} needs {package}, which is not installed: pip install "
+                    f"'sprout-instruct[{extra}]'"
+                )
 
 
 def decide(stage: Stage, store: Store, tasks: Sequence[Task], context: Run, progress: Progress | None) -> Stored:

@@ -40,6 +40,10 @@ class Settings(BaseModel):
         fields = self.model_dump(mode="json", exclude=set(self.growable))
         return {"stage": self.name} | fields | {f"{name}.jinja": prompts.digest(name) for name in self.templates}
 
+    def needs(self) -> dict[str, str]:
+        """Packages that it imports once it is at work, with the extra that brings them; they are looked for before."""
+        return {}
+
 
 class Stage(Settings, ABC):
     """One step of the pipeline; `decide` is its work."""

@@ -138,8 +138,10 @@ def summary(folder: Path) -> str:
     parts.append("\n".join(f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()))
     if not find_stage_files(folder):  # nothing but an evaluation
         return "\n\n".join(part for part in parts if part)
-    steps = [f"sprout stats {folder}", "sprout run --seeds my_seeds.jsonl --model my-model --out outputs/mine"]
+    steps = [f"sprout stats {folder}"]
     if (folder / "model").exists():
-        steps.insert(1, f"vllm serve {folder / 'model'}")
+        steps.append(f"vllm serve {folder / 'model'}")
+    if folder.name == "quickstart":
+        steps.append("sprout run --seeds my_seeds.csv --model my-model --out outputs/mine")
     parts.append("\n  ".join(["next:", *steps]))
     return "\n\n".join(part for part in parts if part)

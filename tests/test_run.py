@@ -217,6 +217,26 @@ def test_without_a_window_the_prompts_are_as_old_as_the_engine_keeps_in_flight(s
         run([Instructions(num_tasks=20)], seeds, Scripted(answer, window=4), tmp_path / "unset")
 
 
+def test_a_package_that_a_late_stage_needs_is_looked_for_before_anything_is_asked(seeds, tmp_path):
+    class Late(Stage):
+        name = "late"
+
+        def needs(self):
+            return {"json": "usual", "no_such_package": "embed"}
+
+        def decide(self, todo, done, run):
+            yield from todo
+
+    model = Scripted(answer)
+    with pytest.raises(
+        SproutError, match=r"stage late needs no_such_package, .*pip install 'sprout-instruct\[embed\]'"
+    ):
+        run([*stages(), Late()], seeds, model, tmp_path)
+
+    assert not model.requests
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("num_tasks", [10, 60, 200])
 def test_no_more_is_asked_than_it_takes(seeds, tmp_path, num_tasks):
     model = Scripted(answer, window=64)

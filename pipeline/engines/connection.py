@@ -133,7 +133,7 @@ class Connection:
                     self.gate.close_for(self.pause)
             failures.add(trouble, self.loop.time(), self.answered)
             await self._judge(trouble, failures)
-            self._warn(trouble.kind, f"{trouble}; trying again")
+            self._warn(trouble.kind, f"{str(trouble).rstrip('.')}; trying again")
             await self._wait(trouble, failures, request)
 
     async def _judge(self, trouble: Trouble, failures: Failures) -> None:

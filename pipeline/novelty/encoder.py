@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 Vectors = npt.NDArray[np.float32]  # a row for each text, of length 1
 T = TypeVar("T")
 
+EMBED = {"faiss": "embed", "sentence_transformers": "embed"}  # the packages, and the extra that brings them
 BATCH = 1024  # texts embedded, stored and searched for at once: a search is 5 times faster than in batches of 128
 _PARTS = ["*.json", "*.txt", "*.model", "*.safetensors"]  # what a model is fetched and known by; no pickled weights
 _KEY = 16  # bytes of a key
@@ -92,7 +94,7 @@ def find_model(model: str) -> Path:
         return check_folder(Path(snapshot_download(model, allow_patterns=_PARTS)))
     except (OSError, ValueError) as error:
         raise SproutError(
-            f"{model}: not on this machine, and the hub cannot give it ({' '.join(str(error).split())[:200]}); "
+            f"{model}: not on this machine, and the hub cannot give it ({shorten(str(error), 200, placeholder=' …')}); "
             f"give the folder of a sentence-transformers model"
         ) from None
 

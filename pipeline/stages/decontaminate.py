@@ -13,7 +13,7 @@ from pipeline.export import question
 from pipeline.heldout import HeldOut, read_sets
 from pipeline.novelty import Nearest
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
-from pipeline.novelty.encoder import check_folder
+from pipeline.novelty.encoder import EMBED, check_folder
 from pipeline.novelty.overlap import OverlapIndex
 from pipeline.products import digest
 from pipeline.stage import Run, Stage
@@ -62,6 +62,9 @@ class Decontaminate(Stage):
     @cached_property
     def _instances(self) -> tuple[HeldOut, ...]:
         return read_sets(self.heldout, self.max_instances) if self.heldout else ()
+
+    def needs(self) -> dict[str, str]:
+        return EMBED if self.encoder else {}
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
         if not todo:

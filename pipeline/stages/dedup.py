@@ -13,7 +13,7 @@ from pipeline.engines.model_folder import is_hub_name
 from pipeline.novelty import Nearest
 from pipeline.novelty.diversity import k_center, k_means, vote_k
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
-from pipeline.novelty.encoder import Vectors, check_folder
+from pipeline.novelty.encoder import EMBED, Vectors, check_folder
 from pipeline.stage import Run, Stage
 from pipeline.store import mend
 from pipeline.task import Task
@@ -51,6 +51,9 @@ class Dedup(Stage):
         if not is_hub_name(self.encoder):
             check_folder(Path(self.encoder))
         return self
+
+    def needs(self) -> dict[str, str]:
+        return EMBED
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
         if not todo:

@@ -43,7 +43,7 @@ class Evaluate(Product):
     )
 
     heldout: str | tuple[str, ...] = ()  # each a folder of Super-NaturalInstructions, a JSONL file, or nano
-    models: dict[str, str] | None = None  # name -> folder, hub name, NAME@URL; None: "base", and all the run has tuned
+    models: dict[str, str] | None = None  # name -> folder, hub name, NAME@URL; unset: "base", and all the run has tuned
     predictions: dict[str, str] = Field(default={})  # name -> JSONL file of answers (`id`, `prediction`) made elsewhere
     max_instances: int = Field(default=100, ge=1)  # of each task
     resample: Unit = "instance"  # what the intervals draw again; instances of one task go right or wrong together

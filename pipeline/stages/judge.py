@@ -37,7 +37,7 @@ class Judge(Product):
 
     ours: str = "dataset"  # a name in predictions/, or a JSONL file of answers (`id`, `prediction`)
     theirs: str | tuple[str, ...] = "base"  # what it is compared with, one after the other
-    heldout: str | tuple[str, ...] | None = None  # None: what the run was evaluated on
+    heldout: str | tuple[str, ...] | None = None  # unset: what the run was evaluated on
     max_instances: int = Field(default=100, ge=1)  # of each task
     model: str = ""  # the judge: a folder, a hub name or NAME@URL; empty: the model of the run
     with_reference: bool = False  # show it the first right output

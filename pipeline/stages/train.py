@@ -30,14 +30,14 @@ class Train(Product):
     growable: ClassVar[frozenset[str]] = frozenset({"checkpoint_steps", "controls", "num_processes"})
 
     model: str = ""  # a folder or a name on the hub; empty: the model of the run
-    chat: bool | None = None  # None: as the run asks the model; for another model, if it has a chat template
+    chat: bool | None = None  # unset: as the run asks the model; for another model, if it has a chat template
     method: Literal["full", "lora"] = "full"
-    learning_rate: float | None = Field(default=None, gt=0)  # None: 2e-5, with LoRA 2e-4
+    learning_rate: float | None = Field(default=None, gt=0)  # unset: 2e-5, with LoRA 2e-4
     num_epochs: float = Field(default=2, gt=0)  # Self-Instruct, its fine-tuning script
     max_steps: int | None = Field(default=None, ge=1)  # in place of num_epochs
-    batch_size: int | None = Field(default=None, ge=1)  # rows per step, over all processes; None: 32, with LoRA 16
+    batch_size: int | None = Field(default=None, ge=1)  # rows per step, over all processes; unset: 32, with LoRA 16
     gradient_accumulation: int = Field(default=1, ge=1)  # parts a batch is cut into, where memory is short
-    num_processes: int | None = Field(default=None, ge=1)  # None: one for each GPU, as far as they divide a batch
+    num_processes: int | None = Field(default=None, ge=1)  # unset: one for each GPU, as far as they divide a batch
     max_length: int = Field(default=1024, ge=2)  # tokens; a longer row loses its end
     padding_free: bool = False  # batches without padding: faster; on a GPU with the package flash-attn
     warmup_ratio: float = Field(default=0.03, ge=0, lt=1)  # Alpaca and QLoRA
@@ -51,7 +51,7 @@ class Train(Product):
     validation_share: float = Field(default=0.02, ge=0, lt=1)  # of the generated tasks, held back for the loss
     num_validations: int = Field(default=10, ge=1)  # how often that loss is measured
     patience: int | None = Field(default=None, ge=1)  # measures without a better one, then it stops; the best is kept
-    controls: tuple[Control, ...] = ()  # what else to tune on, for as many steps: model_seeds, model_random, …
+    controls: tuple[Control, ...] = ()  # what else to tune on, for as many steps: model_seeds beside model, …
     checkpoint_steps: int = Field(default=100, ge=1)  # how often a killed training can go on from
 
     @model_validator(mode="after")
@@ -66,6 +66,9 @@ class Train(Product):
     @property
     def rows_per_step(self) -> int:
         return self.batch_size or PRESETS[self.method].batch_size
+
+    def needs(self) -> dict[str, str]:
+        return {"trl": "train", "peft": "train"}
 
     def make(self, tasks: Sequence[Task], run: Run) -> None:
         self.tune_all(tasks, run, lambda name: run.folder / (self.path if name == "dataset" else f"{self.path}_{name}"))

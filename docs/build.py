@@ -1,0 +1,142 @@
+"""Writes the pages that say what the code says: `python docs/build.py` makes docs/commands.md and docs/settings.md."""
+
+import argparse
+import inspect
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.cli import COMMANDS
+from pipeline.cli import parser as command_line
+from pipeline.schema import schema
+from pipeline.settings import ENGINES, OPTIONAL, engine_class
+from pipeline.stages import STAGES
+
+FOLDER = Path(__file__).parent
+MADE = "<!-- made by docs/build.py from the code; change that -->"
+LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def pages() -> dict[str, str]:
+    """The text of each page, by the name of its file."""
+    return {"commands.md": "\n".join(commands()) + "\n", "settings.md": "\n".join(settings()) + "\n"}
+
+
+def commands() -> Iterator[str]:
+    """A section for each command; options that those which run stages share are said once."""
+    parsers = subparsers(command_line())
+    shared = {one.dest: one for one in arguments(parsers["classify"])}
+    yield from ("# Commands", "", MADE, "")
+    yield "`sprout COMMAND --help` says the same. Commands that run stages share these options:"
+    yield from ("", *option_table(shared.values()))
+    for name, help in COMMANDS.items():
+        for title, parser in (subparsers(parsers[name]) or {"": parsers[name]}).items():
+            yield from ("", f"## sprout {name} {title}".rstrip(), "", sentence(help.rpartition("FILE: ")[2]))
+            given = list(arguments(parser))
+            of_run = any(one.dest == "out" for one in given)
+            if of_run:
+                there = {one.dest for one in given}
+                missing = ", ".join(f"`{name_of(one)}`" for one in shared.values() if one.dest not in there)
+                yield f"Takes the shared options{missing and f' but {missing}'}."
+            if own := [one for one in given if not (of_run and one.dest in shared)]:
+                yield from ("", *option_table(own))
+
+
+def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    actions: list[Any] = [one for one in parser._actions if isinstance(one.choices, dict)]
+    return actions[0].choices if actions else {}
+
+
+def arguments(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    return (one for one in parser._actions if one.dest != "help")
+
+
+def name_of(action: argparse.Action) -> str:
+    value = action.metavar or action.dest.upper()
+    if not action.option_strings:
+        return str(action.metavar or action.dest)
+    if action.nargs == 0:
+        return action.option_strings[-1]
+    return f"{action.option_strings[-1]} {value}{' …' if action.nargs == '+' else ''}"
+
+
+def option_table(actions: Iterable[argparse.Action]) -> Iterator[str]:
+    yield from ("| option | |", "|---|---|")
+    for one in actions:
+        yield f"| `{name_of(one)}` | {cell(one.help or '')} |"
+
+
+def settings() -> Iterator[str]:
+    """A section for each table of a settings file."""
+    found = schema()
+    definitions = found["$defs"]
+    yield from ("# Settings", "", MADE, "")
+    yield "A settings file is TOML: `seeds` and `out`, a table `[engine]`, a table `[prices]`, and one for each stage."
+    yield "What it does not set has the default; `--set stage.key=value` sets one for a single command."
+    yield "`sprout settings` prints all of them as such a file, `sprout settings --schema` a JSON Schema for an editor."
+    top = {key: found["properties"][key] for key in ("seeds", "out")}
+    yield from ("", *setting_table(top, definitions))
+    for name, kind in ENGINES.items():
+        own = definitions[kind]
+        properties = {key: one for key, one in own["properties"].items() if key != "name"}
+        yield from ("", f'## [engine] name = "{name}"', "", *text_of(engine_class(name)))
+        if own.get("additionalProperties", True):
+            yield from ("", "Any other key is handed on to vLLM's engine as it is, such as `tensor_parallel_size = 2`.")
+        yield from ("", *setting_table(properties, definitions))
+    yield from ("", "## [prices]", "", sentence(definitions["Prices"]["description"]))
+    yield from ("", *setting_table(definitions["Prices"]["properties"], definitions))
+    for stage in STAGES:
+        yield from ("", f"## [{stage.name}]", "", *text_of(stage))
+        if stage.name in OPTIONAL:
+            also = ", or `[evaluate]`," if stage.name == "decontaminate" else ""
+            yield from (
+                "",
+                f"Part of a run only if its settings have this table{also} or alone: `sprout {stage.name}`.",
+            )
+        if properties := definitions[stage.__name__].get("properties"):
+            yield from ("", *setting_table(properties, definitions))
+    yield from (
+        "",
+        "## sampling",
+        "",
+        sentence(definitions["Sampling"]["description"]),
+        "The defaults differ by stage, as above.",
+    )
+    yield from ("", *setting_table(definitions["Sampling"]["properties"], definitions))
+
+
+def text_of(kind: Any) -> Iterator[str]:
+    """Its docstring, without the arguments of a constructor."""
+    yield inspect.cleandoc(kind.__doc__).partition("\n\nArgs:")[0]
+
+
+def setting_table(properties: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
+    yield from ("| setting | default | |", "|---|---|---|")
+    for key, one in properties.items():
+        default = f"`{json.dumps(one['default'], ensure_ascii=False)}`" if one.get("default") is not None else ""
+        meaning = "; ".join(filter(None, (one.get("description", ""), "; ".join(allowed(one, definitions)))))
+        yield f"| `{key}` | {cell(default)} | {cell(meaning)} |"
+
+
+def allowed(of: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
+    """The choices and limits of a setting."""
+    if "$ref" in of:
+        name = of["$ref"].rpartition("/")[2]
+        yield "see [sampling](#sampling)" if name == "Sampling" else ""
+    if choices := of.get("enum") or of.get("items", {}).get("enum"):
+        yield f"of {', '.join(map(str, choices))}"
+    yield from (f"{sign} {of[key]}" for key, sign in LIMITS.items() if key in of)
+
+
+def sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}".rstrip(".") + "."
+
+
+def cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
