@@ -208,7 +208,21 @@ def test_two_stages_of_one_name_are_refused(model, seeds, tmp_path):
         run([Filter(), Filter()], seeds, model, tmp_path)
 
 
-def test_without_a_window_the_prompts_are_as_old_as_the_engine_keeps_in_flight(seeds, tmp_path):
+def test_an_unset_window_grows_with_the_run_up_to_what_the_engine_takes(seeds, tmp_path):
+    stage = Instructions()
+    numbers = (0, 127, 128, 255, 256, 1023, 1024, 100_000)
+    assert [stage.window_at(number, 256) for number in numbers] == [16, 16, 32, 32, 64, 128, 256, 256]
+    assert all(stage.window_at(n, 256) == stage.window_at(stage.same_window(n) - 1, 256) for n in range(3000))
+
+    run([Instructions(num_tasks=700, max_rouge=0.95)], seeds, Scripted(answer, window=64), tmp_path / "whole")
+    run([Instructions(num_tasks=580, max_rouge=0.95)], seeds, Scripted(answer, window=64), tmp_path / "part")
+    run([Instructions(num_tasks=700, max_rouge=0.95)], seeds, Scripted(answer, window=64), tmp_path / "part")
+    last = [task.meta["request"] for task in read_tasks(tmp_path / "whole" / "1_instructions.jsonl")][-1]
+    assert last > 128
+    assert files(tmp_path / "part") == files(tmp_path / "whole")
+
+
+def test_a_window_larger_than_the_engine_takes_changes_nothing(seeds, tmp_path):
     for folder, settings in (("unset", {}), ("set", {"window": 3})):
         run([Instructions(num_tasks=20, **settings)], seeds, Scripted(answer, window=3), tmp_path / folder)
 

@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
@@ -20,6 +21,7 @@ from pipeline.stage import Run, Stage
 from pipeline.task import Task, new_id
 
 RECENT = 100  # requests from which the yield of the next ones is foreseen
+FIRST_WINDOW = 16
 FIRST = 4  # tasks that a request brings, before any is known
 
 
@@ -34,7 +36,9 @@ class Instructions(Stage):
     """Writes tasks that have an instruction and nothing else, until `num_tasks` are kept.
 
     The prompt of request k is built from the pool as it stood after completion k - `window`, so what comes out depends
-    on seeds, settings and completions alone, never on timing. Defaults are those of Self-Instruct (its published code).
+    on seeds, settings and completions alone, never on timing. Unless set, the window is 16 at first and doubles at
+    request 128, 256, 512, …: a small run sees its own pool, a large one keeps the engine full. Defaults are those of
+    Self-Instruct (its published code).
     """
 
     name: ClassVar[str] = "instructions"
@@ -46,7 +50,7 @@ class Instructions(Stage):
     num_demos: int = Field(default=8, ge=1)  # shown in a prompt
     num_generated_demos: int = Field(default=2, ge=0)  # of them, how many the model wrote, once there are some
     max_rouge: float = Field(default=0.7, gt=0, lt=1)  # ROUGE-L F1; above it a text is not new, exactly at it is
-    window: int | None = Field(default=None, ge=1)  # requests in flight; unset: as many as the engine takes
+    window: int | None = Field(default=None, ge=1)  # requests in flight; unset: grows, to what the engine takes
     patience: int = Field(default=300, ge=1)  # requests in a row without a new task before giving up
     english: bool = True  # reject what begins with a character outside ASCII
     random_seed: int = 0
@@ -61,8 +65,7 @@ class Instructions(Stage):
         return self
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
-        window = self.window or run.engine.window
-        pool = Pool(self, run.seeds, done, window)
+        pool = Pool(self, run.seeds, done, run.engine.window)
         origin = new_id(self.name, self.random_seed, shown(run.engine.model), *(seed.id for seed in run.seeds))
         position = pool.next_request
         header = self.header(pool.demos(position))
@@ -76,9 +79,9 @@ class Instructions(Stage):
                 yield request(run.engine, f"{self.name}-{number}", self.prompt(demos), sampling, ids)
 
         while pool.num_kept < self.num_tasks:
-            last = position + pool.num_needed()
+            last = min(position + pool.num_needed(), self.same_window(position))
             asked.clear()
-            completions = run.engine.generate(requests(position, last), window)
+            completions = run.engine.generate(requests(position, last), self.window_at(position, run.engine.window))
             for completion in completions:
                 for task in self.parse(completion, asked.popleft(), position, origin, header):
                     if pool.num_kept < self.num_tasks and task.id not in pool.interrupted:
@@ -93,6 +96,14 @@ class Instructions(Stage):
                 close()
             if pool.num_kept < self.num_tasks and position < last:
                 return  # recorded completions come to an end, a model never does
+
+    def window_at(self, number: int, most: int) -> int:
+        """How many completions before it the prompt of a request knows nothing of."""
+        return self.window or min(most, 1 << max(number, 4 * FIRST_WINDOW).bit_length() - 3)
+
+    def same_window(self, number: int) -> int:
+        """The first request after this one that may have another window."""
+        return sys.maxsize if self.window else 1 << max(7, number.bit_length())
 
     def prompt(self, demos: Sequence[Task | Shown]) -> str:
         return render("instructions", demos=[" ".join(task.instruction.split()).rstrip(":") for task in demos])
@@ -133,9 +144,9 @@ class Instructions(Stage):
 class Pool:
     """The seeds and what was kept so far, with the request each came from."""
 
-    def __init__(self, stage: Instructions, seeds: Sequence[Task], done: Sequence[Task], window: int) -> None:
+    def __init__(self, stage: Instructions, seeds: Sequence[Task], done: Sequence[Task], most: int) -> None:
         self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in seeds]
-        self.window = window
+        self.most = most  # requests in flight
         self.filters = [check for check in INSTRUCTION_FILTERS if stage.english or check is not starts_non_ascii]
         self.generated: list[Shown] = []
         self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
@@ -168,7 +179,7 @@ class Pool:
     def demos(self, number: int) -> tuple[Shown, ...]:
         """Those to show in request `number`, in random order: 6 seeds and 2 generated tasks, once there are some."""
         rng = random.Random(f"{self.stage.random_seed}:{number}")
-        last = number - self.window
+        last = number - self.stage.window_at(number, self.most)
         known = self.visible[last] if last >= 0 else 0
         num_new = min(self.stage.num_generated_demos, known)
         new = [self.generated[i] for i in rng.sample(range(known), num_new)]
