@@ -91,9 +91,10 @@ def figures(folder: Path) -> dict[str, Any]:
         kept = counts.pop("kept", 0)
         found[stage] = {"decided": kept + counts.total(), "kept": kept, "rejected": dict(counts.most_common())}
     for stage, used in usage(folder).items():
-        found.setdefault(stage, {})["engine"] = used._asdict() | {
+        one = found.setdefault(stage, {})
+        one["engine"] = used._asdict() | {
             "tokens_per_second": used.completion_tokens / max(used.seconds, 1e-9),
-            "tokens_per_kept_task": used.completion_tokens / max(found[stage].get("kept", 0), 1),
+            "tokens_per_kept_task": used.completion_tokens / max(one.get("kept", 0), 1),
             "busy_share": used.busy / max(used.seconds, 1e-9),
         }
     return found

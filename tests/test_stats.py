@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from pipeline import Completion, Request, run, stats
+from pipeline import Completion, Request, Sampling, run, stats
 from pipeline.engines.scripted import Scripted
-from pipeline.journal import FILE
+from pipeline.journal import FILE, Journal
 from pipeline.stages import Classify, Filter, Instances, Instructions
 from tests.conftest import answer
 
@@ -50,3 +50,15 @@ def test_a_folder_without_a_journal_has_no_usage(seeds, model, tmp_path):
     (tmp_path / FILE).unlink()
 
     assert stats.show_usage(stats.figures(tmp_path)) == ""
+
+
+def test_what_an_evaluation_was_paid_is_listed_without_tasks(seeds, tmp_path):
+    run([Instructions(num_tasks=15, window=2)], seeds, Scripted(answer), tmp_path)
+    with Journal(tmp_path / FILE) as journal:
+        request = Request(id="x", prompt="Is it?", sampling=Sampling())
+        journal.record("evaluate", "m", request, Completion(id="x", text="Yes", prompt_tokens=3, completion_tokens=2))
+    found = stats.figures(tmp_path)
+
+    assert found["evaluate"]["engine"]["completion_tokens"] == 2
+    assert "evaluate" not in stats.show(found)
+    assert re.search(r"\nevaluate +1 +3 +0% +2 ", stats.show_usage(found))
