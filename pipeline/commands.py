@@ -130,11 +130,10 @@ def finish(command: str, folder: Path, seeds: Sequence["Task"]) -> str:
     from pipeline import stats
     from pipeline.gain import PAGE
 
-    if stats.find_stage_files(folder):
-        stats.write(folder)
+    found = stats.write(folder) if stats.find_stage_files(folder) else {}
     if command in ("run", "gain"):
         write_report(folder, seeds)
-    return (folder / PAGE).read_text("utf-8") if command == "gain" else stats.summary(folder)
+    return (folder / PAGE).read_text("utf-8") if command == "gain" else stats.summary(folder, found)
 
 
 def write_report(folder: Path, seeds: Sequence["Task"]) -> None:

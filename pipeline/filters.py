@@ -98,6 +98,11 @@ INSTRUCTION_FILTERS: list[Filter] = [
 ]  # fmt: skip
 
 
+def folded(text: str) -> str:
+    """For comparing: case and white space aside."""
+    return " ".join(text.casefold().split())
+
+
 def count_words(text: str) -> int:
     return max(len(text.split()), 0 if text.isascii() else len(tokens(text)))
 

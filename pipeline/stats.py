@@ -100,9 +100,11 @@ def figures(folder: Path) -> dict[str, Any]:
     return found
 
 
-def write(folder: Path) -> None:
-    """Write `stats.json`."""
-    write_record(folder / "stats.json", figures(folder))
+def write(folder: Path) -> dict[str, Any]:
+    """Write `stats.json`, and return what is in it."""
+    found = figures(folder)
+    write_record(folder / "stats.json", found)
+    return found
 
 
 def show_usage(found: dict[str, Any]) -> str:
@@ -121,12 +123,16 @@ def show_usage(found: dict[str, Any]) -> str:
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
-def summary(folder: Path) -> str:
-    """What a run has come to, where it is, and what can be done with it."""
+def summary(folder: Path, found: dict[str, Any]) -> str:
+    """What a run has come to, where it is, and what can be done with it.
+
+    Args:
+        found: The figures of the run; empty where there is nothing but an evaluation.
+    """
     from pipeline.evaluation import table
     from pipeline.stages.judge import table as verdicts
 
-    parts = [show(figures(folder))] if find_stage_files(folder) else []
+    parts = [show(found)] if found else []
     if (folder / "evaluation.json").is_file():
         parts.append(table(read_record(folder / "evaluation.json")))
     if judged := read_record(folder / "judge.json"):
@@ -137,7 +143,7 @@ def summary(folder: Path) -> str:
         "report.html": "all figures and all tasks, on one page",
     }
     parts.append("\n".join(f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()))
-    if not find_stage_files(folder):  # nothing but an evaluation
+    if not found:
         return "\n\n".join(part for part in parts if part)
     steps = [f"sprout stats {folder}"]
     if (folder / "model").exists():

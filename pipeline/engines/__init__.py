@@ -95,13 +95,18 @@ def ask(
     def requests() -> Iterator[Request]:
         for task in tasks:
             waiting[task.id] = task
-            seed = random.Random(f"{random_seed}:sampling:{task.id}").getrandbits(31)
-            yield request(engine, task.id, prompt(task), sampling.model_copy(update={"seed": seed}))
+            yield request(engine, task.id, prompt(task), seeded(sampling, random_seed, task.id))
 
     for completion in engine.generate(requests()):
         task = waiting.pop(completion.id)
         if completion.finish_reason != "error":
             yield task, completion
+
+
+def seeded(sampling: Sampling, random_seed: int, request: object) -> Sampling:
+    """The sampling of one request, by its id or number within its stage, with a seed of its own."""
+    seed = random.Random(f"{random_seed}:sampling:{request}").getrandbits(31)
+    return sampling.model_copy(update={"seed": seed})
 
 
 def request(engine: Engine, id: str, prompt: str, sampling: Sampling, demos: tuple[str, ...] = ()) -> Request:

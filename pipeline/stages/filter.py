@@ -13,6 +13,7 @@ from pipeline.filters import (
     TOKEN,
     contradiction,
     ends_in_loop,
+    folded,
 )
 from pipeline.stage import Run, Stage
 from pipeline.task import Instance, Task
@@ -86,7 +87,7 @@ def preamble(instance: Instance, task: Task) -> str | None:
 
 def prompt_echo(instance: Instance, task: Task) -> str | None:
     """The output is the instruction."""
-    return "prompt_echo" if _folded(instance.output) == _folded(task.instruction) else None
+    return "prompt_echo" if folded(instance.output) == folded(task.instruction) else None
 
 
 def garbled(instance: Instance, task: Task) -> str | None:
@@ -113,8 +114,8 @@ def unclosed_fence(instance: Instance, task: Task) -> str | None:
 
 def not_a_label(instance: Instance, task: Task) -> str | None:
     """The output of a classification task is prose, and in neither its instruction nor the input."""
-    label, most = _folded(instance.output), MAX_LABEL_WORDS if instance.input else MAX_BARE_LABEL_WORDS
-    given = label in _folded(task.instruction) or label in _folded(instance.input)
+    label, most = folded(instance.output), MAX_LABEL_WORDS if instance.input else MAX_BARE_LABEL_WORDS
+    given = label in folded(task.instruction) or label in folded(instance.input)
     return "not_a_label" if task.is_classification and len(label.split()) > most and not given else None
 
 
@@ -155,7 +156,3 @@ _ASKS_BACK = re.compile(
     re.IGNORECASE,
 )
 _ASKS_TO_REPEAT = re.compile(r"\b(?:repeat\w*|times|copy|copies|again and again|over and over)\b", re.IGNORECASE)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())

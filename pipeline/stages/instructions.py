@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 from pydantic import Field, model_validator
 
 from pipeline import filters
-from pipeline.engines import Completion, Request, Sampling, request
+from pipeline.engines import Completion, Request, Sampling, request, seeded
 from pipeline.errors import SproutError
 from pipeline.filters import INSTRUCTION_FILTERS, first_reason, starts_non_ascii
 from pipeline.list_parser import item_of, split_list
@@ -75,7 +75,7 @@ class Instructions(Stage):
             for number in range(first, last):
                 demos = pool.demos(number)
                 asked.append(ids := tuple(task.id for task in demos))
-                sampling = self.sampling.model_copy(update={"seed": self.sampling_seed(number)})
+                sampling = seeded(self.sampling, self.random_seed, number)
                 yield request(run.engine, f"{self.name}-{number}", self.prompt(demos), sampling, ids)
 
         while pool.num_kept < self.num_tasks:
@@ -103,13 +103,10 @@ class Instructions(Stage):
 
     def same_window(self, number: int) -> int:
         """The first request after this one that may have another window."""
-        return sys.maxsize if self.window else 1 << max(7, number.bit_length())
+        return sys.maxsize if self.window else max(8 * FIRST_WINDOW, 1 << number.bit_length())
 
     def prompt(self, demos: Sequence[Task | Shown]) -> str:
         return render("instructions", demos=[" ".join(task.instruction.split()).rstrip(":") for task in demos])
-
-    def sampling_seed(self, number: int) -> int:
-        return random.Random(f"{self.random_seed}:sampling:{number}").getrandbits(31)
 
     def header(self, demos: Sequence[Task | Shown]) -> str:
         """What the prompt says before the first demo, in which a model may repeat itself."""

@@ -1,6 +1,5 @@
 """Ask the model for each short output again, and leave out what it does not say twice."""
 
-import random
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -8,7 +7,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from pipeline.demos import pick, shuffled
-from pipeline.engines import Completion, Request, Sampling, request
+from pipeline.engines import Completion, Request, Sampling, request, seeded
+from pipeline.filters import folded
 from pipeline.prompts import render
 from pipeline.seeds import labelled
 from pipeline.stage import Run, Stage
@@ -46,8 +46,7 @@ class Verify(Stage):
                 answers[task.id] = {}
                 for number in self.short(task):
                     id = f"{task.id}:{number}"
-                    seed = random.Random(f"{self.random_seed}:sampling:{id}").getrandbits(31)
-                    sampling = self.sampling.model_copy(update={"seed": seed})
+                    sampling = seeded(self.sampling, self.random_seed, id)
                     yield request(run.engine, id, self.prompt(task, number, demos), sampling)
 
         def decided() -> Iterator[Task]:
@@ -93,8 +92,4 @@ def parse_answer(text: str) -> str:
 
 
 def agrees(instance: Instance, answer: str) -> bool:
-    return _folded(instance.output) == _folded(answer)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split()).rstrip(".")
+    return folded(instance.output).rstrip(".") == folded(answer).rstrip(".")
