@@ -29,7 +29,7 @@ def main() -> None:
     speeds: dict[int, list[dict[str, Spent]]] = {most: [] for most in args.in_flight}
     with tempfile.TemporaryDirectory() as temporary, ways.child() as call:
         recorded = Path(temporary) / "recorded"
-        call(ways.sprout, recorded, [f"instructions.num_tasks={args.tasks}"])
+        call(ways.sprout, recorded, args.tasks)
         prompts = ways.prompts_of(recorded)
         for _ in range(args.rounds):
             for most in args.in_flight:

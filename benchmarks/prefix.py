@@ -36,7 +36,7 @@ def main() -> None:
         for size in args.block_sizes:
             engines[f"on, blocks of {size}"] = stack.enter_context(ways.child(block_size=size))
         recorded = Path(temporary) / "recorded"
-        engines[OFF](ways.sprout, recorded, [f"instructions.num_tasks={args.tasks}"])
+        engines[OFF](ways.sprout, recorded, args.tasks)
         for number in range(-1, args.rounds):  # the first is for warming up
             for demos, changes in DEMOS.items():
                 for caching in list(engines) if number % 2 == 0 else reversed(list(engines)):

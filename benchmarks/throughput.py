@@ -40,18 +40,17 @@ Row = tuple[Measured, float]  # what was measured, and how many seconds the engi
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=int, default=500, help="instructions a run keeps")
+    parser.add_argument("--tasks", type=int, default=2000, help="instructions a run keeps")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--window", type=int, default=64, help="requests in flight while the pool grows")
+    parser.add_argument("--window", type=int, help="requests in flight while the pool grows; else it sizes itself")
     parser.add_argument("--ways", nargs="*", default=["sprout", "server", "reference"])
     parser.add_argument("--share", type=int, default=4, help="one in how many batches the reference asks for")
     parser.add_argument("--peers", nargs="*", default=["distilabel", "curator", "datatrove"])
     parser.add_argument("--venvs", type=Path, default=Path(tempfile.gettempdir()) / "sprout-peers")
     args = parser.parse_args()
     peers = peer.installed(args.peers, args.venvs)
-    changes = [f"instructions.num_tasks={args.tasks}", f"instructions.window={args.window}"]
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
-        measures = ready(stack, args, peers, changes, Path(temporary))
+        measures = ready(stack, args, peers, Path(temporary))
         results: dict[str, list[Row]] = {name: [] for name in measures}
         for number in range(args.rounds):
             for name in list(measures) if number % 2 == 0 else reversed(list(measures)):
@@ -68,17 +67,17 @@ def main() -> None:
 
 
 def ready(
-    stack: ExitStack, args: argparse.Namespace, peers: dict[str, Path], changes: list[str], temporary: Path
+    stack: ExitStack, args: argparse.Namespace, peers: dict[str, Path], temporary: Path
 ) -> dict[str, Callable[[Path], Row]]:
     """All ways to measure, warmed up, by name."""
-    recorded, warm = temporary / "recorded", [f"instructions.num_tasks={WARM_TASKS}"]
+    recorded, warm, whole = temporary / "recorded", (WARM_TASKS, None), (args.tasks, args.window)
     ours = stack.enter_context(ways.child())
-    ours(ways.sprout, temporary / "warm", warm)
-    kept = ours(ways.sprout, recorded, changes).kept
+    ours(ways.sprout, temporary / "warm", *warm)
+    kept = ours(ways.sprout, recorded, *whole).kept
     prompts = ways.prompts_of(recorded)
     measures: dict[str, Callable[[Path], Row]] = {"raw": lambda _: (ours(ways.raw, prompts, kept), 0.0)}
     if "sprout" in args.ways:
-        measures["sprout"] = lambda folder: (ours(ways.sprout, folder, changes), 0.0)
+        measures["sprout"] = lambda folder: (ours(ways.sprout, folder, *whole), 0.0)
     if "reference" in args.ways:
         theirs = stack.enter_context(ways.child(enable_prefix_caching=False))
         some = thinned(prompts, args.share)
@@ -87,9 +86,9 @@ def ready(
         measures["reference"] = lambda _: (theirs(ways.raw, some, part, BATCH), 0.0)
     if "server" in args.ways or peers:
         root = stack.enter_context(vllm_server.served())
-        vllm_server.at_server(root, ways.sprout, temporary / "warm_server", warm)
+        vllm_server.at_server(root, ways.sprout, temporary / "warm_server", *warm)
         if "server" in args.ways:
-            measures["server"] = lambda folder: (vllm_server.at_server(root, ways.sprout, folder, changes), 0.0)
+            measures["server"] = lambda folder: (vllm_server.at_server(root, ways.sprout, folder, *whole), 0.0)
     if peers:
         measures["sprout, instances"] = partial(sprout_instances, root, recorded)
     for name, python in peers.items():

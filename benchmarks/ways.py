@@ -55,10 +55,11 @@ def added(parts: Sequence[Spent], seconds: float) -> Spent:
     return Spent(seconds, int(requests), int(prompt_tokens), int(cached_tokens), int(tokens))
 
 
-def sprout(engine: Any, folder: Path, changes: Sequence[str]) -> Measured:
-    """A run of the four stages with the settings of the quick start."""
-    settings = read("quickstart", changes)
-    stages = [build_stage(name, settings) for name in STAGES]
+def sprout(engine: Any, folder: Path, num_tasks: int, window: int | None = None) -> Measured:
+    """A run of the four stages with the settings of the quick start, but for these."""
+    settings = read("quickstart", [f"instructions.num_tasks={num_tasks}"])
+    first, *others = (build_stage(name, settings) for name in STAGES)
+    stages = [first.model_copy(update={"window": window}), *others]
     seeds = read_seeds("nano")
     start = time.perf_counter()
     tasks = run(stages, seeds, engine, folder)

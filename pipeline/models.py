@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.budget import Budget
 from pipeline.controls import CONTROLS
-from pipeline.engines import Arrived, Completion, Engine, Request
+from pipeline.engines import Arrived, Completions, Engine, Request
 from pipeline.engines.server import Server
 from pipeline.errors import SproutError
 from pipeline.evaluation import FILE
@@ -95,7 +95,5 @@ class NoModel:
     chat = False
     window = 1
 
-    def generate(
-        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
-    ) -> Iterator[Completion]:
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         raise SproutError("no model is named; give a folder, a name on the hub, or nano, with --model")

@@ -5,12 +5,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.budget import Budget, Prices
-from pipeline.engines import Arrived, Completion, Engine, Request
+from pipeline.engines import Arrived, Completions, Engine, Request
 from pipeline.errors import SproutError
 from pipeline.journal import FILE, Journal
 from pipeline.lock import only_writer
@@ -100,12 +99,10 @@ class Probe:
     def chat(self) -> bool:
         return self.engine.chat
 
-    def generate(
-        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
-    ) -> Iterator[Completion]:
-        source = islice(requests, self.most - self.asked)
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
+        source = iter(requests)
         for few in (1, self.most):
-            for completion in self.engine.generate(islice(source, few), window, arrived):
+            for completion in self.engine.generate(first(source, min(few, self.most - self.asked)), arrived):
                 self.asked += 1
                 self.prompt_tokens += completion.prompt_tokens
                 self.completion_tokens += completion.completion_tokens
@@ -120,6 +117,14 @@ class Probe:
         return Estimate(
             stage, requests, round(self.prompt_tokens * each), round(self.completion_tokens * each), seconds
         )
+
+
+def first(source: Iterator[Request | None], most: int) -> Iterator[Request | None]:
+    """Up to `most` requests."""
+    while most > 0:
+        request = next(source, None)
+        most -= request is not None
+        yield request
 
 
 def table(estimates: Sequence[Estimate], prices: Prices) -> str:

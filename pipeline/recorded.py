@@ -5,16 +5,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from contextlib import closing
+from itertools import chain, repeat, starmap
 
 from pipeline.budget import Budget, stop
-from pipeline.engines import Arrived, Completion, Engine, Request
+from pipeline.engines import Arrived, Completion, Completions, Engine, Request
 from pipeline.journal import Journal
 from pipeline.store import mend
 
 logger = logging.getLogger(__name__)
 
-AHEAD = 4096  # how far to read ahead of a caller that sets no window, while all answers are in the journal
+AHEAD = 4096  # how far to read ahead while all answers are in the journal
 SAVE = 1.0  # seconds between two notes of how busy the engine is
 
 
@@ -29,30 +30,29 @@ class Recorded:
     def chat(self) -> bool:
         return self.engine.chat
 
-    def generate(
-        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
-    ) -> Iterator[Completion]:
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         """As `Engine.generate`.
 
         Raises:
             BudgetReached: once what is in flight has been handed out.
         """
-        source, most = iter(requests), window or AHEAD
+        source = iter(requests)
         reached: str | None = None
         waiting: deque[Request | Completion] = deque()  # in order: what is known, and what is asked
         meter = Meter(self.journal, self.stage)
 
-        def pull() -> Iterator[Request]:
-            """What must be asked, as far as window and budget reach."""
+        def pull() -> Request | None:
+            """The next that must be asked, as far as the budget reaches."""
             nonlocal reached
-            while len(waiting) < most and not reached and (request := next(source, None)) is not None:
+            while len(waiting) < AHEAD and not reached and (request := next(source, None)) is not None:
                 known = self.journal.find(self.model, request)
                 if known is None and (reached := self.budget.reached()):
-                    return
+                    return None
                 waiting.append(known or request)
                 if known is None:
                     meter.count(1)
-                    yield request
+                    return request
+            return None
 
         failed: list[str] = []
 
@@ -68,9 +68,9 @@ class Recorded:
 
         try:
             while True:
-                unknown = pull()
-                if (first := next(unknown, None)) is not None:
-                    yield from _in_turn(waiting, self.engine.generate(chain([first], unknown), window, keep))
+                if (first := pull()) is not None:
+                    unknown = chain([first], starmap(pull, repeat(())))
+                    yield from _in_turn(waiting, self.engine.generate(unknown, keep))
                 elif not waiting:
                     break
                 yield from _known(waiting)
@@ -116,16 +116,13 @@ class Meter:
             self.id = self.journal.sitting(self.id, self.stage, self.last - self.begun, self.busy, self.together)
 
 
-def _in_turn(waiting: deque[Request | Completion], answers: Iterator[Completion]) -> Iterator[Completion]:
+def _in_turn(waiting: deque[Request | Completion], answers: Completions) -> Iterator[Completion]:
     """Hand out each answer after the known completions that come before it."""
-    try:
+    with closing(answers):
         for answer in answers:
             yield from _known(waiting)
             waiting.popleft()
             yield answer.model_copy(update={"text": mend(answer.text)})  # as the journal has it
-    finally:
-        if close := getattr(answers, "close", None):
-            close()
 
 
 def _known(waiting: deque[Request | Completion]) -> Iterator[Completion]:

@@ -2,11 +2,11 @@
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.engines import Arrived, Completion, Engine, Request
+from pipeline.engines import Arrived, Completion, Completions, Engine, Request
 from pipeline.errors import SproutError
 from pipeline.journal import FILE, Journal
 from pipeline.lock import only_writer
@@ -76,9 +76,7 @@ class Recording:
         self.model, self.chat, self.window, self.journal, self.stage = model, chat, window, journal, stage
         self.left = journal.requests(stage) if journal else set()
 
-    def generate(
-        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
-    ) -> Iterator[Completion]:
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         assert self.journal
         source = iter(requests)
         while self.left and (request := next(source, None)) is not None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline import Completion, Request, Sampling, SproutError, run
 from pipeline.budget import Budget
+from pipeline.engines import at_hand
 from pipeline.engines.scripted import Scripted
 from pipeline.journal import FILE, Journal
 from pipeline.recorded import Recorded
@@ -47,23 +48,25 @@ def test_what_was_asked_once_is_never_asked_again(journal):
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(known=st.sets(st.integers(0, 29)), window=st.sampled_from([1, 2, 5, 40, None]))
+@given(known=st.sets(st.integers(0, 29)), window=st.sampled_from([1, 2, 5, 40]))
 def test_known_and_unknown_mix_in_order_and_no_request_is_pulled_too_early(tmp_path_factory, known, window):
     with Journal(tmp_path_factory.mktemp("mixed") / FILE) as journal:
         list(recorded(Scripted(echo), journal).generate(requests(known)))
         engine, seen, out = Scripted(echo, window=3), [], 0
 
-        def pulled() -> Iterator[Request]:
-            for request in requests(range(30)):
+        def pulled() -> Iterator[Request | None]:
+            for number, request in enumerate(requests(range(30))):
+                while number - out >= window:
+                    yield None
                 seen.append(out)
                 yield request
 
-        for number, completion in enumerate(recorded(engine, journal).generate(pulled(), window)):
+        for number, completion in enumerate(recorded(engine, journal).generate(pulled())):
             assert completion == echo(next(requests([number])))
             out += 1
     assert out == 30
     assert sorted(request.id for request in engine.requests) == sorted(f"r{n}" for n in set(range(30)) - known)
-    assert all(done >= number - (window or 4096) + 1 for number, done in enumerate(seen))
+    assert all(done <= number for number, done in enumerate(seen))
 
 
 def test_another_model_prompt_seed_or_temperature_is_another_request(journal):
@@ -118,8 +121,8 @@ class Straggling:
 
     model, chat, window = "straggling", False, 8
 
-    def generate(self, requests, window=None, arrived=None):
-        _, *others = requests
+    def generate(self, requests, arrived=None):
+        _, *others = at_hand(iter(requests))
         for request in others:
             arrived(request, echo(request))
         raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """What a user relies on: a run goes on where it stopped, refuses to mix settings, and accounts for every task."""
 
+import math
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -210,9 +211,8 @@ def test_two_stages_of_one_name_are_refused(model, seeds, tmp_path):
 
 def test_an_unset_window_grows_with_the_run_up_to_what_the_engine_takes(seeds, tmp_path):
     stage = Instructions()
-    numbers = (0, 127, 128, 255, 256, 1023, 1024, 100_000)
-    assert [stage.window_at(number, 256) for number in numbers] == [16, 16, 32, 32, 64, 128, 256, 256]
-    assert all(stage.window_at(n, 256) == stage.window_at(stage.same_window(n) - 1, 256) for n in range(3000))
+    numbers = (0, 32, 33, 34, 128, 511, 512, 100_000)
+    assert [stage.window_at(number, 256) for number in numbers] == [16, 16, 16, 17, 64, 255, 256, 256]
 
     run([Instructions(num_tasks=700, max_rouge=0.95)], seeds, Scripted(answer, window=64), tmp_path / "whole")
     run([Instructions(num_tasks=580, max_rouge=0.95)], seeds, Scripted(answer, window=64), tmp_path / "part")
@@ -257,4 +257,4 @@ def test_no_more_is_asked_than_it_takes(seeds, tmp_path, num_tasks):
     run([Instructions(num_tasks=num_tasks, max_rouge=0.95)], seeds, model, tmp_path)
     last = [task.meta["request"] for task in read_tasks(tmp_path / "1_instructions.jsonl")][-1]
 
-    assert len(model.requests) - (last + 1) <= 4
+    assert len(model.requests) - (last + 1) <= 1 + math.isqrt(last + 1)

@@ -1,7 +1,8 @@
 """Where completions come from: requests go in, completions come out, in the same order."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,6 +48,7 @@ class Completion(BaseModel):
 
 
 Arrived = Callable[[Request, Completion], None]
+Completions = Generator[Completion, None, None]  # a caller that has enough closes it
 
 
 class Engine(Protocol):
@@ -62,15 +64,13 @@ class Engine(Protocol):
     @property
     def chat(self) -> bool: ...
 
-    def generate(
-        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
-    ) -> Iterator[Completion]:
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         """Yield one completion per request, in the order of the requests.
 
-        Requests are pulled while earlier ones are still running. Request k is never pulled before completion
-        k - `window` has been handed out, so a caller may build the prompt of request k from all completions up to that
-        one. Without a window the engine takes as many at once as it likes. A caller that has enough closes the
-        iterator; what is in flight is dropped.
+        Requests are pulled while earlier ones are still running, as many as the engine likes. None among them says
+        that there is none for now; they are asked for again once the next completion has been handed out, so a caller
+        may build prompts from completions and have as many in flight as it wants. They end where None comes and
+        nothing is in flight. A caller that has enough closes the iterator; what is in flight is dropped.
 
         `arrived` is called with each request and its completion the moment it is there, maybe long before it is its
         turn, and maybe in another thread. It is how completions are kept that a straggler holds up.
@@ -80,6 +80,11 @@ class Engine(Protocol):
                 completion with `finish_reason` "error" instead.
         """
         ...
+
+
+def at_hand(source: Iterator[Request | None]) -> Iterator[Request]:
+    """The requests up to the next None: those there are for now."""
+    return iter(partial(next, source, None), None)
 
 
 def ask(

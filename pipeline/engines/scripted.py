@@ -1,9 +1,10 @@
 """An engine that answers from a function: for tests and dry runs."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import islice
 
-from pipeline.engines import Arrived, Completion, Request
+from pipeline.engines import Arrived, Completion, Completions, Request, at_hand
 
 
 class Scripted:
@@ -25,16 +26,14 @@ class Scripted:
         self.window = window
         self.requests: list[Request] = []
 
-    def generate(
-        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
-    ) -> Iterator[Completion]:
-        pending: deque[Request] = deque()
-        for request in requests:
-            self.requests.append(request)
-            pending.append(request)
-            if len(pending) == min(self.window, window or self.window):
-                yield self._complete(pending.popleft(), arrived)
-        while pending:
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
+        source, pending = iter(requests), deque[Request]()
+        while True:
+            for request in islice(at_hand(source), self.window - len(pending)):
+                self.requests.append(request)
+                pending.append(request)
+            if not pending:
+                return
             yield self._complete(pending.popleft(), arrived)
 
     def _complete(self, request: Request, arrived: Arrived | None) -> Completion:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.engines import Arrived, Completion, Request
+from pipeline.engines import Arrived, Completion, Completions, Request, at_hand
 from pipeline.engines.connection import Connection
 from pipeline.engines.model_folder import choose_chat
 from pipeline.errors import SproutError
 
-AHEAD = 4  # windows: how far to read ahead of a caller that sets no window, so that no straggler stalls the rest
+AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 MAX_WINDOW = 1000  # connections the client opens
 
 
@@ -67,18 +68,16 @@ class Server:
             return choose_chat(self.model, None)
         return bool(self._connect().submit(Connection.takes_messages).result())
 
-    def generate(
-        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
-    ) -> Iterator[Completion]:
-        connection = self._connect()
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
+        connection, source = self._connect(), iter(requests)
         flight: deque[Future[Completion]] = deque()
         failed: Future[Any] = Future()
         try:
-            for request in requests:
-                flight.append(connection.submit(Connection.complete, request, arrived, failed))
-                if len(flight) == (window or AHEAD * self.window):
-                    yield first_of(flight, failed)
-            while flight:
+            while True:
+                for request in islice(at_hand(source), AHEAD * self.window - len(flight)):
+                    flight.append(connection.submit(Connection.complete, request, arrived, failed))
+                if not flight:
+                    return
                 yield first_of(flight, failed)
         finally:
             for future in flight:

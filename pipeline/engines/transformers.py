@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.engines import Arrived, Completion, Request, Sampling
+from pipeline.engines import Arrived, Completion, Completions, Request, Sampling, at_hand
 from pipeline.engines.kv_cache import new_cache
 from pipeline.engines.model_folder import (
     check_model,
@@ -63,11 +63,9 @@ class Transformers:
         self.trust_remote_code = trust_remote_code
         self._loaded: _Model | None = None
 
-    def generate(
-        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
-    ) -> Iterator[Completion]:
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         source = iter(requests)
-        while batch := list(islice(source, min(self.window, window or self.window))):
+        while batch := list(islice(at_hand(source), self.window)):
             completions = self._complete(batch)
             if arrived:
                 for request, completion in zip(batch, completions, strict=True):

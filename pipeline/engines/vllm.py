@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
-from itertools import count
+from collections.abc import Iterable
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, cast
 
-from pipeline.engines import Arrived, Completion, Request
+from pipeline.engines import Arrived, Completion, Completions, Request, at_hand
 from pipeline.engines.model_folder import check_model, choose_chat, load_error, not_installed, prompt_ids
 from pipeline.errors import EngineUnreachable
 
 if TYPE_CHECKING:
     from vllm import LLM, RequestOutput
 
-AHEAD = 4  # windows: how far to read ahead of a caller that sets no window, so that no straggler stalls the rest
+AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 
 
 class VLLM:
@@ -38,18 +38,16 @@ class VLLM:
         self._llm: LLM | None = None
         self._numbers = count()
 
-    def generate(
-        self, requests: Iterable[Request], window: int | None = None, arrived: Arrived | None = None
-    ) -> Iterator[Completion]:
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         self._llm = self._llm or _load(self.model, self.options)
         engine = self._llm.llm_engine
-        source, size = iter(requests), window or AHEAD * self.window
+        source = iter(requests)
         waiting: deque[str] = deque()  # by vLLM's names, in order
         running: dict[str, Request] = {}
         done: dict[str, Completion] = {}
         try:
             while True:
-                while len(waiting) < size and (request := next(source, None)) is not None:
+                for request in islice(at_hand(source), AHEAD * self.window - len(waiting)):
                     name = str(next(self._numbers))
                     waiting.append(name)
                     if problem := _add(self._llm, name, request):

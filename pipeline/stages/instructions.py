@@ -2,9 +2,10 @@
 
 import math
 import random
-import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import count
 from typing import ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
@@ -36,9 +37,9 @@ class Instructions(Stage):
     """Writes tasks that have an instruction and nothing else, until `num_tasks` are kept.
 
     The prompt of request k is built from the pool as it stood after completion k - `window`, so what comes out depends
-    on seeds, settings and completions alone, never on timing. Unless set, the window is 16 at first and doubles at
-    request 128, 256, 512, …: a small run sees its own pool, a large one keeps the engine full. Defaults are those of
-    Self-Instruct (its published code).
+    on seeds, settings and completions alone, never on timing. Unless set, the window is 16 at first and k / 2 from
+    request 32 on, up to what the engine takes: a small run sees its own pool, a large one keeps the engine full.
+    Defaults are those of Self-Instruct (its published code).
     """
 
     name: ClassVar[str] = "instructions"
@@ -68,20 +69,21 @@ class Instructions(Stage):
         pool = Pool(self, run.seeds, done, run.engine.window)
         origin = new_id(self.name, self.random_seed, shown(run.engine.model), *(seed.id for seed in run.seeds))
         position = pool.next_request
+        if pool.num_kept >= self.num_tasks:
+            return
         header = self.header(pool.demos(position))
         asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
 
-        def requests(first: int, last: int) -> Iterator[Request]:
-            for number in range(first, last):
+        def requests() -> Iterator[Request | None]:
+            for number in count(position):
+                while len(asked) >= min(self.window_at(number, run.engine.window), pool.num_needed()):
+                    yield None
                 demos = pool.demos(number)
                 asked.append(ids := tuple(task.id for task in demos))
                 sampling = seeded(self.sampling, self.random_seed, number)
                 yield request(run.engine, f"{self.name}-{number}", self.prompt(demos), sampling, ids)
 
-        while pool.num_kept < self.num_tasks:
-            last = min(position + pool.num_needed(), self.same_window(position))
-            asked.clear()
-            completions = run.engine.generate(requests(position, last), self.window_at(position, run.engine.window))
+        with closing(run.engine.generate(requests())) as completions:
             for completion in completions:
                 for task in self.parse(completion, asked.popleft(), position, origin, header):
                     if pool.num_kept < self.num_tasks and task.id not in pool.interrupted:
@@ -89,21 +91,13 @@ class Instructions(Stage):
                 pool.close(position)
                 position += 1
                 if pool.num_kept >= self.num_tasks:
-                    break
+                    return
                 if pool.idle >= self.patience:
                     raise SproutError(pool.stuck())
-            if close := getattr(completions, "close", None):
-                close()
-            if pool.num_kept < self.num_tasks and position < last:
-                return  # recorded completions come to an end, a model never does
 
     def window_at(self, number: int, most: int) -> int:
         """How many completions before it the prompt of a request knows nothing of."""
-        return self.window or min(most, 1 << max(number, 4 * FIRST_WINDOW).bit_length() - 3)
-
-    def same_window(self, number: int) -> int:
-        """The first request after this one that may have another window."""
-        return sys.maxsize if self.window else max(8 * FIRST_WINDOW, 1 << number.bit_length())
+        return self.window or min(most, max(FIRST_WINDOW, number // 2))
 
     def prompt(self, demos: Sequence[Task | Shown]) -> str:
         return render("instructions", demos=[" ".join(task.instruction.split()).rstrip(":") for task in demos])
@@ -171,7 +165,8 @@ class Pool:
         recent = self.visible[-RECENT:]
         before = self.visible[-len(recent) - 1] if len(self.visible) > len(recent) else 0
         each = (recent[-1] - before) / len(recent) if recent else FIRST
-        return math.ceil((self.stage.num_tasks - self.num_kept) / max(each, 1 / RECENT)) + 2
+        needed = math.ceil((self.stage.num_tasks - self.num_kept) / max(each, 1 / RECENT))
+        return needed + math.isqrt(needed) + 1  # the yield varies, and an engine that waits costs as much
 
     def demos(self, number: int) -> tuple[Shown, ...]:
         """Those to show in request `number`, in random order: 6 seeds and 2 generated tasks, once there are some."""

@@ -49,7 +49,7 @@ def connect(url: str, **settings: Any) -> closing[Server]:
 def expected() -> list[Completion]:
     """What a server without faults completes, one request at a time."""
     with ChaosServer(share=0) as server, connect(server.url, window=1) as engine:
-        completions = list(engine.generate(requests(), window=1))
+        completions = list(engine.generate(requests()))
     assert len({completion.text for completion in completions}) == COUNT
     return completions
 
@@ -57,7 +57,7 @@ def expected() -> list[Completion]:
 @pytest.mark.parametrize(("share", "window"), [(0, 8), (0, 64), (0.2, 1), (0.2, 8), (0.2, 64)])
 def test_faults_change_no_completion_and_no_order(expected: list[Completion], share: float, window: int) -> None:
     with ChaosServer(share=share, delay=0.02) as server, connect(server.url, window=window) as engine:
-        assert list(engine.generate(requests(), window=window)) == expected
+        assert list(engine.generate(requests())) == expected
     assert server.kinds["ok"] + server.kinds["delay"] == COUNT
     assert len(server.kinds) == (len(FAULTS) + 1 if share else 1)
 
@@ -66,7 +66,7 @@ def test_faults_change_no_completion_and_no_order(expected: list[Completion], sh
 def test_a_server_that_dies_and_comes_back_changes_nothing(expected: list[Completion], window: int) -> None:
     with ChaosServer(share=0.2, delay=0.02) as server, connect(server.url, window=window) as engine:
         completions = []
-        for completion in engine.generate(requests(), window=window):
+        for completion in engine.generate(requests()):
             completions.append(completion)
             if len(completions) in (20, 120):
                 server.die()
@@ -114,8 +114,8 @@ def test_the_last_request_of_a_run_is_set_aside_if_the_server_answers_another() 
     def plan(tried: int, body: dict[str, Any]) -> Answer:
         return Answer(500, "a bug") if body["prompt"] == "p1" else Answer()
 
-    with StandIn(plan) as stand_in, connect(stand_in.url, patience=0.3) as engine:
-        completions = list(engine.generate(plain(3), window=1))
+    with StandIn(plan) as stand_in, connect(stand_in.url, window=1, patience=0.3) as engine:
+        completions = list(engine.generate(plain(3)))
     assert [completion.text for completion in completions] == ["echo p0", "a bug", "echo p2"]
     assert (stand_in.tries["Hello"], stand_in.calls[-2][2]["max_tokens"]) == (1, 1024)
 
@@ -236,7 +236,7 @@ def test_a_server_that_is_killed_and_started_again_changes_nothing(expected: lis
     try:
         completions = []
         with connect(f"http://127.0.0.1:{port}/v1", window=16) as engine:
-            for completion in engine.generate(requests(), window=16):
+            for completion in engine.generate(requests()):
                 completions.append(completion)
                 if len(completions) == 50:
                     os.kill(process.pid, signal.SIGKILL)

@@ -173,7 +173,7 @@ def test_what_would_end_it_at_once_is_waited_out_once_there_were_answers(
     serve: Serve, connect: Connect, answer: Answer
 ) -> None:
     stand_in = serve(lambda tried, body: answer if body["prompt"] == "p1" and tried < 5 else Answer())
-    assert list(connect(stand_in.url, pause=0.01).generate(requests(3), window=1)) == echoes(3)
+    assert list(connect(stand_in.url, window=1, pause=0.01).generate(requests(3))) == echoes(3)
 
 
 def test_a_server_that_is_not_there_is_waited_for(serve: Serve, connect: Connect) -> None:
