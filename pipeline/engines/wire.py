@@ -7,19 +7,25 @@ import json
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from pipeline.engines import Completion, Request
 from pipeline.errors import SproutError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+JSON = {"Content-Type": "application/json"}
 BUSY = {429, 503}  # the server has too much to do, which says nothing about the request
 LATE = {408, 504}
 PASSING = BUSY | LATE | {409, 425}  # and what is not 4xx: worth another try
 HOPELESS = {401, 402, 403, 404, 405}  # no other request would fare better
 MAX_CONNECT = 10.0  # seconds
+KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
 CUT_OFF = {"abort", "error"}  # reasons to finish that leave no whole text, and are not the request's fault
 NOT_OPENAI = (ValueError, LookupError, TypeError, AttributeError)  # what reading another shape of answer ends in
 
@@ -69,12 +75,10 @@ class Wire:
     """Asks once. Everything that goes wrong is a `Trouble`, and none of them holds the key."""
 
     def __init__(self, model: str, url: str, timeout: float) -> None:
-        from openai import AsyncOpenAI, Timeout
-
-        self.model, self.url, self.timeout = model, url, timeout
+        self.model, self.url, self.timeout = model, url.rstrip("/"), timeout
         self.key = read_key()
-        wait = Timeout(None, connect=min(timeout, MAX_CONNECT))
-        self.client = AsyncOpenAI(base_url=url, api_key=self.key or "none", timeout=wait, max_retries=0)
+        self.proxy = proxy(url)
+        self.session: ClientSession | None = None  # belongs to the event loop
 
     async def complete(self, request: Request) -> Completion:
         try:
@@ -86,59 +90,89 @@ class Wire:
         return await self._complete(request, fewer)
 
     async def _complete(self, request: Request, max_tokens: int | None) -> Completion:
-        raw: Any = self.client.with_raw_response
-        create = raw.completions.create if isinstance(request.prompt, str) else raw.chat.completions.create
-        answer = await self._call(lambda: create(model=self.model, **body(request, max_tokens)), self.timeout)
+        path = "/completions" if isinstance(request.prompt, str) else "/chat/completions"
+        content = await self._ask(self.url + path, self.timeout, {"model": self.model} | body(request, max_tokens))
         try:
-            return read(answer.content, request)
+            return read(content, request)
         except NOT_OPENAI:
-            start = self._clean(answer.text)[:80]
+            start = self._clean(content.decode(errors="replace"))[:80]
         raise Trouble("answer unreadable", f"not as an OpenAI server does: {start!r}")
 
     async def served(self) -> str:
         """The names of the models the server has."""
-        answer = await self._call(self.client.models.with_raw_response.list, MAX_CONNECT)
+        content = await self._ask(f"{self.url}/models", MAX_CONNECT)
         try:
-            return self._clean(", ".join(str(model["id"]) for model in json.loads(answer.content)["data"])) or "nothing"
+            return self._clean(", ".join(str(model["id"]) for model in json.loads(content)["data"])) or "nothing"
         except NOT_OPENAI:
             pass
         raise Trouble("answer unreadable", "it answers something else")
 
     async def queue(self) -> tuple[float, float] | None:
         """How many requests run and wait in the server, whoever asked them; None if it has no such metrics of vLLM."""
-        root = self.url.rstrip("/").removesuffix("/v1")
         try:
-            return queue(await self._call(lambda: self.client.get(f"{root}/metrics", cast_to=str), MAX_CONNECT))
+            content = await self._ask(f"{self.url.removesuffix('/v1')}/metrics", MAX_CONNECT)
+            return queue(content.decode(errors="replace"))
         except Trouble as trouble:
             if trouble.refused or trouble.hopeless:
                 return None
             raise
 
     async def close(self) -> None:
-        await self.client.close()
+        if self.session:
+            await self.session.close()
 
-    async def _call(self, call: Callable[[], Awaitable[T]], timeout: float) -> T:
-        from openai import APIConnectionError, APIStatusError, APITimeoutError
+    async def _ask(self, url: str, timeout: float, payload: dict[str, Any] | None = None) -> bytes:
+        """The body of a good answer; with a payload it is a POST."""
+        from aiohttp import ClientError
 
         try:
+            data = None if payload is None else json.dumps(payload, ensure_ascii=False).encode()
             async with asyncio.timeout(timeout):
-                return await call()
+                method = "GET" if data is None else "POST"
+                async with self._session().request(method, url, data=data, headers=JSON, proxy=self.proxy) as answer:
+                    content = await answer.read()
+            if answer.status < 300:
+                return content
+            status, wait = answer.status, retry_after(answer.headers)
+            message = self._clean(said(content, status))
+            trouble = Trouble(f"answer {status}", message, status, wait, answer.url.path)
         except UnicodeEncodeError as error:
             trouble = Trouble("request unfit", f"the prompt cannot be sent: {error.reason}", 400)
-        except (TimeoutError, APITimeoutError):
+        except TimeoutError:
             trouble = Trouble("time-out", f"no answer within {timeout:g} s")
-        except APIConnectionError as error:
-            cause = f" {error.__cause__}" if error.__cause__ else ""
-            trouble = Trouble("disconnection", self._clean(error.message + cause))
-        except APIStatusError as error:
-            status, wait = error.status_code, retry_after(error.response.headers)
-            message = self._clean(said(error.body, status))
-            trouble = Trouble(f"answer {status}", message, status, wait, error.request.url.path)
-        raise trouble  # out here, so that it has no context: the client's errors hold the key
+        except (ClientError, OSError) as error:
+            trouble = Trouble("disconnection", self._clean(broken(error)))
+        raise trouble  # out here, so that it has no context: that may hold the key
+
+    def _session(self) -> ClientSession:
+        from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+        if self.session is None:
+            self.session = ClientSession(
+                connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),  # `Slots` say how many there are
+                timeout=ClientTimeout(sock_connect=min(self.timeout, MAX_CONNECT)),
+                headers={"Authorization": f"Bearer {self.key}"} if self.key else {},
+                cookie_jar=DummyCookieJar(),
+            )
+        return self.session
 
     def _clean(self, text: str) -> str:
         """Without the key, which servers like to repeat, and on one line."""
         return " ".join((text.replace(self.key, "[key]") if self.key else text).split())
+
+
+def broken(error: Exception) -> str:
+    """What is wrong with a connection. The client words it by its host, and with much in brackets."""
+    if isinstance(cause := getattr(error, "os_error", None), OSError):
+        number = cause.errno or 0  # below zero, the names' own
+        return f"cannot connect: {os.strerror(number) if number > 0 else cause.strerror or cause}"
+    return str(error) or type(error).__name__
+
+
+def proxy(url: str) -> str | None:
+    """What the environment says of this server: HTTP_PROXY, HTTPS_PROXY, NO_PROXY."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 def read_key() -> str:
@@ -228,9 +262,14 @@ def retry_after(headers: Mapping[str, str]) -> float:
     return max(0.0, until - now)
 
 
-def said(body: object, status: int) -> str:
+def said(content: bytes, status: int) -> str:
     """What an error says, whatever its shape."""
-    message = body.get("message") or body.get("detail") or body if isinstance(body, dict) else body
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return content.decode(errors="replace") or f"status {status}"
+    error = body.get("error") or body if isinstance(body, dict) else body
+    message = error.get("message") or error.get("detail") or error if isinstance(error, dict) else error
     return str(message or f"status {status}")
 
 

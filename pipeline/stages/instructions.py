@@ -22,7 +22,7 @@ from pipeline.stage import Run, Stage
 from pipeline.task import Task, new_id
 
 RECENT = 100  # requests from which the yield of the next ones is foreseen
-FIRST_WINDOW = 16
+FIRST_WINDOW = 32
 FIRST = 4  # tasks that a request brings, before any is known
 
 

@@ -1,9 +1,16 @@
-"""Tiny random models, saved as any other model is."""
+"""Tiny random models, saved as any other model is, and servers of our own."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pipeline.engines.server import Server
+from tests.engines.stand_in import Answer, Plan, StandIn
+
+Serve = Callable[..., StandIn]
+Connect = Callable[..., Server]
 
 SENTENCES = [
     "Give three tips for staying healthy.",
@@ -57,3 +64,30 @@ def save_model(folder: Path, chat_template: str | None = None, **config: int) ->
     net: Any = LlamaForCausalLM(LlamaConfig(**settings))  # type: ignore[no-untyped-call]
     net.save_pretrained(folder)
     return str(folder)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    running: list[StandIn] = []
+
+    def start(plan: Plan = lambda tried, body: Answer(), port: int = 0) -> StandIn:
+        running.append(StandIn(plan, port))
+        return running[-1]
+
+    yield start
+    for stand_in in running:
+        stand_in.die()
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    open_ones: list[Server] = []
+
+    def make(url: str, **settings: Any) -> Server:
+        all_settings: dict[str, Any] = {"model": "tiny", "url": url, "chat": False, "pause": 0.05} | settings
+        open_ones.append(Server(**all_settings))
+        return open_ones[-1]
+
+    yield make
+    for server in open_ones:
+        server.close()

@@ -118,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
         with stand_in.lock:
             tried = stand_in.tries.get(prompt, 0)
             stand_in.tries[prompt] = tried + 1
-            stand_in.calls.append((time.monotonic(), self.path, body, self.headers["Authorization"]))
+            stand_in.calls.append((time.monotonic(), self.path, body, self.headers["Authorization"] or ""))
             stand_in.at_once += 1
             stand_in.most_at_once = max(stand_in.most_at_once, stand_in.at_once)
         answer = stand_in.plan(tried, body)

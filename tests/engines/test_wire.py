@@ -135,17 +135,20 @@ def test_it_may_be_a_date_by_the_clock_of_the_server() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({"message": "too odd", "code": 400}, "too odd"),
-        ({"detail": "Not Found"}, "Not Found"),
-        ({"message": {"text": "odd"}}, "{'text': 'odd'}"),
-        ({"code": 1}, "{'code': 1}"),
-        ("<html>", "<html>"),
-        ([1], "[1]"),
-        ("", "status 500"),
-        (None, "status 500"),
+        (b'{"error": {"message": "too odd", "code": 400}}', "too odd"),
+        (b'{"error": "too odd"}', "too odd"),
+        (b'{"error": null, "message": "too odd"}', "too odd"),
+        (b'{"message": "too odd", "code": 400}', "too odd"),
+        (b'{"detail": "Not Found"}', "Not Found"),
+        (b'{"message": {"text": "odd"}}', "{'text': 'odd'}"),
+        (b'{"code": 1}', "{'code': 1}"),
+        (b"<html>\xff", "<html>\ufffd"),
+        (b"[1]", "[1]"),
+        (b"", "status 500"),
+        (b"null", "status 500"),
     ],
 )
-def test_what_an_error_says_is_found_in_any_shape(body: object, expected: str) -> None:
+def test_what_an_error_says_is_found_in_any_shape(body: bytes, expected: str) -> None:
     assert said(body, 500) == expected
 
 
