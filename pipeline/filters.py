@@ -135,9 +135,11 @@ def contradiction(task: Task) -> str | None:
 def ends_in_loop(text: str, min_chars: int) -> bool:
     """Whether the text ends in something said eight times or more, over `min_chars` characters or more."""
     text = " ".join(text.split())[-8 * MAX_PERIOD :]
-    for period in range(1, MAX_PERIOD + 1):
+    if len(text) < min_chars:
+        return False
+    for period in range(1, min(MAX_PERIOD, len(text) // 8) + 1):
         size = max(min_chars, 8 * period)
-        if size <= len(text) and text[period - size :] == text[-size:-period]:
+        if text[-1 - period] == text[-1] and text[period - size :] == text[-size:-period]:
             return True
     return False
 

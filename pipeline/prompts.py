@@ -2,6 +2,7 @@
 
 import hashlib
 import traceback
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from pipeline.resources import folder, shipped
 
 # A placeholder without a value is an error, not a blank.
 OPTIONS = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": False}
+MARK = "\0slot\0"  # in no template and no task
 # What a template can cause: most are those of an expression in it, such as a sum of a number and a text.
 FAULTS = (
     TemplateError, OSError, ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError,
@@ -60,7 +62,34 @@ def render(name: str, **values: object) -> str:
     Raises:
         SproutError: for a template that is missing, is broken, or names a variable that has no value.
     """
+    return _render(template_path(name), values)
+
+
+def filled_but_for(slot: str, name: str, **values: object) -> Callable[[str], str]:
+    """As `render`, where all requests share all values but one text: the rest is rendered once, if the template allows.
+
+    It does where it puts that text as it is, outside of any loop or condition, and asks nothing else of it.
+    """
     path = template_path(name)
+    if not _is_slot(path, slot):
+        return lambda text: _render(path, values | {slot: text})
+    pieces = _render(path, values | {slot: MARK}).split(MARK)
+    return lambda text: text.join(pieces)
+
+
+def _is_slot(path: Path, variable: str) -> bool:
+    try:
+        tree = environment(path.parent).parse(path.read_text("utf-8-sig"), filename=str(path))
+    except FAULTS:
+        return False  # rendering says what is wrong with it
+    if any(tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport))):
+        return False
+    outputs = [part for node in tree.body if isinstance(node, nodes.Output) for part in node.nodes]
+    plain = [part for part in outputs if isinstance(part, nodes.Name) and part.name == variable]
+    return len(plain) == sum(node.name == variable for node in tree.find_all(nodes.Name))
+
+
+def _render(path: Path, values: dict[str, object]) -> str:
     try:
         return environment(path.parent).get_template(path.name).render(**values)
     except UndefinedError as error:

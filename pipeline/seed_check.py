@@ -188,10 +188,10 @@ def prompts(tasks: Sequence[Task]) -> dict[str, dict[str, int]]:
     most = longest[: instructions.num_demos]
     found = {"instructions": (instructions.prompt(most), instructions.sampling.max_tokens)}
     if len({task.is_classification for task in tasks}) > 1:
-        found["classify"] = (classify.prompt(longest[0], classify.demos(tasks)), classify.sampling.max_tokens)
+        found["classify"] = (classify.prompts(classify.demos(tasks))(longest[0]), classify.sampling.max_tokens)
     for kind, name in ((False, "instances, input first"), (True, "instances, output first")):
         if demos := instances.demos(tasks, kind):
-            prompt = instances.prompt(longest[0].update(is_classification=kind), demos)
+            prompt = instances.prompts({kind: demos, not kind: ()})(longest[0].update(is_classification=kind))
             found[name] = (prompt, instances.sampling.max_tokens)
     return {name: {"prompt": tokens(prompt), "completion": room} for name, (prompt, room) in found.items()}
 

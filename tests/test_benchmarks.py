@@ -10,7 +10,7 @@ import pytest
 from pipeline.engines.scripted import Scripted
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-FEW = ["instructions.num_tasks=12", "instructions.window=4"]
+FEW = 12, 4  # tasks, requests in flight
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_others_are_asked_the_very_prompts_of_the_run(
     load: Callable[[str], ModuleType], model: Scripted, tmp_path: Path
 ) -> None:
     ways = load("ways")
-    measured = ways.sprout(model, tmp_path / "run", FEW)
+    measured = ways.sprout(model, tmp_path / "run", *FEW)
     prompts = ways.prompts_of(tmp_path / "run")
     assert list(prompts) == ["instructions", "classify", "instances"]
     assert measured.kept == 12
@@ -40,7 +40,7 @@ def test_instances_alone_ask_what_they_asked_in_the_run(
     load: Callable[[str], ModuleType], model: Scripted, tmp_path: Path
 ) -> None:
     ways, other = load("ways"), Scripted(model.answer)
-    ways.sprout(model, tmp_path / "run", FEW)
+    ways.sprout(model, tmp_path / "run", *FEW)
     measured = ways.instances(other, tmp_path / "alone", tmp_path / "run", [])
     assert sorted(prompt for prompt, _ in asked(other)) == sorted(
         prompt for prompt, _ in ways.prompts_of(tmp_path / "run")["instances"]

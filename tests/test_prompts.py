@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import SproutError, Task
-from pipeline.prompts import render
+from pipeline.prompts import filled_but_for, render
 
 DEMO = Task.model_validate(
     {
@@ -28,6 +28,33 @@ def test_each_prompt_ends_where_the_model_goes_on():
     assert render("instances_output_first", demos=[DEMO], instruction="Go.").endswith(
         "\n\nTask: Add.\nClass label: 2\nInput: 1 1\nClass label: 0\n\nTask: Go.\nClass label:"
     )
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for demo in demos %}{{ demo.instruction }}\n{% endfor %}\nTask: {{ instruction }}\nExample 1",
+        "{{ instruction }} {{ demos|length }} {{ instruction }}\n",
+        "{{ instruction|upper }}",
+        "{{ instruction ~ '!' }} {{ instruction }}",
+        "{% if instruction|length > 9 %}Be brief. {% endif %}{{ instruction }}",
+        "{% if demos %}{{ instruction }}{% endif %}",
+        "{% set text = instruction %}{{ text }}",
+        "{% filter upper %}{{ instruction }}{% endfilter %}",
+        "{% macro quoted(instruction) %}'{{ instruction }}'{% endmacro %}{{ quoted('a') }} {{ instruction }}",
+        "{% include 'other.jinja' %} {{ instruction }}",
+        "{% raw %}{{ instruction }}{% endraw %}",
+        "Nothing of it.",
+    ],
+)
+def test_what_is_rendered_beforehand_is_what_would_be_rendered(tmp_path: Path, monkeypatch, template):
+    (tmp_path / "own.jinja").write_text(template)
+    (tmp_path / "other.jinja").write_text("{{ instruction|lower }}")
+    monkeypatch.setenv("SPROUT_PROMPTS", str(tmp_path))
+    prompt = filled_but_for("instruction", "own", demos=[DEMO])
+
+    for text in ("Go.", "Go on and on, <b>please</b>.", "", "{{ demos }}", "Zoë\n\nwent 👍🏽"):
+        assert prompt(text) == render("own", demos=[DEMO], instruction=text)
 
 
 def test_what_a_model_wrote_is_not_a_template():

@@ -211,8 +211,8 @@ def test_two_stages_of_one_name_are_refused(model, seeds, tmp_path):
 
 def test_an_unset_window_grows_with_the_run_up_to_what_the_engine_takes(seeds, tmp_path):
     stage = Instructions()
-    numbers = (0, 32, 33, 34, 128, 511, 512, 100_000)
-    assert [stage.window_at(number, 256) for number in numbers] == [16, 16, 16, 17, 64, 255, 256, 256]
+    numbers = (0, 64, 65, 66, 128, 511, 512, 100_000)
+    assert [stage.window_at(number, 256) for number in numbers] == [32, 32, 32, 33, 64, 255, 256, 256]
 
     run([Instructions(num_tasks=700, max_rouge=0.95)], seeds, Scripted(answer, window=64), tmp_path / "whole")
     run([Instructions(num_tasks=580, max_rouge=0.95)], seeds, Scripted(answer, window=64), tmp_path / "part")

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from pydantic import Field
@@ -10,7 +10,7 @@ from pydantic import Field
 from pipeline.demos import pick, shuffled
 from pipeline.engines import Sampling, ask
 from pipeline.filters import clean_text
-from pipeline.prompts import render
+from pipeline.prompts import filled_but_for
 from pipeline.seeds import labelled
 from pipeline.stage import Run, Stage
 from pipeline.task import Task
@@ -39,10 +39,8 @@ class Classify(Stage):
         if len(kinds) == 1:  # nothing to choose between, so nothing to ask
             yield from (task.update(is_classification=True in kinds) for task in todo)
             return
-        demos = self.demos(run.seeds)
-        for task, completion in ask(
-            run.engine, todo, lambda task: self.prompt(task, demos), self.sampling, self.random_seed
-        ):
+        prompt = self.prompts(self.demos(run.seeds))
+        for task, completion in ask(run.engine, todo, prompt, self.sampling, self.random_seed):
             answer = parse_answer(completion.text)
             yield task.reject("unclear_answer") if answer is None else task.update(is_classification=answer)
 
@@ -51,8 +49,10 @@ class Classify(Stage):
         no = pick(labelled(seeds, False), self.num_other_demos, f"{self.random_seed}:classify")
         return [as_demo(demo) for demo in shuffled(yes + no, f"{self.random_seed}:classify")]
 
-    def prompt(self, task: Task, demos: Sequence[Task]) -> str:
-        return render("classify", demos=demos, instruction=" ".join(task.instruction.split()))
+    def prompts(self, demos: Sequence[Task]) -> Callable[[Task], str]:
+        """The prompt of each task."""
+        prompt = filled_but_for("instruction", "classify", demos=demos)
+        return lambda task: prompt(" ".join(task.instruction.split()))
 
 
 def as_demo(task: Task) -> Task:

@@ -1,7 +1,7 @@
 """Write inputs and outputs: output first for classification, so that all labels occur; input first otherwise."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
@@ -9,7 +9,7 @@ from pydantic import Field
 from pipeline.demos import pick
 from pipeline.engines import Completion, Sampling, ask
 from pipeline.filters import ANNOUNCES, FENCE, SIGNS_OFF, clean_text
-from pipeline.prompts import render
+from pipeline.prompts import filled_but_for
 from pipeline.seeds import labelled
 from pipeline.stage import Run, Stage
 from pipeline.task import Instance, Task
@@ -31,11 +31,7 @@ class Instances(Stage):
     sampling: Sampling = Sampling(temperature=0, presence_penalty=1.5, max_tokens=350, stop=("\nTask:", "\nExample 6"))
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
-        demos = {kind: self.demos(run.seeds, kind) for kind in (True, False)}
-
-        def prompt(task: Task) -> str:
-            return self.prompt(task, demos[bool(task.is_classification)])
-
+        prompt = self.prompts({kind: self.demos(run.seeds, kind) for kind in (True, False)})
         for task, completion in ask(run.engine, todo, prompt, self.sampling, self.random_seed):
             found = self.parse(task, completion)
             yield task.update(instances=found) if found else task.reject("no_instances")
@@ -45,10 +41,11 @@ class Instances(Stage):
         with_instances = [task for task in labelled(seeds, is_classification) if task.instances]
         return [as_demo(demo) for demo in pick(with_instances, most, f"{self.random_seed}:instances")]
 
-    def prompt(self, task: Task, demos: Sequence[Task]) -> str:
-        order = "output_first" if task.is_classification else "input_first"
-        instruction = " ".join(task.instruction.split())
-        return render(f"instances_{order}", instruction=instruction, demos=demos)
+    def prompts(self, demos: Mapping[bool, Sequence[Task]]) -> Callable[[Task], str]:
+        """The prompt of each task, by the demos for classification tasks (True) and for others."""
+        names = {True: "instances_output_first", False: "instances_input_first"}
+        prompt = {kind: filled_but_for("instruction", name, demos=demos[kind]) for kind, name in names.items()}
+        return lambda task: prompt[bool(task.is_classification)](" ".join(task.instruction.split()))
 
     def parse(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
         text = self.after_echo(task, clean_text(completion.text))
@@ -60,9 +57,11 @@ class Instances(Stage):
 
     def after_echo(self, task: Task, text: str) -> str:
         """What follows the prompt, or its last task, in a completion that begins by saying it again; else all of it."""
-        prompt = self.prompt(task, ())
         first = TASK.search(text)
-        echoed = first and (not text[: first.start()].strip() or text.lstrip().startswith(prompt.partition("\n")[0]))
+        if not first:
+            return text
+        prompt = self.prompts({True: (), False: ()})(task)
+        echoed = not text[: first.start()].strip() or text.lstrip().startswith(prompt.partition("\n")[0])
         _, _, after = text.partition(f"Task: {' '.join(task.instruction.split())}")
         return after if echoed and after else text
 

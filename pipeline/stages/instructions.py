@@ -37,8 +37,8 @@ class Instructions(Stage):
     """Writes tasks that have an instruction and nothing else, until `num_tasks` are kept.
 
     The prompt of request k is built from the pool as it stood after completion k - `window`, so what comes out depends
-    on seeds, settings and completions alone, never on timing. Unless set, the window is 16 at first and k / 2 from
-    request 32 on, up to what the engine takes: a small run sees its own pool, a large one keeps the engine full.
+    on seeds, settings and completions alone, never on timing. Unless set, the window is 32 at first and k / 2 from
+    request 64 on, up to what the engine takes: a small run sees its own pool, a large one keeps the engine full.
     Defaults are those of Self-Instruct (its published code).
     """
 

@@ -38,7 +38,7 @@ LAYOUTS = {
     "a preamble where no input is": ("Here is an example:\nOutput: Does it rain?", [("", "Does it rain?")]),
     "a postamble": ("\nInput: It rains.\nOutput: Does it rain?\n\nLet me know if you need more examples!", PAIR),
     "the task again": (f"Task: {INSTRUCTION}\nExample 1\nInput: It rains.\nOutput: Does it rain?", PAIR),
-    "the whole prompt again": (Instances().prompt(Task(id="1", instruction=INSTRUCTION), ()) + "\nInput: It rains.\nOutput: Does it rain?", PAIR),
+    "the whole prompt again": (Instances().prompts(dict.fromkeys((True, False), ()))(Task(id="1", instruction=INSTRUCTION)) + "\nInput: It rains.\nOutput: Does it rain?", PAIR),
     "another task": ("\nInput: It rains.\nOutput: Does it rain?\n\nTask: Name a river.\nExample 1\nOutput: The Danube.", PAIR),
     "only another task": ("\nTask: Name a river.\nExample 1\nOutput: The Danube.", "no_instances"),
     "a fence around all": ("```\nInput: It rains.\nOutput: Does it rain?\n```", PAIR),

@@ -46,8 +46,8 @@ def as_labels(instances: list[Instance]) -> str:
 def markers(instances: list[Instance], is_classification: bool) -> tuple[list[str], list[str]]:
     """The lines of a prompt that shows the instances which begin like a marker, and those that should be there."""
     demo = Task(id="1", instruction="Do it.", is_classification=is_classification, instances=tuple(instances))
-    prompt = Instances().prompt(
-        Task(id="2", instruction="Do that.", is_classification=is_classification), [as_demo(demo)]
+    prompt = Instances().prompts({is_classification: [as_demo(demo)], not is_classification: []})(
+        Task(id="2", instruction="Do that.", is_classification=is_classification)
     )
     found = re.findall(r"(?m)^[^\S\n]*(Task:|Example(?: \d+)?$|(?:Input|Output|Class label)(?= *\d*:))", prompt)
     wanted = ["Task:"]

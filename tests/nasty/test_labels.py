@@ -45,7 +45,7 @@ LAYOUTS = {
     "an explanation on the next line": (" good\nIt praises.\nInput: It works.", ONE),
     "a label that is missing": (" good\nInput: It works.\nClass label:\nInput: It broke.", ONE),
     "the task again": (f"Task: {INSTRUCTION}\nClass label: good\nInput: It works.", ONE),
-    "the whole prompt again": (Instances().prompt(Task(id="1", instruction=INSTRUCTION, is_classification=True), ()) + " good\nInput: It works.", ONE),
+    "the whole prompt again": (Instances().prompts(dict.fromkeys((True, False), ()))(Task(id="1", instruction=INSTRUCTION, is_classification=True)) + " good\nInput: It works.", ONE),
     "another task": (" good\nInput: It works.\n\nTask: Name a river.\nClass label: long\nInput: Nile", ONE),
     "a preamble": ("Sure! Here are some examples:\n\nClass label: good\nInput: It works.", ONE),
     "a preamble that is a sentence": ("Sure, I can do that.\n\nClass label: good\nInput: It works.", ONE),

@@ -46,7 +46,7 @@ def test_an_instruction_is_one_line_of_the_list(instruction):
 @pytest.mark.parametrize("instruction", NASTY)
 def test_an_instruction_is_one_line_of_a_question(instruction):
     demo = Task(id="1", instruction=instruction, is_classification=False)
-    prompt = Classify().prompt(Task(id="2", instruction=instruction), [classify.as_demo(demo)] * 2)
+    prompt = Classify().prompts([classify.as_demo(demo)] * 2)(Task(id="2", instruction=instruction))
 
     assert re.findall(r"(?m)^(?:Task|Classification|\d+)\b", prompt) == ["Task", "Classification"] * 3
 
@@ -59,7 +59,7 @@ def test_the_examples_of_a_demo_are_read_as_they_were_meant(field):
         is_classification=False,
         instances=(Instance(input=field, output="one"), Instance(output=field), Instance(input="a", output="b")),
     )
-    prompt = Instances().prompt(Task(id="2", instruction=NASTY[1]), [as_demo(demo)] * 2)
+    prompt = Instances().prompts(dict.fromkeys((True, False), [as_demo(demo)] * 2))(Task(id="2", instruction=NASTY[1]))
     first, second, asked = prompt.split("\nTask: ")[1:]
     read = parse_input_first(first.partition("\n")[2])
 
@@ -77,7 +77,9 @@ def test_the_labels_of_a_demo_are_read_as_they_were_meant(field):
         is_classification=True,
         instances=(Instance(input=field, output="one\nor two"), Instance(input="a", output="b")),
     )
-    prompt = Instances().prompt(Task(id="2", instruction=NASTY[1], is_classification=True), [as_demo(demo)] * 2)
+    prompt = Instances().prompts(dict.fromkeys((True, False), [as_demo(demo)] * 2))(
+        Task(id="2", instruction=NASTY[1], is_classification=True)
+    )
     first, second, asked = prompt.split("\nTask: ")[1:]
     read = parse_output_first(first.partition("\n")[2])
 
