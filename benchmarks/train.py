@@ -16,7 +16,7 @@ from typing import Any
 from pipeline import export
 from pipeline.resources import NANO, shown
 from pipeline.seeds import read_seeds
-from pipeline.sft import make_trainer
+from pipeline.sft import Training, make_trainer
 from pipeline.stages.train import Train
 from pipeline.task import read_tasks
 from pipeline.tidy import tidy
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def ours(rows: Sequence[export.Row], settings: dict[str, Any], folder: Path) -> Any:
-    return make_trainer(rows, settings["model"], Train.model_validate(settings), folder)
+    return make_trainer(Training(settings["model"], rows, Train.model_validate(settings)), folder)
 
 
 def plain(rows: Sequence[export.Row], model: str, steps: int, batch_size: int, folder: Path) -> Any:

@@ -13,6 +13,7 @@ from pipeline.products import read_record, write_record
 from pipeline.resources import PACKAGE
 
 if TYPE_CHECKING:
+    from pipeline.sft import Training
     from pipeline.stages.train import Train
 
 logger = logging.getLogger("pipeline.stages.train")
@@ -33,7 +34,7 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def train(job: dict[str, Any], partial: Path, processes: int) -> dict[str, Any]:
+def train(training: "Training", partial: Path, processes: int) -> dict[str, Any]:
     """Do a training in processes of their own and return its record; they end with this one, however it ends.
 
     Raises:
@@ -41,7 +42,10 @@ def train(job: dict[str, Any], partial: Path, processes: int) -> dict[str, Any]:
     """
     for name in ("record.json", "error.json"):
         (partial / name).unlink(missing_ok=True)
-    write_record(partial / "job.json", job)
+    rows, validation = ([row.model_dump() for row in some] for some in (training.rows, training.validation))
+    settings = training.settings.model_dump(mode="json")
+    job = training._replace(rows=rows, settings=settings, validation=validation)  # type: ignore[arg-type]
+    write_record(partial / "job.json", job._asdict())
     path = os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // processes))
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
@@ -75,6 +79,7 @@ def main() -> None:
     """One of the processes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from pipeline.export import Row
+    from pipeline.sft import Training
     from pipeline.stages.train import Train
     from pipeline.trainer import train
 
@@ -86,7 +91,7 @@ def main() -> None:
     rows, validation = ([Row(**row) for row in job[name]] for name in ("rows", "validation"))
     settings = Train.model_validate(job["settings"] | {"model": ""})  # which may be a name for other eyes
     try:
-        record = train(rows, job["model"], settings, partial, validation, job["last_step"])
+        record = train(Training(job["model"], rows, settings, validation, job["last_step"]), partial)
     except SproutError as error:
         if first:
             write_record(partial / "error.json", {"error": str(error)})

@@ -34,14 +34,17 @@ PRESETS = {
 }
 
 
-def make_trainer(
-    rows: Sequence[Row],
-    model: str,
-    settings: "Train",
-    folder: Path,
-    validation: Sequence[Row] = (),
-    last_step: int | None = None,
-) -> "SFTTrainer":
+class Training(NamedTuple):
+    """What a model is tuned on, and how."""
+
+    model: str
+    rows: Sequence[Row]
+    settings: "Train"
+    validation: Sequence[Row] = ()  # to measure the loss on, some times in a training
+    last_step: int | None = None  # stop after it, with the learning rate of a training that goes on
+
+
+def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
     """TRL's trainer, ready to train, with its checkpoints in `folder`."""
     from datasets import Dataset
     from huggingface_hub import constants
@@ -49,6 +52,7 @@ def make_trainer(
     from trl.trainer.sft_trainer import SFTTrainer
 
     constants.HF_HUB_DISABLE_TELEMETRY = True  # TRL reports each training to its makers
+    model, rows, settings, validation, last_step = training
     chat = choose_chat(model, settings.chat)
     tokenizer = load_tokenizer(model)
     if not tokenizer.eos_token:

@@ -2,56 +2,36 @@
 
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import distributed
 from pipeline.engines.model_folder import check_model, choose_chat
 from pipeline.errors import SproutError
-from pipeline.export import Row
 from pipeline.products import digest, put_in_place, read_record, write_record
 from pipeline.resources import shown
-from pipeline.sft import make_trainer
+from pipeline.sft import Training, make_trainer
 from pipeline.tidy import tidy
 
 if TYPE_CHECKING:
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from pipeline.stages.train import Train
 
-
-def tune(
-    rows: Sequence[Row],
-    model: str,
-    settings: "Train",
-    folder: Path,
-    validation: Sequence[Row] = (),
-    last_step: int | None = None,
-) -> dict[str, Any]:
-    """Tune `model` on the rows and save it as `folder`; return what is in its train.json.
+def tune(training: Training, folder: Path) -> dict[str, Any]:
+    """Tune a model and save it as `folder`; return what is in its train.json.
 
     A folder made from the same rows, model and settings is left as it is. A training that was killed goes on from its
     last checkpoint, in `folder`.partial, to the same result.
 
-    Args:
-        validation: Rows to measure the loss on, some times in a training.
-        last_step: Stop after this step, with the learning rate of a training that goes on.
-
     Raises:
         SproutError: for no rows, for a model that cannot be loaded, or for rows that do not fit it.
     """
+    model, rows, settings, validation, last_step = training
     if not rows:
         raise SproutError(f"{folder}: nothing to train on: no kept task has an instance")
     before = read_record(Path(model) / "train.json").get("fingerprint")  # if it was tuned here itself
-    job = {
-        "model": model,
-        "settings": settings.model_dump(mode="json"),
-        "last_step": last_step,
-        "rows": [row.model_dump() for row in rows],
-        "validation": [row.model_dump() for row in validation],
-    }
-    fingerprint = digest(settings.settings(), shown(model), before, job["rows"], job["validation"], last_step)
+    data = [[row.model_dump() for row in some] for some in (rows, validation)]
+    fingerprint = digest(settings.settings(), shown(model), before, *data, last_step)
     record = read_record(folder / "train.json")
     if record.get("fingerprint") == fingerprint:
         return record
@@ -62,9 +42,9 @@ def tune(
         partial.mkdir(parents=True)
         write_record(partial / "started.json", {"fingerprint": fingerprint})
     if (processes := distributed.num_processes(settings)) > 1:
-        record = distributed.train(job, partial, processes)
+        record = distributed.train(training, partial, processes)
     else:
-        record = train(rows, model, settings, partial, validation, last_step)
+        record = train(training, partial)
     record |= {"settings": settings.settings(), "fingerprint": fingerprint}
     write_record(partial / "model" / "train.json", record)
     put_in_place(partial / "model", folder)
@@ -72,14 +52,7 @@ def tune(
     return record
 
 
-def train(
-    rows: Sequence[Row],
-    model: str,
-    settings: "Train",
-    partial: Path,
-    validation: Sequence[Row] = (),
-    last_step: int | None = None,
-) -> dict[str, Any]:
+def train(training: Training, partial: Path) -> dict[str, Any]:
     """Train from the last checkpoint in `partial`, if there is one, and save the model in `partial`/model.
 
     With several processes each of them calls this; the first one writes.
@@ -87,18 +60,18 @@ def train(
     start = time.monotonic()
     checkpoints = partial / "checkpoints"
     with tidy():
-        trainer = make_trainer(rows, model, settings, checkpoints, validation, last_step)
+        trainer = make_trainer(training, checkpoints)
         trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
         state = trainer.state
-        _save(trainer, model, partial / "model")
+        _save(trainer, training.model, partial / "model")
         restored = trainer.args.load_best_model_at_end
         del trainer
     history = state.log_history
     return {
-        "model": shown(model),
-        "chat": choose_chat(model, settings.chat),
-        "rows": len(rows),
-        "validation_rows": len(validation),
+        "model": shown(training.model),
+        "chat": choose_chat(training.model, training.settings.chat),
+        "rows": len(training.rows),
+        "validation_rows": len(training.validation),
         "steps": state.best_global_step if restored else state.global_step,  # behind the weights that are saved
         "max_steps": state.max_steps,
         "tokens": state.num_input_tokens_seen,  # without padding, over all epochs

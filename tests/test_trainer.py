@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pipeline import export
 from pipeline.distributed import num_processes
 from pipeline.engines.scripted import Scripted
+from pipeline.sft import Training
 from pipeline.stage import Run
 from pipeline.stages.train import Train
 from pipeline.task import Instance, Task
@@ -56,7 +57,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def stopped(tmp_path_factory: pytest.TempPathFactory, model: str) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("stopped") / "model"
-    return folder, tune(ROWS, model, Train.model_validate(STOPS), folder, VALIDATION)
+    return folder, tune(Training(model, ROWS, Train.model_validate(STOPS), VALIDATION), folder)
 
 
 def loss_of(model: str, rows: list[export.Row]) -> float:
@@ -89,11 +90,12 @@ import logging, json, sys
 from pathlib import Path
 from pipeline.export import Row
 from pipeline.stages.train import Train
+from pipeline.sft import Training
 from pipeline.trainer import tune
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 model, folder, settings, rows, validation = json.loads(sys.argv[1])
 rows, validation = [Row(**row) for row in rows], [Row(**row) for row in validation]
-tune(rows, model, Train(**settings), Path(folder), validation)
+tune(Training(model, rows, Train(**settings), validation), Path(folder))
 """
 
 
@@ -107,7 +109,7 @@ def test_a_training_that_is_killed_at_any_step_ends_with_the_same_losses_and_wei
         assert child.stdout
         next(line for line in child.stdout if f"step {kill} of" in line)
         child.kill()
-    again = tune(ROWS, model, Train.model_validate(STOPS), tmp_path / "model", VALIDATION)
+    again = tune(Training(model, ROWS, Train.model_validate(STOPS), VALIDATION), tmp_path / "model")
 
     assert {key: again[key] for key in whole if key != "seconds"} == {
         key: json.loads(json.dumps(whole[key])) if "loss" not in key else whole[key]
@@ -124,9 +126,9 @@ def test_a_training_killed_after_its_last_step_does_not_add_one(tmp_path, model,
     settled, whole = stopped
     monkeypatch.setattr("pipeline.trainer._save", kill)
     with pytest.raises(KeyboardInterrupt):
-        tune(ROWS, model, Train.model_validate(STOPS), tmp_path / "model", VALIDATION)
+        tune(Training(model, ROWS, Train.model_validate(STOPS), VALIDATION), tmp_path / "model")
     monkeypatch.undo()
-    again = tune(ROWS, model, Train.model_validate(STOPS), tmp_path / "model", VALIDATION)
+    again = tune(Training(model, ROWS, Train.model_validate(STOPS), VALIDATION), tmp_path / "model")
 
     assert again["validation_loss"] == whole["validation_loss"]
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == (settled / "model.safetensors").read_bytes()
@@ -152,7 +154,7 @@ def test_no_seed_is_held_back_and_all_models_of_a_run_are_measured_on_the_same_t
 
 
 def test_without_a_task_held_back_there_is_no_validation_loss(tmp_path, model, caplog):
-    record = tune(ROWS, model, Train(max_steps=1, batch_size=2, patience=1), tmp_path / "model")
+    record = tune(Training(model, ROWS, Train(max_steps=1, batch_size=2, patience=1)), tmp_path / "model")
 
     assert record["validation_loss"] == []
     assert record["steps"] == 1
@@ -161,8 +163,8 @@ def test_without_a_task_held_back_there_is_no_validation_loss(tmp_path, model, c
 
 def test_two_processes_train_as_one_does(tmp_path, model):
     settings = {"max_steps": 3, "batch_size": 8, "learning_rate": 0.01}
-    one = tune(ROWS, model, Train(**settings), tmp_path / "one")
-    two = tune(ROWS, model, Train(**settings, num_processes=2), tmp_path / "two")
+    one = tune(Training(model, ROWS, Train(**settings)), tmp_path / "one")
+    two = tune(Training(model, ROWS, Train(**settings, num_processes=2)), tmp_path / "two")
 
     assert [loss for _, loss in two["loss"]] == pytest.approx([loss for _, loss in one["loss"]], abs=1e-4)
     assert two["tokens"] == one["tokens"]

@@ -12,7 +12,7 @@ from pipeline.engines import release
 from pipeline.engines.model_folder import check_model, load_tokenizer
 from pipeline.export import Row
 from pipeline.resources import shown
-from pipeline.sft import PRESETS
+from pipeline.sft import PRESETS, Training
 from pipeline.stage import Product, Run
 from pipeline.task import Task
 from pipeline.trainer import tune
@@ -81,13 +81,13 @@ class Train(Product):
         seeds = run.seeds if self.include_seeds else ()
         release(run.engine)
         rows, validation = self.split(self.rows([*tasks, *seeds]), seeds)
-        record = tune(rows, model, settings, place("dataset"), validation)
+        record = tune(Training(model, rows, settings, validation), place("dataset"))
         same_steps = settings.model_copy(update={"max_steps": record["max_steps"], "patience": None})
         for control in self.controls:
             chosen = control_tasks(control, tasks, run, self.random_seed, lambda some: self.sizes(some, model))
             rows = self.rows(chosen if control == "seeds" else [*chosen, *seeds])
             rows, _ = self.split(rows, run.seeds)
-            tune(rows, model, same_steps, place(control), validation, last_step=record["steps"])
+            tune(Training(model, rows, same_steps, validation, record["steps"]), place(control))
 
     def split(self, rows: Sequence[Row], seeds: Sequence[Task]) -> tuple[list[Row], list[Row]]:
         """The rows to tune on, and those of the tasks held back; a seed task never is."""

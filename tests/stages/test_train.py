@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pipeline import export
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.sft import make_trainer
+from pipeline.sft import Training, make_trainer
 from pipeline.stage import Run
 from pipeline.stages.train import Train
 from pipeline.store import to_line
@@ -38,7 +38,9 @@ def labels(model: str, folder: Path, **settings: Any) -> dict[str, list[str]]:
     """What each prompt is followed by, as far as it counts in the loss: the pieces by the whole text."""
     from transformers import AutoTokenizer
 
-    trainer = make_trainer(export.rows(TASKS, encoding="plain"), model, Train.model_validate(settings), folder)
+    trainer = make_trainer(
+        Training(model, export.rows(TASKS, encoding="plain"), Train.model_validate(settings)), folder
+    )
     tokenizer = AutoTokenizer.from_pretrained(model)
     return {
         tokenizer.decode(row["input_ids"]): [tokenizer.decode(label) for label in row["labels"] if label != -100]
@@ -80,7 +82,7 @@ def test_the_tokens_of_a_prompt_are_those_it_has_when_the_model_is_asked(tmp_pat
 
     tokenizer = AutoTokenizer.from_pretrained(base_model)
     rows = [row for seed in range(30) for row in export.rows(TASKS + SEEDS, random_seed=seed)]
-    trainer = make_trainer(rows, base_model, Train(), tmp_path)
+    trainer = make_trainer(Training(base_model, rows, Train()), tmp_path)
     made = [row["input_ids"] for row in trainer.train_dataset]
 
     assert [tokenizer.decode(ids) for ids in made] == [f"{row.prompt}{row.completion}<|end|>" for row in rows]
@@ -268,7 +270,7 @@ def test_what_cannot_be_trained_is_said_before_it_is_tried(tmp_path, base_model,
 def test_a_script_tunes_rows_of_its_own(tmp_path, base_model):
     rows = export.rows(TASKS)
 
-    assert tune(rows, base_model, Train(max_steps=1), tmp_path / "mine")["rows"] == 5
+    assert tune(Training(base_model, rows, Train(max_steps=1)), tmp_path / "mine")["rows"] == 5
     assert (tmp_path / "mine" / "config.json").is_file()
 
 
