@@ -34,7 +34,7 @@ class Connection:
     def __init__(self, model: str, url: str, window: int, timeout: float, patience: float, pause: float) -> None:
         self.model, self.url, self.patience, self.pause = model, url, patience, pause
         self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, name="server", daemon=True)
+        self.thread = threading.Thread(target=self._serve, name="server", daemon=True)
         self.thread.start()
         self.wire = Wire(model, url, timeout)
         self.slots = Slots(window)
@@ -60,11 +60,19 @@ class Connection:
         finally:
             self.tasks.discard(task)
 
+    def _serve(self) -> None:
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+
     def close(self) -> None:
+        if threading.current_thread() is self.thread:  # garbage is collected in any thread; this one cannot wait here
+            self.loop.create_task(self._close()).add_done_callback(lambda _: self.loop.stop())
+            return
         self.submit(Connection._close).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
-        self.loop.close()
 
     async def _close(self) -> None:
         others = [task for task in self.tasks if task is not asyncio.current_task()]

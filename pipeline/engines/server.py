@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import finalize
 
 from pipeline.engines import Arrived, Completion, Completions, Request, at_hand
 from pipeline.engines.connection import Connection
@@ -85,12 +86,13 @@ class Server:
 
     def close(self) -> None:
         if self._connection:
-            self._connection.close()
+            self._close()
             self._connection = None
 
     def _connect(self) -> Connection:
         if not self._connection:
             self._connection = Connection(self.model, self.url, self.window, self.timeout, self.patience, self.pause)
+            self._close = finalize(self, self._connection.close)  # if nobody does it before
         return self._connection
 
 

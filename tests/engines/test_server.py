@@ -1,5 +1,6 @@
 """The server engine against a small server of our own."""
 
+import gc
 import socket
 import threading
 import time
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.engines import Completion, Request, Sampling
+from pipeline.engines.server import Server
 from pipeline.errors import EngineUnreachable, SproutError
 from tests.engines.conftest import Connect, Serve
 from tests.engines.stand_in import Answer
@@ -236,6 +238,28 @@ def test_messages_for_a_model_without_a_template_end_it_at_once(serve: Serve, co
     messages = Request(id="r0", prompt=({"role": "user", "content": "p0"},), sampling=Sampling())
     with pytest.raises(SproutError, match="tiny has no chat template there"):
         list(connect(stand_in.url, chat=True).generate([messages]))
+
+
+def test_an_engine_that_nobody_closes_leaves_nothing_behind(serve: Serve, recwarn: pytest.WarningsRecorder) -> None:
+    engine = Server("tiny", serve().url, chat=False)
+    assert list(engine.generate(requests(3))) == echoes(3)
+    connection = engine._connect()
+    del engine
+    gc.collect()
+    assert not connection.thread.is_alive()
+    assert connection.loop.is_closed()
+    assert not list(recwarn)
+
+
+def test_an_engine_may_be_dropped_in_its_own_thread(serve: Serve) -> None:
+    engine = Server("tiny", serve().url, chat=False)
+    assert list(engine.generate(requests(3))) == echoes(3)
+    connection = engine._connect()
+    held = [engine]
+    del engine
+    connection.loop.call_soon_threadsafe(held.clear)
+    connection.thread.join(10)
+    assert connection.loop.is_closed()
 
 
 def free_port() -> int:
