@@ -10,8 +10,10 @@ on equal engines (vLLM, prefix cache empty at first, up to 256 requests at once,
   dropped and not counted.
 - server: a whole run against a vLLM server.
 - reference: the way of the published Self-Instruct code: the same prompts, five at a time, stage by stage, with a wait
-  for the slowest of the five, and with prefix caching off, as each prompt is computed anew. Only the requests are
-  timed, not its comparisons of instructions; and only one in `--share` of the batches, as they are alike.
+  for the slowest of the five, and with prefix caching off, as each prompt is computed anew; and the model waits while
+  each new instruction is compared with the whole pool, by `rouge_score` in a pool of processes. Only one in `--share`
+  of the batches is asked, as they are alike, and one in `COMPARED` of the texts compared.
+- reference, requests: the same without the comparisons.
 
 Then the stage `instances` alone against the one server, which counts tokens and requests for all: Sprout, and the peers
 in `benchmarks/peers`, as their users run them. A peer's time is that of its run, without imports; it asks without
@@ -30,9 +32,11 @@ from statistics import median
 import peer
 import vllm_server
 import ways
-from ways import Measured, Prompts
+from ways import Measured, Prompts, Spent
 
 BATCH = 5  # requests of the published code that wait for each other
+COMPARED = 100
+COMPARISONS = "comparisons"
 WARM_TASKS = 50
 
 Row = tuple[Measured, float]  # what was measured, and how many seconds the engine had something to do if that is known
@@ -44,7 +48,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--window", type=int, help="requests in flight while the pool grows; else it sizes itself")
     parser.add_argument("--ways", nargs="*", default=["sprout", "server", "reference"])
-    parser.add_argument("--share", type=int, default=4, help="one in how many batches the reference asks for")
+    parser.add_argument("--share", type=int, default=10, help="one in how many batches the reference asks for")
     parser.add_argument("--peers", nargs="*", default=["distilabel", "curator", "datatrove"])
     parser.add_argument("--venvs", type=Path, default=Path(tempfile.gettempdir()) / "sprout-peers")
     args = parser.parse_args()
@@ -62,6 +66,8 @@ def main() -> None:
                     continue
                 whole = results[name][-1][0].whole
                 print(f"round {number + 1}, {name}: {whole.tokens:,} tokens in {whole.seconds:.1f} s", flush=True)
+    if "reference" in results:
+        results["reference, requests"] = requests_alone(results["reference"])
     show({name: rows for name, rows in results.items() if "instances" not in name})
     show_stage({name: rows for name, rows in results.items() if "instances" in name or name == "raw"})
 
@@ -83,7 +89,7 @@ def ready(
         some = thinned(prompts, args.share)
         theirs(ways.raw, thinned(prompts, 10 * args.share), 0, BATCH)
         part = kept * count(some) / count(prompts)
-        measures["reference"] = lambda _: (theirs(ways.raw, some, part, BATCH), 0.0)
+        measures["reference"] = lambda _: (with_comparisons(theirs(ways.raw, some, part, BATCH), recorded, kept), 0.0)
     if "server" in args.ways or peers:
         root = stack.enter_context(vllm_server.served())
         vllm_server.at_server(root, ways.sprout, temporary / "warm_server", *warm)
@@ -94,6 +100,22 @@ def ready(
     for name, python in peers.items():
         measures[f"{name}, instances"] = partial(peer_instances, name, python, root, prompts)
     return measures
+
+
+def with_comparisons(part: Measured, recorded: Path, kept: float) -> Measured:
+    """The requests of a part of a run that kept so many, and the comparisons of such a part, which count as a stage."""
+    seconds = ways.comparisons(recorded, COMPARED) * part.kept / kept
+    whole = part.whole._replace(seconds=part.whole.seconds + seconds)
+    return Measured(whole, part.stages | {COMPARISONS: ways.added([], seconds)}, part.kept)
+
+
+def requests_alone(rows: list[Row]) -> list[Row]:
+    """The same without the comparisons."""
+
+    def less(spent: Spent, seconds: float) -> Spent:
+        return spent._replace(seconds=spent.seconds - seconds)
+
+    return [(found._replace(whole=less(found.whole, found.stages[COMPARISONS].seconds)), busy) for found, busy in rows]
 
 
 def count(prompts: Prompts) -> int:
@@ -147,9 +169,10 @@ def show(results: dict[str, list[Row]]) -> None:
             f"| {way} | {speed:,.0f} | {spread(ratios(rows, base, lambda found: found.whole.speed))} | {kept:.1f} "
             f"| {spread(ratios(rows, base, lambda found: found.kept / found.whole.seconds))} | {', '.join(parts)} |"
         )
-    if {"sprout", "reference"} <= results.keys():
-        times = ratios(results["sprout"], results["reference"], lambda found: found.whole.speed)
-        print(f"\nsprout is {spread(times)} times as fast as the reference's way")
+    for way in ("reference", "reference, requests"):
+        if {"sprout", way} <= results.keys():
+            times = ratios(results["sprout"], results[way], lambda found: found.whole.speed)
+            print(f"\nsprout is {spread(times)} times as fast as: {way}")
 
 
 def show_stage(results: dict[str, list[Row]]) -> None:

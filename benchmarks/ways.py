@@ -13,7 +13,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline import Request, Sampling, read_seeds, run
+from novelty import reference
+
+from pipeline import Request, Sampling, read_seeds, read_tasks, run
 from pipeline.engines.vllm import VLLM
 from pipeline.journal import FILE, Journal
 from pipeline.resources import NANO
@@ -22,6 +24,7 @@ from pipeline.settings import build_stage, read
 from pipeline.stage import Run
 from pipeline.store import Store
 
+FIRST = "1_instructions.jsonl"
 STAGES = ("instructions", "classify", "instances", "filter")
 MAX_NUM_SEQS = 256  # requests vLLM works on at once: the default of its `LLM`, and of Sprout's window
 MAX_NUM_BATCHED_TOKENS = 4096  # the default of `LLM` on a CPU; a server's is half of it
@@ -108,6 +111,24 @@ def raw(engine: VLLM, prompts: Prompts, kept: float, batch: int | None = None) -
         parts = [generate(engine, asked[at : at + size]) for at in range(0, len(asked), size)]
         stages[stage] = added(parts, time.perf_counter() - begun)
     return Measured(added(list(stages.values()), time.perf_counter() - start), stages, kept)
+
+
+def comparisons(recorded: Path, share: int) -> float:
+    """Seconds in which the published code would compare what a run wrote, each text with the pool of its time.
+
+    One in `share` of the texts is compared.
+    """
+    pool = [task.instruction for task in read_seeds("nano")]
+    seconds = 0.0
+    texts = (task for task in read_tasks(recorded / FIRST) if task.rejected in (None, "not_new"))
+    for number, task in enumerate(texts):
+        if number % share == 0:
+            start = time.perf_counter()
+            reference(pool)([task.instruction])
+            seconds += time.perf_counter() - start
+        if task.kept:
+            pool.append(task.instruction)
+    return seconds * share
 
 
 def generate(engine: VLLM, asked: Sequence[tuple[str, dict[str, Any]]]) -> Spent:

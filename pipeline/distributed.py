@@ -42,10 +42,14 @@ def train(training: "Training", partial: Path, processes: int) -> dict[str, Any]
     """
     for name in ("record.json", "error.json"):
         (partial / name).unlink(missing_ok=True)
-    rows, validation = ([row.model_dump() for row in some] for some in (training.rows, training.validation))
-    settings = training.settings.model_dump(mode="json")
-    job = training._replace(rows=rows, settings=settings, validation=validation)  # type: ignore[arg-type]
-    write_record(partial / "job.json", job._asdict())
+    job = {
+        "model": training.model,
+        "rows": [row.model_dump() for row in training.rows],
+        "settings": training.settings.model_dump(mode="json"),
+        "validation": [row.model_dump() for row in training.validation],
+        "last_step": training.last_step,
+    }
+    write_record(partial / "job.json", job)
     path = os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // processes))
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]

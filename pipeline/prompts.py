@@ -68,13 +68,16 @@ def render(name: str, **values: object) -> str:
 def filled_but_for(slot: str, name: str, **values: object) -> Callable[[str], str]:
     """As `render`, where all requests share all values but one text: the rest is rendered once, if the template allows.
 
-    It does where it puts that text as it is, outside of any loop or condition, and asks nothing else of it.
+    It does where it puts that text as it is, outside of any loop or condition, and asks nothing else of it. Nothing is
+    rendered before the first call.
     """
     path = template_path(name)
-    if not _is_slot(path, slot):
-        return lambda text: _render(path, values | {slot: text})
-    pieces = _render(path, values | {slot: MARK}).split(MARK)
-    return lambda text: text.join(pieces)
+
+    @cache
+    def pieces() -> list[str] | None:
+        return _render(path, values | {slot: MARK}).split(MARK) if _is_slot(path, slot) else None
+
+    return lambda text: _render(path, values | {slot: text}) if (parts := pieces()) is None else text.join(parts)
 
 
 def _is_slot(path: Path, variable: str) -> bool:
@@ -82,11 +85,14 @@ def _is_slot(path: Path, variable: str) -> bool:
         tree = environment(path.parent).parse(path.read_text("utf-8-sig"), filename=str(path))
     except FAULTS:
         return False  # rendering says what is wrong with it
+    names = [one.name for one in tree.find_all(nodes.Name)]
     if any(tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport))):
         return False
+    if "lipsum" in names or any(one.name == "random" for one in tree.find_all(nodes.Filter)):
+        return False  # drawn anew for each text
     outputs = [part for node in tree.body if isinstance(node, nodes.Output) for part in node.nodes]
     plain = [part for part in outputs if isinstance(part, nodes.Name) and part.name == variable]
-    return len(plain) == sum(node.name == variable for node in tree.find_all(nodes.Name))
+    return len(plain) == names.count(variable)
 
 
 def _render(path: Path, values: dict[str, object]) -> str:

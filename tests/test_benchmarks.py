@@ -48,6 +48,19 @@ def test_instances_alone_ask_what_they_asked_in_the_run(
     assert measured.whole.requests == len(other.requests) == 12
 
 
+def test_the_comparisons_of_a_part_of_a_run_are_that_part_of_all(
+    load: Callable[[str], ModuleType], model: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways, throughput = load("ways"), load("throughput")
+    run = ways.sprout(model, tmp_path / "run", *FEW)
+    assert ways.comparisons(tmp_path / "run", 1) > 0
+    monkeypatch.setattr(ways, "comparisons", lambda recorded, share: 100.0)
+    part = run._replace(kept=3.0)
+    whole = throughput.with_comparisons(part, tmp_path / "run", 12.0)
+    assert whole.whole.seconds == part.whole.seconds + 25
+    assert throughput.requests_alone([(whole, 0.0)])[0][0].whole == part.whole
+
+
 def test_one_in_a_few_batches_of_each_stage_is_asked_of_the_reference_and_none_is_torn(
     load: Callable[[str], ModuleType],
 ) -> None:

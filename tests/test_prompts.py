@@ -44,6 +44,9 @@ def test_each_prompt_ends_where_the_model_goes_on():
         "{% macro quoted(instruction) %}'{{ instruction }}'{% endmacro %}{{ quoted('a') }} {{ instruction }}",
         "{% include 'other.jinja' %} {{ instruction }}",
         "{% raw %}{{ instruction }}{% endraw %}",
+        "{% block asked %}{{ instruction }}{% endblock %}",
+        "{% autoescape true %}{{ instruction }}{% endautoescape %}",
+        "{% with text = 'a' %}{{ instruction }}{% endwith %}{{ instruction -}} \n b",
         "Nothing of it.",
     ],
 )
@@ -55,6 +58,16 @@ def test_what_is_rendered_beforehand_is_what_would_be_rendered(tmp_path: Path, m
 
     for text in ("Go.", "Go on and on, <b>please</b>.", "", "{{ demos }}", "Zoë\n\nwent 👍🏽"):
         assert prompt(text) == render("own", demos=[DEMO], instruction=text)
+
+
+def test_what_is_drawn_is_drawn_for_each_text_and_nothing_is_rendered_before_the_first(tmp_path: Path, monkeypatch):
+    (tmp_path / "own.jinja").write_text("{{ range(100000)|random }} {{ instruction }} {{ demos[0].instruction }}")
+    monkeypatch.setenv("SPROUT_PROMPTS", str(tmp_path))
+    prompt = filled_but_for("instruction", "own", demos=[DEMO])
+
+    assert len({prompt("Go.") for _ in range(9)}) > 1
+    with pytest.raises(SproutError, match="own"):
+        filled_but_for("instruction", "own", demos=[])("Go.")
 
 
 def test_what_a_model_wrote_is_not_a_template():

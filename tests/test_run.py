@@ -252,7 +252,7 @@ def test_a_package_that_a_late_stage_needs_is_looked_for_before_anything_is_aske
 
 
 @pytest.mark.parametrize("num_tasks", [10, 60, 200])
-def test_no_more_is_asked_than_it_takes(seeds, tmp_path, num_tasks):
+def test_hardly_more_is_asked_than_it_takes(seeds, tmp_path, num_tasks):
     model = Scripted(answer, window=64)
     run([Instructions(num_tasks=num_tasks, max_rouge=0.95)], seeds, model, tmp_path)
     last = [task.meta["request"] for task in read_tasks(tmp_path / "1_instructions.jsonl")][-1]

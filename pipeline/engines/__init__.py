@@ -68,8 +68,9 @@ class Engine(Protocol):
         """Yield one completion per request, in the order of the requests.
 
         Requests are pulled while earlier ones are still running, as many as the engine likes. None among them says
-        that there is none for now; they are asked for again once the next completion has been handed out, so a caller
-        may build prompts from completions and have as many in flight as it wants. They end where None comes and
+        that there is none for now; they are asked for again once the next completion has been handed out (of an engine
+        that works in batches, the last of its batch), so a caller may build prompts from completions and have as many
+        in flight as it wants. They end where None comes and
         nothing is in flight. A caller that has enough closes the iterator; what is in flight is dropped.
 
         `arrived` is called with each request and its completion the moment it is there, maybe long before it is its

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import threading
 from collections import Counter
@@ -18,6 +19,7 @@ from pipeline.engines.slots import Gate, Slots
 from pipeline.engines.wire import Trouble, Wire
 from pipeline.errors import EngineUnreachable, SproutError
 
+MAX_CLOSE = 10.0  # seconds to wait for an end; not for ever, it may be asked for where a lock is held
 MAX_PAUSE = 20.0  # seconds between two tries
 MIN_TRIES = 3  # before a request is set aside that fails while others do not
 MAX_UNREADABLE = 6  # tries, if the server never gave a right answer; with the usual pauses some ten seconds
@@ -36,6 +38,7 @@ class Connection:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self._serve, name="server", daemon=True)
         self.thread.start()
+        self.process = os.getpid()
         self.wire = Wire(model, url, timeout)
         self.slots = Slots(window)
         self.gate = Gate(self.slots, self.loop)
@@ -67,15 +70,17 @@ class Connection:
             self.loop.close()
 
     def close(self) -> None:
-        if threading.current_thread() is self.thread:  # garbage is collected in any thread; this one cannot wait here
-            self.loop.create_task(self._close()).add_done_callback(lambda _: self.loop.stop())
-            return
-        self.submit(Connection._close).result()
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
+        """Drop what is in flight. Called in any thread, where an engine that nobody closed is garbage, and at exit."""
+        if os.getpid() == self.process and self.thread.is_alive():  # a process that forks takes no threads along
+            self.loop.call_soon_threadsafe(self._end)
+            if threading.current_thread() is not self.thread:
+                self.thread.join(MAX_CLOSE)
+
+    def _end(self) -> None:
+        self.loop.create_task(self._close()).add_done_callback(lambda _: self.loop.stop())
 
     async def _close(self) -> None:
-        others = [task for task in self.tasks if task is not asyncio.current_task()]
+        others = self.tasks | ({self.watcher} if self.watcher else set())  # which may not have begun
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -197,6 +202,8 @@ class Connection:
             return SproutError(
                 f"{self.url}: refuses the API key for {self.model} ({trouble.status}); set SPROUT_API_KEY"
             )
+        if trouble.status == 407:
+            return SproutError(f"{self.url}: the proxy on the way wants a user and a password that it knows (407)")
         if trouble.status == 402:
             return SproutError(f"{self.url}: wants to be paid first ({trouble})")
         try:

@@ -18,7 +18,7 @@ from pipeline.engines.model_folder import choose_chat
 from pipeline.errors import SproutError
 
 AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the rest
-MAX_WINDOW = 1000  # connections the client opens
+MAX_WINDOW = 1000  # connections; more than servers are made for
 
 
 class Server:

@@ -6,28 +6,28 @@ import asyncio
 import json
 import os
 import re
+import socket
+import ssl
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from pipeline.engines import Completion, Request
-from pipeline.errors import SproutError
+from pipeline.engines.environment import proxy, read_key
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-JSON = {"Content-Type": "application/json"}
 BUSY = {429, 503}  # the server has too much to do, which says nothing about the request
 LATE = {408, 504}
 PASSING = BUSY | LATE | {409, 425}  # and what is not 4xx: worth another try
-HOPELESS = {401, 402, 403, 404, 405}  # no other request would fare better
+HOPELESS = {401, 402, 403, 404, 405, 407}  # no other request would fare better
 MAX_CONNECT = 10.0  # seconds
 KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
 CUT_OFF = {"abort", "error"}  # reasons to finish that leave no whole text, and are not the request's fault
-NOT_OPENAI = (ValueError, LookupError, TypeError, AttributeError)  # what reading another shape of answer ends in
+# What reading another shape of answer ends in.
+NOT_OPENAI = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 class Trouble(Exception):
@@ -76,8 +76,10 @@ class Wire:
 
     def __init__(self, model: str, url: str, timeout: float) -> None:
         self.model, self.url, self.timeout = model, url.rstrip("/"), timeout
-        self.key = read_key()
-        self.proxy = proxy(url)
+        self.key, self.proxy = read_key(), proxy(url)
+        # With each request: the headers of a session go to the proxy as well.
+        key = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        self.headers = {"Content-Type": "application/json"} | key
         self.session: ClientSession | None = None  # belongs to the event loop
 
     async def complete(self, request: Request) -> Completion:
@@ -127,20 +129,21 @@ class Wire:
 
         try:
             data = None if payload is None else json.dumps(payload, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise Trouble("request unfit", f"the prompt cannot be sent: {error.reason}", 400) from None
+        parts: dict[str, Any] = {"data": data, "headers": self.headers, "proxy": self.proxy}
+        try:
             async with asyncio.timeout(timeout):
-                method = "GET" if data is None else "POST"
-                async with self._session().request(method, url, data=data, headers=JSON, proxy=self.proxy) as answer:
+                async with self._session().request("POST" if data else "GET", url, **parts) as answer:
                     content = await answer.read()
             if answer.status < 300:
                 return content
             status, wait = answer.status, retry_after(answer.headers)
             message = self._clean(said(content, status))
             trouble = Trouble(f"answer {status}", message, status, wait, answer.url.path)
-        except UnicodeEncodeError as error:
-            trouble = Trouble("request unfit", f"the prompt cannot be sent: {error.reason}", 400)
         except TimeoutError:
             trouble = Trouble("time-out", f"no answer within {timeout:g} s")
-        except (ClientError, OSError) as error:
+        except (ClientError, OSError, ValueError) as error:
             trouble = Trouble("disconnection", self._clean(broken(error)))
         raise trouble  # out here, so that it has no context: that may hold the key
 
@@ -151,7 +154,6 @@ class Wire:
             self.session = ClientSession(
                 connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),  # `Slots` say how many there are
                 timeout=ClientTimeout(sock_connect=min(self.timeout, MAX_CONNECT)),
-                headers={"Authorization": f"Bearer {self.key}"} if self.key else {},
                 cookie_jar=DummyCookieJar(),
             )
         return self.session
@@ -162,25 +164,15 @@ class Wire:
 
 
 def broken(error: Exception) -> str:
-    """What is wrong with a connection. The client words it by its host, and with much in brackets."""
+    """What is wrong with a connection, without an address: that of a proxy may hold a password."""
     if isinstance(cause := getattr(error, "os_error", None), OSError):
-        number = cause.errno or 0  # below zero, the names' own
-        return f"cannot connect: {os.strerror(number) if number > 0 else cause.strerror or cause}"
-    return str(error) or type(error).__name__
-
-
-def proxy(url: str) -> str | None:
-    """What the environment says of this server: HTTP_PROXY, HTTPS_PROXY, NO_PROXY."""
-    parts = urlsplit(url)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-
-
-def read_key() -> str:
-    """The key of the API, empty if there is none."""
-    key = (os.environ.get("SPROUT_API_KEY") or os.environ.get("OPENAI_API_KEY") or "").strip()
-    if not re.fullmatch(r"[!-~]*", key):
-        raise SproutError("SPROUT_API_KEY or OPENAI_API_KEY holds characters that no key can have; set it again")
-    return key
+        own = isinstance(cause, (ssl.SSLError, socket.gaierror)) or not cause.errno  # the number is not the system's
+        why = cause.strerror or str(cause) if own else os.strerror(cause.errno or 0)
+        return f"cannot connect: {why or type(cause).__name__}"
+    if isinstance(error, ValueError):
+        return "the address, or that of a proxy or a redirection, is none"
+    message = getattr(error, "message", str(error))
+    return message if isinstance(message, str) and message else "the connection broke"
 
 
 def body(request: Request, max_tokens: int | None) -> dict[str, Any]:
@@ -253,11 +245,11 @@ def retry_after(headers: Mapping[str, str]) -> float:
         return float(value)
     try:
         until = parsedate_to_datetime(value).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     try:
         now = parsedate_to_datetime(headers.get("date", "")).timestamp()  # the server's clock may not be ours
-    except ValueError:
+    except (ValueError, OverflowError):
         now = time.time()
     return max(0.0, until - now)
 
@@ -268,6 +260,8 @@ def said(content: bytes, status: int) -> str:
         body = json.loads(content)
     except ValueError:
         return content.decode(errors="replace") or f"status {status}"
+    except RecursionError:
+        return f"status {status}"
     error = body.get("error") or body if isinstance(body, dict) else body
     message = error.get("message") or error.get("detail") or error if isinstance(error, dict) else error
     return str(message or f"status {status}")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.demos import pick, shuffled
+from pipeline.demos import one_line, pick, shuffled
 from pipeline.engines import Sampling, ask
 from pipeline.filters import clean_text
 from pipeline.prompts import filled_but_for
@@ -52,11 +52,11 @@ class Classify(Stage):
     def prompts(self, demos: Sequence[Task]) -> Callable[[Task], str]:
         """The prompt of each task."""
         prompt = filled_but_for("instruction", "classify", demos=demos)
-        return lambda task: prompt(" ".join(task.instruction.split()))
+        return lambda task: prompt(one_line(task.instruction))
 
 
 def as_demo(task: Task) -> Task:
-    return task.update(instruction=" ".join(task.instruction.split()))
+    return task.update(instruction=one_line(task.instruction))
 
 
 def parse_answer(text: str) -> bool | None:

@@ -6,13 +6,15 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.demos import pick
+from pipeline.demos import one_line, pick
 from pipeline.engines import Completion, Sampling, ask
 from pipeline.filters import ANNOUNCES, FENCE, SIGNS_OFF, clean_text
-from pipeline.prompts import filled_but_for
+from pipeline.prompts import filled_but_for, render
 from pipeline.seeds import labelled
 from pipeline.stage import Run, Stage
 from pipeline.task import Instance, Task
+
+TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # by whether it is a classification
 
 
 class Instances(Stage):
@@ -22,7 +24,7 @@ class Instances(Stage):
     """
 
     name: ClassVar[str] = "instances"
-    templates: ClassVar[tuple[str, ...]] = ("instances_input_first", "instances_output_first")
+    templates: ClassVar[tuple[str, ...]] = tuple(TEMPLATES.values())
 
     num_input_first_demos: int = Field(default=11, ge=0)
     num_output_first_demos: int = Field(default=16, ge=0)
@@ -43,9 +45,8 @@ class Instances(Stage):
 
     def prompts(self, demos: Mapping[bool, Sequence[Task]]) -> Callable[[Task], str]:
         """The prompt of each task, by the demos for classification tasks (True) and for others."""
-        names = {True: "instances_output_first", False: "instances_input_first"}
-        prompt = {kind: filled_but_for("instruction", name, demos=demos[kind]) for kind, name in names.items()}
-        return lambda task: prompt[bool(task.is_classification)](" ".join(task.instruction.split()))
+        prompt = {kind: filled_but_for("instruction", name, demos=demos[kind]) for kind, name in TEMPLATES.items()}
+        return lambda task: prompt[bool(task.is_classification)](one_line(task.instruction))
 
     def parse(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
         text = self.after_echo(task, clean_text(completion.text))
@@ -60,7 +61,7 @@ class Instances(Stage):
         first = TASK.search(text)
         if not first:
             return text
-        prompt = self.prompts({True: (), False: ()})(task)
+        prompt = render(TEMPLATES[bool(task.is_classification)], demos=(), instruction=one_line(task.instruction))
         echoed = not text[: first.start()].strip() or text.lstrip().startswith(prompt.partition("\n")[0])
         _, _, after = text.partition(f"Task: {' '.join(task.instruction.split())}")
         return after if echoed and after else text
@@ -76,10 +77,10 @@ def as_demo(task: Task) -> Task:
         return MARKER_LINE.sub(" ", text)
 
     instances = tuple(
-        Instance(input=flat(i.input), output=" ".join(i.output.split()) if task.is_classification else flat(i.output))
+        Instance(input=flat(i.input), output=one_line(i.output) if task.is_classification else flat(i.output))
         for i in task.instances
     )
-    return task.update(instruction=" ".join(task.instruction.split()), instances=instances)
+    return task.update(instruction=one_line(task.instruction), instances=instances)
 
 
 def parse_input_first(text: str, cut: bool = False) -> list[Instance]:

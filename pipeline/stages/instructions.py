@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple
 from pydantic import Field, model_validator
 
 from pipeline import filters
+from pipeline.demos import one_line
 from pipeline.engines import Completion, Request, Sampling, request, seeded
 from pipeline.errors import SproutError
 from pipeline.filters import INSTRUCTION_FILTERS, first_reason, starts_non_ascii
@@ -100,12 +101,12 @@ class Instructions(Stage):
         return self.window or min(most, max(FIRST_WINDOW, number // 2))
 
     def prompt(self, demos: Sequence[Task | Shown]) -> str:
-        return render("instructions", demos=[" ".join(task.instruction.split()).rstrip(":") for task in demos])
+        return render("instructions", demos=[one_line(task.instruction).rstrip(":") for task in demos])
 
     def header(self, demos: Sequence[Task | Shown]) -> str:
         """What the prompt says before the first demo, in which a model may repeat itself."""
-        first = " ".join(demos[0].instruction.split()).rstrip(":")
-        return " ".join(self.prompt(demos).split()).partition(first)[0].removesuffix("1. ").strip()
+        first = one_line(demos[0].instruction).rstrip(":")
+        return one_line(self.prompt(demos)).partition(first)[0].removesuffix("1. ").strip()
 
     def parse(
         self, completion: Completion, demos: tuple[str, ...], position: int, origin: str = "", header: str = ""

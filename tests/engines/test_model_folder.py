@@ -102,7 +102,7 @@ def test_the_engines_are_checked_without_importing_anything_heavy(save: Save) ->
         "from pipeline.engines.vllm import VLLM\n"
         "from pipeline.engines.server import Server\n"
         f"Transformers({save(FILES)!r}), VLLM({save(FILES)!r})\n"
-        "print([name for name in ('torch', 'transformers', 'vllm', 'openai') if name in sys.modules])"
+        "print([name for name in ('torch', 'transformers', 'vllm', 'aiohttp') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -1,6 +1,7 @@
 """The server engine against a small server of our own."""
 
 import gc
+import os
 import socket
 import threading
 import time
@@ -260,6 +261,21 @@ def test_an_engine_may_be_dropped_in_its_own_thread(serve: Serve) -> None:
     connection.loop.call_soon_threadsafe(held.clear)
     connection.thread.join(10)
     assert connection.loop.is_closed()
+
+
+def test_a_process_that_forks_ends_as_any_other(serve: Serve, connect: Connect) -> None:
+    engine = connect(serve().url)
+    assert list(engine.generate(requests(3))) == echoes(3)
+    if not (child := os.fork()):
+        engine.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("url", ["http://a..b/v1", f"http://{'a' * 64}/v1"])
+def test_a_host_that_can_be_none_is_a_server_that_is_gone(connect: Connect, url: str) -> None:
+    with pytest.raises(EngineUnreachable, match=r"no completion for \d+ s"):
+        list(connect(url, patience=0.1).generate(requests(1)))
 
 
 def free_port() -> int:

@@ -1,7 +1,12 @@
 """What the environment says to the server engine: the key, and the proxy."""
 
+import re
+import socketserver
+import threading
+
 import pytest
 
+from pipeline.errors import SproutError
 from tests.engines.conftest import Connect, Serve
 from tests.engines.stand_in import Answer
 from tests.engines.test_server import requests
@@ -27,16 +32,54 @@ def test_the_key_comes_from_the_environment(
     assert stand_in.calls[0][3] == key
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
 def test_a_proxy_of_the_environment_is_used_but_for_hosts_it_is_not_for(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     through, direct = serve(), serve()
-    monkeypatch.setenv("http_proxy", through.url.removesuffix("/v1"))
+    monkeypatch.setenv(variable, through.url.removeprefix("http://").removesuffix("/v1"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     list(connect("http://somewhere.invalid/v1").generate(requests(1)))
     list(connect(direct.url).generate(requests(1)))
     assert [call[1] for call in through.calls] == ["http://somewhere.invalid/v1/completions"]
     assert [call[1] for call in direct.calls] == ["/v1/completions"]
+
+
+@pytest.mark.parametrize("name", ["http", "https"])
+def test_the_key_is_not_for_the_proxy(name: str, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = b""
+
+    class Proxy(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            nonlocal heard
+            while (line := self.rfile.readline()) not in (b"\r\n", b""):
+                heard += line
+            self.wfile.write(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        monkeypatch.setenv(f"{name}_proxy", f"http://user:pa55@127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("SPROUT_API_KEY", "secret")
+        with pytest.raises(SproutError) as error:
+            list(connect(f"{name}://somewhere.invalid/v1", patience=0.2).generate(requests(1)))
+        server.shutdown()
+    sent = [line for line in heard.splitlines() if b"secret" in line]
+    assert sent == (
+        [b"Authorization: Bearer secret"] * len(sent) if name == "http" else []
+    )  # inside TLS, not before it
+    assert b"Proxy-Authorization: Basic" in heard
+    assert not re.search("secret|pa55", str(error.value))
+
+
+@pytest.mark.parametrize("value", ["socks5://user:password@127.0.0.1:9", "http://[::1", "http://"])
+def test_a_proxy_that_cannot_be_used_is_told_without_what_is_in_it(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("http_proxy", value)
+    with pytest.raises(
+        SproutError, match=r"^http_proxy or all_proxy names no http proxy; .* no_proxy=somewhere.invalid$"
+    ):
+        list(connect("http://somewhere.invalid/v1").generate(requests(1)))
 
 
 def test_the_key_does_not_follow_to_another_server(

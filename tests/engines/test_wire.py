@@ -1,14 +1,25 @@
 """What answers of servers come to, as tables: shapes, refusals, dates, metrics."""
 
+import errno
 import json
+import socket
+import ssl
 import time
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
 
 from pipeline.engines import Request, Sampling
-from pipeline.engines.wire import NOT_OPENAI, Trouble, fewer_tokens, queue, read, retry_after, said
+from pipeline.engines.wire import NOT_OPENAI, Trouble, broken, fewer_tokens, queue, read, retry_after, said
+
+
+def refused(cause: OSError) -> aiohttp.ClientConnectorError:
+    key: Any = SimpleNamespace(host="h", port=9, ssl=True, is_ssl=True)
+    return aiohttp.ClientConnectorError(key, cause)
+
 
 PLAIN = Request(id="r", prompt="p", sampling=Sampling(max_tokens=1000))
 CHAT = Request(id="r", prompt=({"role": "user", "content": "p"},), sampling=Sampling(max_tokens=1000))
@@ -116,6 +127,7 @@ def test_a_text_that_was_broken_off_is_no_completion() -> None:
         ("", 0),
         ("-5", 0),
         ("inf", 0),
+        ("Fri, 31 Dec 99999999999 23:59:59 GMT", 0),
         ("nan", 0),
         ("soon", 0),
         ("Wed, 99 Foo 2020 07:28:00 GMT", 0),
@@ -146,6 +158,7 @@ def test_it_may_be_a_date_by_the_clock_of_the_server() -> None:
         (b"[1]", "[1]"),
         (b"", "status 500"),
         (b"null", "status 500"),
+        (b"[" * 100_000, "status 500"),
     ],
 )
 def test_what_an_error_says_is_found_in_any_shape(body: bytes, expected: str) -> None:
@@ -178,3 +191,28 @@ vllm:num_requests_waiting_by_reason{engine="0",model_name="tiny",reason="capacit
 )
 def test_the_queue_of_vllm_is_read_from_its_metrics(metrics: str, expected: tuple[float, float] | None) -> None:
     assert queue(metrics) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (refused(OSError(errno.ECONNREFUSED, "Connect call failed ('::1', 9)")), "cannot connect: Connection refused"),
+        (
+            refused(socket.gaierror(8, "nodename nor servname provided")),
+            "cannot connect: nodename nor servname provided",
+        ),
+        (refused(ssl.SSLError(1, "certificate verify failed")), "cannot connect: certificate verify failed"),
+        (refused(OSError("Multiple exceptions")), "cannot connect: Multiple exceptions"),
+        (refused(OSError()), "cannot connect: OSError"),
+        (aiohttp.ServerDisconnectedError(), "Server disconnected"),
+        (aiohttp.ServerDisconnectedError(b"half of a header"), "the connection broke"),
+        (
+            aiohttp.InvalidURL("http://user:password@proxy:0"),
+            "the address, or that of a proxy or a redirection, is none",
+        ),
+        (aiohttp.ClientPayloadError("Response payload is not completed"), "Response payload is not completed"),
+        (ConnectionResetError(), "the connection broke"),
+    ],
+)
+def test_what_breaks_a_connection_is_said_without_an_address(error: Exception, expected: str) -> None:
+    assert broken(error) == expected
