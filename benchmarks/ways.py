@@ -26,7 +26,7 @@ from pipeline.store import Store
 
 FIRST = "1_instructions.jsonl"
 STAGES = ("instructions", "classify", "instances", "filter")
-MAX_NUM_SEQS = 256  # requests vLLM works on at once: the default of its `LLM`, and of Sprout's window
+MAX_NUM_SEQS = 256  # requests vLLM works on at once: the default of its `LLM` on a CPU
 MAX_NUM_BATCHED_TOKENS = 4096  # the default of `LLM` on a CPU; a server's is half of it
 
 Prompts = dict[str, list[tuple[str, dict[str, Any]]]]  # by stage, with the sampling
@@ -182,7 +182,8 @@ def child(**options: Any) -> Iterator[Callable[..., Any]]:
 
 
 def obey(options: dict[str, Any], orders: Connection) -> None:
-    engine = VLLM(str(NANO), window=MAX_NUM_SEQS, max_num_batched_tokens=MAX_NUM_BATCHED_TOKENS, **options)
+    options |= {"max_num_seqs": MAX_NUM_SEQS, "max_num_batched_tokens": MAX_NUM_BATCHED_TOKENS}
+    engine = VLLM(str(NANO), window=MAX_NUM_SEQS, **options)
     list(engine.generate([Request(id="warm", prompt="Warm up.", sampling=Sampling(max_tokens=8))]))
     orders.send(None)
     try:

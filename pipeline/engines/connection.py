@@ -33,16 +33,16 @@ log = logging.getLogger(__name__)
 class Connection:
     """The event loop requests are asked in, in a thread of its own."""
 
-    def __init__(self, model: str, url: str, window: int, timeout: float, patience: float, pause: float) -> None:
+    def __init__(self, model: str, url: str, slots: Slots, timeout: float, patience: float, pause: float) -> None:
         self.model, self.url, self.patience, self.pause = model, url, patience, pause
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self._serve, name="server", daemon=True)
         self.thread.start()
         self.process = os.getpid()
         self.wire = Wire(model, url, timeout)
-        self.slots = Slots(window)
+        self.slots = slots
         self.gate = Gate(self.slots, self.loop)
-        self.trying = asyncio.Semaphore(window)  # those in a pause between two tries included
+        self.trying = asyncio.Semaphore(slots.most)  # those in a pause between two tries included
         self.probing = asyncio.Lock()
         self.numbers = count()
         self.warnings = Warnings(f"server {url}")

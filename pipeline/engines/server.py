@@ -15,10 +15,12 @@ from weakref import finalize
 from pipeline.engines import Arrived, Completion, Completions, Request, at_hand
 from pipeline.engines.connection import Connection
 from pipeline.engines.model_folder import choose_chat
+from pipeline.engines.slots import Slots
 from pipeline.errors import SproutError
 
 AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 MAX_WINDOW = 1000  # connections; more than servers are made for
+BLIND = 256  # requests in flight where nobody tells how many are too many
 
 
 class Server:
@@ -31,7 +33,7 @@ class Server:
         model: The name the server gives it.
         url: Ends in /v1 with most servers.
         chat: None finds out: from the tokenizer if `model` is a folder here, else by asking for one token.
-        window: The most requests in flight.
+        window: The most requests in flight. None: 1,000 if the server tells what waits in it, as vLLM does, else 256.
         timeout: Seconds for one completion.
         patience: Seconds to wait for a server that is gone, or that has nothing but errors.
         pause: Seconds before the second try; longer before each further one, up to 20.
@@ -42,19 +44,20 @@ class Server:
         model: str,
         url: str = "http://127.0.0.1:8000/v1",
         chat: bool | None = None,
-        window: int = 256,
+        window: int | None = None,
         timeout: float = 600,
         patience: float = 300,
         pause: float = 0.5,
     ) -> None:
         check_url(url)
-        if not 1 <= window <= MAX_WINDOW:
+        if window is not None and not 1 <= window <= MAX_WINDOW:
             raise SproutError(f"window {window}: from 1 to {MAX_WINDOW} requests can be in flight")
         if pause <= 0:
             raise SproutError(f"pause {pause}: some time must pass before the next try")
         self.model = model
         self.url = url
-        self.window = window
+        self.window = window or MAX_WINDOW
+        self.blind = window or BLIND
         self.timeout = timeout
         self.patience = patience
         self.pause = pause
@@ -91,7 +94,8 @@ class Server:
 
     def _connect(self) -> Connection:
         if not self._connection:
-            self._connection = Connection(self.model, self.url, self.window, self.timeout, self.patience, self.pause)
+            slots = Slots(self.window, self.blind)
+            self._connection = Connection(self.model, self.url, slots, self.timeout, self.patience, self.pause)
             self._close = finalize(self, self._connection.close)  # if nobody does it before
         return self._connection
 

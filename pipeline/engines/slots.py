@@ -20,8 +20,9 @@ class Slots:
     by the share that does. Otherwise right answers make it grow. Signs of too much halve it in any case.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, blind: int | None = None) -> None:
         self.most = most
+        self.blind = most if blind is None else blind  # the most while the server does not tell what waits in it
         self.limit = float(min(START, most))
         self.in_flight = 0
         self.measured = False  # the server tells what waits
@@ -67,7 +68,7 @@ class Slots:
 
     def _grow(self, step: float) -> None:
         if not self.free:  # otherwise the limit is not what holds requests back
-            self.limit = min(float(self.most), self.limit + step)
+            self.limit = min(float(self.most if self.measured else self.blind), self.limit + step)
 
 
 class Gate:

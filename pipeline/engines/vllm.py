@@ -19,22 +19,24 @@ AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the res
 
 
 class VLLM:
-    """Keeps `window` requests in flight; prompts that begin alike share that part of their computation.
+    """Has as many requests as it can take; prompts that begin alike share that part of their computation.
 
     Args:
         model: A folder with config, tokenizer and safetensors weights, or the name of a model on the hub.
         chat: None looks for a chat template.
+        window: The most requests that it has of a stage whose prompts depend on completions. How many of them it works
+            on at once is its own affair: 1,024 on an H100, 256 on smaller ones, unless `max_num_seqs` says so.
         options: Go to `vllm.LLM` as they are: `tensor_parallel_size`, `max_model_len`, `gpu_memory_utilization`, ...
     """
 
     def __init__(
-        self, model: str, chat: bool | None = None, window: int = 256, trust_remote_code: bool = False, **options: Any
+        self, model: str, chat: bool | None = None, window: int = 1024, trust_remote_code: bool = False, **options: Any
     ) -> None:
         check_model(model)
         self.model = model
         self.chat = choose_chat(model, chat, trust_remote_code)
         self.window = window
-        self.options = {"trust_remote_code": trust_remote_code, "max_num_seqs": window} | options
+        self.options = {"trust_remote_code": trust_remote_code} | options
         self._llm: LLM | None = None
         self._numbers = count()
 

@@ -33,6 +33,14 @@ def test_it_starts_modestly_and_doubles_with_each_round_trip_up_to_the_window() 
     assert Slots(4).limit == 4
 
 
+def test_a_server_that_does_not_tell_its_queue_gets_no_more_than_a_blind_one_may() -> None:
+    slots = Slots(1000, 64)
+    assert [int(round_trip(slots).limit) for _ in range(4)] == [32, 64, 64, 64]
+    for _ in range(5):
+        full(slots).observed(running=slots.in_flight, waiting=0)
+    assert slots.limit == 1000
+
+
 def test_right_answers_prove_nothing_while_few_are_in_flight() -> None:
     slots = Slots(100)
     slots.in_flight = START - 1
