@@ -35,11 +35,11 @@ class Connection:
 
     def __init__(self, model: str, url: str, slots: Slots, timeout: float, patience: float, pause: float) -> None:
         self.model, self.url, self.patience, self.pause = model, url, patience, pause
+        self.wire = Wire(model, url, timeout)  # first of all: it may object to the environment
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self._serve, name="server", daemon=True)
         self.thread.start()
         self.process = os.getpid()
-        self.wire = Wire(model, url, timeout)
         self.slots = slots
         self.gate = Gate(self.slots, self.loop)
         self.trying = asyncio.Semaphore(slots.most)  # those in a pause between two tries included

@@ -68,7 +68,8 @@ class Slots:
 
     def _grow(self, step: float) -> None:
         if not self.free:  # otherwise the limit is not what holds requests back
-            self.limit = min(float(self.most if self.measured else self.blind), self.limit + step)
+            most = self.most if self.measured else self.blind
+            self.limit = max(self.limit, min(float(most), self.limit + step))  # what was learned stays
 
 
 class Gate:

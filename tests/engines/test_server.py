@@ -267,8 +267,11 @@ def test_a_process_that_forks_ends_as_any_other(serve: Serve, connect: Connect) 
     engine = connect(serve().url)
     assert list(engine.generate(requests(3))) == echoes(3)
     if not (child := os.fork()):
-        engine.close()
-        os._exit(0)
+        try:
+            engine.close()
+            os._exit(0)
+        finally:
+            os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
 
 

@@ -39,6 +39,8 @@ def test_a_server_that_does_not_tell_its_queue_gets_no_more_than_a_blind_one_may
     for _ in range(5):
         full(slots).observed(running=slots.in_flight, waiting=0)
     assert slots.limit == 1000
+    slots.measured = False  # for a while
+    assert round_trip(slots).limit == 1000
 
 
 def test_right_answers_prove_nothing_while_few_are_in_flight() -> None:
