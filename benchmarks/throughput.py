@@ -12,7 +12,7 @@ on equal engines (vLLM, prefix cache empty at first, up to 256 requests at once,
 - reference: the way of the published Self-Instruct code: the same prompts, five at a time, stage by stage, with a wait
   for the slowest of the five, and with prefix caching off, as each prompt is computed anew; and the model waits while
   each new instruction is compared with the whole pool, by `rouge_score` in a pool of processes. Only one in `--share`
-  of the batches is asked, as they are alike, and one in `COMPARED` of the texts compared.
+  of the batches is asked, as they are alike, and one in 100 of the texts compared.
 - reference, requests: the same without the comparisons.
 
 Then the stage `instances` alone against the one server, which counts tokens and requests for all: Sprout, and the peers
@@ -35,7 +35,7 @@ import ways
 from ways import Measured, Prompts, Spent
 
 BATCH = 5  # requests of the published code that wait for each other
-COMPARED = 100
+COMPARED = 100  # one in so many texts is compared with the pool
 COMPARISONS = "comparisons"
 WARM_TASKS = 50
 

@@ -24,7 +24,6 @@ from pipeline.settings import build_stage, read
 from pipeline.stage import Run
 from pipeline.store import Store
 
-FIRST = "1_instructions.jsonl"
 STAGES = ("instructions", "classify", "instances", "filter")
 MAX_NUM_SEQS = 256  # requests vLLM works on at once: the default of its `LLM` on a CPU
 MAX_NUM_BATCHED_TOKENS = 4096  # the default of `LLM` on a CPU; a server's is half of it
@@ -72,12 +71,17 @@ def sprout(engine: Any, folder: Path, num_tasks: int, window: int | None = None)
 def instances(engine: Any, folder: Path, recorded: Path, changes: Sequence[str]) -> Measured:
     """The stage `instances` alone, on the tasks of another run."""
     stage = build_stage("instances", read("quickstart", changes))
-    kinds: list[Any] = [build_stage(name, read("quickstart")) for name in STAGES]
-    files = file_names(kinds)
+    files = stage_files()
     tasks = [task for task in Store(recorded / files["classify"]).load() if task.kept]
     start = time.perf_counter()
     kept = run_alone(stage, files["instances"], tasks, Run(read_seeds("nano"), engine, folder))
     return journal_of(folder, time.perf_counter() - start, len(kept))
+
+
+def stage_files() -> dict[str, str]:
+    """The names of a run's files, by stage."""
+    kinds: list[Any] = [build_stage(name, read("quickstart")) for name in STAGES]
+    return file_names(kinds)
 
 
 def journal_of(folder: Path, seconds: float, kept: int) -> Measured:
@@ -120,7 +124,9 @@ def comparisons(recorded: Path, share: int) -> float:
     """
     pool = [task.instruction for task in read_seeds("nano")]
     seconds = 0.0
-    texts = (task for task in read_tasks(recorded / FIRST) if task.rejected in (None, "not_new"))
+    texts = (
+        task for task in read_tasks(recorded / stage_files()["instructions"]) if task.rejected in (None, "not_new")
+    )
     for number, task in enumerate(texts):
         if number % share == 0:
             start = time.perf_counter()

@@ -82,7 +82,7 @@ def filled_but_for(slot: str, name: str, **values: object) -> Callable[[str], st
 
 def _is_slot(path: Path, variable: str) -> bool:
     try:
-        tree = environment(path.parent).parse(path.read_text("utf-8-sig"), filename=str(path))
+        tree = _parsed(path)
     except FAULTS:
         return False  # rendering says what is wrong with it
     names = [one.name for one in tree.find_all(nodes.Name)]
@@ -130,10 +130,14 @@ def template_path(name: str) -> Path:
     return path
 
 
+def _parsed(path: Path) -> nodes.Template:
+    return environment(path.parent).parse(path.read_text("utf-8-sig"), filename=str(path))
+
+
 def _variables(path: Path) -> dict[str, int]:
     """The variables that a template is given, and the line where each is used first."""
     try:
-        tree = environment(path.parent).parse(path.read_text("utf-8-sig"), filename=str(path))
+        tree = _parsed(path)
         free = find_undeclared_variables(tree) - environment(path.parent).globals.keys()
     except FAULTS as error:
         raise SproutError(_explain(path, error)) from None

@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import chain, repeat, starmap
 
 from pipeline.budget import Budget, stop
 from pipeline.engines import Arrived, Completion, Completions, Engine, Request
@@ -54,6 +53,11 @@ class Recorded:
                     return request
             return None
 
+        def unknown(request: Request | None) -> Iterator[Request | None]:
+            while True:
+                yield request
+                request = pull()
+
         failed: list[str] = []
 
         def keep(request: Request, completion: Completion) -> None:
@@ -69,8 +73,7 @@ class Recorded:
         try:
             while True:
                 if (first := pull()) is not None:
-                    unknown = chain([first], starmap(pull, repeat(())))
-                    yield from _in_turn(waiting, self.engine.generate(unknown, keep))
+                    yield from _in_turn(waiting, self.engine.generate(unknown(first), keep))
                 elif not waiting:
                     break
                 yield from _known(waiting)

@@ -70,8 +70,8 @@ class Engine(Protocol):
         Requests are pulled while earlier ones are still running, as many as the engine likes. None among them says
         that there is none for now; they are asked for again once the next completion has been handed out (of an engine
         that works in batches, the last of its batch), so a caller may build prompts from completions and have as many
-        in flight as it wants. They end where None comes and
-        nothing is in flight. A caller that has enough closes the iterator; what is in flight is dropped.
+        in flight as it wants. They end where None comes and nothing is in flight. A caller that has enough closes the
+        iterator; what is in flight is dropped.
 
         `arrived` is called with each request and its completion the moment it is there, maybe long before it is its
         turn, and maybe in another thread. It is how completions are kept that a straggler holds up.

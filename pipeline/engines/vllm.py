@@ -19,13 +19,15 @@ AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the res
 
 
 class VLLM:
-    """Has as many requests as it can take; prompts that begin alike share that part of their computation.
+    """Hands vLLM more requests than it can work on at once, but `window` where prompts depend on completions.
+
+    Prompts that begin alike share that part of their computation.
 
     Args:
         model: A folder with config, tokenizer and safetensors weights, or the name of a model on the hub.
         chat: None looks for a chat template.
-        window: The most requests that it has of a stage whose prompts depend on completions. How many of them it works
-            on at once is its own affair: 1,024 on an H100, 256 on smaller ones, unless `max_num_seqs` says so.
+        window: How many of them vLLM works on at once is its own affair: 1,024 on an H100, 256 on smaller ones, unless
+            `max_num_seqs` says so.
         options: Go to `vllm.LLM` as they are: `tensor_parallel_size`, `max_model_len`, `gpu_memory_utilization`, ...
     """
 

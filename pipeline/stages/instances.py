@@ -61,9 +61,10 @@ class Instances(Stage):
         first = TASK.search(text)
         if not first:
             return text
-        prompt = render(TEMPLATES[bool(task.is_classification)], demos=(), instruction=one_line(task.instruction))
+        instruction = one_line(task.instruction)
+        prompt = render(TEMPLATES[bool(task.is_classification)], demos=(), instruction=instruction)
         echoed = not text[: first.start()].strip() or text.lstrip().startswith(prompt.partition("\n")[0])
-        _, _, after = text.partition(f"Task: {' '.join(task.instruction.split())}")
+        _, _, after = text.partition(f"Task: {instruction}")
         return after if echoed and after else text
 
 

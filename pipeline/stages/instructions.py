@@ -23,7 +23,7 @@ from pipeline.stage import Run, Stage
 from pipeline.task import Task, new_id
 
 RECENT = 100  # requests from which the yield of the next ones is foreseen
-FIRST_WINDOW = 32
+FIRST_WINDOW = 32  # requests in flight, before the run has some of its own to show
 FIRST = 4  # tasks that a request brings, before any is known
 
 

@@ -165,7 +165,7 @@ def test_an_endless_stream_can_be_left_and_the_engine_asked_again(engine: Engine
     endless = (request for _ in itertools.repeat(0) for request in varied(5))
     completions = engine.generate(endless)
     first = list(itertools.islice(completions, 6))
-    completions.close()  # type: ignore[attr-defined]
+    completions.close()
     assert [completion.id for completion in first] == ["r0", "r1", "r2", "r3", "r4", "r0"]
     assert [completion.id for completion in engine.generate(varied(10))] == [f"r{number}" for number in range(10)]
 
