@@ -103,10 +103,11 @@ def _load(model: str, options: dict[str, Any]) -> LLM:
     defaults: dict[str, Any] = {
         "load_format": "safetensors",
         "enable_prefix_caching": True,
+        "max_model_len": -1,  # all of the context, or as much of it as there is memory for
         "use_tqdm_on_load": False,
     }
     if current_platform.is_cpu():
-        defaults |= {"dtype": "float32", "enforce_eager": True, "kv_cache_memory_bytes": 2 << 30, "max_model_len": -1}
+        defaults |= {"dtype": "float32", "enforce_eager": True, "kv_cache_memory_bytes": 2 << 30}
         defaults["block_size"] = 32  # only whole blocks are shared between prompts, and 128 tokens are the default
         defaults["enable_chunked_prefill"] = False  # where it cuts a seeded request, vLLM 0.32 dies
     try:
