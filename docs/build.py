@@ -101,7 +101,7 @@ def settings() -> Iterator[str]:
         "## sampling",
         "",
         sentence(definitions["Sampling"]["description"]),
-        "The defaults differ by stage, as above.",
+        "The defaults differ by stage, as above; what a table leaves out has that of its stage.",
     )
     yield from ("", *setting_table(definitions["Sampling"]["properties"], definitions))
 

@@ -101,18 +101,11 @@ def _apply(tables: dict[str, Any], change: str) -> None:
     if not equals or not all([*parents, field]) or len(parents) > 2:
         raise SproutError(f"--set {change}: not of the form stage.key=value, such as instructions.num_tasks=500")
     table: Any = tables
-    for depth, step in enumerate(parents):
-        table = table.setdefault(step, _default(parents[0], step) if depth else {})
+    for step in parents:
+        table = table.setdefault(step, {})
         if not isinstance(table, dict):
             raise SproutError(f"--set {key}: {step} is {reprlib.repr(table)}, so it holds no {field}")
     table[field] = _value(value)
-
-
-def _default(stage: str, key: str) -> dict[str, Any]:
-    """What a stage's table within its table holds unless it is given: to change one key keeps the others."""
-    fields = STAGES[NAMES.index(stage)].model_fields if stage in NAMES else {}
-    default = fields[key].default if key in fields else None
-    return default.model_dump() if isinstance(default, BaseModel) else {}
 
 
 def _value(text: str) -> Any:
@@ -131,6 +124,9 @@ def build_stages(settings: RunSettings) -> list[Stage | Product]:
 def build_stage(name: str, settings: RunSettings) -> Stage | Product:
     fields = (implied(settings.stages) if name == "decontaminate" else {}) | settings.stages.get(name, {})
     stage = STAGES[NAMES.index(name)]
+    for key, field in stage.model_fields.items():
+        if isinstance(field.default, BaseModel) and isinstance(fields.get(key), dict):
+            fields[key] = field.default.model_dump() | fields[key]  # such as sampling: one key keeps the others
     try:
         return stage(**fields)
     except ValidationError as error:

@@ -115,11 +115,16 @@ def test_a_word_for_no_is_not_taken_for_a_text_that_counts_as_yes(word):
     assert engine.chat is False
 
 
-def test_to_change_one_key_of_sampling_keeps_the_others():
-    changed = build_stage("classify", read(None, ["classify.sampling.max_tokens=4"])).model_dump()["sampling"]
-    default = build_stage("classify", read(None)).model_dump()["sampling"]
+@pytest.mark.parametrize("table", ["", "[classify]\nsampling = { stop = ['x'] }\n"])
+def test_to_change_one_key_of_sampling_keeps_the_others(tmp_path, table):
+    file = tmp_path / "my.toml"
+    file.write_text(table)
+    default = build_stage("classify", read(None)).sampling
+    given = {"stop": ("x",)} if table else {}
 
-    assert changed == default | {"max_tokens": 4}
+    changed = build_stage("classify", read(str(file), ["classify.sampling.max_tokens=4"])).sampling
+
+    assert changed == default.model_copy(update=given | {"max_tokens": 4})
 
 
 @pytest.mark.parametrize(
