@@ -8,11 +8,12 @@ from pydantic import Field
 
 from pipeline.demos import pick, shuffled
 from pipeline.engines import Completion, Request, Sampling, request, seeded
+from pipeline.example_parser import parse_input_first
 from pipeline.filters import folded
 from pipeline.prompts import render
 from pipeline.seeds import labelled
 from pipeline.stage import Run, Stage
-from pipeline.stages.instances import as_demo, parse_input_first
+from pipeline.stages.instances import as_demo
 from pipeline.task import Instance, Task
 
 REASON = "not_repeated"

@@ -19,9 +19,9 @@ import pytest
 from pipeline.engines import Completion, Request, Sampling, connection
 from pipeline.engines.server import Server
 from pipeline.errors import EngineUnreachable, SproutError
+from pipeline.example_parser import parse_input_first, parse_output_first
 from pipeline.list_parser import parse_list
 from pipeline.stages.classify import parse_answer
-from pipeline.stages.instances import parse_input_first, parse_output_first
 from tests.engines import chaos_server
 from tests.engines.chaos_server import FAULTS, ChaosServer, fault
 from tests.engines.stand_in import Answer, StandIn

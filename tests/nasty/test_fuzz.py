@@ -9,11 +9,12 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline import Completion, Instance, Task, read_seeds
+from pipeline.example_parser import MARKER_LINE, parse_input_first, parse_output_first
 from pipeline.filters import INSTRUCTION_FILTERS, TOKEN, clean_text, first_reason
 from pipeline.list_parser import parse_list
 from pipeline.stages.classify import parse_answer
 from pipeline.stages.filter import Filter
-from pipeline.stages.instances import MARKER_LINE, Instances, as_demo, parse_input_first, parse_output_first
+from pipeline.stages.instances import Instances, as_demo
 from pipeline.stages.instructions import Instructions
 
 PIECES = [

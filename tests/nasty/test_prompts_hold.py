@@ -5,10 +5,11 @@ import re
 import pytest
 
 from pipeline import Completion, Instance, Task
+from pipeline.example_parser import parse_input_first, parse_output_first
 from pipeline.list_parser import parse_list
 from pipeline.stages import classify
 from pipeline.stages.classify import Classify
-from pipeline.stages.instances import Instances, as_demo, parse_input_first, parse_output_first
+from pipeline.stages.instances import Instances, as_demo
 from pipeline.stages.instructions import Instructions
 
 NASTY = [

@@ -4,7 +4,8 @@ import pytest
 
 from pipeline import Completion, Run, Task
 from pipeline.engines.scripted import Scripted
-from pipeline.stages.instances import Instances, parse_input_first, parse_output_first
+from pipeline.example_parser import parse_input_first, parse_output_first
+from pipeline.stages.instances import Instances
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,175 @@
+"""Reads worked examples as models write them: inputs and outputs with their markers, or labels and inputs."""
+
+import re
+from collections.abc import Iterable
+
+from pipeline.filters import ANNOUNCES, FENCE, SIGNS_OFF, clean_text
+from pipeline.task import Instance
+
+
+def parse_input_first(text: str, cut: bool = False) -> list[Instance]:
+    """Worked examples in the layout of the prompt, which ends with "Example 1".
+
+    Markers count only where a line begins with them, so the words may occur in the text. A piece without "Output:" is
+    no instance. What a model adds after a second "Output:" or a new "Input:" without an "Example" line is left out.
+    When the completion was `cut` off, so is its last piece.
+    """
+    pieces = _examples(_own_part(clean_text(text)))
+    return [found for piece in (pieces[:-1] if cut else pieces) if (found := _pair(piece))]
+
+
+def parse_output_first(text: str, cut: bool = False) -> list[Instance]:
+    """Labels, each followed by an input; the prompt ends with the first "Class label:".
+
+    The first line of a piece is the label, the rest is the input, with or without "Input:"; a second input has the
+    same label. When the completion was `cut` off, so is its last piece.
+    """
+    text = _own_part(clean_text(text)).lstrip()
+    if fenced := FENCE.match(text):  # the whole answer
+        text = text[fenced.end() : [mark.start() for mark in FENCE.finditer(text)][-1] or None]
+    if INPUT.match(text):  # the layout of the other tasks
+        return parse_input_first(LABEL.sub("Output:", text), cut)
+    text = "".join(_between(EXAMPLE.finditer(text), text))
+    first, *rest = _between((LABEL if LABEL.search(text) else SHORT_LABEL).finditer(text), text)
+    pieces = [first, *rest] if first.strip() else rest
+    found = []
+    for piece in pieces[:-1] if cut else pieces:
+        label, _, given = _after_labels(LABELS, piece).partition("\n")
+        if INPUT.match(label):
+            continue  # the label is missing
+        found += [Instance(input=text, output=_EMPHASIS.sub(r"\2", label.strip())) for text in _inputs(given)]
+    return found
+
+
+def without_remark(label: str, instruction: str) -> str:
+    """The label without what is said about it, where the instruction names the one and not the other."""
+    if _names(instruction, label) or _ASKS_WHY.search(instruction):
+        return label
+    bare = _REMARK.split(label, maxsplit=1)[0].strip()
+    return bare if _names(instruction, bare) else label
+
+
+def _names(instruction: str, label: str) -> bool:
+    if not label or len(label) > len(instruction):
+        return False
+    return bool(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", instruction, re.IGNORECASE))
+
+
+def _own_part(text: str) -> str:
+    """What belongs to the task: not a task that the model adds, nor what it says to the user at the end."""
+    found = TASK.search(text)
+    text = text[: found.start()] if found else text
+    before, _, last = text.rstrip().rpartition("\n\n")
+    return before if SIGNS_OFF.match(last.lstrip()) and _OF_EXAMPLES.search(last) else text
+
+
+def _examples(text: str) -> list[str]:
+    """The pieces between the "Example" lines.
+
+    Such a line may also be part of a text. It is a marker if it comes first or last, if a field follows, or if it
+    counts on and an output follows.
+    """
+    marks = list(EXAMPLE.finditer(text))
+    before, *bodies = _between(marks, text)
+    found: list[re.Match[str]] = []
+    number = 1
+    for mark, body in zip(marks, bodies, strict=True):
+        first = mark is marks[0] and not before.strip()
+        counts = mark["number"] == str(number + 1) and OUTPUT.search(body)
+        if first or not body.strip() or _FIELD.match(body.lstrip()) or counts:
+            found.append(mark)
+            number = int(mark["number"] or number + 1)
+    return _between(found, text)
+
+
+def _pair(piece: str) -> Instance | None:
+    marker = OUTPUT.search(piece)
+    if not marker:
+        return None
+    before, after = piece[: marker.start()], piece[marker.end() :]
+    same_line = not after.lstrip(" \t").startswith("\n")  # what follows on it is text, whatever it looks like
+    after = _after_labels(OUTPUTS, after)
+    lines = (after.find("\n") + 1 or len(after)) if same_line else 0
+    ends = [found.start() for pattern in (INPUT, OUTPUT) if (found := pattern.search(after, lines))]
+    output = after[: min(ends, default=None)]
+    if len(FENCE.findall(before)) % 2:  # it is opened before the example and closed in it or after it
+        before, output = FENCE.sub("", before), FENCE.split(output)[0]
+    return Instance(input=_input(before), output=_text(output))
+
+
+def _input(text: str) -> str:
+    """The field before an output. "Input 2:" after "Input 1:" is a part of it; a second "Input:" begins it anew."""
+    marks = list(INPUT.finditer(text))
+    if not marks:
+        line, _, rest = text.strip().partition("\n")
+        return _given(rest if ANNOUNCES.fullmatch(line) else text)
+    plain = [mark for mark in marks if not mark["number"]]
+    return _given(text[(plain[-1] if plain else marks[0]).end() :])
+
+
+def _inputs(text: str) -> list[str]:
+    """The inputs of one label; an output after them would give the answer away."""
+    text = text[: found.start()] if (found := OUTPUT.search(text)) else text
+    marks = list(INPUT.finditer(text))
+    plain = [mark for mark in marks if not mark["number"]]
+    pieces = _between(plain or marks[:1], text)[1:] if marks else [text]
+    given = [_given(piece) for piece in pieces]
+    return [text for text in given if text] or [""]
+
+
+def _given(text: str) -> str:
+    text = _text(_after_labels(INPUTS, text))
+    return "" if _NO_INPUT.fullmatch(text) else text
+
+
+def _text(text: str) -> str:
+    """A field without the fence around it, unless that says which language is in it."""
+    text = text.strip()
+    if not (text.startswith("```") and text.endswith("```") and text.count("```") == 2):
+        return text
+    language, newline, block = text[3:-3].partition("\n")
+    if not newline:
+        return language.strip()
+    return block.strip() if language.strip() in ("", "text", "txt", "plaintext") else text
+
+
+def _after_labels(labels: re.Pattern[str], text: str) -> str:
+    found = labels.match(text)
+    return text[found.end() if found else 0 :].strip()
+
+
+def _between(marks: Iterable[re.Match[str]], text: str) -> list[str]:
+    """The pieces between the marks, one more than there are marks."""
+    ends = [place for mark in marks for place in mark.span()]
+    return [text[start:end] for start, end in zip([0, *ends[1::2]], [*ends[::2], len(text)], strict=True)]
+
+
+def _marker(words: str) -> re.Pattern[str]:
+    """The words and a colon where a line begins, maybe with a number between, maybe in bold or as a heading."""
+    name = rf"(?:{words})[^\S\n]*+(?P<number>\d{{0,3}})[^\S\n]*+"
+    return re.compile(rf"^[^\S\n]*+(?:#{{1,6}} )?(?P<bold>\*\*)?{name}(?:\*\*)?[:：](?(bold)(?:\*\*)?)", re.MULTILINE)
+
+
+INPUT, OUTPUT = _marker("Input"), _marker("Output")
+LABEL, SHORT_LABEL = _marker("Class [Ll]abel"), _marker("Label")
+_FIELD = _marker("Input|Output")
+TASK = re.compile(r"^(?:\*\*)?Task(?:\*\*)?:", re.MULTILINE)
+_EXAMPLE = r"(?:#{1,6} )?(?:\*\*)?Example[^\S\n]*+(?P<number>\d{0,3})[.:：]?(?:\*\*)?[.:]?[^\S\n]*+$"
+EXAMPLE = re.compile(rf"^[^\S\n]*+{_EXAMPLE}", re.MULTILINE)
+MARKER_LINE = re.compile(
+    rf"(?:\n[^\S\n]*+)++(?={_EXAMPLE}|(?:#{{1,6}} )?(?:\*\*)?(?:Task|Input|Output|Class [Ll]abel|Label)"
+    r"[^\S\n]*+\d{0,3}[^\S\n]*+(?:\*\*)?[:：])",
+    re.MULTILINE,
+)
+# The same label again, at the beginning of its field.
+INPUTS, OUTPUTS, LABELS = (
+    re.compile(rf"(?:\s*+[*`]*+(?:{words})[^\S\n]*+\d{{0,3}}[*`]*+[:：][*`]*+)*+")
+    for words in ("Input", "Output", "Class [Ll]abel|Label|Output|Answer")
+)
+
+_EMPHASIS = re.compile(r"^(\*\*?|`|__)(.+)\1$")
+_NONE = r"none|n/a|not applicable|no ?-?input(?: (?:is )?(?:needed|required|given|provided|necessary))?"
+_NO_INPUT = re.compile(rf"(?:{_NONE})\.?|[\[(<](?:{_NONE}|empty|blank)[\])>]", re.IGNORECASE)
+_OF_EXAMPLES = re.compile(r"\b(?:examples?|tasks?|instances?|labels?)\b", re.IGNORECASE)
+_REMARK = re.compile(r"[.:](?=\s|$)| \(|—| [-–] | because\b| since\b")
+_ASKS_WHY = re.compile(r"\b(?:why|explain\w*|explanation|reasons?|justif\w+|brackets|parenthes\w+)\b", re.IGNORECASE)
