@@ -53,7 +53,7 @@ def starts_with_punctuation(task: Task) -> str | None:
 
 
 def starts_non_ascii(task: Task) -> str | None:
-    """For runs in English; a stage leaves this one out where seeds are in another script."""
+    """For runs in English alone, see `instructions.english`."""
     return None if task.instruction[:1].isascii() else "starts_non_ascii"
 
 
@@ -214,7 +214,7 @@ SIGNS_OFF = _phrase(
     r"|(?:would you like|do you want) (?:me to|more (?:tasks|examples)|another)\b|is there anything else (?:i|you)\b"
 )
 _AGREES = r"(?:sure|certainly|of course|ok(?:ay)?|absolutely|great|no problem)\b[^.!:\n]{0,40}[.!,:]\s*"
-_INTRODUCES = _phrase(r"(?s)(?:sure|certainly|of course|okay|ok|here(?:'s| is| are))\b.*:$")
+_INTRODUCES = _phrase(r"(?s)(?:(?:sure|certainly|of course|okay|ok)\b.*|here(?:'s| is| are)\b[^.!?]*):$")
 ANNOUNCES = _phrase(
     rf"(?:{_AGREES})?(?:here(?:'s| is| are)|below (?:is|are)|these are|the following are)\b[^.!?:\n]{{0,80}}"
     r"\b(?:tasks|instructions|examples?|the (?:rest|list|continuation))\b[^.!?:\n]{0,60}[.!:]?"
@@ -231,7 +231,7 @@ REFUSES = _phrase(
     rf"|i(?:'m| am) (?:just |only )?{_AI}(?:n't|\b(?:not|cannot|unable))\b"
     rf"|{_CANNOT}(?:assist|help)(?: you)?(?: with)?(?: th(?:at|is)| (?:your|the|such) request)?(?:[.!,]|$)"
     rf"|{_CANNOT}(?:fulfil+|complete|comply with|process|continue|answer|assist with|help with|accommodate)"
-    r" (?:this|that|your|the|such an?) (?:request|prompt|list)\b"
+    r" (?:(?:this|that|the|such an?) (?:request|prompt|list)\b|your (?:request|prompt|list)\b(?! (?:for|because|due)\b))"
     rf"|{_CANNOT}(?:browse|access) (?:the (?:internet|web)\b|external|real-time)"
     rf"|{_CANNOT}(?:open|view|see|watch) (?:links|urls|websites|images|videos|files|attachments)\b"
     r"|i (?:do not|don't) have (?:personal (?:opinion|experience|preference|feeling)|access to (?:the internet|real)))"

@@ -76,8 +76,12 @@ def refusal(instance: Instance, task: Task) -> str | None:
 
 
 def asks_back(instance: Instance, task: Task) -> str | None:
-    """There is no input, and the output asks for one ("Please provide the text you would like me to shorten")."""
-    return "asks_back" if not instance.input and _ASKS_BACK.match(instance.output) else None
+    """There is no input, and the output asks for one ("Please provide the text you would like me to shorten").
+
+    Not where the task is to write to somebody, who may be asked for something.
+    """
+    asks = not instance.input and _ASKS_BACK.match(instance.output) and not _WRITES_TO.search(task.instruction)
+    return "asks_back" if asks else None
 
 
 def preamble(instance: Instance, task: Task) -> str | None:
@@ -144,7 +148,16 @@ _NOTHING = re.compile(
     r"|no (?:output|input|answer)(?: (?:needed|required|given|provided|available))?)[\"'`*.]{0,3}",
     re.IGNORECASE,
 )
-_MAY_BE_NONE = re.compile(r"\b(?:any|none|nothing|null|python|returns?|missing|absent|exists?)\b", re.IGNORECASE)
+_MAY_BE_NONE = re.compile(
+    r"\b(?:any|none|nothing|null|python|returns?|missing|absent|exists?|find|which|how many"
+    r"|identify|spot|detect|extract|errors?|mistakes?)\b",
+    re.IGNORECASE,
+)
+_WRITES_TO = re.compile(
+    r"\b(?:repl(?:y|ies)|respond to|e-?mails?|messages?|letters?|dialogues?|conversations?|requests?|ask"
+    r"|polite(?:ly)?)\b",
+    re.IGNORECASE,
+)
 _ABOUT_REFUSING = re.compile(
     r"\b(?:AI|artificial intelligence|language model|chatbot|refus\w+|declin\w+|turn\w* down|apolog\w+|sorry|excuse)\b",
     re.IGNORECASE,

@@ -27,6 +27,13 @@ LAYOUTS = {
     "numbers": (" good\nInput 1: It works.\nClass label 2: bad\nInput 2: It broke.", TWO),
     "bold": ("**good**\n**Input:** It works.\n\n**Class label:** bad\n**Input:** It broke.", TWO),
     "bold labels": (" **good**\nInput: It works.\nClass label: `bad`\nInput: It broke.", TWO),
+    "no markers": ("good\nInput: It works.\n\nbad\nInput: It broke.", TWO),
+    "no markers but bold": ("**good**\nInput: It works.\n**bad**\nInput: It broke.", TWO),
+    "numbers in place of markers": ("1. good\nInput: It works.\n2. bad\nInput: It broke.", TWO),
+    "points": ("- good: It works.\n- **bad:** It broke.", TWO),
+    "rules between": ("good\nInput: It works.\n\n---\n\nClass label: bad\nInput: It broke.\n\n---", TWO),
+    "titles": ("good\nInput: It works.\n\n### Example 2: Broken\nClass label: bad\nInput: It broke.", TWO),
+    "a sentence that stands alone": ("good\nInput: It works.\n\nIt shines.\nInput: It lasts.", [("good", "It works.\n\nIt shines."), ("good", "It lasts.")]),
     "full-width colons": (" good\nInput：It works.\nClass label：bad\nInput：It broke.", TWO),
     "lines of their own": ("\ngood\nInput:\nIt works.\n\nClass label:\nbad\n\nInput:\nIt broke.", TWO),
     "no word before the input": (" good\nIt works.\nClass label: bad\nIt broke.", TWO),
@@ -105,6 +112,7 @@ GOOD = {
 }  # fmt: skip
 
 CUT = {
+    "in the second point": ("- good: It works.\n- bad: It br", ONE),
     "in the second input": (" good\nInput: It works.\nClass label: bad\nInput: It br", ONE),
     "in the second label": (" good\nInput: It works.\nClass label: b", ONE),
     "after the second marker": (" good\nInput: It works.\nClass label:", ONE),
