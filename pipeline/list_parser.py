@@ -30,7 +30,8 @@ MIN_LINES = 4
 
 ITEM = re.compile(
     r"^(?P<indent>[^\S\n]*+)(?:(?:#{1,6}|[-*•]) )?(?:\*\*|__)?(?P<style>(?:(?:Task|Instruction) #?)?[(\[（]?)"
-    r"(?P<number>\d{1,4})(?:\*\*|__)?[ \t]?(?P<close>[.:)\]](?=\s|$|\*\*|__)|[．。、：）])(?:(?:\*\*|__)(?=\s|$))?",
+    r"(?P<number>\d{1,4})(?:\*\*|__)?[ \t]?"
+    r"(?P<close>[.:)\]](?=\s|$|\*\*|__)|[．。、：）]|(?P<tight>[.)])(?=[^\W\d_]))(?:(?:\*\*|__)(?=\s|$))?",
     re.MULTILINE,
 )
 NUMERALS = re.findall(r"\w+", "I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX")
@@ -49,12 +50,17 @@ def _numbered(text: str) -> list[Span]:
     """The numbers of the list itself, whatever they are; a list inside an item is part of the item.
 
     It begins with 1 and does not count on from the item; it is indented, or numbered in another style after a colon.
+    A number without a blank after it counts on, or it is none.
     """
     spans: list[Span] = []
-    depth = end = 0
+    depth = end = last = outer = 0
     inner: tuple[str, str, int] | None = None
     for mark in ITEM.finditer(text):
-        value, style, before = int(mark["number"]), mark["style"] + mark["close"], text[end : mark.start()].rstrip()
+        value = int(mark["number"])
+        if mark["tight"] and last and value not in (last + 1, outer + 1):
+            continue
+        last = value
+        style, before = mark["style"] + mark["close"], text[end : mark.start()].rstrip()
         here, end = (mark["indent"], style, value), mark.end()
         nested = len(mark["indent"]) > depth or (style != "." and before.endswith((":", "：")))
         begins = value == 1 and nested and (spans or (before and not filters.is_preamble(before)))
@@ -62,7 +68,7 @@ def _numbered(text: str) -> list[Span]:
             inner = here
             continue
         spans.append(mark.span())
-        depth, inner = len(mark["indent"]), None
+        depth, inner, outer = len(mark["indent"]), None, value
     return spans
 
 

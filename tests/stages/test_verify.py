@@ -74,9 +74,10 @@ def test_the_answer_is_the_first_output(text, output):
 
 @pytest.mark.parametrize(
     ("output", "said", "same"),
-    [("Yes", "yes.", True), ("a  b", "A b", True), ("yes", "no", False), ("x", "", False), ("3 + 4", "3 - 4", False)],
-)
-def test_only_case_white_space_and_a_full_stop_may_differ(output, said, same):
+    [("Yes", "yes.", True), ("a  b", "A b", True), ("yes", "no", False), ("x", "", False), ("3 + 4", "3 - 4", False),
+     ("urgent", "**Urgent**", True), ('"Yes."', "yes", True), ("`42`", "42", True), ("1.5", "15", False)],
+)  # fmt: skip
+def test_only_case_white_space_a_full_stop_and_marks_around_it_may_differ(output, said, same):
     assert agrees(Instance(output=output), said) is same
 
 
