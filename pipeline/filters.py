@@ -160,7 +160,7 @@ def clean_text(text: str) -> str:
     other control characters go. Joiners stay where a script or an emoji needs them; half a surrogate pair is U+FFFD.
     """
     text = _MISREAD.sub("\ufffd", _LINE_END.sub("\n", mend(text)))
-    text = _without_thoughts(_JOINER.sub("", _CONTROL.sub("", text)))
+    text = without_thoughts(_JOINER.sub("", _CONTROL.sub("", text)))
     text = text[found.end() :] if (found := _TURN_BEGINS.match(text)) else text
     struck = text.find("<s>")  # from here on </s> is HTML
     for found in _TURN_ENDS.finditer(text):
@@ -169,7 +169,7 @@ def clean_text(text: str) -> str:
     return text
 
 
-def _without_thoughts(text: str) -> str:
+def without_thoughts(text: str) -> str:
     """A first tag that closes ends a thought that the prompt opened; one that is not closed goes on to the end."""
     kept, start, thinking = [], 0, False
     for number, tag in enumerate(_THOUGHT.finditer(text)):
@@ -231,7 +231,7 @@ REFUSES = _phrase(
     rf"|i(?:'m| am) (?:just |only )?{_AI}(?:n't|\b(?:not|cannot|unable))\b"
     rf"|{_CANNOT}(?:assist|help)(?: you)?(?: with)?(?: th(?:at|is)| (?:your|the|such) request)?(?:[.!,]|$)"
     rf"|{_CANNOT}(?:fulfil+|complete|comply with|process|continue|answer|assist with|help with|accommodate)"
-    r" (?:(?:this|that|the|such an?) (?:request|prompt|list)\b|your (?:request|prompt|list)\b(?! (?:for|because)\b))"
+    r" (?:(?:this|that|the|such an?) (?:request|prompt|list)\b|your (?:request|prompt|list)\b(?! (?:for|because)))"
     rf"|{_CANNOT}(?:browse|access) (?:the (?:internet|web)\b|external|real-time)"
     rf"|{_CANNOT}(?:open|view|see|watch) (?:links|urls|websites|images|videos|files|attachments)\b"
     r"|i (?:do not|don't) have (?:personal (?:opinion|experience|preference|feeling)|access to (?:the internet|real)))"

@@ -10,17 +10,20 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.confidence import MIN_UNITS, interval, resample
 from pipeline.engines import Engine, Request, Sampling, request
+from pipeline.filters import clean_text
 from pipeline.heldout import HeldOut
 from pipeline.prompts import render
 
 logger = logging.getLogger(__name__)
 
 SAMPLING = Sampling(temperature=0, max_tokens=16)
-ANSWER = re.compile(  # "A", "**B**", "Answer A is better", "A tie"; not "A good answer would be"
-    r"[\s\"'*`(\[]*(?:(?:it(?:'s| is) )?(?:a )?(tie|draw|neither|both|equal)\b"
-    r"|(?:answer\s+)?(a|b)(?=\W*$|[.,:;!)\]*\"'\n]|\s+(?:is|because|wins|does)\b))",
+ANSWER = re.compile(  # "A", "**B**", "Answer A is better", "Better: A", "A tie"; not "A good answer would be"
+    r"\W*(?:(?:the )?(?:(?:final|better|best|answer|one|option|response|verdict|choice|winner)\b\W*)+(?:is\b\W*)?)?"
+    r"(?:(?:it(?:'s| is) )?(?:a )?(tie|draw|neither|both|equal)\b"
+    r"|(a|b)(?=\W*$|[.,:;!)\]*\"'\n]|\s+(?:is(?! not| worse| wrong| incorrect)|because|wins|does)\b))",
     re.IGNORECASE,
 )
+OF_BOTH = re.compile(r"\W*A\W*:.*\bB\W*:", re.DOTALL)  # what is said of each is no verdict
 WORDS = {"a": 1.0, "b": 0.0}  # for the answer shown first
 POINTS = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 
@@ -111,7 +114,8 @@ def prompt(instance: HeldOut, first: str, second: str, with_reference: bool = Fa
 
 def parse_verdict(text: str) -> float | None:
     """1 if the answer shown first is better, 0 if the second is, 0.5 for a tie; None for what is no verdict."""
-    said = ANSWER.match(text)
+    text = clean_text(text)
+    said = None if OF_BOTH.match(text) else ANSWER.match(text)
     return WORDS.get((said[2] or "tie").lower(), 0.5) if said else None
 
 

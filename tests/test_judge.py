@@ -37,6 +37,9 @@ def fair(text: str) -> str:
         (" A", 1), ("B.", 0), ("tie", 0.5), ("Answer B is better, as it", 0), ("**A**", 1), ("(b)", 0), ("Tie.", 0.5),
         ("Neither", 0.5), ("Both are fine", 0.5), ("\n\nA", 1), ("", None), ("The first", None), ("Apple", None), ("1", None),
         ("A tie", 0.5), ("It is a tie.", 0.5), ("A good answer would be", None), ("A because it is right", 1), ("B\nAnswer A", 0),
+        ("Better: A", 1), ("Answer: B", 0), ("**Better:** A", 1), ("The better answer is A.", 1), ("Option B", 0),
+        ("<think>A?</think>\n\nB", 0), ("A is worse", None), ("A: fine, B: wrong", None), ("The answers are fine", None),
+        ("Final verdict: tie", 0.5), ("Best of luck", None),
     ],
 )  # fmt: skip
 def test_a_verdict_is_the_first_word(text, expected):

@@ -14,6 +14,7 @@ from pipeline.engines import Engine, Request, Sampling, release
 from pipeline.errors import SproutError
 from pipeline.evaluation import FILE
 from pipeline.export import ZeroShot, question, zero_shot
+from pipeline.filters import without_thoughts
 from pipeline.heldout import HeldOut, read_sets
 from pipeline.lm_eval import Option, measure
 from pipeline.metrics import Score, Tokenizer, aggregate, score, xlingual_tokenizer
@@ -177,7 +178,7 @@ def answer(
 def ask_all(
     engine: Engine, heldout: Sequence[HeldOut], chat: bool, sampling: Sampling, encoding: ZeroShot
 ) -> Iterator[tuple[HeldOut, str]]:
-    """Each instance with its answer, in order; one whose request failed is left out."""
+    """Each instance with its answer, without the thoughts before it, in order; one whose request failed is left out."""
     by_id = {one.id: one for one in heldout}
 
     def requests() -> Iterator[Request]:
@@ -187,7 +188,7 @@ def ask_all(
 
     for completion in engine.generate(requests()):
         if completion.finish_reason != "error":
-            yield by_id[completion.id], completion.text.strip()
+            yield by_id[completion.id], without_thoughts(completion.text).strip()
 
 
 def task_names(heldout: Sequence[HeldOut]) -> list[str]:

@@ -23,6 +23,7 @@ from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
 
+MAX_UNCLEAR = 0.1  # of the judge's answers, before it is said
 VERDICTS = "judge.jsonl"  # a line for each pair: both answers, and what the judge said
 
 
@@ -69,7 +70,7 @@ class Judge(Product):
                     verdicts.append(one)
                     file.write(line(one, self.ours, name))
                 against[name] = figures(verdicts)
-                warn(verdicts, name)
+                warn(against[name], name)
             release(engine)
         partial.replace(path)
         judged_by = {"judge": shown(model), "with_reference": self.with_reference}
@@ -99,9 +100,15 @@ def line(verdict: Verdict, ours: str, theirs: str) -> str:
     return json.dumps({"models": [ours, theirs]} | fields, ensure_ascii=False) + "\n"
 
 
-def warn(verdicts: Sequence[Verdict], name: str) -> None:
-    if failed := sum(one.outcome is None for one in verdicts):
-        logger.warning("judge: %d of %d pairs with %s are left out, their requests failed", failed, len(verdicts), name)
+def warn(found: Mapping[str, Any], name: str) -> None:
+    pairs = found["instances"] + found["failed"]
+    if found["failed"]:
+        logger.warning(
+            "judge: %d of %d pairs with %s are left out, their requests failed", found["failed"], pairs, name
+        )
+    if found["unclear"] > MAX_UNCLEAR * 2 * (found["instances"] - found["same"]):
+        logger.warning("judge: %d of its answers on %s are no verdict and make ties; see what is said in %s, and take a "
+                       "judge that says A, B or tie", found["unclear"], name, VERDICTS)  # fmt: skip
 
 
 def table(record: Mapping[str, Any]) -> str:

@@ -24,8 +24,9 @@ class Verify(Stage):
 
     That is the idea of self-consistency (arXiv 2203.11171), with two answers. Outputs of up to `max_words` words are
     asked for again, greedily and with both kinds of seed tasks as demos, whichever way the instance was written; case,
-    white space, a full stop and quotes or emphasis around it aside, the answer must be the same. Longer outputs may well be said in other words and
-    pass. An instance left out is counted in `meta["left_out"]`; a task that has none left is rejected.
+    white space, a full stop and quotes or emphasis around it aside, the answer must be the same. Longer outputs may
+    well be said in other words and pass. An instance left out is counted in `meta["left_out"]`; a task that has none
+    left is rejected.
     """
 
     name: ClassVar[str] = "verify"

@@ -94,6 +94,15 @@ def test_a_base_model_gets_a_plain_prompt_and_a_chat_model_a_message_both_greedi
     assert base.requests[0].sampling.max_tokens == 1024
 
 
+def test_thoughts_before_an_answer_are_no_part_of_it(tmp_path, heldout):
+    engines = {"base": engine(lambda request: "<think>One, two.</think>\n\nthe 3 cats", "base")}
+
+    found = make(tmp_path, heldout, engines, models={"base": "base"})
+
+    assert found["base"]["exact_match"] == 100
+    assert predictions(tmp_path, "base")[0]["prediction"] == "the 3 cats"
+
+
 def test_a_model_is_asked_in_the_form_it_was_tuned_in(tmp_path, heldout):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "train.json").write_text('{"chat": true}')

@@ -78,11 +78,15 @@ def test_a_judge_that_prefers_what_is_shown_first_decides_nothing(run_folder):
     assert table(found).endswith("50.0 (50.0 to 50.0) unclear          0%   100%        0")
 
 
-def test_a_judge_that_rambles_gives_ties_that_are_counted(run_folder):
+def test_a_judge_that_rambles_gives_ties_that_are_counted_and_told(run_folder, caplog):
     found, _ = judge(run_folder, lambda text: "Well, there is much to be said for either")
 
     assert (found["against"]["base"]["ties"], found["against"]["base"]["unclear"]) == (8, 16)
     assert verdicts(run_folder)[0]["said"] == ["Well, there is much to be said for either"] * 2
+    assert caplog.messages[0] == (
+        "judge: 16 of its answers on base are no verdict and make ties; see what is said in judge.jsonl, and take a judge "
+        "that says A, B or tie"
+    )
 
 
 def test_a_request_that_failed_leaves_its_pair_out_and_is_asked_again(run_folder, caplog):
