@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from pipeline.engines import Completion, Request
+from pipeline.engines.model_folder import fingerprint
 from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.store import mend
@@ -20,7 +21,6 @@ from pipeline.store import mend
 FILE = "completions.sqlite"
 MIN_PREFIX = 256  # characters; a beginning that prompts share is stored once from this length on
 MAX_PREFIXES = 16
-SAMPLE = 1 << 20  # bytes at either end of a model's files that tell it from another
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS prefixes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
@@ -201,28 +201,18 @@ class Journal:
 def key(model: str, request: Request) -> str:
     """The same key, the same completion: model, prompt and sampling, but for max_tokens, which only cuts it off."""
     sampling = request.sampling.model_dump_json(exclude={"max_tokens"})
-    parts = json.dumps([identity(model), request.prompt, sampling])
+    template = [request.chat_template_kwargs] if request.chat_template_kwargs else []
+    parts = json.dumps([identity(model), request.prompt, sampling, *template])
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 
 @cache
 def identity(model: str) -> str:
-    """What a model is known by: a folder by what is in it, wherever it lies, any other by its name.
-
-    Of each file the size, the beginning and the end are looked at, which tells tuned weights apart in no time.
-    """
+    """What a model is known by: a folder by what is in it, wherever it lies, any other by its name."""
     folder = Path(model)
     if not folder.is_dir():
         return model
-    hashed = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")):
-        size = path.stat().st_size
-        hashed.update(f"{path.name} {size} ".encode())
-        with path.open("rb") as file:
-            hashed.update(file.read(SAMPLE))
-            file.seek(max(0, size - SAMPLE))
-            hashed.update(file.read(SAMPLE))
-    return hashed.hexdigest()
+    return fingerprint(folder, (path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
 
 
 def as_text(request: Request) -> str:

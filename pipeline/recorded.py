@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from pipeline.budget import Budget, stop
-from pipeline.engines import Arrived, Completion, Completions, Engine, Request
+from pipeline.engines import Arrived, Completion, Completions, Engine, Request, template_kwargs
 from pipeline.journal import Journal
 from pipeline.store import mend
 
@@ -24,6 +24,7 @@ class Recorded:
     def __init__(self, engine: Engine, journal: Journal, stage: str, budget: Budget) -> None:
         self.engine, self.journal, self.stage, self.budget = engine, journal, stage, budget
         self.model, self.window = engine.model, engine.window
+        self.chat_template_kwargs = template_kwargs(engine)
 
     @property
     def chat(self) -> bool:

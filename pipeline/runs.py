@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.budget import Budget, stop
-from pipeline.engines import Engine
+from pipeline.engines import Engine, template_kwargs
 from pipeline.errors import SproutError
 from pipeline.journal import FILE as JOURNAL
 from pipeline.journal import Journal
@@ -204,6 +204,8 @@ def changes(
 def described(stage: Stage | Product, files: dict[str, str], context: Run) -> dict[str, Any]:
     """All that bears on what a stage writes: its file, the model, the seeds, its settings and prompts."""
     model = {"model": shown(context.engine.model), "chat": context.engine.chat}
+    if given := template_kwargs(context.engine):
+        model["chat_template_kwargs"] = given
     seeds = {"seeds": digest(context.seeds)} if isinstance(stage, Stage) or stage.of_tasks else {}
     settings = stage.settings()
     if "window" in settings and settings["window"] is None:

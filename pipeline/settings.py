@@ -23,6 +23,7 @@ ENGINES = {"vllm": "VLLM", "server": "Server", "transformers": "Transformers"}  
 OPTIONS: dict[str, dict[str, Any]] = {  # of the engines: what they mean, and their limits
     "model": {"description": "a folder, a name on the hub, a name on the server, or nano"},
     "chat": {"description": "prompts are messages (true) or plain text (false); unset: as the chat template says"},
+    "chat_template_kwargs": {"description": "for the chat template, such as { enable_thinking = false }"},
     "url": {"description": "of the server's OpenAI API; ends in /v1 with most servers"},
     "window": {"ge": 1, "description": "the most requests in flight"},
     "timeout": {"gt": 0, "description": "seconds for one completion"},

@@ -73,6 +73,7 @@ def test_another_model_prompt_seed_or_temperature_is_another_request(journal):
     others = [
         base.model_copy(update={"prompt": "prompt 2"}),
         base.model_copy(update={"prompt": ({"role": "user", "content": "prompt 1"},)}),
+        base.model_copy(update={"chat_template_kwargs": {"enable_thinking": False}}),
         base.model_copy(update={"sampling": base.sampling.model_copy(update={"seed": 2})}),
         base.model_copy(update={"sampling": base.sampling.model_copy(update={"temperature": 0.1})}),
     ]
@@ -83,7 +84,8 @@ def test_another_model_prompt_seed_or_temperature_is_another_request(journal):
 
 
 def test_a_model_folder_is_known_by_what_is_in_it_and_not_by_where_it_lies(journal, tmp_path):
-    for name, weights in {"one": b"1" * 100, "moved": b"1" * 100, "tuned": b"2" * 100}.items():
+    same, other = bytes(10 << 20), bytes(5 << 20) + b"2" * (1 << 20) + bytes(4 << 20)  # a layer in the middle is tuned
+    for name, weights in {"one": same, "moved": same, "tuned": other}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.safetensors").write_bytes(weights)
     request = next(requests([1]))

@@ -172,6 +172,24 @@ def test_a_model_with_nothing_new_to_say_is_an_error(seeds, tmp_path):
         run(stages(patience=7), seeds, dull, tmp_path)
 
 
+def test_a_model_that_writes_nothing_but_thoughts_is_told_how_to_stop_that(seeds, tmp_path):
+    thinking = Scripted(lambda request: "<think>The user wants tasks.", chat=True)
+
+    with pytest.raises(SproutError, match=r"stuck at 0 of 20 \(rejected: empty 7\)\..*enable_thinking = false"):
+        run(stages(patience=7), seeds, thinking, tmp_path)
+
+
+def test_what_the_chat_template_gets_is_in_every_request_and_part_of_the_settings(seeds, tmp_path):
+    model = Scripted(answer, chat=True)
+    model.chat_template_kwargs = {"enable_thinking": False}
+
+    run(stages(), seeds, model, tmp_path)
+
+    assert all(request.chat_template_kwargs == {"enable_thinking": False} for request in model.requests)
+    with pytest.raises(SproutError, match="begun with another chat_template_kwargs in instructions"):
+        run(stages(), seeds, Scripted(answer, chat=True), tmp_path)
+
+
 def test_generated_tasks_can_seed_the_next_run(model, seeds, tmp_path):
     run(stages(), seeds, model, tmp_path / "first")
     again = [task for task in read_tasks(tmp_path / "first" / "4_filter.jsonl") if task.kept]

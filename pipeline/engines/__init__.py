@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,6 +33,7 @@ class Request(BaseModel):
     prompt: Prompt
     sampling: Sampling
     demos: tuple[str, ...] = ()  # ids of the tasks the prompt shows, where they differ from request to request
+    chat_template_kwargs: dict[str, Any] = {}  # what the chat template gets besides messages, as of `engine`
 
 
 class Completion(BaseModel):
@@ -117,8 +118,20 @@ def seeded(sampling: Sampling, random_seed: int, request: object) -> Sampling:
 
 def request(engine: Engine, id: str, prompt: str, sampling: Sampling, demos: tuple[str, ...] = ()) -> Request:
     """A request in the form the engine's model takes: plain text, or one user message."""
-    put: Prompt = ({"role": "user", "content": prompt},) if engine.chat else prompt
-    return Request(id=id, prompt=put, sampling=sampling, demos=demos)
+    return put(engine, engine.chat, id, prompt, sampling, demos)
+
+
+def put(engine: Engine, chat: bool, id: str, prompt: str, sampling: Sampling, demos: tuple[str, ...] = ()) -> Request:
+    """A request as plain text, or as one user message with what the engine's chat template gets besides."""
+    if not chat:
+        return Request(id=id, prompt=prompt, sampling=sampling, demos=demos)
+    message, given = {"role": "user", "content": prompt}, template_kwargs(engine)
+    return Request(id=id, prompt=(message,), sampling=sampling, demos=demos, chat_template_kwargs=given)
+
+
+def template_kwargs(engine: Engine) -> dict[str, Any]:
+    """What the chat template gets besides messages; an engine need not have any."""
+    return getattr(engine, "chat_template_kwargs", None) or {}
 
 
 def release(engine: Engine) -> None:

@@ -1,7 +1,9 @@
 """What a model's folder holds, looked at before anything heavy is imported; for the engines that load a model here."""
 
+import hashlib
 import json
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,19 @@ def check_model(model: str) -> None:
         if (folder / name).is_file():
             _read_json(folder / name)
     _check_weights(folder)
+
+
+def fingerprint(folder: Path, files: Iterable[Path]) -> str:
+    """Tells models apart that are alike in size: a hash of names, sizes, and 64 spots of 64 KB in each file."""
+    hashed = hashlib.sha256()
+    for path in sorted(files):
+        size = path.stat().st_size
+        hashed.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
+        with path.open("rb") as file:
+            for spot in range(64):
+                file.seek(spot * size // 64)
+                hashed.update(file.read(min(1 << 16, size)))
+    return hashed.hexdigest()
 
 
 def is_hub_name(model: str) -> bool:
@@ -97,7 +112,7 @@ def not_installed(package: str, error: ImportError) -> SproutError:
     return SproutError(f"{package} cannot be imported ({error}); install it, or use another engine")
 
 
-def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
+def prompt_ids(tokenizer: Any, prompt: Prompt, template_kwargs: Mapping[str, Any]) -> list[int]:
     """The tokens of a prompt; messages go through the chat template, which brings its own first token (BOS).
 
     Raises:
@@ -108,8 +123,9 @@ def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
         return ids
     from jinja2 import TemplateError
 
+    options = {**template_kwargs, "add_generation_prompt": True, "tokenize": False}
     try:
-        text = tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, tokenize=False)
+        text = tokenizer.apply_chat_template(list(prompt), **options)
     except TemplateError as error:
         raise ValueError(f"the chat template refuses these messages: {error}") from None
     ids = tokenizer(text, add_special_tokens=False).input_ids

@@ -37,6 +37,8 @@ class Server:
         timeout: Seconds for one completion.
         patience: Seconds to wait for a server that is gone, or that has nothing but errors.
         pause: Seconds before the second try; longer before each further one, up to 20.
+        chat_template_kwargs: What the chat template gets besides messages, such as `{"enable_thinking": False}`; sent
+            only if given, as vLLM and SGLang know it and others may not.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Server:
         timeout: float = 600,
         patience: float = 300,
         pause: float = 0.5,
+        chat_template_kwargs: dict[str, Any] | None = None,
     ) -> None:
         check_url(url)
         if window is not None and not 1 <= window <= MAX_WINDOW:
@@ -61,6 +64,7 @@ class Server:
         self.timeout = timeout
         self.patience = patience
         self.pause = pause
+        self.chat_template_kwargs = chat_template_kwargs
         self._chat = chat
         self._connection: Connection | None = None
 

@@ -41,6 +41,7 @@ class Transformers:
         chat: None looks for a chat template.
         dtype: One of `DTYPES`; None takes the one the model was saved in, but no half precision on a CPU.
         device: None takes the first GPU, or the CPU.
+        chat_template_kwargs: What the chat template gets besides messages, such as `{"enable_thinking": False}`.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Transformers:
         window: int = 32,
         device: str | None = None,
         trust_remote_code: bool = False,
+        chat_template_kwargs: dict[str, Any] | None = None,
     ) -> None:
         if dtype not in DTYPES:
             raise SproutError(f"dtype {dtype!r} is not known; take one of {', '.join(filter(None, DTYPES))}")
@@ -61,6 +63,7 @@ class Transformers:
         self.window = window
         self.device = device
         self.trust_remote_code = trust_remote_code
+        self.chat_template_kwargs = chat_template_kwargs
         self._loaded: _Model | None = None
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
@@ -141,7 +144,7 @@ class _Model:
     def row(self, request: Request) -> _Row:
         row = _Row(request.id, request.sampling)
         try:
-            row.prompt = prompt_ids(self.tokenizer, request.prompt)
+            row.prompt = prompt_ids(self.tokenizer, request.prompt, request.chat_template_kwargs)
         except ValueError as error:
             row.text, row.finish_reason = str(error), "error"
             return row

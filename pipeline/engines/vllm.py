@@ -28,16 +28,24 @@ class VLLM:
         chat: None looks for a chat template.
         window: How many of them vLLM works on at once is its own affair: 1,024 on an H100, 256 on smaller ones, unless
             `max_num_seqs` says so.
+        chat_template_kwargs: What the chat template gets besides messages, such as `{"enable_thinking": False}`.
         options: Go to `vllm.LLM` as they are: `tensor_parallel_size`, `max_model_len`, `gpu_memory_utilization`, ...
     """
 
     def __init__(
-        self, model: str, chat: bool | None = None, window: int = 1024, trust_remote_code: bool = False, **options: Any
+        self,
+        model: str,
+        chat: bool | None = None,
+        window: int = 1024,
+        trust_remote_code: bool = False,
+        chat_template_kwargs: dict[str, Any] | None = None,
+        **options: Any,
     ) -> None:
         check_model(model)
         self.model = model
         self.chat = choose_chat(model, chat, trust_remote_code)
         self.window = window
+        self.chat_template_kwargs = chat_template_kwargs
         self.options = {"trust_remote_code": trust_remote_code} | options
         self._llm: LLM | None = None
         self._numbers = count()
@@ -134,7 +142,8 @@ def _add(llm: LLM, name: str, request: Request) -> str | None:
             seed=sampling.seed,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
-        llm.llm_engine.add_request(name, tokens_input(prompt_ids(llm.get_tokenizer(), request.prompt)), params)
+        ids = prompt_ids(llm.get_tokenizer(), request.prompt, request.chat_template_kwargs)
+        llm.llm_engine.add_request(name, tokens_input(ids), params)
     except (ValueError, VLLMClientError) as error:
         return str(error)
     return None

@@ -186,7 +186,8 @@ def body(request: Request, max_tokens: int | None) -> dict[str, Any]:
         settings["seed"] = sampling.seed
     if isinstance(request.prompt, str):
         return settings | {"prompt": request.prompt}
-    return settings | {"messages": list(request.prompt)}
+    more = {"chat_template_kwargs": request.chat_template_kwargs} if request.chat_template_kwargs else {}
+    return settings | {"messages": list(request.prompt)} | more
 
 
 def read(content: bytes, request: Request) -> Completion:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.engines.model_folder import is_hub_name, load_error
+from pipeline.engines.model_folder import fingerprint, is_hub_name, load_error
 from pipeline.errors import SproutError
 from pipeline.store import mend
 
@@ -46,7 +46,8 @@ class Encoder:
     def __init__(self, model: str, cache: Path) -> None:
         self.model = model
         self.folder = find_model(model)
-        self._digest = digest(self.folder)
+        parts = {path for part in _PARTS for path in self.folder.rglob(part)}
+        self._digest = fingerprint(self.folder, parts)[:12]
         name = re.sub(r"[^\w.-]+", "_", model.rstrip("/").rsplit("/", 1)[-1])
         self.stored = VectorFile(cache / f"{name}-{self._digest}.vectors")
         self._transformer: Any = None
@@ -119,19 +120,6 @@ def check_folder(folder: Path) -> Path:
     if not any(any(part.glob("*.safetensors")) for part, _ in modules):
         raise SproutError(f"{folder}: holds no weights; save them as *.safetensors")
     return folder
-
-
-def digest(folder: Path) -> str:
-    """Tells models apart: a hash of all that bears on the vectors; of large files, their size and 64 spots."""
-    hashed = hashlib.sha256()
-    for path in sorted({path for part in _PARTS for path in folder.rglob(part)}):
-        size = path.stat().st_size
-        hashed.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
-        with open(path, "rb") as file:
-            for spot in range(64):
-                file.seek(spot * size // 64)
-                hashed.update(file.read(min(1 << 16, size)))
-    return hashed.hexdigest()[:12]
 
 
 def load_model(model: str, folder: Path) -> Any:

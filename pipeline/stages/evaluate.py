@@ -10,7 +10,7 @@ from pydantic import Field
 from pipeline.adapter import merged
 from pipeline.budget import Budget
 from pipeline.confidence import Comparison, Unit
-from pipeline.engines import Engine, Request, Sampling, release
+from pipeline.engines import Engine, Request, Sampling, put, release
 from pipeline.errors import SproutError
 from pipeline.evaluation import FILE
 from pipeline.export import ZeroShot, question, zero_shot
@@ -184,7 +184,7 @@ def ask_all(
     def requests() -> Iterator[Request]:
         for one in heldout:
             text = question(one.instruction, one.input) if chat else zero_shot(one.instruction, one.input, encoding)
-            yield Request(id=one.id, prompt=({"role": "user", "content": text},) if chat else text, sampling=sampling)
+            yield put(engine, chat, one.id, text, sampling)
 
     for completion in engine.generate(requests()):
         if completion.finish_reason != "error":

@@ -204,10 +204,15 @@ class Pool:
 
     def stuck(self) -> str:
         counts = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common() if reason != "kept")
+        advice = "Ask for fewer tasks, raise max_rouge, or sample with a higher temperature"
+        if self.reasons["empty"] > self.reasons.total() / 2:
+            advice = (
+                "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = "
+                "{ enable_thinking = false }, or its word for that; if not, see that its stop strings fit"
+            )
         return (
             f"instructions: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
-            f"{self.stage.num_tasks} (rejected: {counts or 'none'}). Ask for fewer tasks, raise max_rouge, or sample "
-            f"with a higher temperature"
+            f"{self.stage.num_tasks} (rejected: {counts or 'none'}). {advice}"
         )
 
 

@@ -107,7 +107,7 @@ def warn(found: Mapping[str, Any], name: str) -> None:
             "judge: %d of %d pairs with %s are left out, their requests failed", found["failed"], pairs, name
         )
     if found["unclear"] > MAX_UNCLEAR * 2 * (found["instances"] - found["same"]):
-        logger.warning("judge: %d of its answers on %s are no verdict and make ties; see what is said in %s, and take a "
+        logger.warning("judge: %d of its answers on %s are no verdict and make ties; see %s, and take a "
                        "judge that says A, B or tie", found["unclear"], name, VERDICTS)  # fmt: skip
 
 

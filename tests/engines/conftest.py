@@ -23,7 +23,7 @@ SENTENCES = [
 ]
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}\n{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% if add_generation_prompt %}<|assistant|>{% if enable_thinking is false %}Yes, {% endif %}{% endif %}"
 )
 
 

@@ -243,6 +243,15 @@ def test_messages_go_through_the_chat_template(model: Engine) -> None:
     assert messages.prompt_tokens == completion.prompt_tokens
 
 
+def test_the_chat_template_gets_what_the_request_says(model: Engine) -> None:
+    message, sampling = ({"role": "user", "content": "Hello"},), Sampling(temperature=0, max_tokens=24)
+    given = Request(id="1", prompt=message, sampling=sampling, chat_template_kwargs={"enable_thinking": False})
+    plain = Request(id="2", prompt="<|user|>Hello\n<|assistant|>Yes, ", sampling=sampling)
+    found, same = model.generate([given, plain])
+    assert found.text == same.text
+    assert found.prompt_tokens == same.prompt_tokens
+
+
 def test_an_engine_that_was_closed_starts_again_when_asked(chat_model: str) -> None:
     engine = Transformers(chat_model)
     before = ask(engine, ["Yes,"])

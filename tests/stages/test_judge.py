@@ -84,7 +84,7 @@ def test_a_judge_that_rambles_gives_ties_that_are_counted_and_told(run_folder, c
     assert (found["against"]["base"]["ties"], found["against"]["base"]["unclear"]) == (8, 16)
     assert verdicts(run_folder)[0]["said"] == ["Well, there is much to be said for either"] * 2
     assert caplog.messages[0] == (
-        "judge: 16 of its answers on base are no verdict and make ties; see what is said in judge.jsonl, and take a judge "
+        "judge: 16 of its answers on base are no verdict and make ties; see judge.jsonl, and take a judge "
         "that says A, B or tie"
     )
 
