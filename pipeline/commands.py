@@ -122,10 +122,10 @@ def work(args: argparse.Namespace) -> str:
             context = Run(seeds, engine, folder, open_engine, budget)
             run_alone(stage, files[stage.name], tasks, context, progress)
     write_prices(folder, found.prices)
-    return finish(args.command, folder, seeds)
+    return finish(args.command, folder, seeds, args.command == "run" and args.redecide)
 
 
-def finish(command: str, folder: Path, seeds: Sequence["Task"]) -> str:
+def finish(command: str, folder: Path, seeds: Sequence["Task"], redecided: bool) -> str:
     """Write the figures of a run and its page, and say what it has come to."""
     from pipeline import stats
     from pipeline.gain import PAGE
@@ -133,6 +133,8 @@ def finish(command: str, folder: Path, seeds: Sequence["Task"]) -> str:
     found = stats.write(folder) if stats.find_stage_files(folder) else {}
     if command in ("run", "gain"):
         write_report(folder, seeds)
+    if redecided:
+        return f"{stats.show(found)}\n\nwhat is made of the tasks is still that of before; `sprout run` makes it anew"
     return (folder / PAGE).read_text("utf-8") if command == "gain" else stats.summary(folder, found)
 
 

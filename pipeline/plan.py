@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.budget import Budget, Prices
-from pipeline.engines import Arrived, Completions, Engine, Request
+from pipeline.engines import Arrived, Completions, Engine, Request, template_kwargs
 from pipeline.errors import SproutError
 from pipeline.journal import FILE, Journal
 from pipeline.lock import only_writer
@@ -92,6 +92,7 @@ class Probe:
     def __init__(self, engine: Engine, most: int) -> None:
         self.engine, self.most = engine, most
         self.model, self.window = engine.model, engine.window
+        self.chat_template_kwargs = template_kwargs(engine)
         self.asked = self.prompt_tokens = self.completion_tokens = 0
         self.begun = self.ended = 0.0
 

@@ -2,15 +2,24 @@
 
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.engines import Arrived, Completion, Completions, Engine, Request
 from pipeline.errors import SproutError
 from pipeline.journal import FILE, Journal
 from pipeline.lock import only_writer
-from pipeline.runs import Progress, changes, decide, described, file_names, read_settings, write_settings
+from pipeline.runs import (
+    Progress,
+    changes,
+    check_left_out,
+    decide,
+    described,
+    file_names,
+    read_settings,
+    write_settings,
+)
 from pipeline.stage import Product, Run, Stage
 from pipeline.store import Store, Stored
 from pipeline.task import Task
@@ -40,9 +49,10 @@ def redecide(
         if not (folder / FILE).is_file():
             raise SproutError(f"{folder / FILE}: is not there, so there is nothing to decide anew; run it first")
         before = read_settings(folder / "settings.json")
-        chat = next((settings["chat"] for settings in before.values()), False)
-        context = Run(seeds, Recording(engine.model, chat, engine.window), folder)
         names = file_names(stages)
+        check_left_out(names, folder, before)
+        asked = Recording(engine, next(iter(before.values()), {}))
+        context = Run(seeds, asked, folder)
         changed = changes(stages, names, context, before)
         if other := {key for keys in changed.values() for key in keys} & MODEL:
             raise SproutError(
@@ -55,29 +65,32 @@ def redecide(
         done = [stage for stage in stages if isinstance(stage, Stage) and (folder / names[stage.name]).exists()]
         with Journal(folder / FILE) as journal:
             for stage in done:
-                engine = Recording(engine.model, chat, engine.window, journal, stage.name)
+                asked.read(journal, stage.name)
                 store = Store(new / names[stage.name])
-                tasks = kept = decide(stage, store, tasks, replace(context, engine=engine), progress)
+                tasks = kept = decide(stage, store, tasks, context, progress)
         for stage in done:
             kept.path = (new / names[stage.name]).replace(folder / names[stage.name])
         new.rmdir()
-        logger.info("%s: decided anew; `sprout run` goes on from here", folder)
+        logger.info("%s: decided anew; `sprout run` asks what is missing and makes dataset and model anew", folder)
         write_settings(folder / "settings.json", before | {s.name: described(s, names, context) for s in done})
     return kept
 
 
 class Recording:
-    """An engine that answers with what the journal holds for the id of a request, and asks nobody.
+    """Stands for an engine: answers with what the journal holds for the id of a request, and asks nobody.
 
-    It ends after the last request that was recorded; one that is missing before that is an error.
+    It ends after the last request of the stage that was recorded; one that is missing before that is an error.
     """
 
-    def __init__(self, model: str, chat: bool, window: int, journal: Journal | None = None, stage: str = "") -> None:
-        self.model, self.chat, self.window, self.journal, self.stage = model, chat, window, journal, stage
-        self.left = journal.requests(stage) if journal else set()
+    def __init__(self, engine: Engine, settings: Mapping[str, Any]) -> None:
+        self.model, self.window = engine.model, engine.window
+        self.chat = bool(settings.get("chat"))
+        self.chat_template_kwargs = settings.get("chat_template_kwargs")
+
+    def read(self, journal: Journal, stage: str) -> None:
+        self.journal, self.stage, self.left = journal, stage, journal.requests(stage)
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        assert self.journal
         source = iter(requests)
         while self.left and (request := next(source, None)) is not None:
             self.left.discard(request.id)

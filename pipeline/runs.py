@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,7 +55,9 @@ def run(
         EngineUnreachable: when no request can succeed any more.
     """
     context = Run(seeds, engine, Path(folder), open_engine, budget or Budget())
-    return run_all(stages, file_names(stages), seeds, context, progress)
+    files = file_names(stages)
+    check_left_out(files, context.folder, read_settings(context.folder / "settings.json"))
+    return run_all(stages, files, seeds, context, progress)
 
 
 def run_alone(
@@ -183,6 +185,17 @@ def check_settings(stages: Sequence[Stage | Product], files: dict[str, str], con
                 f"folder, or delete {', '.join(stale)} to redo them (what was paid for stays in {JOURNAL})"
             )
     write_settings(path, before | {stage.name: described(stage, files, context) for stage in stages})
+
+
+def check_left_out(files: Mapping[str, str], folder: Path, before: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a run without a stage that the folder has: what that rejected would be taken again."""
+    for name, settings in before.items():
+        path = folder / settings["file"]
+        if name not in files and path.suffix == ".jsonl" and holds_something(path):
+            raise SproutError(
+                f"{path} is there, but this run has no stage {name}; add a table [{name}] to its settings, or delete "
+                f"that file and those after it"
+            )
 
 
 def holds_something(path: Path) -> bool:

@@ -1,5 +1,9 @@
 """What a stage is: tasks in, decided tasks out. And what a product is: kept tasks in, a folder out."""
 
+import ast
+import hashlib
+import inspect
+import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +42,18 @@ class Settings(BaseModel):
     def settings(self) -> dict[str, Any]:
         """Everything that bears on what this stage writes."""
         fields = self.model_dump(mode="json", exclude=set(self.growable))
-        return {"stage": self.name} | fields | {f"{name}.jinja": prompts.digest(name) for name in self.templates}
+        shown = {f"{name}.jinja": prompts.digest(name) for name in self.templates}
+        return {"stage": self.name} | fields | shown | self._code()
+
+    def _code(self) -> dict[str, str]:
+        """Of a stage that is no part of Sprout, a digest of its class, comments aside, if it is in a file."""
+        if type(self).__module__.partition(".")[0] == "pipeline":
+            return {}
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(type(self))))
+        except (OSError, TypeError, SyntaxError):
+            return {}
+        return {"code": hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]}
 
     def needs(self) -> dict[str, str]:
         """Packages that it imports once it is at work, with the extra that brings them; they are looked for before."""

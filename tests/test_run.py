@@ -1,5 +1,6 @@
 """What a user relies on: a run goes on where it stopped, refuses to mix settings, and accounts for every task."""
 
+import importlib
 import math
 import shutil
 from collections import Counter
@@ -247,6 +248,42 @@ def test_a_window_larger_than_the_engine_takes_changes_nothing(seeds, tmp_path):
     assert files(tmp_path / "unset") == files(tmp_path / "set")
     with pytest.raises(SproutError, match="begun with another window"):
         run([Instructions(num_tasks=20)], seeds, Scripted(answer, window=4), tmp_path / "unset")
+
+
+OWN = """
+from pipeline import Stage
+
+
+class Short(Stage):
+    name = "short"
+
+    def decide(self, todo, done, run):
+        {comment}
+        for task in todo:
+            yield task if len(task.instruction) {sign} 20 else task.reject("long")
+"""
+
+
+def test_a_stage_of_ones_own_that_is_changed_is_not_the_same(seeds, tmp_path, monkeypatch):
+    def own(name: str, comment: str, sign: str) -> Stage:
+        (tmp_path / f"{name}.py").write_text(OWN.format(comment=comment, sign=sign))
+        return importlib.import_module(name).Short()
+
+    monkeypatch.syspath_prepend(tmp_path)
+    model = Scripted(answer)
+    run([Instructions(num_tasks=20), own("own_first", "# one way", ">")], seeds, model, tmp_path / "run")
+    run([Instructions(num_tasks=20), own("own_said_better", "# a better word", ">")], seeds, model, tmp_path / "run")
+
+    with pytest.raises(SproutError, match="begun with another code in short"):
+        run([Instructions(num_tasks=20), own("own_changed", "# one way", ">=")], seeds, model, tmp_path / "run")
+
+
+def test_a_stage_that_is_left_out_of_a_run_which_has_it_is_missed(seeds, tmp_path):
+    some = stages()
+    run(some, seeds, Scripted(answer), tmp_path)
+
+    with pytest.raises(SproutError, match=r"4_filter.jsonl is there, but this run has no stage filter; add a table"):
+        run([one for one in some if one.name != "filter"], seeds, Scripted(answer), tmp_path)
 
 
 def test_a_package_that_a_late_stage_needs_is_looked_for_before_anything_is_asked(seeds, tmp_path):
