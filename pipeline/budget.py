@@ -1,13 +1,16 @@
 """What a run may spend: tokens, money, time. It stops in good order when that is reached, and can go on later."""
 
+import logging
 import threading
 import time
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.errors import BudgetReached
+from pipeline.errors import BudgetReached, SproutError
 from pipeline.products import read_record, write_record
+
+logger = logging.getLogger(__name__)
 
 MILLION = 1_000_000
 PRICES = "prices.json"
@@ -46,6 +49,9 @@ class Budget:
         max_tokens: Of the whole run, prompts and completions, what earlier sittings spent included.
         max_cost: Of the whole run, likewise, at `prices`.
         max_time: Seconds, of this sitting.
+
+    Raises:
+        SproutError: for a limit of cost without prices.
     """
 
     def __init__(
@@ -57,6 +63,12 @@ class Budget:
     ) -> None:
         self.max_tokens, self.max_cost, self.max_time = max_tokens, max_cost, max_time
         self.prices = prices or Prices()
+        if max_cost is not None and self.prices == Prices():
+            raise SproutError(
+                "--max-cost: no prices are set, so nothing has a cost; set prices.prompt and prices.completion, per "
+                "million tokens"
+            )
+        self._told = False
         self.prompt_tokens = self.completion_tokens = 0
         self.begun = time.monotonic()
         self._lock = threading.Lock()
@@ -70,6 +82,10 @@ class Budget:
         with self._lock:
             self.prompt_tokens += prompt_tokens
             self.completion_tokens += completion_tokens
+            if not prompt_tokens and not self._told and (self.max_tokens is not None or self.max_cost is not None):
+                self._told = True
+                logger.warning("the server does not say how many tokens a request took, so --max-tokens and --max-cost "
+                               "do not hold; stop it with --max-time")  # fmt: skip
 
     def reached(self) -> str | None:
         """Which limit is reached, as a clause; None if there is none yet."""
@@ -89,4 +105,5 @@ class Budget:
 
 
 def stop(clause: str) -> BudgetReached:
-    return BudgetReached(f"stopped: {clause}; all that was paid for is kept, and the same command goes on from here")
+    again = "the same command" if "--max-time" in clause else "the same command with a larger limit"
+    return BudgetReached(f"stopped: {clause}; all that was paid for is kept, and {again} goes on from here")

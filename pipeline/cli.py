@@ -95,7 +95,7 @@ def add_show(command: argparse.ArgumentParser) -> None:
     command.add_argument("--stage", help="default: the last one that has a file")
     command.add_argument("--reason", help="a reason to reject, or: rejected, all (default: what is kept)")
     command.add_argument("--search", default="", metavar="TEXT", help="only tasks in which this occurs")
-    command.add_argument("--num", type=int, default=10, help="how many (default: 10)")
+    command.add_argument("--num", type=positive(int), default=10, help="how many (default: 10)")
     command.add_argument("--json", action="store_true", help="a line of JSON for each, to read on")
 
 

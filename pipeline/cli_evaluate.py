@@ -4,6 +4,8 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping
 
+from pipeline.errors import SproutError
+
 
 def add_options(command: argparse.ArgumentParser, name: str) -> None:
     """The options of the command `name`; those of other commands are none."""
@@ -31,6 +33,10 @@ def changes(args: argparse.Namespace) -> Iterator[str]:
     for key in ("heldout", "models", "predictions", "lm_eval", "ours", "theirs"):
         if (value := given.get(key)) is not None:
             if key in ("models", "predictions"):
+                if twice := {name for name, _ in value if [one for one, _ in value].count(name) > 1}:
+                    raise SproutError(
+                        f"--{key}: {', '.join(sorted(twice))} is named twice; give each a name of its own"
+                    )
                 value = dict(value)
             elif isinstance(value, list) and len(value) == 1:
                 (value,) = value

@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,9 +40,13 @@ def why(args: argparse.Namespace) -> str:
 
 def report(args: argparse.Namespace) -> str:
     from pipeline.report import write_report
+    from pipeline.runs import check_seeds
     from pipeline.seeds import read_seeds
 
-    return str(write_report(args.folder, read_seeds(args.seeds) if args.seeds else ()))
+    seeds = read_seeds(args.seeds) if args.seeds else ()
+    if seeds:
+        check_seeds(seeds, args.folder)
+    return str(write_report(args.folder, seeds))
 
 
 def show(args: argparse.Namespace) -> str:
@@ -92,6 +97,7 @@ def work(args: argparse.Namespace) -> str:
     from pipeline.runs import file_names, run, run_alone
     from pipeline.seeds import load_seeds, read_seeds
     from pipeline.stage import Product, Run
+    from pipeline.stats import find_stage_files
 
     found = settings_of(args)
     folder = Path(found.out)
@@ -117,7 +123,8 @@ def work(args: argparse.Namespace) -> str:
             stage = toml.build_stage(args.command, found)
             alone = isinstance(stage, Product) and not stage.of_tasks
             engine = open_engine() if found.engine.get("model") or not alone else NoModel()
-            files = file_names(stages_of(folder, args.command))
+            there = {name: path.name for name, path in find_stage_files(folder).items()}
+            files = file_names(stages_of(folder, args.command)) | there
             tasks = () if alone else tasks_for(args, files, folder) or seeds
             context = Run(seeds, engine, folder, open_engine, budget)
             run_alone(stage, files[stage.name], tasks, context, progress)
@@ -179,17 +186,23 @@ def tasks_for(args: argparse.Namespace, files: dict[str, str], folder: Path) -> 
     from pipeline.errors import SproutError
     from pipeline.store import read_kept
 
-    earlier = [file for file in list(files.values())[: list(files).index(args.command)] if file.endswith(".jsonl")]
+    own = number_of(files[args.command])
+    earlier = sorted((file for file in files.values() if number_of(file) < own), key=number_of)
     if not earlier and not args.tasks:
         return []
     path = args.tasks or folder / earlier[-1]
     if not args.tasks and not path.exists():
-        name = path.stem.split("_")[1]
+        name = path.stem.partition("_")[2]
         raise SproutError(f"{path} is not there; run `sprout {name}` first, or give tasks with --tasks FILE")
     tasks = read_kept(path)
     if not tasks:
         raise SproutError(f"{path}: holds no task that is kept, so there is nothing to do for {args.command}")
     return tasks
+
+
+def number_of(file: str) -> float:
+    """Of the file of a stage; what is made at the end comes after all of them."""
+    return int(file.partition("_")[0]) if file.endswith(".jsonl") else math.inf
 
 
 def as_json(found: Any) -> str:

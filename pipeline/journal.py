@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -92,10 +93,13 @@ class Journal:
         self.unmatched: deque[str] = deque(maxlen=4)  # late prompts that begin with no known prefix
         with self._safe():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
-            self.db.executescript(SCHEMA)
+            frozen = path.is_file() and not os.access(path.parent, os.W_OK)  # of others: it can be looked at
+            where = f"{path.absolute().as_uri()}{'?immutable=1' if frozen else ''}"
+            self.db = sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=60, uri=True)
+            if not frozen:
+                self.db.execute("PRAGMA journal_mode = WAL")
+                self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
+                self.db.executescript(SCHEMA)
             for id, text in self.db.execute("SELECT id, text FROM prefixes ORDER BY id DESC LIMIT ?", (MAX_PREFIXES,)):
                 self.prefixes[text] = id
 

@@ -62,7 +62,8 @@ def probe(
         done = store.load()
         most = NUM_PROBES // 2 if isinstance(stage, Instructions) else NUM_PROBES // (2 * max(1, len(asking) - 1))
         recorded = journal.usage().get(stage.name)
-        engine = Probe(Recorded(context.engine, journal, stage.name, Budget()), most)
+        endless = isinstance(stage, Instructions)
+        engine = Probe(Recorded(context.engine, journal, stage.name, Budget()), most, endless)
         new = list(stage.decide(tasks[:most], done, replace(context, engine=engine)))
         if recorded and recorded == journal.usage().get(stage.name):  # probed before, so its time is in the journal
             engine.begun, engine.ended = recorded.first, recorded.last
@@ -74,26 +75,29 @@ def probe(
                 raise SproutError(f"the probe kept no instruction{listed(reasons)}")
             wanted, left = stage.num_tasks, max(0, stage.num_tasks - before)
             estimates.append(engine.estimate(stage.name, math.ceil(left * engine.asked / max(1, len(kept)))))
-            notes.append(
+            notes += [
                 f"instructions: {len(kept)} kept of {len(new)} in {engine.asked} requests; fewer will be as the pool "
                 f"grows, so the run may take more requests than this"
-            )
+            ] * bool(new)
             tasks = kept or list(store.kept[:most])
         else:
-            share = engine.asked / max(1, len(tasks[:most]))  # a stage that has nothing to choose asks nothing
+            share = (engine.asked + engine.left) / max(1, len(tasks[:most]))  # none, or several of a task
             estimates.append(engine.estimate(stage.name, round(share * max(0, wanted - len(done)))))
             tasks = kept
     return estimates, notes
 
 
 class Probe:
-    """Lets a few requests through, and measures them. The first is left out of the timing: it loads the model."""
+    """Lets a few requests through, and measures them; of a source that ends, those left are counted.
 
-    def __init__(self, engine: Engine, most: int) -> None:
-        self.engine, self.most = engine, most
+    The first is left out of the timing: it loads the model.
+    """
+
+    def __init__(self, engine: Engine, most: int, endless: bool) -> None:
+        self.engine, self.most, self.endless = engine, most, endless
         self.model, self.window = engine.model, engine.window
         self.chat_template_kwargs = template_kwargs(engine)
-        self.asked = self.prompt_tokens = self.completion_tokens = 0
+        self.asked = self.left = self.prompt_tokens = self.completion_tokens = 0
         self.begun = self.ended = 0.0
 
     @property
@@ -110,6 +114,8 @@ class Probe:
                 self.ended = time.monotonic()
                 self.begun = self.begun or self.ended
                 yield completion
+        if not self.endless:
+            self.left = sum(request is not None for request in source)
 
     def estimate(self, stage: str, requests: int) -> Estimate:
         """As many requests, at the mean of those probed and at the speed of so few at once."""

@@ -187,6 +187,13 @@ def check_settings(stages: Sequence[Stage | Product], files: dict[str, str], con
     write_settings(path, before | {stage.name: described(stage, files, context) for stage in stages})
 
 
+def check_seeds(seeds: Iterable[Task], folder: Path) -> None:
+    """Refuse seeds that are not those the run in the folder was begun with."""
+    known = next((one["seeds"] for one in read_settings(folder / "settings.json").values() if "seeds" in one), None)
+    if known is not None and known != digest(seeds):
+        raise SproutError(f"{folder}: was begun with other seeds; give those, or none")
+
+
 def check_left_out(files: Mapping[str, str], folder: Path, before: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse a run without a stage that the folder has: what that rejected would be taken again."""
     for name, settings in before.items():

@@ -1,5 +1,6 @@
 """Seed tasks in the formats people have. Which one it is shows in what a file holds, not in its name."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -55,7 +56,9 @@ def read_rows(path: Path | str) -> Rows | None:
 def _read(path: Path | str) -> bytes:
     try:
         data = Path(path).read_bytes()
-        return gzip.decompress(data) if data.startswith(GZIP) else data
+        data = gzip.decompress(data) if data.startswith(GZIP) else data
+        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return data.decode("utf-16").encode() if wide else data
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise SproutError(
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); give the path of a JSONL file of "
@@ -147,13 +150,16 @@ def _delimiter(text: str, path: Path) -> str | None:
     """That with which the first line names the most columns we know; None if the file is no table."""
     if stated := _EXCEL.match(text):
         return stated[1]
-    line = text.lstrip().partition("\n")[0]
+    line = _LINE_END.split(text.lstrip(), maxsplit=1)[0]
     found = {
         one: len(_COLUMNS.intersection(_header(next(csv.reader([line], delimiter=one), [])))) for one in _DELIMITERS
     }
     if any(found.values()):
         return max(found, key=lambda one: found[one])
     return max(_DELIMITERS, key=line.count) if line and {".csv", ".tsv"} & set(path.suffixes) else None
+
+
+_LINE_END = re.compile(r"\r\n?|\n")
 
 
 def _header(cells: Sequence[str]) -> list[str]:
@@ -163,6 +169,7 @@ def _header(cells: Sequence[str]) -> list[str]:
 def _table(text: str, delimiter: str, path: Path | str) -> Iterator[tuple[str, Record]]:
     skipped = match.end() if (match := _EXCEL.match(text)) else 0
     before = text.count("\n", 0, skipped)
+    csv.field_size_limit(1 << 30)
     reader = csv.reader(
         io.StringIO(text[skipped:], newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
     )

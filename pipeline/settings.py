@@ -56,10 +56,11 @@ def read(name: str | None, changes: Sequence[str] = ()) -> RunSettings:
     Raises:
         SproutError: for a file that is missing or no TOML, and for a table or key that does not exist.
     """
-    tables = _read_toml(name) if name else {}
+    tables = _at_home(_read_toml(name) if name else {})
     settings = _settings(tables, str(name))
     for change in changes:
         _apply(tables, change)
+        tables = _at_home(tables)
         settings = _settings(tables, "--set")
     return settings
 
@@ -79,6 +80,15 @@ def _read_toml(name: str) -> dict[str, Any]:
         problem, _, place = str(error).partition(" (at line ")
         line = f":{place.partition(',')[0]}" if place else ""
         raise SproutError(f"{path}{line}: not TOML: {problem[0].lower()}{problem[1:]}") from None
+
+
+def _at_home(value: Any) -> Any:
+    """With the home folder in place of a ~ at the beginning of a path, as shells have it."""
+    if isinstance(value, dict):
+        return {key: _at_home(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_at_home(one) for one in value]
+    return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def _settings(tables: dict[str, Any], where: str) -> RunSettings:

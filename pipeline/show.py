@@ -22,12 +22,14 @@ def find(folder: Path, stage: str | None = None, reason: str | None = None, sear
         search: Only tasks in whose instruction, inputs or outputs this occurs, in any case.
 
     Raises:
-        SproutError: if the folder holds no run, or no such stage.
+        SproutError: if the folder holds no run, or no such stage, and for a reason that no task was rejected for.
     """
     files = stats.stage_files(folder)
     if stage is not None and stage not in files:
         raise SproutError(f"{folder}: {unknown('stage', stage, files)}")
     path = files[stage or list(files)[-1]]
+    if reason not in (None, "rejected", "all") and reason not in (there := sorted({*stats.reasons(path)} - {"kept"})):
+        raise SproutError(f"{path}: {unknown('reason', reason, [*there, 'rejected', 'all'])}")
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.endswith(b"\n"):

@@ -8,7 +8,7 @@ from pipeline import Completion, Request, run
 from pipeline.budget import Budget, Prices
 from pipeline.cli import seconds
 from pipeline.engines.scripted import Scripted
-from pipeline.errors import BudgetReached
+from pipeline.errors import BudgetReached, SproutError
 from pipeline.journal import FILE, Journal
 from tests.conftest import answer
 from tests.test_run import files, stages
@@ -21,7 +21,7 @@ def counted(request: Request) -> Completion:
 def test_tokens_stop_a_run_and_a_larger_budget_ends_it_with_the_same_bytes(seeds, tmp_path):
     run(stages(), seeds, Scripted(counted), tmp_path / "whole")
     for most in (500, 1_000, 3_000):
-        with pytest.raises(BudgetReached, match=rf"tokens are spent of the {most:,} that --max-tokens allows"):
+        with pytest.raises(BudgetReached, match=rf"spent of the {most:,} that --max-tokens allows.*a larger limit"):
             run(stages(), seeds, Scripted(counted), tmp_path / "part", budget=Budget(max_tokens=most))
         with Journal(tmp_path / "part" / FILE) as journal:
             used = sum(stage.prompt_tokens + stage.completion_tokens for stage in journal.usage().values())
@@ -46,8 +46,22 @@ def test_cost_counts_prompts_and_completions_at_their_price(seeds, tmp_path):
         run(stages(), seeds, Scripted(counted), tmp_path, budget=budget)
 
 
+def test_a_limit_of_cost_without_prices_is_refused():
+    with pytest.raises(SproutError, match="--max-cost: no prices are set"):
+        Budget(max_cost=1)
+
+
+def test_a_server_that_tells_no_tokens_is_told_of_once(seeds, tmp_path, caplog):
+    run(stages(), seeds, Scripted(answer), tmp_path, budget=Budget(max_tokens=1))
+
+    assert [message for message in caplog.messages if "does not say how many tokens" in message] == [
+        "the server does not say how many tokens a request took, so --max-tokens and --max-cost do not hold; stop it with "
+        "--max-time"
+    ]
+
+
 def test_time_is_that_of_one_sitting(seeds, tmp_path):
-    with pytest.raises(BudgetReached, match="that --max-time allows"):
+    with pytest.raises(BudgetReached, match=r"that --max-time allows.*kept, and the same command goes on"):
         run(stages(), seeds, Scripted(counted), tmp_path, budget=Budget(max_time=0))
 
     assert len(run(stages(), seeds, Scripted(counted), tmp_path, budget=Budget(max_time=600))) == 20

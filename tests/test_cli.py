@@ -1,14 +1,20 @@
 """The command line, as a user types it: what it prints, and how it ends."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline import Stage, Task, run
 from pipeline.cli import main
+from pipeline.engines.scripted import Scripted
+from pipeline.stages import Classify, Filter, Instances, Instructions
+from tests.conftest import answer
 
 SPROUT = [sys.executable, "-m", "pipeline"]
 
@@ -84,6 +90,34 @@ def test_bad_input_gets_one_sentence(capsys, args, said, tmp_path):
     assert code == 1
     assert said in error
     assert "Traceback" not in error
+
+
+def test_a_stage_alone_goes_on_with_the_files_of_a_run_from_a_script(seeds, seed_file, tmp_path, capsys):
+    class Short(Stage):
+        name = "short"
+
+        def decide(self, todo, done, run) -> Iterator[Task]:
+            for number, task in enumerate(todo):
+                yield task if number % 2 else task.reject("odd")
+
+    run(
+        [Instructions(num_tasks=20), Classify(), Instances(), Filter(), Short()],
+        seeds,
+        Scripted(answer),
+        tmp_path / "run",
+    )
+    options = ["--out", str(tmp_path / "run"), "--seeds", str(seed_file), "--set", "export.include_seeds=false"]
+    main(["export", *options, "--engine", "server", "--model", "scripted", "--set", "engine.chat=false"])
+
+    assert json.loads((tmp_path / "run" / "dataset" / "dataset.json").read_text("utf-8"))["tasks"] == 10
+
+
+def test_a_report_is_not_made_with_other_seeds(seeds, tmp_path, capsys):
+    run([Instructions(num_tasks=20)], seeds, Scripted(answer), tmp_path)
+
+    assert fails(capsys, "report", str(tmp_path), "--seeds", "nano") == (
+        1, f"sprout: {tmp_path}: was begun with other seeds; give those, or none",
+    )  # fmt: skip
 
 
 def test_a_settings_file_that_is_no_toml_is_named(capsys, tmp_path):

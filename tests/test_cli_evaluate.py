@@ -4,6 +4,7 @@ import argparse
 
 import pytest
 
+from pipeline import SproutError
 from pipeline import settings as toml
 from pipeline.cli_evaluate import add_options, changes
 from pipeline.stages.evaluate import Evaluate
@@ -63,6 +64,12 @@ def test_a_judge_is_told_what_to_compare_and_other_commands_have_no_such_options
         'judge.heldout="nano"', 'judge.ours="tuned"', 'judge.theirs=["base", "x"]',
     ]  # fmt: skip
     assert parse("classify", "--model", "nano") == []
+
+
+@pytest.mark.parametrize("option", ["--models", "--predictions"])
+def test_a_name_for_two_is_told(option):
+    with pytest.raises(SproutError, match=f"{option}: a is named twice"):
+        parse("evaluate", option, "a=nano", "b=nano", "a=outputs/model")
 
 
 def test_a_model_without_a_name_is_a_wrong_use(capsys):

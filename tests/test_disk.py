@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import SproutError, run
 from pipeline.engines.scripted import Scripted
+from pipeline.stats import figures
 from pipeline.store import Store
 from tests.conftest import answer
 from tests.test_run import files, stages
@@ -54,6 +55,17 @@ def test_a_line_that_was_half_written_is_done_again(seeds, tmp_path):
     assert len(Store(path).load()) == 19
     run(stages(), seeds, Scripted(answer), tmp_path)
     assert files(tmp_path) == whole
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_run_that_may_not_be_written_can_be_looked_at(seeds, tmp_path):
+    run(stages(), seeds, Scripted(answer), tmp_path)
+    used = figures(tmp_path)
+    tmp_path.chmod(0o500)
+    try:
+        assert figures(tmp_path) == used
+    finally:
+        tmp_path.chmod(0o700)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

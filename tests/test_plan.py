@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from pipeline import Completion, SproutError, run
+from pipeline import Completion, SproutError, read_tasks, run
 from pipeline.budget import Prices
 from pipeline.engines.scripted import Scripted
 from pipeline.plan import duration, plan
+from pipeline.stages import Verify
 from tests.conftest import answer
 from tests.test_run import files, stages
 
@@ -31,6 +32,24 @@ def test_a_plan_foresees_what_the_run_then_takes(seeds, tmp_path):
     for requests, prompt_tokens, completion_tokens, cost in figures.values():
         assert (prompt_tokens, completion_tokens) == pytest.approx((requests * 1000, requests * 100))
         assert cost == pytest.approx(requests * 0.002, abs=0.006)
+
+
+def test_a_stage_that_asks_several_times_of_a_task_is_foreseen(seeds, tmp_path):
+    engine = Scripted(answer)
+    said = plan([*stages(100), Verify()], seeds, engine, tmp_path, Prices())
+    run(stages(100), seeds, engine, tmp_path)
+
+    asked = sum(len(task.instances) for task in read_tasks(tmp_path / "4_filter.jsonl"))
+    assert asked > 150
+    assert float(re.search(r"verify +([\d,]+) ", said)[1].replace(",", "")) == pytest.approx(asked, rel=0.2)
+
+
+def test_a_plan_for_a_finished_run_has_nothing_left(seeds, tmp_path):
+    run(stages(20), seeds, Scripted(answer), tmp_path)
+    said = plan(stages(20), seeds, Scripted(answer), tmp_path, Prices())
+
+    assert re.search(r"all +0 +0 +0 ", said)
+    assert "0 kept of 0" not in said
 
 
 def test_a_probe_writes_no_stage_file_and_costs_the_run_nothing(seeds, tmp_path):

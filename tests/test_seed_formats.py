@@ -95,6 +95,17 @@ def test_conversations_and_completions_become_tasks(tmp_path, record, format, in
         assert seeds.tasks[0].instances == (Instance(output=output),)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_tables_are_read_as_spreadsheets_save_them(tmp_path, encoding, end):
+    path = tmp_path / "s.tsv"
+    text = f"instruction\toutput{end}Übersetze: {'x' * 200_000}\tJa{end}"
+    path.write_bytes(("\ufeff" * (encoding == "utf-16-be") + text).encode(encoding))
+    (task,) = read_seeds(path)
+
+    assert (task.instruction[:12], task.instances[0].output) == ("Übersetze: x", "Ja")
+
+
 def test_quoted_cells_keep_their_line_breaks_and_delimiters(tmp_path):
     path = written(tmp_path / "s.csv", 'instruction,output\r\n"Write\r\na ""poem"", please.","Rose,\r\nred."\r\n')
     (task,) = read_seeds(path)

@@ -54,6 +54,18 @@ def test_an_unknown_stage_is_told(folder, capsys):
     assert "there is no stage 'clasify'; did you mean classify?" in capsys.readouterr().err
 
 
+def test_a_reason_that_there_is_not_is_told(folder, capsys):
+    with pytest.raises(SystemExit):
+        main(["show", str(folder), "--stage", "instructions", "--reason", "notnew"])
+    assert "there is no reason 'notnew'; did you mean not_new?" in capsys.readouterr().err
+
+
+def test_so_many_tasks_are_more_than_none(folder, capsys):
+    with pytest.raises(SystemExit):
+        main(["show", str(folder), "--num", "-1"])
+    assert "--num: '-1' is no number above 0" in capsys.readouterr().err
+
+
 def test_two_runs_are_compared_by_settings_stages_and_texts(folder, seeds, tmp_path, capsys):
     run(stages(10), seeds, Scripted(answer), tmp_path / "b")
     text = said(capsys, "compare", folder, tmp_path / "b")

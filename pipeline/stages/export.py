@@ -71,12 +71,13 @@ class Export(Product):
         train = train_settings(run.folder) if FORMAT[run.engine.chat] in self.formats else None
         model = shown(run.engine.model), run.engine.chat, train and train.settings()
         fingerprint = digest(settings, origin.model_dump(), rows.fingerprint, model)
-        if read_record(folder / "dataset.json").get("fingerprint") == fingerprint:
+        record = read_record(folder / "dataset.json")
+        if record.get("fingerprint") == fingerprint and record.get("files") == sizes(folder):
             return
         self.ask(origin)
         partial = empty_folder(folder.with_name(f"{folder.name}.partial"))
         figures = self.write_formats(rows, partial) | {"settings": settings, "fingerprint": fingerprint}
-        write_record(partial / "dataset.json", figures)
+        write_record(partial / "dataset.json", figures | {"files": sizes(partial)})
         if train:
             write_configs(partial, run.engine.model, run.engine.chat, train, "validation" in figures["splits"])
         text = card.render(origin, figures, settings, self.formats, list(figures["splits"]), self.push_to_hub)
@@ -115,6 +116,12 @@ class Export(Product):
         found = card.licences(origin, self.model_dump(include={"licence", "teacher_licence", "seeds_licence"}))
         if missing := [f"{self.name}.{name}" for name, licence in found.items() if not licence]:
             logger.warning("export: the card says that no licence is stated; set %s to state it", ", ".join(missing))
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The bytes of each file of rows."""
+    paths = (path for kind in ("*.jsonl", "*.parquet") for path in folder.rglob(kind))
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(paths)}
 
 
 def train_settings(folder: Path) -> Train:

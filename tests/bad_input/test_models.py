@@ -60,7 +60,7 @@ def test_a_folder_that_is_no_whole_model_gets_one_sentence(sprout: Sprout, files
     [
         ("nowhere", "nowhere: is no folder here; give a model folder (config.json, tokenizer.json, *.safetensors)"),
         ("good.jsonl", "good.jsonl: is a file; give a model folder"),
-        ("~/models/llama", "~/models/llama: is no folder here"),
+        ("~/models/llama", f"{Path.home()}/models/llama: is no folder here"),
         ("nobody/nothing", "nobody/nothing: is neither a folder here nor in "),
     ],
 )

@@ -115,6 +115,13 @@ def test_a_word_for_no_is_not_taken_for_a_text_that_counts_as_yes(word):
     assert engine.chat is False
 
 
+def test_a_path_may_begin_with_the_home_folder():
+    settings = read(None, ["seeds=~/s.csv", "out=~/run", 'evaluate.heldout=["~/a.jsonl", "b~/c"]'])
+
+    assert (settings.seeds, settings.out) == (f"{Path.home()}/s.csv", f"{Path.home()}/run")
+    assert settings.stages["evaluate"]["heldout"] == [f"{Path.home()}/a.jsonl", "b~/c"]
+
+
 @pytest.mark.parametrize("table", ["", "[classify]\nsampling = { stop = ['x'] }\n"])
 def test_to_change_one_key_of_sampling_keeps_the_others(tmp_path, table):
     file = tmp_path / "my.toml"

@@ -137,6 +137,15 @@ def test_a_finished_dataset_is_left_as_it_is_and_other_tasks_replace_it(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["dataset"]
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_file_that_is_missing_or_cut_is_written_again(tmp_path, damage):
+    dataset = export(tmp_path)
+    before = (dataset / "alpaca.jsonl").read_bytes()
+    damage(dataset / "alpaca.jsonl")
+
+    assert (export(tmp_path) / "alpaca.jsonl").read_bytes() == before
+
+
 def test_what_a_killed_export_left_behind_is_not_taken_for_a_dataset(tmp_path):
     (tmp_path / "dataset.partial").mkdir()
     (tmp_path / "dataset.partial" / "alpaca.jsonl").write_text("half a li")
