@@ -159,5 +159,9 @@ def table(found: dict[str, Any]) -> str:
     steps = ", ".join(f"{count:,}" for count in dict.fromkeys(found["rows"][-1]["steps"]))
     count = len(found["random_seeds"])
     unit = "tasks" if found["resampled"] == "task" else "instances"
-    seeds = f" and {count} random seeds" if count > 1 else "; with one random seed they know nothing of its chance"
+    seeds = (
+        f", and Student's t over {count} random seeds"
+        if count > 1
+        else "; with one random seed they know nothing of its chance"
+    )
     return "\n".join([*lines, "", NOTE.format(instances=found["instances"], unit=unit, seeds=seeds, steps=steps)])

@@ -35,6 +35,19 @@ def test_95_of_100_intervals_hold_the_true_difference():
     assert 0.91 <= np.mean([one.low <= 0.4 <= one.high for one in found]) <= 0.985
 
 
+@pytest.mark.parametrize(("num_seeds", "spread"), [(2, 0.02), (3, 0.02), (5, 0.05)])
+def test_few_random_seeds_do_not_make_a_difference_of_chance_clear(num_seeds, spread):
+    rng = np.random.default_rng(num_seeds)
+    clear = 0
+    for _ in range(200):
+        luck = rng.normal(0, spread, 2 * num_seeds)  # of each training: there is no true difference
+        scores = rng.binomial(1, 0.5 + luck, (400, 2 * num_seeds))
+        means = resample(scores, num_resamples=500)
+        clear += interval(pool(means[:, :num_seeds] - means[:, num_seeds:]), 400).verdict != "unclear"
+
+    assert clear / 200 <= 0.07
+
+
 def test_the_same_instances_are_drawn_for_both_models():
     rng = np.random.default_rng(2)
     hard = rng.uniform(0, 0.9, 200)  # some instances are hard for both
@@ -113,7 +126,7 @@ def test_random_seeds_that_differ_widen_the_interval():
     found = comparison.difference([*names], ["base"])["rouge_l"]
 
     assert found["value"] == 20
-    assert (found["low"], found["high"]) == (0, 40)
+    assert (20 - found["low"], found["high"] - 20) == pytest.approx([4.303 * 20 / 3**0.5] * 2, rel=0.03)  # t, 2 degrees
     assert comparison.difference(["x1"], ["base"])["rouge_l"]["low"] == 20
     assert pool(np.ones((5, 3))).tolist() == [1] * 5
     with pytest.raises(ValueError, match="cannot be paired"):

@@ -180,7 +180,7 @@ def test_several_random_seeds_are_pooled_and_shown_one_by_one(tmp_path, heldout,
     assert list(rows["random"]["by_random_seed"]) == ["0", "1"]
     assert rows["random"]["by_random_seed"]["1"]["rouge_l"]["value"] == 40
     assert rows["seeds"]["dataset"]["exact_match"]["verdict"] == "better"
-    assert "over held-out tasks (40 instances) and 2 random seeds" in table(found)
+    assert "over held-out tasks (40 instances), and Student's t over 2 random seeds" in table(found)
     assert len(set(map(str, run.folder.glob("gain/*/*/model.safetensors")))) == 2 * 3 - 2
 
 
