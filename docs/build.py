@@ -74,6 +74,7 @@ def settings() -> Iterator[str]:
     yield from ("# Settings", "", MADE, "")
     yield "A settings file is TOML: `seeds` and `out`, a table `[engine]`, a table `[prices]`, and one for each stage."
     yield "What it does not set has the default; `--set stage.key=value` sets one for a single command."
+    yield "Paths count from the folder in which `sprout` is called, not from that of the file; `~/` is your home."
     yield "`sprout settings` prints all of them as such a file, `sprout settings --schema` a JSON Schema for an editor."
     top = {key: found["properties"][key] for key in ("seeds", "out")}
     yield from ("", *setting_table(top, definitions))

@@ -152,21 +152,18 @@ def _read_split(split: Path, max_instances: int) -> Iterator[HeldOut]:
 
 def _read_lines(path: Path, max_instances: int) -> Iterator[HeldOut]:
     taken: Counter[str] = Counter()
-    for number, text in enumerate(_read_text(path).split("\n"), 1):
-        if not text.strip():
-            continue
-        value = _read_json(text, f"{path}:{number}")
+    for number, where, value in _values(path):
         if isinstance(value, dict) and "references" in value and "instruction" not in value:
-            line = _as_line(_parse(_Reference, value, f"{path}:{number}"))
+            line = _as_line(_parse(_Reference, value, where))
         else:
-            line = _parse(_Line, value, f"{path}:{number}")
+            line = _parse(_Line, value, where)
         answers: list[tuple[str, tuple[str, ...]]] = [
             (instance.input, (instance.output,)) for instance in line.instances
         ]
         if line.outputs:
             answers.append((line.input, line.outputs))
         if not answers:
-            raise SproutError(f"{path}:{number}: no output; give `output`, `outputs` or `instances`")
+            raise SproutError(f"{where}: no output; give `output`, `outputs` or `instances`")
         id = line.id or f"{path.stem}-{number}"
         task = line.task or id
         for position, (input, outputs) in enumerate(answers):
@@ -181,6 +178,19 @@ def _read_lines(path: Path, max_instances: int) -> Iterator[HeldOut]:
                     input=input,
                     outputs=outputs,
                 )
+
+
+def _values(path: Path) -> Iterator[tuple[int, str, object]]:
+    """The lines of a JSONL file, or the items of a JSON array: number, place and value of each."""
+    text = _read_text(path)
+    if text.lstrip().startswith("["):
+        items = _read_json(text, str(path))
+        assert isinstance(items, list)
+        yield from ((number, f"{path}: item {number}", item) for number, item in enumerate(items, 1))
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield number, f"{path}:{number}", _read_json(line, f"{path}:{number}")
 
 
 def _read_text(path: Path) -> str:

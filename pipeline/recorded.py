@@ -25,6 +25,7 @@ class Recorded:
         self.engine, self.journal, self.stage, self.budget = engine, journal, stage, budget
         self.model, self.window = engine.model, engine.window
         self.chat_template_kwargs = template_kwargs(engine)
+        self.num_known = 0  # completions that the journal had
 
     @property
     def chat(self) -> bool:
@@ -49,6 +50,7 @@ class Recorded:
                 if known is None and (reached := self.budget.reached()):
                     return None
                 waiting.append(known or request)
+                self.num_known += known is not None
                 if known is None:
                     meter.count(1)
                     return request

@@ -4,6 +4,7 @@ import logging
 import math
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from pipeline.stages.train import Train
 
+BLOCK = 4096  # rows that become a table at once
 logger = logging.getLogger("pipeline.stages.train")
 
 
@@ -46,7 +48,7 @@ class Training(NamedTuple):
 
 def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
     """TRL's trainer, ready to train, with its checkpoints in `folder`."""
-    from datasets import Dataset
+    from datasets import Dataset, concatenate_datasets
     from huggingface_hub import constants
     from transformers import EarlyStoppingCallback, PrinterCallback
     from trl.trainer.sft_trainer import SFTTrainer
@@ -64,7 +66,9 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
         callbacks.append(EarlyStoppingCallback(settings.patience or 1))
 
     def dataset(some: Sequence[Row]) -> Any:
-        return Dataset.from_list([_columns(row, tokenizer, chat) for row in some]) if some else None
+        columns = (_columns(row, tokenizer, chat) for row in some)
+        blocks = iter(lambda: list(islice(columns, BLOCK)), [])  # lists of Python take four times the memory of a table
+        return concatenate_datasets([Dataset.from_list(block) for block in blocks]) if some else None
 
     trainer = SFTTrainer(
         model=model,

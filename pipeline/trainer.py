@@ -1,13 +1,16 @@
 """A training with TRL, never half done: the same however often it was interrupted."""
 
+import hashlib
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import distributed
 from pipeline.engines.model_folder import check_model, choose_chat
 from pipeline.errors import SproutError
+from pipeline.export import Row
 from pipeline.products import digest, put_in_place, read_record, write_record
 from pipeline.resources import shown
 from pipeline.sft import Training, make_trainer
@@ -30,8 +33,7 @@ def tune(training: Training, folder: Path) -> dict[str, Any]:
     if not rows:
         raise SproutError(f"{folder}: nothing to train on: no kept task has an instance")
     before = read_record(Path(model) / "train.json").get("fingerprint")  # if it was tuned here itself
-    data = [[row.model_dump() for row in some] for some in (rows, validation)]
-    fingerprint = digest(settings.settings(), shown(model), before, *data, last_step)
+    fingerprint = digest(settings.settings(), shown(model), before, *map(_digest, (rows, validation)), last_step)
     record = read_record(folder / "train.json")
     if record.get("fingerprint") == fingerprint:
         return record
@@ -50,6 +52,13 @@ def tune(training: Training, folder: Path) -> dict[str, Any]:
     put_in_place(partial / "model", folder)
     shutil.rmtree(partial)
     return record
+
+
+def _digest(rows: Iterable[Row]) -> str:
+    hashed = hashlib.sha256()
+    for row in rows:
+        hashed.update(row.model_dump_json().encode() + b"\n")
+    return hashed.hexdigest()
 
 
 def train(training: Training, partial: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Entry = tuple[str, Any, str]  # key, value, and where the value is from
 
+TEMPLATES = "; if TRL cannot train on the chat template, as on Llama 3.1's, false: then the question is learned too"
 FORMAT = {True: "messages", False: "prompt_completion"}  # a chat model's, a base model's
 
 
@@ -40,7 +41,7 @@ def trl(model: str, chat: bool, settings: "Train", validation: bool) -> list[Ent
         ("dataset_name", "../dataset", "this folder, which the library datasets does not find as a dot"),
         ("dataset_config", FORMAT[chat], f"as for a {'chat' if chat else 'base'} model"),
         *_when(validation, ("dataset_test_split", "validation", "tasks held back")),
-        ("assistant_only_loss", True, "as in train") if chat else ("completion_only_loss", True, "as in train"),
+        (("assistant" if chat else "completion") + "_only_loss", True, f"as in train{TEMPLATES if chat else ''}"),
         ("max_length", settings.max_length, "train.max_length"),
         *_shared(settings, validation, "warmup_steps"),
         ("seed", settings.random_seed, "train.random_seed"),

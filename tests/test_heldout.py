@@ -80,6 +80,17 @@ def test_a_jsonl_file_needs_an_instruction_and_an_output(tmp_path):
     )
 
 
+def test_a_json_array_holds_the_same(tmp_path):
+    rows = [{"instruction": "Add.", "input": "1 1", "output": "2"}, {"instruction": "Add.", "output": []}]
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(rows[:1], indent=1))
+
+    assert read_heldout(path) == (HeldOut(id="mine-1", task="mine-1", instruction="Add.", input="1 1", outputs=("2",)),)
+    path.write_text(json.dumps(rows))
+    with pytest.raises(SproutError, match=r"mine.json: item 2: no output"):
+        read_heldout(path)
+
+
 def test_a_seed_task_can_be_held_out_as_it_is(tmp_path):
     instances = [{"input": "1 1", "output": "2"}, {"input": "", "output": "0"}]
     path = lines(tmp_path, {"id": "seed_1", "name": "add", "instruction": "Add.", "instances": instances})

@@ -171,7 +171,10 @@ def answer(
             release(engine)
             scores[name], summary = _summary(heldout, found, name)
             figures[name] = {"model": shown(model), "chat": chat} | summary
-            logger.info("evaluate: %s has ROUGE-L %.1f on %d instances", name, summary["rouge_l"], len(heldout))
+            known = f", {engine.num_known} of them answered before" if engine.num_known else ""
+            logger.info(
+                "evaluate: %s has ROUGE-L %.1f on %d instances%s", name, summary["rouge_l"], len(heldout), known
+            )
     return scores, figures
 
 
