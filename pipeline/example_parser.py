@@ -1,6 +1,7 @@
 """Reads worked examples as models write them: inputs and outputs with their markers, or labels and inputs."""
 
 import re
+from bisect import bisect
 from collections.abc import Iterable
 
 from pipeline.filters import ANNOUNCES, FENCE, SIGNS_OFF, clean_text
@@ -90,7 +91,7 @@ def _with_labels(text: str) -> str:
     if LABEL.search(text) or SHORT_LABEL.search(text):
         return text
     first = text.lstrip().partition("\n")[0]
-    for mark in reversed(marks[1:]):
+    for mark in reversed(marks[1:MAX_LABELS]):
         before, newline, line = text[: mark.start()].rstrip().rpartition("\n")
         label = _ITEM.sub("", line.strip())
         alone = not before.rpartition("\n")[2].strip() or _EMPHASIS.match(label)
@@ -180,8 +181,8 @@ def _after_labels(labels: re.Pattern[str], text: str) -> str:
 def _outside(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
     """Where the pattern occurs, but for blocks of code."""
     fences = [fence.start() for fence in FENCE.finditer(text)]
-    blocks = list(zip(fences[::2], fences[1::2], strict=False))
-    return [mark for mark in pattern.finditer(text) if not any(start < mark.start() < end for start, end in blocks)]
+    fences = fences[: len(fences) // 2 * 2]  # one that is not closed is no block
+    return [mark for mark in pattern.finditer(text) if bisect(fences, mark.start()) % 2 == 0]
 
 
 def _between(marks: Iterable[re.Match[str]], text: str) -> list[str]:
@@ -214,7 +215,7 @@ INPUTS, OUTPUTS, LABELS = (
     for words in ("Input", "Output", "Class [Ll]abel|Label|Output|Answer")
 )
 
-MAX_WORDS = 4  # of a line that is taken for a label
+MAX_WORDS, MAX_LABELS = 4, 100  # of a line that is taken for a label; more of these are not looked for
 _POINT = re.compile(r"^[-*•] (?=(?:\*\*)?(?:Input|Output)\b)", re.MULTILINE)
 _LABELLED_POINT = re.compile(r"[-*•] (?P<bold>\*\*)?(?P<label>\w[^:\n*]{0,40}):(?(bold)\*\*) (?P<input>\S.*)")
 _ITEM = re.compile(r"(?:[-*•]|\d{1,2}[.)])[^\S\n]++")

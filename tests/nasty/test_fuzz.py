@@ -184,7 +184,8 @@ def test_shipped_seeds_come_back_as_they_are(name):
 UNITS = [
     " ", "\t", "\n", "\r\n", " \n", "\u3000", "\u2028", "1", "1.", "1. ", "\n1.", "\n  1. a", "\n(1) ", "Task 1:", "\nTask: a", "*", "** ", "*a", "# ",
     "- ", "\n- a", "> ", "`", "```", "```\n", "_", "Input:", "\nInput: ", "\nInput 1: a", "Output:", "\nOutput: a", "\nExample 2", "\nExample 2\nInput: a",
-    "\nExample 2\nOutput: a", "\nClass label: a", "\nLabel: a\nInput: b", "<think>", "</think>", "<think></think>", "<|a|> ", "</s>", "<s></s>", "[INST]",
+    "\nExample 2\nOutput: a", "\nClass label: a", "\nLabel: a\nInput: b", "a\nInput: b\n\n",
+    "\n- a: b", "\nInput: a\nOutput: b\n```", "\nExample 2: x\nInput: a\nOutput: b", "\n---", "<think>", "</think>", "<think></think>", "<|a|> ", "</s>", "<s></s>", "[INST]",
     "\n### Response:", "\nI.\nII.", "yes ", "no, ", "yes/no ", "Sure, ", "I'm sorry, ", "As an AI ", "Here are ", "Let me know if ", "Please provide the ",
     "[", "[your ", "...", "…", "\u200b", "a\u200d", "\x00", "\x1b[0", "\ud83d", "😀", "你好", "word ", "word word. ", "a\n\n", "a:\n\n", "a\n",
 ]  # fmt: skip
