@@ -152,7 +152,7 @@ def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str]) ->
             f"Delete the files from this stage on to redo them"
         )
     if missing := len(tasks) - len(decided):
-        logger.warning("%s: %d tasks are undecided, they got no completion; run again to ask", stage.name, missing)
+        logger.warning("%s: %d tasks are undecided, their requests failed; another run asks again", stage.name, missing)
 
 
 def listed(reasons: Counter[str]) -> str:

@@ -1,5 +1,6 @@
 """What seeds lack, in sentences: what keeps a stage from its work comes first, what costs variety last."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -65,10 +66,15 @@ def _of_prompts(found: dict[str, Any], tasks: Sequence[Task]) -> Iterator[str]:
         yield f"more than {most} instances, and each prompt that shows the task shows all of them: {some(large)}"
 
 
+def times(ids: Sequence[str]) -> list[str]:
+    """Each id once, with how often it is there: a task has all rows of its instruction, and the line of the first."""
+    return [f"{id} ({count} times)" if count > 1 else id for id, count in Counter(ids).items()]
+
+
 def _of_twins(duplicates: dict[str, Any]) -> Iterator[str]:
     for name in ("instruction", "instance"):
         if same := duplicates[f"same_{name}"]:
-            yield f"the same {name} is there twice: {some([' and '.join(ids) for ids in same])}; keep one of each"
+            yield f"the same {name} is there twice: {some([' and '.join(times(ids)) for ids in same])}; keep one of each"
     same = [set(ids) for ids in duplicates["same_instruction"]]
     near = [one["ids"] for one in duplicates["near"] if not any(ids.issuperset(one["ids"]) for ids in same)]
     if near:

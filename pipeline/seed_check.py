@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.filters import INSTRUCTION_FILTERS, count_words, first_reason
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.report import words
-from pipeline.seed_advice import advice
+from pipeline.seed_advice import advice, times
 from pipeline.seeds import load_seeds
 from pipeline.stages import Classify, Filter, Instances, Instructions
 from pipeline.task import Task
@@ -236,7 +236,7 @@ def _novelty(found: dict[str, Any]) -> list[str]:
         row("ROUGE-L to the nearest", f"mean {nearest['mean']:.2f}, highest {nearest['max']:.2f}"),
         *(row(f"  {name}", f"{count:,}") for name, count in nearest["bins"].items()),
         *first([row("same instruction", ", ".join(first(ids))) for ids in found["same_instruction"]]),
-        *first([row("same instance", ", ".join(first(ids))) for ids in found["same_instance"]]),
+        *first([row("same instance", ", ".join(first(times(ids)))) for ids in found["same_instance"]]),
         *first([row(f"ROUGE-L {one['rouge_l']:.2f}", " and ".join(one["ids"])) for one in found["near"]]),
     ]
 

@@ -105,6 +105,7 @@ SPAM = task("spam", "Is it spam? Answer yes or no.", "yes", "no", kind=True, inp
         ([task("a", "Write down one more of these.", *"abcdef")], "more than 5 instances, and each prompt that shows the task shows all of them: a"),
         ([task("a", "Go to it.", "x"), task("b", "Go to it.", "y")], "the same instruction is there twice: a and b; keep one of each"),
         ([PLAIN[0], PLAIN[0].update(id="b", instruction="List it.")], "the same instance is there twice: p0 and b; keep one of each"),
+        ([PLAIN[0].update(instances=PLAIN[0].instances * 2)], "the same instance is there twice: p0 (2 times); keep one of each"),
         ([PLAIN[0], PLAIN[0].update(id="b", instruction="Tell what a spoon is for.")], "nearly alike, so that one would not count as new beside the other (ROUGE-L above 0.7): p0 and b"),
         ([task("a", "Is it so? Yes or no?", *["yes"] * 3, kind=True)], "all instances of a task have the same label: a"),
         ([task("a", "Is it so? Yes or no?", *["yes"] * 4, "no", kind=True)], "a label is more than three times as frequent as another: a"),
