@@ -74,7 +74,8 @@ def times(ids: Sequence[str]) -> list[str]:
 def _of_twins(duplicates: dict[str, Any]) -> Iterator[str]:
     for name in ("instruction", "instance"):
         if same := duplicates[f"same_{name}"]:
-            yield f"the same {name} is there twice: {some([' and '.join(times(ids)) for ids in same])}; keep one of each"
+            twins = some([" and ".join(times(ids)) for ids in same])
+            yield f"the same {name} is there twice: {twins}; keep one of each"
     same = [set(ids) for ids in duplicates["same_instruction"]]
     near = [one["ids"] for one in duplicates["near"] if not any(ids.issuperset(one["ids"]) for ids in same)]
     if near:
