@@ -250,6 +250,24 @@ def test_a_window_larger_than_the_engine_takes_changes_nothing(seeds, tmp_path):
         run([Instructions(num_tasks=20)], seeds, Scripted(answer, window=4), tmp_path / "unset")
 
 
+@pytest.mark.parametrize("source", [False, True])
+def test_an_id_that_is_there_twice_is_an_error_but_by_chance_in_a_stage_that_makes_ids(seeds, tmp_path, caplog, source):
+    class Twice(Stage):
+        name = "twice"
+
+        def decide(self, todo, done, run) -> Iterator[Task]:
+            yield from [*seeds[:2], seeds[0]]
+
+    kind = type("Twice", (Twice,), {"source": source})
+    if not source:
+        with pytest.raises(SproutError, match="task seed_0 is decided twice"):
+            run([kind()], seeds, Scripted(answer), tmp_path)
+        return
+
+    assert len(run([kind()], seeds, Scripted(answer), tmp_path)) == 2
+    assert caplog.messages == ["twice: seed_0 is the id of two tasks, the second is left out"]
+
+
 OWN = """
 from pipeline import Stage
 
