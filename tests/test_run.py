@@ -1,6 +1,5 @@
 """What a user relies on: a run goes on where it stopped, refuses to mix settings, and accounts for every task."""
 
-import importlib
 import math
 import shutil
 from collections import Counter
@@ -79,44 +78,6 @@ def test_a_larger_target_adds_to_what_is_there(model, seeds, tmp_path):
     assert large == files(tmp_path / "at_once")
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        (lambda s: s.__setitem__(0, Instructions(num_tasks=20, window=4, max_rouge=0.5)), "another max_rouge in instr"),
-        (lambda s: s.__setitem__(2, Instances(max_instances=1)), "another max_instances in instances"),
-    ],
-)
-def test_other_settings_are_refused_with_the_files_to_delete(model, seeds, tmp_path, change, named):
-    run(stages(), seeds, model, tmp_path)
-    before = files(tmp_path)
-    changed = stages()
-    change(changed)
-
-    with pytest.raises(SproutError, match=f"{named}.*3_instances.jsonl, 4_filter.jsonl"):
-        run(changed, seeds, model, tmp_path)
-    assert files(tmp_path) == before
-
-
-def test_another_model_or_other_seeds_are_refused(model, seeds, tmp_path):
-    run(stages(), seeds, model, tmp_path)
-
-    with pytest.raises(SproutError, match="another model"):
-        run(stages(), seeds, Scripted(answer, model="other"), tmp_path)
-    with pytest.raises(SproutError, match="another seeds"):
-        run(stages(), seeds[1:], model, tmp_path)
-
-
-def test_an_edited_prompt_is_another_setting(model, seeds, tmp_path, monkeypatch):
-    shutil.copytree("prompts", tmp_path / "prompts")
-    monkeypatch.setenv("SPROUT_PROMPTS", str(tmp_path / "prompts"))
-    run(stages(), seeds, model, tmp_path / "run")
-    with open(tmp_path / "prompts" / "classify.jinja", "a") as file:
-        file.write("\n")
-
-    with pytest.raises(SproutError, match=r"another classify\.jinja in classify.*2_classify.jsonl"):
-        run(stages(), seeds, model, tmp_path / "run")
-
-
 def test_a_stage_is_redone_once_its_files_and_all_later_ones_are_gone(model, seeds, tmp_path):
     run(stages(), seeds, model, tmp_path)
     changed = [*stages()[:2], Instances(max_instances=1), Filter()]
@@ -180,17 +141,6 @@ def test_a_model_that_writes_nothing_but_thoughts_is_told_how_to_stop_that(seeds
         run(stages(patience=7), seeds, thinking, tmp_path)
 
 
-def test_what_the_chat_template_gets_is_in_every_request_and_part_of_the_settings(seeds, tmp_path):
-    model = Scripted(answer, chat=True)
-    model.chat_template_kwargs = {"enable_thinking": False}
-
-    run(stages(), seeds, model, tmp_path)
-
-    assert all(request.chat_template_kwargs == {"enable_thinking": False} for request in model.requests)
-    with pytest.raises(SproutError, match="begun with another chat_template_kwargs in instructions"):
-        run(stages(), seeds, Scripted(answer, chat=True), tmp_path)
-
-
 def test_generated_tasks_can_seed_the_next_run(model, seeds, tmp_path):
     run(stages(), seeds, model, tmp_path / "first")
     again = [task for task in read_tasks(tmp_path / "first" / "4_filter.jsonl") if task.kept]
@@ -221,11 +171,6 @@ def test_a_line_that_is_no_task_is_named_and_nothing_is_lost(model, seeds, tmp_p
     with pytest.raises(SproutError, match=r"2_classify\.jsonl:4: not a task"):
         run(stages(), seeds, model, tmp_path)
     assert path.read_bytes().count(b"\n") == len(lines)
-
-
-def test_two_stages_of_one_name_are_refused(model, seeds, tmp_path):
-    with pytest.raises(SproutError, match="two stages are called filter"):
-        run([Filter(), Filter()], seeds, model, tmp_path)
 
 
 def test_an_unset_window_grows_with_the_run_up_to_what_the_engine_takes(seeds, tmp_path):
@@ -266,42 +211,6 @@ def test_an_id_that_is_there_twice_is_an_error_but_by_chance_in_a_stage_that_mak
 
     assert len(run([kind()], seeds, Scripted(answer), tmp_path)) == 2
     assert caplog.messages == ["twice: seed_0 is the id of two tasks, the second is left out"]
-
-
-OWN = """
-from pipeline import Stage
-
-
-class Short(Stage):
-    name = "short"
-
-    def decide(self, todo, done, run):
-        {comment}
-        for task in todo:
-            yield task if len(task.instruction) {sign} 20 else task.reject("long")
-"""
-
-
-def test_a_stage_of_ones_own_that_is_changed_is_not_the_same(seeds, tmp_path, monkeypatch):
-    def own(name: str, comment: str, sign: str) -> Stage:
-        (tmp_path / f"{name}.py").write_text(OWN.format(comment=comment, sign=sign))
-        return importlib.import_module(name).Short()
-
-    monkeypatch.syspath_prepend(tmp_path)
-    model = Scripted(answer)
-    run([Instructions(num_tasks=20), own("own_first", "# one way", ">")], seeds, model, tmp_path / "run")
-    run([Instructions(num_tasks=20), own("own_said_better", "# a better word", ">")], seeds, model, tmp_path / "run")
-
-    with pytest.raises(SproutError, match="begun with another code in short"):
-        run([Instructions(num_tasks=20), own("own_changed", "# one way", ">=")], seeds, model, tmp_path / "run")
-
-
-def test_a_stage_that_is_left_out_of_a_run_which_has_it_is_missed(seeds, tmp_path):
-    some = stages()
-    run(some, seeds, Scripted(answer), tmp_path)
-
-    with pytest.raises(SproutError, match=r"4_filter.jsonl is there, but this run has no stage filter; add a table"):
-        run([one for one in some if one.name != "filter"], seeds, Scripted(answer), tmp_path)
 
 
 def test_a_package_that_a_late_stage_needs_is_looked_for_before_anything_is_asked(seeds, tmp_path):
