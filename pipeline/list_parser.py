@@ -31,7 +31,7 @@ MIN_LINES = 4
 ITEM = re.compile(
     r"^(?P<indent>[^\S\n]*+)(?:(?:#{1,6}|[-*•]) )?(?:\*\*|__)?(?P<style>(?:(?:Task|Instruction) #?)?[(\[（]?)"
     r"(?P<number>\d{1,4})(?:\*\*|__)?[ \t]?"
-    r"(?P<close>[.:)\]](?=\s|$|\*\*|__)|[．。、：）]|(?P<tight>[.)])(?=[^\W\d_]))(?:(?:\*\*|__)(?=\s|$))?",
+    r"(?P<close>[.:)\]](?=\s|$|\*\*|__)|[．。、：）]|(?P<tight>[.)])(?=[^\W\d_])(?![a-z]))(?:(?:\*\*|__)(?=\s|$))?",
     re.MULTILINE,
 )
 NUMERALS = re.findall(r"\w+", "I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX")
@@ -50,7 +50,7 @@ def _numbered(text: str) -> list[Span]:
     """The numbers of the list itself, whatever they are; a list inside an item is part of the item.
 
     It begins with 1 and does not count on from the item; it is indented, or numbered in another style after a colon.
-    A number without a blank after it counts on, or it is none.
+    A number without a blank after it counts on, before a capital or a script that has none, or it is none.
     """
     spans: list[Span] = []
     depth = end = last = outer = 0

@@ -63,6 +63,8 @@ def redecide(
         tasks: Sequence[Task] = seeds
         kept = Stored(folder)
         done = [stage for stage in stages if isinstance(stage, Stage) and (folder / names[stage.name]).exists()]
+        if not done:
+            raise SproutError(f"{folder}: has no stage file to decide anew; run it, what was paid for is in {FILE}")
         with Journal(folder / FILE) as journal:
             for stage in done:
                 asked.read(journal, stage.name)

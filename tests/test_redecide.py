@@ -91,6 +91,14 @@ def test_completions_of_another_model_or_other_seeds_are_refused(folder, seeds, 
         redecide(stages(), others, Scripted(silent, model=model), folder)
 
 
+def test_without_stage_files_there_is_nothing_to_replace(folder, seeds):
+    for path in folder.glob("*.jsonl"):
+        path.unlink()
+
+    with pytest.raises(SproutError, match="has no stage file to decide anew; run it"):
+        redecide(stages(), seeds, Scripted(silent), folder)
+
+
 def test_without_completions_there_is_nothing_to_decide(seeds, tmp_path):
     with pytest.raises(SproutError, match=r"completions\.sqlite: is not there"):
         redecide([Instructions(), Classify(), Instances(), Filter()], seeds, Scripted(silent), tmp_path)

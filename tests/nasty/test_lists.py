@@ -36,6 +36,7 @@ KEPT = {
     "no blank after the number": (f" {A}\n10.{B}\n11.{C}", [A, B, C]),
     "no blank after the bracket": (f"9){A}\n10){B}", [A, B]),
     "no blank, and a list inside": (f" {A}\n10.Do it in steps:\n  1.Boil it.\n  2.Pour it.\n11.{B}", [A, "Do it in steps: 1.Boil it. 2.Pour it.", B]),
+    "no blank, and a small letter": (f" {A}\n10.the rest of it\n11. {B}", [f"{A} 10.the rest of it", B]),
     "no blank, and no number": (f"9. {A}\n3.x is a version of it.\n10. {B}", [f"{A} 3.x is a version of it.", B]),
     "brackets around": (f"(9) {A}\n(10) {B}", [A, B]),
     "square brackets": (f"[9] {A}\n[10] {B}", [A, B]),
@@ -165,6 +166,7 @@ CUT = {
 
 OTHER_SCRIPTS = {
     "Chinese": ("９．把这句话翻译成英文。\n１０．写一首关于春天的诗。", ["把这句话翻译成英文。", "写一首关于春天的诗。"]),
+    "Chinese without blanks": ("写一首关于雨的诗。\n10.列出三条欧洲的河流。\n11.说出四种鱼的名字。", ["写一首关于雨的诗。", "列出三条欧洲的河流。", "说出四种鱼的名字。"]),
     "Japanese": (" 次の文を短くまとめてください。\n10. 駅までの道を説明してください。", ["次の文を短くまとめてください。", "駅までの道を説明してください。"]),
     "Thai, which breaks lines at zero-width spaces": (" แปล\u200bประโยคนี้เป็นภาษาอังกฤษ\n10. เขียนเรื่องสั้น", ["แปล\u200bประโยคนี้เป็นภาษาอังกฤษ", "เขียนเรื่องสั้น"]),
     "Persian, which joins no letters": (" یک نامه می\u200cنویسم به دوستم", ["یک نامه می\u200cنویسم به دوستم"]),
