@@ -94,10 +94,9 @@ def work(args: argparse.Namespace) -> str:
     from pipeline.models import NoModel
     from pipeline.progress import shown_progress
     from pipeline.redecide import redecide
-    from pipeline.runs import file_names, run, run_alone
+    from pipeline.runs import run, run_alone
     from pipeline.seeds import load_seeds, read_seeds
     from pipeline.stage import Product, Run
-    from pipeline.stats import find_stage_files
 
     found = settings_of(args)
     folder = Path(found.out)
@@ -123,8 +122,7 @@ def work(args: argparse.Namespace) -> str:
             stage = toml.build_stage(args.command, found)
             alone = isinstance(stage, Product) and not stage.of_tasks
             engine = open_engine() if found.engine.get("model") or not alone else NoModel()
-            there = {name: path.name for name, path in find_stage_files(folder).items()}
-            files = file_names(stages_of(folder, args.command)) | there
+            files = files_of(folder, args.command)
             tasks = () if alone else tasks_for(args, files, folder) or seeds
             context = Run(seeds, engine, folder, open_engine, budget)
             run_alone(stage, files[stage.name], tasks, context, progress)
@@ -171,14 +169,24 @@ def settings_of(args: argparse.Namespace) -> "RunSettings":
     return toml.read(args.settings, [*given, *changes(args), *args.set])
 
 
-def stages_of(folder: Path, command: str) -> list[Any]:
-    """The stages of a run, for the numbers of its files: an optional one counts if it is there, or asked for."""
+def files_of(folder: Path, command: str) -> dict[str, str]:
+    """The file of each stage of a run, by its name; an optional one counts if it is there, or asked for.
+
+    Raises:
+        SproutError: if the stage has no place, as the run is that of a script with stages of its own.
+    """
+    from pipeline.errors import SproutError
+    from pipeline.runs import file_names
     from pipeline.settings import OPTIONAL
     from pipeline.stages import STAGES
     from pipeline.stats import find_stage_files
 
-    there = {command, *find_stage_files(folder)}
-    return [stage for stage in STAGES if stage.name not in OPTIONAL or stage.name in there]
+    there = {name: path.name for name, path in find_stage_files(folder).items()}
+    files = file_names(one for one in STAGES if one.name not in OPTIONAL or one.name in {command, *there})
+    own = [name for name in there if name not in [stage.name for stage in STAGES]]
+    if own and command not in there and files[command].endswith(".jsonl"):
+        raise SproutError(f"{folder}: has the stage {own[0]} of a script; add {command} to the list there")
+    return files | there
 
 
 def tasks_for(args: argparse.Namespace, files: dict[str, str], folder: Path) -> Sequence["Task"]:

@@ -111,6 +111,11 @@ def test_a_stage_alone_goes_on_with_the_files_of_a_run_from_a_script(seeds, seed
 
     assert json.loads((tmp_path / "run" / "dataset" / "dataset.json").read_text("utf-8"))["tasks"] == 10
 
+    capsys.readouterr()
+    assert fails(capsys, "verify", *options, "--engine", "server", "--model", "scripted") == (
+        1, f"sprout: {tmp_path / 'run'}: has the stage short of a script; add verify to the list there",
+    )  # fmt: skip
+
 
 def test_a_report_is_not_made_with_other_seeds(seeds, tmp_path, capsys):
     run([Instructions(num_tasks=20)], seeds, Scripted(answer), tmp_path)
