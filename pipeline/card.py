@@ -13,7 +13,7 @@ from pipeline.engines.model_folder import is_hub_name
 from pipeline.formats import MEANING, Format, Split, file_name
 from pipeline.journal import identity
 from pipeline.resources import NANO, shipped, shown
-from pipeline.runs import digest, read_settings
+from pipeline.runs import digest, digest_of_seeds, read_settings
 from pipeline.seeds import SHIPPED, read_seeds
 from pipeline.stage import Run
 from pipeline.stats import find_stage_files, funnel
@@ -45,7 +45,7 @@ def read_origin(run: Run, num_tasks: int) -> Origin:
     tables = read_settings(run.folder / "settings.json")
     settings = {stage: table for stage, table in tables.items() if stage in found}
     asking = [table for table in settings.values() if any(key.endswith(".jinja") for key in table)]
-    seeds = str(next((table["seeds"] for table in settings.values() if "seeds" in table), digest(run.seeds)))
+    seeds = digest_of_seeds(settings) or digest(run.seeds)
     names = {digest(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
     heldout = tables.get("evaluate", {}).get("heldout", ())
     return Origin(

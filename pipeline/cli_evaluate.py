@@ -33,10 +33,9 @@ def changes(args: argparse.Namespace) -> Iterator[str]:
     for key in ("heldout", "models", "predictions", "lm_eval", "ours", "theirs"):
         if (value := given.get(key)) is not None:
             if key in ("models", "predictions"):
-                if twice := {name for name, _ in value if [one for one, _ in value].count(name) > 1}:
-                    raise SproutError(
-                        f"--{key}: {', '.join(sorted(twice))} is named twice; give each a name of its own"
-                    )
+                names = [name for name, _ in value]
+                if twice := next((name for name in names if names.count(name) > 1), None):
+                    raise SproutError(f"--{key}: {twice} is named twice; give each a name of its own")
                 value = dict(value)
             elif isinstance(value, list) and len(value) == 1:
                 (value,) = value

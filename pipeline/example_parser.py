@@ -87,9 +87,9 @@ def _with_labels(text: str) -> str:
     That is where a short line, no sentence, stands alone between two inputs, or is in bold, or has a number like the
     first label.
     """
-    marks = [mark for mark in INPUT.finditer(text) if not mark["number"]]
     if LABEL.search(text) or SHORT_LABEL.search(text):
         return text
+    marks = [mark for mark in INPUT.finditer(text) if not mark["number"]]
     first = text.lstrip().partition("\n")[0]
     for mark in reversed(marks[1:MAX_LABELS]):
         before, newline, line = text[: mark.start()].rstrip().rpartition("\n")

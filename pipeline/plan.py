@@ -62,8 +62,7 @@ def probe(
         done = store.load()
         most = NUM_PROBES // 2 if isinstance(stage, Instructions) else NUM_PROBES // (2 * max(1, len(asking) - 1))
         recorded = journal.usage().get(stage.name)
-        endless = isinstance(stage, Instructions)
-        engine = Probe(Recorded(context.engine, journal, stage.name, Budget()), most, endless)
+        engine = Probe(Recorded(context.engine, journal, stage.name, Budget()), most, endless=stage.source)
         new = list(stage.decide(tasks[:most], done, replace(context, engine=engine)))
         if recorded and recorded == journal.usage().get(stage.name):  # probed before, so its time is in the journal
             engine.begun, engine.ended = recorded.first, recorded.last
@@ -75,10 +74,11 @@ def probe(
                 raise SproutError(f"the probe kept no instruction{listed(reasons)}")
             wanted, left = stage.num_tasks, max(0, stage.num_tasks - before)
             estimates.append(engine.estimate(stage.name, math.ceil(left * engine.asked / max(1, len(kept)))))
-            notes += [
-                f"instructions: {len(kept)} kept of {len(new)} in {engine.asked} requests; fewer will be as the pool "
-                f"grows, so the run may take more requests than this"
-            ] * bool(new)
+            if new:
+                notes.append(
+                    f"instructions: {len(kept)} kept of {len(new)} in {engine.asked} requests; fewer will be as the "
+                    f"pool grows, so the run may take more requests than this"
+                )
             tasks = kept or list(store.kept[:most])
         else:
             share = (engine.asked + engine.left) / max(1, len(tasks[:most]))  # none, or several of a task

@@ -190,9 +190,14 @@ def check_settings(stages: Sequence[Stage | Product], files: dict[str, str], con
     write_settings(path, before | {stage.name: described(stage, files, context) for stage in stages})
 
 
+def digest_of_seeds(settings: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """That of the seeds a run was begun with, from its settings by stage."""
+    return next((str(one["seeds"]) for one in settings.values() if "seeds" in one), None)
+
+
 def check_seeds(seeds: Iterable[Task], folder: Path) -> None:
     """Refuse seeds that are not those the run in the folder was begun with."""
-    known = next((one["seeds"] for one in read_settings(folder / "settings.json").values() if "seeds" in one), None)
+    known = digest_of_seeds(read_settings(folder / "settings.json"))
     if known is not None and known != digest(seeds):
         raise SproutError(f"{folder}: was begun with other seeds; give those, or none")
 

@@ -60,7 +60,6 @@ def read(name: str | None, changes: Sequence[str] = ()) -> RunSettings:
     settings = _settings(tables, str(name))
     for change in changes:
         _apply(tables, change)
-        tables = _at_home(tables)
         settings = _settings(tables, "--set")
     return settings
 
@@ -116,7 +115,7 @@ def _apply(tables: dict[str, Any], change: str) -> None:
         table = table.setdefault(step, {})
         if not isinstance(table, dict):
             raise SproutError(f"--set {key}: {step} is {reprlib.repr(table)}, so it holds no {field}")
-    table[field] = _value(value)
+    table[field] = _at_home(_value(value))
 
 
 def _value(text: str) -> Any:

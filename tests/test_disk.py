@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -57,25 +59,27 @@ def test_a_line_that_was_half_written_is_done_again(seeds, tmp_path):
     assert files(tmp_path) == whole
 
 
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    folder.chmod(0o500)
+    try:
+        yield
+    finally:
+        folder.chmod(0o700)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_run_that_may_not_be_written_can_be_looked_at(seeds, tmp_path):
     run(stages(), seeds, Scripted(answer), tmp_path)
     used = figures(tmp_path)
-    tmp_path.chmod(0o500)
-    try:
+    with read_only(tmp_path):
         assert figures(tmp_path) == used
-    finally:
-        tmp_path.chmod(0o700)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_is_told(seeds, tmp_path):
     run(stages(), seeds, Scripted(answer), tmp_path)
     before = files(tmp_path)
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(SproutError, match="cannot be written"):
-            run(stages(30), seeds, Scripted(answer), tmp_path)
-    finally:
-        tmp_path.chmod(0o700)
+    with read_only(tmp_path), pytest.raises(SproutError, match="cannot be written"):
+        run(stages(30), seeds, Scripted(answer), tmp_path)
     assert files(tmp_path) == before

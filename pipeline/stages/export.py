@@ -72,7 +72,7 @@ class Export(Product):
         model = shown(run.engine.model), run.engine.chat, train and train.settings()
         fingerprint = digest(settings, origin.model_dump(), rows.fingerprint, model)
         record = read_record(folder / "dataset.json")
-        if record.get("fingerprint") == fingerprint and record.get("files") == sizes(folder):
+        if record.get("fingerprint") == fingerprint and record.get("files", {}).items() <= sizes(folder).items():
             return
         self.ask(origin)
         partial = empty_folder(folder.with_name(f"{folder.name}.partial"))
@@ -120,7 +120,7 @@ class Export(Product):
 
 def sizes(folder: Path) -> dict[str, int]:
     """The bytes of each file of rows."""
-    paths = (path for kind in ("*.jsonl", "*.parquet") for path in folder.rglob(kind))
+    paths = (path for kind in ("*.jsonl", "*.parquet", "*.arrow") for path in folder.rglob(kind))
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(paths)}
 
 

@@ -146,6 +146,12 @@ def test_a_file_that_is_missing_or_cut_is_written_again(tmp_path, damage):
     assert (export(tmp_path) / "alpaca.jsonl").read_bytes() == before
 
 
+def test_a_file_of_ones_own_does_not_make_a_finished_dataset_anew(tmp_path):
+    (export(tmp_path) / "mine.jsonl").write_text("{}\n")
+
+    assert (export(tmp_path) / "mine.jsonl").exists()
+
+
 def test_what_a_killed_export_left_behind_is_not_taken_for_a_dataset(tmp_path):
     (tmp_path / "dataset.partial").mkdir()
     (tmp_path / "dataset.partial" / "alpaca.jsonl").write_text("half a li")
