@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.stats import stage_files
+from pipeline.runs.files import stage_files
 
 ROOT = Path(__file__).parent.parent
 SERVER = ROOT / "tests" / "engines" / "chaos_server.py"

@@ -22,7 +22,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.novelty.diversity import k_center, k_means, vote_k
 from pipeline.novelty.embedding import NUM_PROBES, EmbeddingIndex, Encoder, import_faiss
 from pipeline.novelty.encoder import Vectors, batches
-from pipeline.runs import run_alone
+from pipeline.runs.run import run_alone
 from pipeline.stage import Run
 from pipeline.stages.dedup import Dedup
 

@@ -25,7 +25,7 @@ from novelty import spell
 
 from pipeline import Request, Task, read_seeds
 from pipeline.engines.scripted import Scripted
-from pipeline.runs import file_names, run_alone
+from pipeline.runs.run import file_names, run_alone
 from pipeline.stage import Product, Run, Stage
 from pipeline.stages import Classify, Export, Filter, Instances, Instructions
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import export
+from pipeline.dataset import rows as export
 from pipeline.resources import NANO, shown
-from pipeline.seeds import read_seeds
-from pipeline.sft import Training, make_trainer
+from pipeline.seeds.read import read_seeds
 from pipeline.stages.train import Train
 from pipeline.task import read_tasks
-from pipeline.tidy import tidy
+from pipeline.training.sft import Training, make_trainer
+from pipeline.training.tidy import tidy
 
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}  # dense bf16, NVIDIA data sheets
 

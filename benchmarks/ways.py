@@ -17,12 +17,12 @@ from novelty import reference
 
 from pipeline import Request, Sampling, read_seeds, read_tasks, run
 from pipeline.engines.vllm import VLLM
-from pipeline.journal import FILE, Journal
 from pipeline.resources import NANO
-from pipeline.runs import file_names, run_alone
-from pipeline.settings import build_stage, read
+from pipeline.runs.journal import FILE, Journal
+from pipeline.runs.run import file_names, run_alone
+from pipeline.runs.store import Store
+from pipeline.settings.read import build_stage, read
 from pipeline.stage import Run
-from pipeline.store import Store
 
 STAGES = ("instructions", "classify", "instances", "filter")
 MAX_NUM_SEQS = 256  # requests vLLM works on at once: the default of its `LLM` on a CPU

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli import COMMANDS
-from pipeline.cli import parser as command_line
-from pipeline.schema import schema
-from pipeline.settings import ENGINES, OPTIONAL, engine_class
+from pipeline.cli.main import COMMANDS
+from pipeline.cli.main import parser as command_line
+from pipeline.settings.read import ENGINES, OPTIONAL, engine_class
+from pipeline.settings.schema import schema
 from pipeline.stages import STAGES
 
 FOLDER = Path(__file__).parent

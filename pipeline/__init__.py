@@ -4,10 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.engines import Completion, Engine, Request, Sampling
+    from pipeline.engines.base import Completion, Engine, Request, Sampling
     from pipeline.errors import EngineUnreachable, SproutError
-    from pipeline.runs import run
-    from pipeline.seeds import read_seeds
+    from pipeline.runs.run import run
+    from pipeline.seeds.read import read_seeds
     from pipeline.stage import Product, Run, Stage
     from pipeline.task import Instance, Task, read_tasks
 
@@ -15,10 +15,10 @@ __version__ = "0.1.0"
 
 # Imported when first used, so that `import pipeline` and `sprout --help` are instant.
 _MODULES = {
-    "pipeline.engines": ["Completion", "Engine", "Request", "Sampling"],
+    "pipeline.engines.base": ["Completion", "Engine", "Request", "Sampling"],
     "pipeline.errors": ["EngineUnreachable", "SproutError"],
-    "pipeline.runs": ["run"],
-    "pipeline.seeds": ["read_seeds"],
+    "pipeline.runs.run": ["run"],
+    "pipeline.seeds.read": ["read_seeds"],
     "pipeline.stage": ["Product", "Run", "Stage"],
     "pipeline.task": ["Instance", "Task", "read_tasks"],
 }

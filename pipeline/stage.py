@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline import prompts
-from pipeline.budget import Budget
-from pipeline.engines import Engine
+from pipeline.asking import templates
+from pipeline.engines.base import Engine
+from pipeline.runs.budget import Budget
 from pipeline.task import Task
 
 
@@ -42,7 +42,7 @@ class Settings(BaseModel):
     def settings(self) -> dict[str, Any]:
         """Everything that bears on what this stage writes."""
         fields = self.model_dump(mode="json", exclude=set(self.growable))
-        shown = {f"{name}.jinja": prompts.digest(name) for name in self.templates}
+        shown = {f"{name}.jinja": templates.digest(name) for name in self.templates}
         return {"stage": self.name} | fields | shown | self._code()
 
     def _code(self) -> dict[str, str]:

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import huggingface_hub.constants
 import pytest
 
-from pipeline.cli import COMMANDS, LOOKS, main, parser
-from pipeline.commands import settings_of
-from pipeline.settings import build_stages, read
-from pipeline.store import read_kept
+from pipeline.cli.commands import settings_of
+from pipeline.cli.main import COMMANDS, LOOKS, main, parser
+from pipeline.runs.store import read_kept
+from pipeline.settings.read import build_stages, read
 from tests.test_readme import server_port
 
 __all__ = ["server_port"]

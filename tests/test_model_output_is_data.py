@@ -11,7 +11,7 @@ import pytest
 from pipeline import Instance, Request, Task, read_tasks, run
 from pipeline.engines.scripted import Scripted
 from pipeline.stages import Classify, Export, Filter, Instances, Instructions
-from pipeline.store import mend
+from pipeline.text import mend
 from tests.conftest import answer
 
 HOSTILE = [

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import COMMANDS
-from pipeline.prompts import prompt_folder
-from pipeline.runs import file_names
+from pipeline.asking.templates import prompt_folder
+from pipeline.cli.main import COMMANDS
+from pipeline.runs.run import file_names
 from pipeline.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
@@ -72,7 +72,7 @@ def test_a_wheel_holds_prompts_seeds_and_model_and_runs_anywhere(tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
 
     code = (
-        "from pipeline.seeds import read_seeds; from pipeline.prompts import render; from pipeline.resources import *;"
+        "from pipeline.seeds.read import read_seeds; from pipeline.asking.templates import render; from pipeline.resources import *;"
         "import pipeline; print(pipeline.__file__);"
         "print(len(read_seeds('general')), len(render('classify', demos=[], instruction='x')));"
         "print((NANO / 'model.safetensors').is_file(), (HELDOUT / 'splits').is_dir())"

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from pipeline.engines import Arrived, Completion, Completions, Request, at_hand
+from pipeline.engines.base import Arrived, Completion, Completions, Request, at_hand
 
 
 class Scripted:

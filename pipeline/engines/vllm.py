@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, cast
 
-from pipeline.engines import Arrived, Completion, Completions, Request, at_hand
+from pipeline.engines.base import Arrived, Completion, Completions, Request, at_hand
 from pipeline.engines.model_folder import check_model, choose_chat, load_error, not_installed, prompt_ids
 from pipeline.errors import EngineUnreachable
 

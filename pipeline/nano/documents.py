@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from random import Random
 
+from pipeline.asking.templates import render
 from pipeline.nano.heldout import heldout_instructions
 from pipeline.nano.words import (
     CAPITALS,
@@ -24,7 +25,6 @@ from pipeline.nano.words import (
     YOUNG,
 )
 from pipeline.nano.world import FAMILIES, LABELLED, write
-from pipeline.prompts import render
 from pipeline.task import Task
 
 MARK = "\0"

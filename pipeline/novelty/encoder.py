@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pipeline.engines.model_folder import fingerprint, is_hub_name, load_error
 from pipeline.errors import SproutError
-from pipeline.store import mend
+from pipeline.text import mend
 
 logger = logging.getLogger(__name__)
 

@@ -56,3 +56,8 @@ def _within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:
 
 
 _PIECES = _Pieces()
+
+
+def count_words(text: str) -> int:
+    """Words are counted at blanks; in scripts without blanks, by character."""
+    return max(len(text.split()), 0 if text.isascii() else len(tokens(text)))

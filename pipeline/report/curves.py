@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.confidence import written
-from pipeline.controls import SHARES
+from pipeline.evaluation.confidence import written
+from pipeline.gain.controls import SHARES
 from pipeline.report.plots import ACCENT, INK, MUTED, Chart, hover, legend_above, plot
 
 _MOST_POINTS = 1000  # on a line

@@ -9,12 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.budget import Prices
-from pipeline.confidence import written
-from pipeline.metrics import METRICS
+from pipeline.evaluation.confidence import written
+from pipeline.evaluation.metrics import METRICS
 from pipeline.report import charts, plots, tasks
 from pipeline.report.record import Record
-from pipeline.store import mend
+from pipeline.runs.budget import Prices
+from pipeline.text import mend
 
 ASSETS = Path(__file__).parent / "assets"
 _MOST_VERBS, _MOST_NOUNS, _MOST_LABELS, _MOST_CATEGORIES = 20, 4, 12, 12

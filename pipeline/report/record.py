@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.budget import Prices, read_prices
-from pipeline.gain import FILE as GAIN
-from pipeline.journal import FILE as JOURNAL
-from pipeline.journal import Journal, Usage
+from pipeline.gain.measure import FILE as GAIN
 from pipeline.novelty import Nearest
 from pipeline.novelty.rouge import RougeIndex
-from pipeline.products import read_record
 from pipeline.report.words import HEURISTIC, Finder, finder, guess
-from pipeline.runs import read_settings
-from pipeline.stats import stage_files
-from pipeline.store import mend
+from pipeline.runs.budget import Prices, read_prices
+from pipeline.runs.files import stage_files
+from pipeline.runs.journal import FILE as JOURNAL
+from pipeline.runs.journal import Journal, Usage
+from pipeline.runs.products import read_record
+from pipeline.runs.run import read_settings
 from pipeline.task import Task, read_task
+from pipeline.text import mend
 
 MAX_TASKS = 20_000  # of a larger run, the page holds a sample of about as many
 MAX_COMPARED = 2_000  # tasks whose closest text is searched for

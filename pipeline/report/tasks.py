@@ -12,8 +12,8 @@ from pipeline.report.layout import clusters, layout, names
 from pipeline.report.plots import CLUSTERS
 from pipeline.report.record import Life, Record, chosen
 from pipeline.report.vectors import find_vectors
-from pipeline.store import mend
 from pipeline.task import Task
+from pipeline.text import mend
 
 MAX_BYTES = 3_000_000  # of the packed tasks; BokehJS takes 1.3 MB and the page has to stay under 5 MB
 MAX_CHARS = 1_500  # of a text

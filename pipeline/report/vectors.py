@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.novelty.encoder import VectorFile, Vectors
 from pipeline.novelty.tokens import tokens
-from pipeline.store import mend
 from pipeline.task import Task
+from pipeline.text import mend
 
 _MAX_WORDS = 1000  # the most frequent are told apart
 _DIM = 32

@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.demos import one_line, pick, shuffled
-from pipeline.engines import Sampling, ask
-from pipeline.filters import clean_text
-from pipeline.prompts import filled_but_for
-from pipeline.seeds import labelled
+from pipeline.asking.ask import ask
+from pipeline.asking.clean import clean_text
+from pipeline.asking.demos import one_line, pick, shuffled
+from pipeline.asking.templates import filled_but_for
+from pipeline.engines.base import Sampling
+from pipeline.seeds.read import labelled
 from pipeline.stage import Run, Stage
 from pipeline.task import Task
 

@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from pipeline.dataset.rows import question
 from pipeline.engines.model_folder import is_hub_name
-from pipeline.export import question
-from pipeline.heldout import HeldOut, read_sets
+from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.novelty import Nearest
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import EMBED, check_folder
 from pipeline.novelty.overlap import OverlapIndex
-from pipeline.products import digest
+from pipeline.runs.products import digest
 from pipeline.stage import Run, Stage
-from pipeline.store import mend
 from pipeline.task import Task
+from pipeline.text import mend
 
 logger = logging.getLogger(__name__)
 

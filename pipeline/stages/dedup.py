@@ -15,8 +15,8 @@ from pipeline.novelty.diversity import k_center, k_means, vote_k
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import EMBED, Vectors, check_folder
 from pipeline.stage import Run, Stage
-from pipeline.store import mend
 from pipeline.task import Task
+from pipeline.text import mend
 
 logger = logging.getLogger(__name__)
 

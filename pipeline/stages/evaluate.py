@@ -7,23 +7,24 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.adapter import merged
-from pipeline.budget import Budget
-from pipeline.confidence import Comparison, Unit
-from pipeline.engines import Engine, Request, Sampling, put, release
+from pipeline.asking.ask import put
+from pipeline.asking.clean import without_thoughts
+from pipeline.dataset.rows import ZeroShot, question, zero_shot
+from pipeline.engines.base import Engine, Request, Sampling, release
 from pipeline.errors import SproutError
-from pipeline.evaluation import FILE
-from pipeline.export import ZeroShot, question, zero_shot
-from pipeline.filters import without_thoughts
-from pipeline.heldout import HeldOut, read_sets
-from pipeline.lm_eval import Option, measure
-from pipeline.metrics import Score, Tokenizer, aggregate, score, xlingual_tokenizer
-from pipeline.models import asked_as_chat, check_names, default_models, open_model, opener, remembering
-from pipeline.predictions import answers_in, write_predictions
-from pipeline.products import write_record
+from pipeline.evaluation.confidence import Comparison, Unit
+from pipeline.evaluation.heldout import HeldOut, read_sets
+from pipeline.evaluation.lm_eval import Option, measure
+from pipeline.evaluation.metrics import Score, Tokenizer, aggregate, score, xlingual_tokenizer
+from pipeline.evaluation.models import asked_as_chat, check_names, default_models, open_model, opener, remembering
+from pipeline.evaluation.predictions import answers_in, write_predictions
+from pipeline.evaluation.table import FILE
 from pipeline.resources import shown
+from pipeline.runs.budget import Budget
+from pipeline.runs.products import write_record
 from pipeline.stage import Product, Run
 from pipeline.task import Task
+from pipeline.training.adapter import merged
 
 logger = logging.getLogger(__name__)
 

@@ -8,16 +8,17 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from pipeline import card, export, formats
+from pipeline.dataset import card, formats
+from pipeline.dataset import rows as export
+from pipeline.dataset.formats import Format, Split
+from pipeline.dataset.trainer_configs import FORMAT, write_configs
 from pipeline.errors import SproutError
-from pipeline.formats import Format, Split
-from pipeline.products import digest, empty_folder, put_in_place, read_record, write_record
 from pipeline.resources import shown
-from pipeline.runs import read_settings
+from pipeline.runs.products import digest, empty_folder, put_in_place, read_record, write_record
+from pipeline.runs.run import read_settings
 from pipeline.stage import Product, Run
 from pipeline.stages.train import Train
 from pipeline.task import Task
-from pipeline.trainer_configs import FORMAT, write_configs
 
 logger = logging.getLogger(__name__)
 

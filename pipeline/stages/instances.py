@@ -5,12 +5,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.demos import one_line, pick
-from pipeline.engines import Completion, Sampling, ask
-from pipeline.example_parser import MARKER_LINE, TASK, parse_input_first, parse_output_first, without_remark
-from pipeline.filters import clean_text
-from pipeline.prompts import filled_but_for, render
-from pipeline.seeds import labelled
+from pipeline.asking.ask import ask
+from pipeline.asking.clean import clean_text
+from pipeline.asking.demos import one_line, pick
+from pipeline.asking.examples import MARKER_LINE, TASK, parse_input_first, parse_output_first, without_remark
+from pipeline.asking.templates import filled_but_for, render
+from pipeline.engines.base import Completion, Sampling
+from pipeline.seeds.read import labelled
 from pipeline.stage import Run, Stage
 from pipeline.task import Instance, Task
 

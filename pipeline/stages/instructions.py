@@ -10,14 +10,16 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
-from pipeline import filters
-from pipeline.demos import one_line
-from pipeline.engines import Completion, Request, Sampling, request, seeded
+from pipeline.asking.ask import request, seeded
+from pipeline.asking.clean import clean_text
+from pipeline.asking.demos import one_line
+from pipeline.asking.lists import item_of, split_list
+from pipeline.asking.phrases import is_echo
+from pipeline.asking.templates import render
+from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.errors import SproutError
-from pipeline.filters import INSTRUCTION_FILTERS, first_reason, starts_non_ascii
-from pipeline.list_parser import item_of, split_list
+from pipeline.filters.instructions import INSTRUCTION_FILTERS, first_reason, starts_non_ascii
 from pipeline.novelty.rouge import RougeIndex
-from pipeline.prompts import render
 from pipeline.resources import shown
 from pipeline.stage import Run, Stage
 from pipeline.task import Task, new_id
@@ -116,7 +118,7 @@ class Instructions(Stage):
         Ids come from where the completion is from and from its own text: decided anew, it makes the same ones.
         """
         demos = demos if completion.demos is None else completion.demos
-        pieces = [] if completion.finish_reason == "error" else split_list(filters.clean_text(completion.text))
+        pieces = [] if completion.finish_reason == "error" else split_list(clean_text(completion.text))
         cut = completion.finish_reason == "length" and bool(pieces[-1].strip())  # not right after a number
         items = [item for piece in pieces if (item := item_of(piece))]
         for number, text in enumerate(items or [""]):
@@ -128,7 +130,7 @@ class Instructions(Stage):
                 task = task.reject("request_failed")
             elif cut and number == len(items) - 1:
                 task = task.reject("cut_off")
-            elif filters.is_echo(text, header):
+            elif is_echo(text, header):
                 task = task.reject("prompt_echo")
             yield task
 

@@ -1,4 +1,4 @@
-"""Compare what two models answered: a judge says which is better, see `pipeline/judge.py`."""
+"""Compare what two models answered: a judge says which is better, see `pipeline/evaluation/judge.py`."""
 
 import json
 import logging
@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.confidence import written
-from pipeline.engines import Sampling, release
+from pipeline.engines.base import Sampling, release
 from pipeline.errors import SproutError
-from pipeline.evaluation import aligned
-from pipeline.heldout import HeldOut, read_sets
-from pipeline.judge import SAMPLING, Verdict, figures, head_to_head
-from pipeline.models import opener, remembering
-from pipeline.predictions import answers_in
-from pipeline.products import read_record, write_record
+from pipeline.evaluation.confidence import written
+from pipeline.evaluation.heldout import HeldOut, read_sets
+from pipeline.evaluation.judge import SAMPLING, Verdict, figures, head_to_head
+from pipeline.evaluation.models import opener, remembering
+from pipeline.evaluation.predictions import answers_in
+from pipeline.evaluation.table import aligned
 from pipeline.resources import shown
+from pipeline.runs.products import read_record, write_record
 from pipeline.stage import Product, Run
 from pipeline.task import Task
 

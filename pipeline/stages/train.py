@@ -6,16 +6,17 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline import export
-from pipeline.controls import Control, control_tasks, count_tokens
-from pipeline.engines import release
+from pipeline.dataset import rows as export
+from pipeline.dataset.presets import PRESETS
+from pipeline.dataset.rows import Row
+from pipeline.engines.base import release
 from pipeline.engines.model_folder import check_model, load_tokenizer
-from pipeline.export import Row
+from pipeline.gain.controls import Control, control_tasks, count_tokens
 from pipeline.resources import shown
-from pipeline.sft import PRESETS, Training
 from pipeline.stage import Product, Run
 from pipeline.task import Task
-from pipeline.trainer import tune
+from pipeline.training.sft import Training
+from pipeline.training.trainer import tune
 
 
 class Train(Product):

@@ -6,15 +6,16 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.demos import pick, shuffled
-from pipeline.engines import Completion, Request, Sampling, request, seeded
-from pipeline.example_parser import parse_input_first
-from pipeline.filters import folded
-from pipeline.prompts import render
-from pipeline.seeds import labelled
+from pipeline.asking.ask import request, seeded
+from pipeline.asking.demos import pick, shuffled
+from pipeline.asking.examples import parse_input_first
+from pipeline.asking.templates import render
+from pipeline.engines.base import Completion, Request, Sampling
+from pipeline.seeds.read import labelled
 from pipeline.stage import Run, Stage
 from pipeline.stages.instances import as_demo
 from pipeline.task import Instance, Task
+from pipeline.text import folded
 
 REASON = "not_repeated"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline import Completion, Instance, Request, Task, run
-from pipeline.cli import main
+from pipeline.cli.main import main
 from pipeline.engines.scripted import Scripted
 from pipeline.resources import NANO
 from pipeline.stages import Classify, Filter, Instances, Instructions

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import Task, stats
-from pipeline.store import Store
+from pipeline import Task
+from pipeline.runs.files import funnel
+from pipeline.runs.store import Store
 from tests.bad_input.conftest import Sprout
 
 FILTER = "old/4_filter.jsonl"
@@ -72,7 +73,7 @@ def test_a_line_that_is_being_written_is_not_counted_yet(sprout: Sprout, begun):
     Path(FILTER).write_bytes(Path(FILTER).read_bytes()[:-5])
 
     assert sprout("stats", "old") == (0, "")
-    assert stats.funnel(Path("old"))["filter"].total() == 4
+    assert funnel(Path("old"))["filter"].total() == 4
 
 
 def test_half_a_surrogate_anywhere_in_a_task_is_mended(tmp_path):

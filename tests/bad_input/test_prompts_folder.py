@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import SproutError
-from pipeline.prompts import digest, prompt_folder, render
+from pipeline.asking.templates import digest, prompt_folder, render
 from tests.bad_input.conftest import NANO_HERE, Sprout
 
 RUN = ("run", "--seeds", "nano", *NANO_HERE, "--out", "run")

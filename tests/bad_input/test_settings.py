@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import build_stage, open_engine, read
+from pipeline.settings.read import build_stage, open_engine, read
 from tests.bad_input.conftest import Sprout
 
 

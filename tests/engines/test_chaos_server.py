@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines import Completion, Request, Sampling, connection
+from pipeline.asking.examples import parse_input_first, parse_output_first
+from pipeline.asking.lists import parse_list
+from pipeline.engines.base import Completion, Request, Sampling, connection
 from pipeline.engines.server import Server
 from pipeline.errors import EngineUnreachable, SproutError
-from pipeline.example_parser import parse_input_first, parse_output_first
-from pipeline.list_parser import parse_list
 from pipeline.stages.classify import parse_answer
 from tests.engines import chaos_server
 from tests.engines.chaos_server import FAULTS, ChaosServer, fault

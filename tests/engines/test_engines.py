@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines import Completion, Engine, Prompt, Request, Sampling
+from pipeline.engines.base import Completion, Engine, Prompt, Request, Sampling
 from pipeline.engines.scripted import Scripted
 from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines import Completion, Request, Sampling
+from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.engines.server import Server
 from pipeline.errors import EngineUnreachable, SproutError
 from tests.engines.conftest import Connect, Serve

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines import Request, Sampling, connection
+from pipeline.engines.base import Request, Sampling, connection
 from pipeline.engines.server import Server
-from pipeline.engines.slots import START, Gate, Slots
+from pipeline.engines.server.slots import START, Gate, Slots
 from tests.engines.stand_in import Answer, StandIn
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines import Request, Sampling
+from pipeline.engines.base import Request, Sampling
 from pipeline.engines.transformers import Transformers
 from pipeline.errors import SproutError
 

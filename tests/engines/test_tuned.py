@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline import Request, Run, Sampling, read_seeds
-from pipeline.engines import Engine
+from pipeline.engines.base import Engine
 from pipeline.engines.scripted import Scripted
 from pipeline.engines.transformers import Transformers
 from pipeline.engines.vllm import VLLM

@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from pipeline.engines import Request, Sampling
-from pipeline.engines.wire import NOT_OPENAI, Trouble, broken, fewer_tokens, queue, read, retry_after, said
+from pipeline.engines.base import Request, Sampling
+from pipeline.engines.server.wire import NOT_OPENAI, Trouble, broken, fewer_tokens, queue, read, retry_after, said
 
 
 def refused(cause: OSError) -> aiohttp.ClientConnectorError:

@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from pipeline import read_seeds
-from pipeline.heldout import read_heldout
+from pipeline.evaluation.heldout import read_heldout
 from pipeline.nano import heldout
 from pipeline.nano.documents import documents
 from pipeline.nano.pretrain import pretrain

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from pipeline import Task, run
-from pipeline.budget import Prices, write_prices
-from pipeline.confidence import Comparison
-from pipeline.controls import MEANING
 from pipeline.engines.scripted import Scripted
-from pipeline.metrics import Score
-from pipeline.products import write_record
+from pipeline.evaluation.confidence import Comparison
+from pipeline.evaluation.metrics import Score
+from pipeline.gain.controls import MEANING
 from pipeline.report import write_report
+from pipeline.runs.budget import Prices, write_prices
+from pipeline.runs.products import write_record
 from pipeline.stages import Classify, Filter, Instances, Instructions
 from tests.report.test_report import Elements
 

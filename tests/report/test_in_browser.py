@@ -16,8 +16,8 @@ import pytest
 from pipeline import Instance, Task, run
 from pipeline.engines.scripted import Scripted
 from pipeline.report import write_report
+from pipeline.runs.store import to_line
 from pipeline.stages import Classify, Filter, Instances, Instructions
-from pipeline.store import to_line
 from tests.report.test_curves import products
 
 pytest.importorskip("bokeh", reason="needs the extra `report`")

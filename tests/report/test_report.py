@@ -26,9 +26,9 @@ from pipeline.report.record import read_run
 from pipeline.report.tasks import as_columns, fitted
 from pipeline.report.vectors import find_vectors, word_vectors
 from pipeline.report.words import guess, singular
+from pipeline.runs.files import funnel
+from pipeline.runs.store import to_line
 from pipeline.stages import Classify, Filter, Instances, Instructions
-from pipeline.stats import funnel
-from pipeline.store import to_line
 
 PLANTED = '</script><script>window.hit=1</script><img src=x onerror="window.hit=1">{{ 7*7 }}{% raw %}\u2028javascript:x<!--<script>'
 

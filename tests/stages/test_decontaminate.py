@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pipeline import Instance, Task
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.runs import run_alone
+from pipeline.runs.run import run_alone
 from pipeline.stage import Run
 from pipeline.stages.decontaminate import Decontaminate, implied
 

@@ -12,8 +12,8 @@ from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.novelty import encoder
 from pipeline.novelty.embedding import Encoder
-from pipeline.runs import run_alone
-from pipeline.seeds import read_seeds
+from pipeline.runs.run import run_alone
+from pipeline.seeds.read import read_seeds
 from pipeline.stage import Run
 from pipeline.stages import dedup
 from pipeline.stages.dedup import Dedup

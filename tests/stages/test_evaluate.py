@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines import Completion, Request
+from pipeline.engines.base import Completion, Request
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import EngineUnreachable, SproutError
-from pipeline.evaluation import table
+from pipeline.evaluation.table import table
 from pipeline.stage import Run
 from pipeline.stages.evaluate import Evaluate
 

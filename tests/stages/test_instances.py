@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline import Completion, Run, Task
+from pipeline.asking.examples import parse_input_first, parse_output_first
 from pipeline.engines.scripted import Scripted
-from pipeline.example_parser import parse_input_first, parse_output_first
 from pipeline.stages.instances import Instances
 
 

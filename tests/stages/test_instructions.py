@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline import Completion, Request, Run, Task
+from pipeline.asking.lists import parse_list
 from pipeline.engines.scripted import Scripted
-from pipeline.list_parser import parse_list
 from pipeline.stages.instructions import Instructions
 from tests.conftest import answer
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines import Completion
+from pipeline.engines.base import Completion
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.stage import Run

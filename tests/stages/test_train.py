@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline import export
+from pipeline.dataset import rows as export
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.sft import Training, make_trainer
+from pipeline.runs.store import to_line
 from pipeline.stage import Run
 from pipeline.stages.train import Train
-from pipeline.store import to_line
 from pipeline.task import Instance, Task
-from pipeline.trainer import tune
+from pipeline.training.sft import Training, make_trainer
+from pipeline.training.trainer import tune
 
 CAPITALS = {"Peru": "Lima", "France": "Paris", "Japan": "Tokyo", "Kenya": "Nairobi", "Norway": "Oslo"}
 TASKS = [

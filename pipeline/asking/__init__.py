@@ -1,0 +1,1 @@
+"""Prompts out, answers in: templates, demos, and parsers of lists, examples and labels."""

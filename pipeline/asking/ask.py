@@ -1,0 +1,47 @@
+"""One request per task, in the form the model of the engine takes, each with a sampling seed of its own."""
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+
+from pipeline.engines.base import Completion, Engine, Request, Sampling, template_kwargs
+from pipeline.task import Task
+
+
+def ask(
+    engine: Engine, tasks: Iterable[Task], prompt: Callable[[Task], str], sampling: Sampling, random_seed: int = 0
+) -> Iterator[tuple[Task, Completion]]:
+    """Put one prompt per task to the engine and yield each task with its completion, in order.
+
+    Each request samples with a seed of its own, made from `random_seed` and the id of its task. A task whose request
+    failed is left out: it stays undecided, and the next run tries it again.
+    """
+    waiting: dict[str, Task] = {}
+
+    def requests() -> Iterator[Request]:
+        for task in tasks:
+            waiting[task.id] = task
+            yield request(engine, task.id, prompt(task), seeded(sampling, random_seed, task.id))
+
+    for completion in engine.generate(requests()):
+        task = waiting.pop(completion.id)
+        if completion.finish_reason != "error":
+            yield task, completion
+
+
+def seeded(sampling: Sampling, random_seed: int, request: object) -> Sampling:
+    """The sampling of one request, by its id or number within its stage, with a seed of its own."""
+    seed = random.Random(f"{random_seed}:sampling:{request}").getrandbits(31)
+    return sampling.model_copy(update={"seed": seed})
+
+
+def request(engine: Engine, id: str, prompt: str, sampling: Sampling, demos: tuple[str, ...] = ()) -> Request:
+    """A request in the form the engine's model takes: plain text, or one user message."""
+    return put(engine, engine.chat, id, prompt, sampling, demos)
+
+
+def put(engine: Engine, chat: bool, id: str, prompt: str, sampling: Sampling, demos: tuple[str, ...] = ()) -> Request:
+    """A request as plain text, or as one user message with what the engine's chat template gets besides."""
+    if not chat:
+        return Request(id=id, prompt=prompt, sampling=sampling, demos=demos)
+    message, given = {"role": "user", "content": prompt}, template_kwargs(engine)
+    return Request(id=id, prompt=(message,), sampling=sampling, demos=demos, chat_template_kwargs=given)

@@ -1,0 +1,57 @@
+"""Takes out of a completion what is no part of its answer: thoughts, turns, control characters."""
+
+import re
+
+from pipeline.text import mend
+
+
+def clean_text(text: str) -> str:
+    """What of a completion is its answer, in characters that can be read; every parser begins with it.
+
+    Reasoning before the answer is left out, and so is what comes after a token that ends the turn. Lines end with \\n,
+    other control characters go. Joiners stay where a script or an emoji needs them; half a surrogate pair is U+FFFD.
+    """
+    text = _MISREAD.sub("\ufffd", _LINE_END.sub("\n", mend(text)))
+    text = without_thoughts(_JOINER.sub("", _CONTROL.sub("", text)))
+    text = text[found.end() :] if (found := _TURN_BEGINS.match(text)) else text
+    struck = text.find("<s>")  # from here on </s> is HTML
+    for found in _TURN_ENDS.finditer(text):
+        if not (found["strike"] and 0 <= struck < found.start()):
+            return text[: found.start()]
+    return text
+
+
+def without_thoughts(text: str) -> str:
+    """A first tag that closes ends a thought that the prompt opened; one that is not closed goes on to the end."""
+    kept, start, thinking = [], 0, False
+    for number, tag in enumerate(_THOUGHT.finditer(text)):
+        if not thinking and (tag["opens"] or number):
+            kept.append(text[start : tag.start()])
+        start, thinking = tag.end(), bool(tag["opens"])
+    return "\n".join(kept if thinking else [*kept, text[start:]])
+
+
+_LINE_END = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
+_MISREAD = re.compile(r"[\x80-\x9f]")  # bytes of UTF-8 that were read as Latin-1
+# Colours of a terminal; control characters; byte order mark, word joiner and overrides of direction; the zero-width
+# space, but in the scripts of South-East Asia.
+_CONTROL = re.compile(
+    r"\x1b\[[\d;]*[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f\ufeff\u2060\u202d\u202e]|(?<![\u0e00-\u109f\u1780-\u17ff])\u200b+"
+)
+# After an ASCII character, a space or a full-width mark they join nothing.
+_JOINER = re.compile(r"(?<![^\x00-\x7f\xa0\u2000-\u206f\u3000-\u303f\uff00-\uff20])[\u200c\u200d]+")
+
+_THOUGHT = re.compile(
+    r"(?P<opens><think(?:ing)?>|\[THINK\]|◁think▷|<\|channel\|>(?:analysis|commentary)(?:<\|message\|>)?)"
+    r"|</think(?:ing)?>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>"
+)
+_TOKENS = r"<\|\w{2,30}\|>|<｜[\w▁]{2,30}｜>|\[/?INST\]|<(?:start|end)_of_turn>|<[be]os>"
+_ROLES = r"### ?(?:Instruction|Response|Human|User|Assistant):"
+TOKEN = re.compile(_TOKENS)
+_NO_TURN = r"(?!<\|(?:im_end|endoftext|end_of_text|eot_id|eom_id|end|return)\||\[INST|<end_of|<eos|<｜end)"
+_BEGINS = rf"{_NO_TURN}(?:{_TOKENS}|<s>|### ?(?:Response|Assistant):)(?!user|system)(?:(?:assistant|model)\b)?"
+_TURN_BEGINS = re.compile(rf"(?:\s*+{_BEGINS})+")
+_TURN_ENDS = re.compile(
+    rf"^[^\S\n]*+(?:{_TOKENS}|{_ROLES})|(?:{_TOKENS})(?=[^\S\n]*+(?:$|</s>|{_TOKENS}))|(?P<strike></s>)", re.MULTILINE
+)
+FENCE = re.compile(r"^[^\S\n]*+```[^`\n]*+(?:\n|\Z)", re.MULTILINE)  # a whole line

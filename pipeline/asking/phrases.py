@@ -1,0 +1,66 @@
+"""What chat models say around an answer: announcements, sign-offs, refusals, and the same words over and over."""
+
+import re
+
+from pipeline.novelty.tokens import count_words
+
+MIN_WORDS = 4  # of a task; Self-Instruct (its published code)
+
+
+def ends_in_loop(text: str, min_chars: int) -> bool:
+    """Whether the text ends in something said eight times or more, over `min_chars` characters or more."""
+    text = " ".join(text.split())[-8 * MAX_PERIOD :]
+    if len(text) < min_chars:
+        return False
+    for period in range(1, min(MAX_PERIOD, len(text) // 8) + 1):
+        size = max(min_chars, 8 * period)
+        if text[-1 - period] == text[-1] and text[period - size :] == text[-size:-period]:
+            return True
+    return False
+
+
+def is_preamble(text: str) -> bool:
+    return bool(_INTRODUCES.match(text) or ANNOUNCES.fullmatch(text) or _OFFERS.match(text))
+
+
+def is_echo(text: str, header: str) -> bool:
+    """Whether the text is what the prompt begins with, or a part of it."""
+    return count_words(text) >= MIN_WORDS <= count_words(header) and (text.rstrip(":") in header or header in text)
+
+
+def _phrase(pattern: str) -> re.Pattern[str]:
+    """In any case, and with either apostrophe."""
+    return re.compile(pattern.replace("'", "['’]"), re.IGNORECASE)
+
+
+SIGNS_OFF = _phrase(
+    r"(?:please |just )?let me know (?:if|whether) (?:you(?:'d like| would like| need| want| have any)|there)\b"
+    r"|feel free to (?:ask|reach|contact|let me|request)\b|(?:i )?hope (?:this|that|these|those|it) (?:help|meet|suit)"
+    r"|(?:would you like|do you want) (?:me to|more (?:tasks|examples)|another)\b|is there anything else (?:i|you)\b"
+)
+_AGREES = r"(?:sure|certainly|of course|ok(?:ay)?|absolutely|great|no problem)\b[^.!:\n]{0,40}[.!,:]\s*"
+_INTRODUCES = _phrase(r"(?s)(?:(?:sure|certainly|of course|okay|ok)\b.*|here(?:'s| is| are)\b[^.!?]*):$")
+ANNOUNCES = _phrase(
+    rf"(?:{_AGREES})?(?:here(?:'s| is| are)|below (?:is|are)|these are|the following are)\b[^.!?:\n]{{0,80}}"
+    r"\b(?:tasks|instructions|examples?|the (?:rest|list|continuation))\b[^.!?:\n]{0,60}[.!:]?"
+)
+_OFFERS = _phrase(
+    rf"(?:{_AGREES})?i(?:'m|'d be| would be) (?:happy|glad) to (?:help|assist|continue|provide|write|create|generate)\b"
+    rf"|{_AGREES}(?:i(?:'ll| will| can)|let(?:'s| me))\b[^.!?\n]{{0,60}}\b(?:help|continue|list|tasks?|more)\b"
+)
+_SORRY = r"(?:(?:i(?:'m| am)(?: \w+)? (?:sorry|afraid)|sorry|i apologi[sz]e|apologies|unfortunately)\b\W*(?:but )?)?"
+_AI = r"an? (?:\w+ )?(?:ai|artificial intelligence|(?:large )?language model)\b[^.!?\n]{0,60}"
+_CANNOT = r"i(?:'m| am)? (?:can(?:not|'t| not)|could(?: not|n't)|won't|will not|unable to|not able to)(?: be able to)? "
+REFUSES = _phrase(
+    rf"\W*{_SORRY}(?:as {_AI}\bi(?:'m| am| do| have| was)?(?: \w+)?(?:n't| can't| cannot| not| no| unable| lack)\b"
+    rf"|i(?:'m| am) (?:just |only )?{_AI}(?:n't|\b(?:not|cannot|unable))\b"
+    rf"|{_CANNOT}(?:assist|help)(?: you)?(?: with)?(?: th(?:at|is)| (?:your|the|such) request)?(?:[.!,]|$)"
+    rf"|{_CANNOT}(?:fulfil+|complete|comply with|process|continue|answer|assist with|help with|accommodate)"
+    r" (?:(?:this|that|the|such an?) (?:request|prompt|list)\b|your (?:request|prompt|list)\b(?! (?:for|because)))"
+    rf"|{_CANNOT}(?:browse|access) (?:the (?:internet|web)\b|external|real-time)"
+    rf"|{_CANNOT}(?:open|view|see|watch) (?:links|urls|websites|images|videos|files|attachments)\b"
+    r"|i (?:do not|don't) have (?:personal (?:opinion|experience|preference|feeling)|access to (?:the internet|real)))"
+    r"|作为(?:一个|一名)?(?:AI|人工智能|语言模型)|als ki\b|como (?:una )?ia\b|en tant qu'ia\b"
+)
+
+MAX_PERIOD = 200  # characters of what is said over and over

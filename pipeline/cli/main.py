@@ -1,0 +1,160 @@
+"""Grow a handful of seed tasks into an instruction-tuning dataset, tune a model on it, and measure the gain."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipeline.cli.evaluate_options import add_options
+
+COMMANDS = {
+    "run": "all stages, in order; the same command again goes on where it stopped",
+    "instructions": "write new instructions from the seeds and what was kept so far",
+    "classify": "say which tasks are classification",
+    "instances": "write inputs and outputs",
+    "filter": "reject instances that are unfit to train on",
+    "verify": "leave out short outputs that the model does not give again",
+    "dedup": "reject tasks that mean nearly the same, and choose the most diverse",
+    "decontaminate": "reject tasks that overlap with held-out ones",
+    "export": "write the dataset",
+    "train": "tune the model on the dataset",
+    "evaluate": "score models on held-out tasks",
+    "judge": "compare what two models answered, by the verdict of a third",
+    "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it",
+    "plan": "probe the model with 20 requests and say what the run will take",
+    "stats": "how many tasks each stage kept, and why it rejected the rest",
+    "settings": "all settings of a run with what they mean, as a file to change and run",
+    "seeds": "seeds check FILE: what a seed file holds, how varied it is, and what it lacks",
+    "report": "one page with all figures and all tasks of a run: report.html",
+    "show": "tasks, kept or rejected, by stage, reason and text",
+    "compare": "two runs side by side",
+    "why": "the whole life of one task: its prompts, the completions, what each filter and stage said",
+}
+REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Exit codes: 0 done, 1 error, 2 usage, 3 budget reached, 4 engine unreachable. After 3 and 4 it can go on."""
+    args = parser().parse_args(argv)
+    from pipeline.cli.commands import run_command
+    from pipeline.errors import SproutError
+
+    try:
+        print(run_command(args))
+    except SproutError as error:
+        sys.exit(fail(error, error.exit_code))
+    except KeyboardInterrupt:
+        sys.exit(fail("stopped; the same command goes on from here", 130))
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def fail(message: object, code: int) -> int:
+    print(f"sprout: {message}", file=sys.stderr)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sprout", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help in COMMANDS.items():
+        command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        if name in LOOKS:
+            LOOKS[name](command)
+            continue
+        add_run_options(command, alone=name not in ("run", "plan", "gain", "settings"))
+        if name not in ("plan", "settings"):
+            add_budget(command)
+        if name == "gain":
+            command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
+        if name == "run":
+            command.add_argument("--redecide", action="store_true", help=REDECIDE)
+        add_options(command, name)
+        if name == "export":
+            command.add_argument("--format", help="formats with commas between them, such as alpaca,sharegpt,openai")
+            command.add_argument("--push-to-hub", metavar="NAME", help="upload the dataset to this repository, private")
+        if name == "settings":
+            command.add_argument("--schema", action="store_true", help="a JSON Schema of all settings, for editors")
+    return parser
+
+
+def add_stats(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=Path, help="folder of the run")
+    command.add_argument("--json", action="store_true", help="all figures, as in stats.json")
+
+
+def add_report(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=Path, help="folder of the run")
+    command.add_argument("--seeds", help="the seeds of the run, for family trees and distances to them")
+
+
+def add_show(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=Path, help="folder of the run")
+    command.add_argument("--stage", help="default: the last one that has a file")
+    command.add_argument("--reason", help="a reason to reject, or: rejected, all (default: what is kept)")
+    command.add_argument("--search", default="", metavar="TEXT", help="only tasks in which this occurs")
+    command.add_argument("--num", type=positive(int), default=10, help="how many (default: 10)")
+    command.add_argument("--json", action="store_true", help="a line of JSON for each, to read on")
+
+
+def add_compare(command: argparse.ArgumentParser) -> None:
+    command.add_argument("one", type=Path, help="folder of a run")
+    command.add_argument("other", type=Path, help="folder of another")
+    command.add_argument("--json", action="store_true", help="all figures")
+
+
+def add_why(command: argparse.ArgumentParser) -> None:
+    command.add_argument("task", help="id of the task, or enough of its beginning")
+    command.add_argument("folder", type=Path, nargs="?", help="folder of the run (default: all in outputs/)")
+    command.add_argument("--full", action="store_true", help="long prompts and completions whole")
+
+
+def add_seeds(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help=COMMANDS["seeds"].partition(": ")[2])
+    check.add_argument("file", help="file, folder or data set, or seeds that ship: general, nano")
+    check.add_argument("--json", action="store_true", help="all figures")
+
+
+LOOKS = {  # commands that look at files and change nothing
+    "stats": add_stats, "report": add_report, "show": add_show, "compare": add_compare, "why": add_why,
+    "seeds": add_seeds,
+}  # fmt: skip
+
+
+def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
+    command.add_argument("settings", nargs="?", help="TOML file, or one that ships: default, paper, quickstart")
+    command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano")
+    command.add_argument("--out", help="folder of the run (default: outputs/default)")
+    command.add_argument("--engine", help="vllm (default), server, transformers")
+    command.add_argument("--model", help="model folder, name on the hub, name on the server, or nano")
+    command.add_argument("--set", metavar="STAGE.KEY=VALUE", action="append", default=[], help="change one setting")
+    command.add_argument("--quiet", action="store_true", help="only warnings and the result")
+    if alone:
+        command.add_argument("--tasks", type=Path, help="JSONL file of tasks (default: what the stage before has kept)")
+
+
+def add_budget(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--max-tokens", type=positive(int), help="stop after this many tokens of the whole run")
+    command.add_argument("--max-cost", type=positive(float), help="stop after this cost of the whole run, see [prices]")
+    command.add_argument("--max-time", type=seconds, help="stop after this time, such as 90m or 8h")
+
+
+def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = kind(text.replace("_", "").replace(",", ""))
+        except ValueError:
+            value = 0
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+        return value
+
+    return read
+
+
+def seconds(text: str) -> float:
+    unit = UNITS.get(text[-1:])
+    return positive(float)(text[:-1] if unit else text) * (unit or 1)

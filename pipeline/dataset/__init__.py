@@ -1,0 +1,1 @@
+"""Tasks to rows, files, formats, a card, and configs for trainers."""

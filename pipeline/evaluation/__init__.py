@@ -1,0 +1,1 @@
+"""Models and answers in; scores, intervals and verdicts out."""

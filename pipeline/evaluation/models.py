@@ -1,0 +1,99 @@
+"""The models an evaluation names, and the engines that answer for them out of the journal."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.engines.base import Arrived, Completions, Engine, Request
+from pipeline.engines.server import Server
+from pipeline.errors import SproutError
+from pipeline.evaluation.table import FILE
+from pipeline.gain.controls import CONTROLS
+from pipeline.runs.budget import Budget
+from pipeline.runs.journal import FILE as JOURNAL
+from pipeline.runs.journal import Journal, identity
+from pipeline.runs.products import read_record
+from pipeline.runs.recorded import Recorded
+from pipeline.stage import Run
+
+SERVED = re.compile(r"(.+)@(https?://.+)")  # my-model@http://127.0.0.1:8000/v1
+
+
+def opener(run: Run, models: Iterable[str]) -> Callable[[str], Engine]:
+    """What opens the engine on any of the models: that of the run itself, for its own model."""
+    others = [model for model in models if model != run.engine.model and not SERVED.fullmatch(model)]
+    if others and run.open_engine is None:
+        raise SproutError(f"{others[0]}: this run cannot open another model than {run.engine.model}")
+
+    def open_engine(model: str) -> Engine:
+        return run.engine if model == run.engine.model or not run.open_engine else run.open_engine(model)
+
+    return open_engine
+
+
+def open_model(model: str, open_engine: Callable[[str], Engine], chat: bool | None = None) -> Engine:
+    """An engine on a model: on that of a server, named as `my-model@http://host:8000/v1`, or what `open_engine` opens.
+
+    Args:
+        chat: Of the model of a server; None asks it.
+    """
+    served = SERVED.fullmatch(model)
+    return Server(served[1], served[2], chat) if served else open_engine(model)
+
+
+@contextmanager
+def remembering(
+    stage: str, folder: Path, open_engine: Callable[[str], Engine], budget: Budget | None = None
+) -> Iterator[Callable[[str], Recorded]]:
+    """What opens models as engines that answer from the journal of `folder` what it holds, and write the rest there."""
+    identity.cache_clear()  # a folder may hold other weights by now
+    entries = [entry for entry in read_record(folder / FILE).values() if isinstance(entry, dict)]
+    before = {entry["model"]: entry["chat"] for entry in entries if "chat" in entry}
+    with Journal(folder / JOURNAL) as journal:
+
+        def open_recorded(model: str) -> Recorded:
+            engine = Recorded(open_model(model, open_engine, before.get(model)), journal, stage, budget or Budget())
+            if SERVED.fullmatch(model):
+                engine.model = model  # with its address: two servers may call two models the same
+            return engine
+
+        yield open_recorded
+
+
+def default_models(run: Run) -> dict[str, str]:
+    """The model of the run as "base", and what it was tuned to, by what it was tuned on; "dataset" comes last.
+
+    Raises:
+        SproutError: for a run that names no model.
+    """
+    if not run.engine.model:
+        raise SproutError("no model is named; give models with --models NAME=MODEL, or that of the run with --model")
+    tuned = {control: run.folder / f"model_{control}" for control in CONTROLS} | {"dataset": run.folder / "model"}
+    return {"base": run.engine.model} | {name: str(path) for name, path in tuned.items() if path.is_dir()}
+
+
+def asked_as_chat(model: str, engine: Engine) -> bool:
+    """Whether to put messages: as it was tuned, else as its engine takes what is asked."""
+    tuned = read_record(Path(model) / "train.json").get("chat")
+    return tuned if isinstance(tuned, bool) else engine.chat
+
+
+def check_names(names: Sequence[str]) -> None:
+    """See that each can be the name of a file, and that none is there twice."""
+    for name in names:
+        if not re.fullmatch(r"[\w-][\w.-]*", name):
+            raise SproutError(f"{name!r}: not the name of a file; name a model with letters, digits, '.', '_' and '-'")
+        if names.count(name) > 1:
+            raise SproutError(f"{name!r}: is the name of a model and of a file of predictions; rename one of them")
+
+
+class NoModel:
+    """Stands for the engine of a run that names no model: enough where others are evaluated."""
+
+    model = ""
+    chat = False
+    window = 1
+
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
+        raise SproutError("no model is named; give a folder, a name on the hub, or nano, with --model")

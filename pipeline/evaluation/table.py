@@ -1,0 +1,84 @@
+"""An evaluation as text: the models side by side, how far they differ, and what lm-eval says of them."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pipeline.evaluation.confidence import written
+from pipeline.evaluation.metrics import METRICS
+
+FILE = "evaluation.json"
+
+
+def table(evaluation: Mapping[str, Mapping[str, Any]], max_categories: int = 20) -> str:
+    """The models side by side, the difference of every two, and the figures of lm-eval.
+
+    Over all, per set and per track if there are several, and per category if there are not too many.
+    """
+    scored = {name: entry for name, entry in evaluation.items() if "rouge_l" in entry}
+    return "\n\n".join(filter(None, (scores(scored, max_categories), differences(scored), benchmarks(evaluation))))
+
+
+def scores(evaluation: Mapping[str, Mapping[str, Any]], max_categories: int) -> str:
+    if not evaluation:
+        return ""
+    models = list(evaluation.values())
+    parts = [("all", models)]
+    for group, least, most in (("source", 2, sys.maxsize), ("track", 2, sys.maxsize), ("category", 1, max_categories)):
+        keys = [key for key in models[0].get(group, {}) if key]
+        if least <= len(keys) <= most:
+            parts += [(key, [model[group][key] for model in models]) for key in keys]
+    rows = [["", *(f"{name} {metric}" for name in evaluation for metric in ("ROUGE-L", "EM")), "instances"]]
+    for title, figures in parts:
+        cells = [f"{figure[metric]:.1f}" for figure in figures for metric in METRICS]
+        rows.append([title, *cells, str(figures[0]["instances"])])
+    return aligned(rows, str.rjust)
+
+
+def differences(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
+    """Every two models, with 95 % intervals; empty where there is nothing to compare."""
+    found = [
+        [f"{name} against {other}", *(f"{written(figures[m])} {figures[m]['verdict']}" for m in METRICS)]
+        for name, entry in evaluation.items()
+        for other, figures in entry.get("against", {}).items()
+    ]
+    if not found:
+        return ""
+    unit = next(iter(evaluation.values()))["resampled"]
+    title = f"difference, 95 % interval over {unit}s"
+    return aligned([[title, "ROUGE-L", "EM"], *found], str.ljust)
+
+
+def benchmarks(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
+    """The figures of lm-eval, a line for each task and metric; empty where it was not called."""
+    found = {name: entry["lm_eval"] for name, entry in evaluation.items() if entry.get("lm_eval")}
+    if not found:
+        return ""
+    versions = dict.fromkeys(str(one["version"]) for one in found.values())
+    keys = dict.fromkeys(
+        (task, metric)
+        for one in found.values()
+        for task, figures in one["tasks"].items()
+        for metric, value in figures.items()
+        if isinstance(value, (int, float)) and "_stderr" not in metric and "," in metric
+    )
+    rows = [[f"lm-eval {', '.join(versions)}", *found]]
+    for task, metric in keys:
+        name, _, kind = metric.partition(",")
+        cells = [_figure(one["tasks"].get(task, {}), name, kind) for one in found.values()]
+        rows.append([f"{task} {name}" + (f" ({kind})" if kind != "none" else ""), *cells])
+    return aligned(rows, str.rjust)
+
+
+def _figure(figures: Mapping[str, Any], name: str, kind: str) -> str:
+    value, error = (figures.get(key) for key in (f"{name},{kind}", f"{name}_stderr,{kind}"))
+    if not isinstance(value, (int, float)):
+        return "–"
+    return f"{value:.4f} ± {error:.4f}" if isinstance(error, float) else f"{value:.4f}"
+
+
+def aligned(rows: Sequence[Sequence[str]], adjust: Callable[[str, int], str]) -> str:
+    """Columns of text; the first is adjusted to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [[row[0].ljust(widths[0]), *map(adjust, row[1:], widths[1:])] for row in rows]
+    return "\n".join("  ".join(line).rstrip() for line in lines)

@@ -1,0 +1,1 @@
+"""What the data was worth: controls, candidates, the table."""

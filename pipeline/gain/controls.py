@@ -1,0 +1,90 @@
+"""What a dataset is measured against: other tasks of the same run, to tune on for as many steps."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from pipeline.dataset.rows import Row
+from pipeline.errors import SproutError
+from pipeline.stage import Run
+from pipeline.task import Task, read_tasks
+
+Control = Literal["seeds", "random", "unfiltered", "eighth", "quarter", "half"]
+CONTROLS: tuple[Control, ...] = get_args(Control)
+SHARES: dict[Control, float] = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2}
+CANDIDATES = Path("gain") / "candidates"
+MEANING: dict[str, str] = {
+    "base": "nothing (the base model)",
+    "seeds": "the seed tasks alone",
+    "random": "as many tasks, unfiltered",
+    "unfiltered": "as many tokens, unfiltered",
+    "eighth": "1/8 of the dataset",
+    "quarter": "1/4 of the dataset",
+    "half": "1/2 of the dataset",
+    "dataset": "the dataset",
+}
+
+
+def control_tasks(
+    control: Control,
+    tasks: Sequence[Task],
+    run: Run,
+    random_seed: int,
+    size: Callable[[Sequence[Task]], dict[str, int]],
+) -> list[Task]:
+    """The generated tasks of a control; the seeds for "seeds".
+
+    A part of the dataset holds the smaller ones. "random" is as many tasks as the dataset has, drawn from all
+    candidates, see `complete_candidates`; "unfiltered" is drawn the same way, up to the number of tokens the dataset
+    has.
+
+    Args:
+        tasks: The generated tasks of the dataset.
+        size: The number of tokens of each task, by its id.
+
+    Raises:
+        SproutError: if candidates are wanted, and `complete_candidates` has not been called for the folder.
+    """
+    if control == "seeds":
+        return list(run.seeds)
+    rng = random.Random(f"{random_seed}:controls")
+    if control in SHARES:
+        return rng.sample(tasks, len(tasks))[: math.ceil(SHARES[control] * len(tasks))]
+    whole = candidates(run.folder)
+    shuffled = rng.sample(whole, len(whole))
+    return shuffled[: len(tasks)] if control == "random" else _first(shuffled, sum(size(tasks).values()), size)
+
+
+def candidates(folder: Path) -> list[Task]:
+    """Tasks with inputs and outputs that no filter has seen, see `candidates.complete_candidates`."""
+    paths = sorted((folder / CANDIDATES).glob("[0-9]_*.jsonl"))
+    if not paths:
+        raise SproutError(
+            f"{folder / CANDIDATES}: is not there, and unfiltered tasks are in it; `sprout gain` writes it"
+        )
+    return [task for task in read_tasks(paths[-1]) if task.kept]
+
+
+def count_tokens(rows: Sequence[Row], count: Callable[[str], int]) -> dict[str, int]:
+    """How many tokens each task has, prompts and completions."""
+    sizes: Counter[str] = Counter()
+    for row in rows:
+        sizes[row.task] += count(row.prompt + row.completion)
+    return dict(sizes)
+
+
+def _first(tasks: Sequence[Task], num_tokens: int, size: Callable[[Sequence[Task]], dict[str, int]]) -> list[Task]:
+    """The first tasks, up to the one that comes closest to a number of tokens."""
+    sizes = size(tasks)
+    chosen: list[Task] = []
+    total = 0
+    for task in tasks:
+        more = total + sizes.get(task.id, 0)
+        if abs(more - num_tokens) > abs(total - num_tokens):
+            break
+        chosen.append(task)
+        total = more
+    return chosen

@@ -1,0 +1,107 @@
+"""What became of every candidate of a run, stage by stage."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.runs.files import funnel
+from pipeline.runs.products import read_record, write_record
+
+if TYPE_CHECKING:
+    from pipeline.runs.journal import Usage
+
+
+def show(found: dict[str, Any]) -> str:
+    """The funnel of `figures` as text: in each line, what was decided is what was kept plus what was rejected."""
+    lines = [f"{'stage':<14}{'decided':>9}{'kept':>9}{'rejected':>10}   reasons"]
+    for stage, one in found.items():
+        if "decided" in one:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in one["rejected"].items())
+            rejected = one["decided"] - one["kept"]
+            lines.append(f"{stage:<14}{one['decided']:>9,}{one['kept']:>9,}{rejected:>10,}   {reasons}".rstrip())
+    return "\n".join(lines)
+
+
+def usage(folder: Path) -> "dict[str, Usage]":
+    """What each stage has paid for; nothing if the run has no journal."""
+    from pipeline.runs.journal import FILE, Journal
+
+    if not (folder / FILE).is_file():
+        return {}
+    with Journal(folder / FILE) as journal:
+        return journal.usage()
+
+
+def figures(folder: Path) -> dict[str, Any]:
+    """All of it: by stage, what was kept, what was rejected by reason, and what the engine did for it.
+
+    Products that ask a model, such as `evaluate`, have the last alone.
+
+    Raises:
+        SproutError: if the folder holds no stage file.
+    """
+    found: dict[str, Any] = {}
+    for stage, counts in funnel(folder).items():
+        kept = counts.pop("kept", 0)
+        found[stage] = {"decided": kept + counts.total(), "kept": kept, "rejected": dict(counts.most_common())}
+    for stage, used in usage(folder).items():
+        one = found.setdefault(stage, {})
+        one["engine"] = used._asdict() | {
+            "tokens_per_second": used.completion_tokens / max(used.seconds, 1e-9),
+            "tokens_per_kept_task": used.completion_tokens / max(one.get("kept", 0), 1),
+            "busy_share": used.busy / max(used.seconds, 1e-9),
+        }
+    return found
+
+
+def write(folder: Path) -> dict[str, Any]:
+    """Write `stats.json`, and return what is in it."""
+    found = figures(folder)
+    write_record(folder / "stats.json", found)
+    return found
+
+
+def show_usage(found: dict[str, Any]) -> str:
+    """What each stage has paid for by `figures`, as text; empty if the run has no journal."""
+    names = f"{'stage':<14}{'requests':>9}{'tokens in':>13}{'cached':>8}{'out':>12}{'a kept task':>12}{'out/s':>8}"
+    lines = [f"{names}{'busy':>6}{'in flight':>10}"]
+    for stage, one in found.items():
+        if engine := one.get("engine"):
+            cached = engine["cached_tokens"] / max(1, engine["prompt_tokens"])
+            each = f"{engine['tokens_per_kept_task']:,.1f}" if one.get("kept") else ""
+            lines.append(
+                f"{stage:<14}{engine['requests']:>9,}{engine['prompt_tokens']:>13,}{cached:>8.0%}"
+                f"{engine['completion_tokens']:>12,}{each:>12}"
+                f"{engine['tokens_per_second']:>8,.0f}{engine['busy_share']:>6.0%}{engine['in_flight']:>10,.1f}"
+            )
+    return "\n".join(lines) if len(lines) > 1 else ""
+
+
+def summary(folder: Path, found: dict[str, Any]) -> str:
+    """What a run has come to, where it is, and what can be done with it.
+
+    Args:
+        found: The figures of the run; empty where there is nothing but an evaluation.
+    """
+    from pipeline.evaluation.table import table
+    from pipeline.stages.judge import table as verdicts
+
+    parts = [show(found)] if found else []
+    if (folder / "evaluation.json").is_file():
+        parts.append(table(read_record(folder / "evaluation.json")))
+    if judged := read_record(folder / "judge.json"):
+        parts.append(verdicts(judged))
+    places = {
+        "dataset": "JSONL and Parquet, for your own fine-tuning too",
+        "model": "the tuned model, a Hugging Face folder",
+        "report.html": "all figures and all tasks, on one page",
+    }
+    parts.append("\n".join(f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()))
+    if not found:
+        return "\n\n".join(part for part in parts if part)
+    steps = [f"sprout stats {folder}"]
+    if (folder / "model").exists():
+        steps.append(f"vllm serve {folder / 'model'}")
+    if folder.name == "quickstart":
+        steps.append("sprout run --seeds my_seeds.csv --model my-model --out outputs/mine")
+    parts.append("\n  ".join(["next:", *steps]))
+    return "\n\n".join(part for part in parts if part)

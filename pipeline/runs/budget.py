@@ -1,0 +1,109 @@
+"""What a run may spend: tokens, money, time. It stops in good order when that is reached, and can go on later."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import BudgetReached, SproutError
+from pipeline.runs.products import read_record, write_record
+
+logger = logging.getLogger(__name__)
+
+MILLION = 1_000_000
+PRICES = "prices.json"
+
+
+class Prices(BaseModel):
+    """What a million tokens cost, in a currency of your choice."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: float = Field(default=0.0, ge=0)  # what a million prompt tokens cost, in a currency of your choice
+    completion: float = Field(default=0.0, ge=0)  # what a million completion tokens cost
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / MILLION
+
+
+def write_prices(folder: Path, prices: Prices) -> None:
+    """Note in the folder of a run what its tokens cost, for the report."""
+    if prices != Prices():
+        write_record(folder / PRICES, prices.model_dump())
+
+
+def read_prices(folder: Path) -> Prices:
+    """What `write_prices` noted; nothing costs anything where there is no such note."""
+    try:
+        return Prices(**read_record(folder / PRICES))
+    except ValidationError:
+        return Prices()
+
+
+class Budget:
+    """Counts what is spent against what may be; no limit unless given.
+
+    Args:
+        max_tokens: Of the whole run, prompts and completions, what earlier sittings spent included.
+        max_cost: Of the whole run, likewise, at `prices`.
+        max_time: Seconds, of this sitting.
+
+    Raises:
+        SproutError: for a limit of cost without prices.
+    """
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        max_cost: float | None = None,
+        max_time: float | None = None,
+        prices: Prices | None = None,
+    ) -> None:
+        self.max_tokens, self.max_cost, self.max_time = max_tokens, max_cost, max_time
+        self.prices = prices or Prices()
+        if max_cost is not None and self.prices == Prices():
+            raise SproutError(
+                "--max-cost: no prices are set, so nothing has a cost; set prices.prompt and prices.completion, per "
+                "million tokens"
+            )
+        self._told = False
+        self.prompt_tokens = self.completion_tokens = 0
+        self.begun = time.monotonic()
+        self._lock = threading.Lock()
+
+    @property
+    def cost(self) -> float:
+        """Of the whole run so far, at `prices`."""
+        return self.prices.cost(self.prompt_tokens, self.completion_tokens)
+
+    def spend(self, prompt_tokens: int, completion_tokens: int) -> None:
+        with self._lock:
+            self.prompt_tokens += prompt_tokens
+            self.completion_tokens += completion_tokens
+            if not prompt_tokens and not self._told and (self.max_tokens is not None or self.max_cost is not None):
+                self._told = True
+                logger.warning("the server does not say how many tokens a request took, so --max-tokens and --max-cost "
+                               "do not hold; stop it with --max-time")  # fmt: skip
+
+    def reached(self) -> str | None:
+        """Which limit is reached, as a clause; None if there is none yet."""
+        tokens = self.prompt_tokens + self.completion_tokens
+        if self.max_tokens is not None and tokens >= self.max_tokens:
+            return f"{tokens:,} tokens are spent of the {self.max_tokens:,} that --max-tokens allows"
+        if self.max_cost is not None and self.cost >= self.max_cost:
+            return f"{self.cost:,.2f} is spent of the {self.max_cost:,.2f} that --max-cost allows"
+        return self.late()
+
+    def late(self) -> str | None:
+        """Whether time is up, as `reached`."""
+        seconds = time.monotonic() - self.begun
+        if self.max_time is None or seconds < self.max_time:
+            return None
+        return f"{seconds:,.0f} s have passed of the {self.max_time:,.0f} that --max-time allows"
+
+
+def stop(clause: str) -> BudgetReached:
+    again = "the same command" if "--max-time" in clause else "the same command with a larger limit"
+    return BudgetReached(f"stopped: {clause}; all that was paid for is kept, and {again} goes on from here")

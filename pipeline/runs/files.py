@@ -1,0 +1,52 @@
+"""The files of a run: one for each stage, and what they say was kept and rejected."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import SproutError
+from pipeline.task import read_task
+
+REJECTED = re.compile(rb',"rejected":"(\w+)"\}\n\Z')  # how a line of ours ends; in a field of a field, braces follow
+
+
+def stage_files(folder: Path) -> dict[str, Path]:
+    """The files of a run by stage, in order.
+
+    Raises:
+        SproutError: if the folder holds none.
+    """
+    if found := find_stage_files(folder):
+        return found
+    raise SproutError(f"{folder}: holds no run; give the folder that a run was written to, such as outputs/quickstart")
+
+
+def find_stage_files(folder: Path) -> dict[str, Path]:
+    """As `stage_files`; none where there is no run."""
+    paths = [path for path in folder.glob("*_*.jsonl") if path.stem.split("_")[0].isdecimal()]
+    paths.sort(key=lambda path: int(path.stem.split("_")[0]))
+    return {path.stem.split("_", 1)[1]: path for path in paths}
+
+
+def funnel(folder: Path) -> dict[str, Counter[str]]:
+    """By stage: how many tasks it kept, and how many it rejected for each reason.
+
+    Raises:
+        SproutError: if the folder holds no stage file.
+    """
+    return {stage: Counter(reasons(path)) for stage, path in stage_files(folder).items()}
+
+
+def reasons(path: Path) -> Iterator[str]:
+    """Of each task in a file the reason it was rejected for, or "kept"; a line that is being written is not one yet."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            if found := REJECTED.search(line, max(0, len(line) - 80)):
+                yield found[1].decode()
+            elif b'"rejected":' in line or not line.startswith(b'{"id":"'):  # in a text, quotes have backslashes
+                yield read_task(line, f"{path}:{number}").rejected or "kept"
+            else:
+                yield "kept"

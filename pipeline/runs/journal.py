@@ -1,0 +1,244 @@
+"""The journal of a run: every completion is kept the moment it arrives, so that no token is paid for twice."""
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from pipeline.engines.base import Completion, Request
+from pipeline.engines.model_folder import fingerprint
+from pipeline.errors import SproutError
+from pipeline.resources import shown
+from pipeline.text import mend
+
+FILE = "completions.sqlite"
+MIN_PREFIX = 256  # characters; a beginning that prompts share is stored once from this length on
+MAX_PREFIXES = 16
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS prefixes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS completions (
+  key TEXT PRIMARY KEY,      -- hash of model, prompt (text or messages) and sampling but for max_tokens
+  stage TEXT NOT NULL,
+  request TEXT NOT NULL,     -- id of the request, unique within its stage
+  demos TEXT NOT NULL,       -- JSON: ids of the tasks its prompt shows
+  model TEXT NOT NULL,
+  prefix INTEGER,            -- what the prompt begins with, in prefixes
+  prompt TEXT NOT NULL,      -- the rest of the prompt; messages are JSON
+  sampling TEXT NOT NULL,    -- JSON
+  max_tokens INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  finish_reason TEXT NOT NULL,
+  prompt_tokens INTEGER NOT NULL,
+  cached_tokens INTEGER NOT NULL,
+  completion_tokens INTEGER NOT NULL,
+  arrived REAL NOT NULL      -- seconds since 1970
+);
+CREATE INDEX IF NOT EXISTS requests ON completions (stage, request);
+CREATE TABLE IF NOT EXISTS sittings (  -- a stage at work, from its first request to its last completion
+  id INTEGER PRIMARY KEY,
+  stage TEXT NOT NULL,
+  seconds REAL NOT NULL,
+  busy REAL NOT NULL,        -- seconds in which the engine had something to do
+  in_flight REAL NOT NULL    -- seconds of all requests together: divided by busy, how many were in flight on average
+);
+"""
+
+
+class Entry(NamedTuple):
+    """What the journal holds about one request."""
+
+    stage: str
+    request: str
+    model: str
+    prompt: str  # the text, or the messages as JSON
+    sampling: str  # JSON
+    completion: Completion
+
+
+class Usage(NamedTuple):
+    """What a stage has been paid for."""
+
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    first: float  # when its first completion arrived, seconds since 1970
+    last: float
+    seconds: float  # at work, in all sittings
+    busy: float  # of them, those in which the engine had something to do
+    in_flight: float  # requests, on average, while it had
+
+
+class Journal:
+    """Completions in one SQLite file (WAL), by a hash of all that bears on them.
+
+    Raises:
+        SproutError: from every method, if the file can't be read or written, with what to do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.closed = False
+        self.lock = threading.Lock()  # completions arrive in the threads of engines
+        self.prefixes: dict[str, int] = {}
+        self.unmatched: deque[str] = deque(maxlen=4)  # late prompts that begin with no known prefix
+        with self._safe():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            frozen = path.is_file() and not os.access(path.parent, os.W_OK)  # of others: it can be looked at
+            where = f"{path.absolute().as_uri()}{'?immutable=1' if frozen else ''}"
+            self.db = sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=60, uri=True)
+            if not frozen:
+                self.db.execute("PRAGMA journal_mode = WAL")
+                self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
+                self.db.executescript(SCHEMA)
+            for id, text in self.db.execute("SELECT id, text FROM prefixes ORDER BY id DESC LIMIT ?", (MAX_PREFIXES,)):
+                self.prefixes[text] = id
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed = True
+        with self._safe():
+            self.db.close()
+
+    def find(self, model: str, request: Request) -> Completion | None:
+        """The completion of the same request, if it was not cut off sooner than this one would be."""
+        most = request.sampling.max_tokens
+        with self._safe(), self.lock:
+            row = self.db.execute(
+                "SELECT text, finish_reason, prompt_tokens, cached_tokens, completion_tokens, max_tokens "
+                "FROM completions WHERE key = ?", (key(model, request),),
+            ).fetchone()  # fmt: skip
+        if row is None:
+            return None
+        completion = _completion(request.id, *row[:5])
+        whole = completion.finish_reason == "stop" and completion.completion_tokens <= most
+        return completion if whole or row[5] == most else None
+
+    def record(self, stage: str, model: str, request: Request, completion: Completion) -> None:
+        with self._safe(), self.lock:
+            prefix, rest = self._split(mend(as_text(request)))
+            self.db.execute(
+                "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    key(model, request), stage, request.id, json.dumps(request.demos), shown(model), prefix, rest,
+                    request.sampling.model_dump_json(exclude={"max_tokens"}), request.sampling.max_tokens,
+                    mend(completion.text), completion.finish_reason,
+                    completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens, time.time(),
+                ),
+            )  # fmt: skip
+
+    def entry(self, stage: str, request: str) -> Entry | None:
+        """The latest completion of a request, by its id."""
+        with self._safe(), self.lock:
+            row = self.db.execute(
+                "SELECT model, coalesce(prefixes.text, '') || prompt, sampling, completions.text, finish_reason, "
+                "prompt_tokens, cached_tokens, completion_tokens, demos "
+                "FROM completions LEFT JOIN prefixes ON prefixes.id = prefix "
+                "WHERE stage = ? AND request = ? ORDER BY arrived DESC LIMIT 1", (stage, request),
+            ).fetchone()  # fmt: skip
+        if row is None:
+            return None
+        model, prompt, sampling, *completion = row
+        return Entry(stage, request, model, prompt, sampling, _completion(request, *completion))
+
+    def requests(self, stage: str) -> set[str]:
+        """The ids of all requests of a stage that have a completion."""
+        with self._safe(), self.lock:
+            return {id for (id,) in self.db.execute("SELECT request FROM completions WHERE stage = ?", (stage,))}
+
+    def usage(self) -> dict[str, Usage]:
+        """What was paid for, by stage, in the order the stages began."""
+        with self._safe(), self.lock:
+            rows = self.db.execute(
+                "SELECT stage, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), min(arrived), "
+                "max(arrived), coalesce(seconds, 0), coalesce(busy, 0), coalesce(in_flight / max(busy, 1e-9), 0) "
+                "FROM completions LEFT JOIN (SELECT stage AS name, sum(seconds) AS seconds, sum(busy) AS busy, "
+                "sum(in_flight) AS in_flight FROM sittings GROUP BY stage) ON name = stage "
+                "GROUP BY stage ORDER BY min(arrived)"
+            )
+            return {stage: Usage(*figures) for stage, *figures in rows}
+
+    def sitting(self, id: int | None, stage: str, seconds: float, busy: float, in_flight: float) -> int:
+        """Write down how long a stage was at work; with the id of before, in place of what that said."""
+        with self._safe(), self.lock:
+            row = self.db.execute("INSERT OR REPLACE INTO sittings VALUES (?, ?, ?, ?, ?)",
+                (id, stage, seconds, busy, in_flight)).lastrowid  # fmt: skip
+            assert row is not None
+            return row
+
+    def _split(self, prompt: str) -> tuple[int | None, str]:
+        """The prefix a prompt begins with, and the rest; all requests of a stage may share thousands of characters."""
+        for prefix, id in self.prefixes.items():
+            if prompt.startswith(prefix):
+                return id, prompt[len(prefix) :]
+        shared = max((alike(prompt, other) for other in self.unmatched), default=0)
+        if shared < MIN_PREFIX or len(self.prefixes) >= MAX_PREFIXES:
+            self.unmatched.append(prompt)
+            return None, prompt
+        row = self.db.execute("INSERT INTO prefixes (text) VALUES (?)", (prompt[:shared],)).lastrowid
+        assert row is not None
+        self.prefixes[prompt[:shared]] = row
+        return row, prompt[shared:]
+
+    @contextmanager
+    def _safe(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            advice = "the run can go on once it can be written"
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+                advice = "it is damaged: move it away, the stage files keep what was decided and only the rest is asked"
+            raise SproutError(f"{self.path}: {error}; {advice}") from None
+
+
+def key(model: str, request: Request) -> str:
+    """The same key, the same completion: model, prompt and sampling, but for max_tokens, which only cuts it off."""
+    sampling = request.sampling.model_dump_json(exclude={"max_tokens"})
+    template = [request.chat_template_kwargs] if request.chat_template_kwargs else []
+    parts = json.dumps([identity(model), request.prompt, sampling, *template])
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+@cache
+def identity(model: str) -> str:
+    """What a model is known by: a folder by what is in it, wherever it lies, any other by its name."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return model
+    return fingerprint(folder, (path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
+
+
+def as_text(request: Request) -> str:
+    """The prompt as text: messages as JSON."""
+    return request.prompt if isinstance(request.prompt, str) else json.dumps(request.prompt, ensure_ascii=False)
+
+
+def alike(one: str, other: str) -> int:
+    """The length of their common beginning, in characters."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
+    return low
+
+
+def _completion(
+    id: str, text: str, finish_reason: str, prompt_tokens: int, cached: int, completion_tokens: int, demos: str = "null"
+) -> Completion:
+    return Completion.model_validate(
+        {
+            "id": id, "text": text, "finish_reason": finish_reason, "prompt_tokens": prompt_tokens,
+            "cached_tokens": cached, "completion_tokens": completion_tokens, "demos": json.loads(demos),
+        }
+    )  # fmt: skip

@@ -1,0 +1,156 @@
+"""What a run will take, from a probe of twenty requests that the run itself then need not make again."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.engines.base import Arrived, Completions, Engine, Request, template_kwargs
+from pipeline.errors import SproutError
+from pipeline.runs.budget import Budget, Prices
+from pipeline.runs.journal import FILE, Journal
+from pipeline.runs.lock import only_writer
+from pipeline.runs.recorded import Recorded
+from pipeline.runs.run import check_settings, file_names, listed
+from pipeline.runs.store import Store
+from pipeline.stage import Product, Run, Stage
+from pipeline.stages import Instructions
+from pipeline.task import Task
+
+NUM_PROBES = 20
+
+
+class Estimate(NamedTuple):
+    """What is still to be spent on a stage."""
+
+    stage: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+
+def plan(stages: Sequence[Stage | Product], seeds: Sequence[Task], engine: Engine, folder: Path, prices: Prices) -> str:
+    """Probe the engine, write no stage file, and say what the rest of the run takes as a table.
+
+    Half of the probes are the next requests for instructions, the others classify and complete what those brought.
+    Their completions go into the run's journal, so the run itself asks none of them again.
+
+    Raises:
+        SproutError: as `run`, and if no instruction of the probe is kept.
+    """
+    context, files = Run(seeds, engine, folder), file_names(stages)
+    with only_writer(folder):
+        check_settings(stages, files, context)
+        with Journal(folder / FILE) as journal:
+            estimates, notes = probe(stages, files, context, journal)
+    return table(estimates, prices) + "".join(f"\n{note}" for note in notes)
+
+
+def probe(
+    stages: Sequence[Stage | Product], files: dict[str, str], context: Run, journal: Journal
+) -> tuple[list[Estimate], list[str]]:
+    estimates, notes = [], []
+    tasks: list[Task] = []
+    wanted = 0
+    asking = [stage for stage in stages if isinstance(stage, Stage) and stage.templates]
+    for stage in asking:
+        store = Store(context.folder / files[stage.name])
+        done = store.load()
+        most = NUM_PROBES // 2 if isinstance(stage, Instructions) else NUM_PROBES // (2 * max(1, len(asking) - 1))
+        recorded = journal.usage().get(stage.name)
+        engine = Probe(Recorded(context.engine, journal, stage.name, Budget()), most, endless=stage.source)
+        new = list(stage.decide(tasks[:most], done, replace(context, engine=engine)))
+        if recorded and recorded == journal.usage().get(stage.name):  # probed before, so its time is in the journal
+            engine.begun, engine.ended = recorded.first, recorded.last
+        kept = [task for task in new if task.kept]
+        if isinstance(stage, Instructions):
+            before = len(store.kept)
+            if not kept and before < stage.num_tasks:
+                reasons = Counter(task.rejected for task in new if task.rejected)
+                raise SproutError(f"the probe kept no instruction{listed(reasons)}")
+            wanted, left = stage.num_tasks, max(0, stage.num_tasks - before)
+            estimates.append(engine.estimate(stage.name, math.ceil(left * engine.asked / max(1, len(kept)))))
+            if new:
+                notes.append(
+                    f"instructions: {len(kept)} kept of {len(new)} in {engine.asked} requests; fewer will be as the "
+                    f"pool grows, so the run may take more requests than this"
+                )
+            tasks = kept or list(store.kept[:most])
+        else:
+            share = (engine.asked + engine.left) / max(1, len(tasks[:most]))  # none, or several of a task
+            estimates.append(engine.estimate(stage.name, round(share * max(0, wanted - len(done)))))
+            tasks = kept
+    return estimates, notes
+
+
+class Probe:
+    """Lets a few requests through, and measures them; of a source that ends, those left are counted.
+
+    The first is left out of the timing: it loads the model.
+    """
+
+    def __init__(self, engine: Engine, most: int, endless: bool) -> None:
+        self.engine, self.most, self.endless = engine, most, endless
+        self.model, self.window = engine.model, engine.window
+        self.chat_template_kwargs = template_kwargs(engine)
+        self.asked = self.left = self.prompt_tokens = self.completion_tokens = 0
+        self.begun = self.ended = 0.0
+
+    @property
+    def chat(self) -> bool:
+        return self.engine.chat
+
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
+        source = iter(requests)
+        for few in (1, self.most):
+            for completion in self.engine.generate(first(source, min(few, self.most - self.asked)), arrived):
+                self.asked += 1
+                self.prompt_tokens += completion.prompt_tokens
+                self.completion_tokens += completion.completion_tokens
+                self.ended = time.monotonic()
+                self.begun = self.begun or self.ended
+                yield completion
+        if not self.endless:
+            self.left = sum(request is not None for request in source)
+
+    def estimate(self, stage: str, requests: int) -> Estimate:
+        """As many requests, at the mean of those probed and at the speed of so few at once."""
+        each = requests / max(1, self.asked)
+        seconds = (self.ended - self.begun) / max(1, self.asked - 1) * requests
+        return Estimate(
+            stage, requests, round(self.prompt_tokens * each), round(self.completion_tokens * each), seconds
+        )
+
+
+def first(source: Iterator[Request | None], most: int) -> Iterator[Request | None]:
+    """Up to `most` requests."""
+    while most > 0:
+        request = next(source, None)
+        most -= request is not None
+        yield request
+
+
+def table(estimates: Sequence[Estimate], prices: Prices) -> str:
+    total = Estimate("all", *(sum(column) for column in list(zip(*estimates, strict=True))[1:]))
+    lines = [f"{'stage':<14}{'requests':>11}{'tokens in':>15}{'tokens out':>14}{'cost':>12}{'time, at most':>16}"]
+    for row in (*estimates, total):
+        cost = prices.cost(row.prompt_tokens, row.completion_tokens)
+        lines.append(
+            f"{row.stage:<14}{row.requests:>11,}{row.prompt_tokens:>15,}{row.completion_tokens:>14,}"
+            f"{cost:>12,.2f}{duration(row.seconds):>16}"
+        )
+    if prices == Prices():
+        lines.append(
+            "No prices are set, so the cost is 0: `--set prices.prompt=…`, `prices.completion=…`, per million tokens."
+        )
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

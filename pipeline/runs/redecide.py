@@ -1,0 +1,101 @@
+"""Decide a run anew from the completions it has paid for, without asking the model anything."""
+
+import logging
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request
+from pipeline.errors import SproutError
+from pipeline.runs.journal import FILE, Journal
+from pipeline.runs.lock import only_writer
+from pipeline.runs.run import (
+    Progress,
+    changes,
+    check_left_out,
+    decide,
+    described,
+    file_names,
+    read_settings,
+    write_settings,
+)
+from pipeline.runs.store import Store, Stored
+from pipeline.stage import Product, Run, Stage
+from pipeline.task import Task
+
+logger = logging.getLogger(__name__)
+
+MODEL = {"model", "chat", "seeds"}  # what completions depend on, besides the settings of their stage
+
+
+def redecide(
+    stages: Sequence[Stage | Product],
+    seeds: Sequence[Task],
+    engine: Engine,
+    folder: Path,
+    progress: Progress | None = None,
+) -> Stored:
+    """Run all stages on the recorded completions as they are, whatever their prompts, and replace the stage files.
+
+    The files of before stay until all stages are done. A task that had no completion at some stage stays undecided
+    there; `run` goes on from here, asks what is missing and makes the products anew.
+
+    Raises:
+        SproutError: if the folder has no completions, or those of another model or other seeds, and for a stage that
+            keeps nothing; the stage files are then as they were.
+    """
+    with only_writer(folder):
+        if not (folder / FILE).is_file():
+            raise SproutError(f"{folder / FILE}: is not there, so there is nothing to decide anew; run it first")
+        before = read_settings(folder / "settings.json")
+        names = file_names(stages)
+        check_left_out(names, folder, before)
+        asked = Recording(engine, next(iter(before.values()), {}))
+        context = Run(seeds, asked, folder)
+        changed = changes(stages, names, context, before)
+        if other := {key for keys in changed.values() for key in keys} & MODEL:
+            raise SproutError(
+                f"{folder}: its completions are of another {', '.join(sorted(other))}; run in another folder"
+            )
+        new = folder / "redecided"
+        shutil.rmtree(new, ignore_errors=True)
+        tasks: Sequence[Task] = seeds
+        kept = Stored(folder)
+        done = [stage for stage in stages if isinstance(stage, Stage) and (folder / names[stage.name]).exists()]
+        if not done:
+            raise SproutError(f"{folder}: has no stage file to decide anew; run it, what was paid for is in {FILE}")
+        with Journal(folder / FILE) as journal:
+            for stage in done:
+                asked.read(journal, stage.name)
+                store = Store(new / names[stage.name])
+                tasks = kept = decide(stage, store, tasks, context, progress)
+        for stage in done:
+            kept.path = (new / names[stage.name]).replace(folder / names[stage.name])
+        new.rmdir()
+        logger.info("%s: decided anew; `sprout run` asks what is missing and makes dataset and model anew", folder)
+        write_settings(folder / "settings.json", before | {s.name: described(s, names, context) for s in done})
+    return kept
+
+
+class Recording:
+    """Stands for an engine: answers with what the journal holds for the id of a request, and asks nobody.
+
+    It ends after the last request of the stage that was recorded; one that is missing before that is an error.
+    """
+
+    def __init__(self, engine: Engine, settings: Mapping[str, Any]) -> None:
+        self.model, self.window = engine.model, engine.window
+        self.chat = bool(settings.get("chat"))
+        self.chat_template_kwargs = settings.get("chat_template_kwargs")
+
+    def read(self, journal: Journal, stage: str) -> None:
+        self.journal, self.stage, self.left = journal, stage, journal.requests(stage)
+
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
+        source = iter(requests)
+        while self.left and (request := next(source, None)) is not None:
+            self.left.discard(request.id)
+            entry = self.journal.entry(self.stage, request.id)
+            missing = Completion(id=request.id, text="was not recorded", finish_reason="error")
+            yield entry.completion if entry else missing

@@ -1,0 +1,147 @@
+"""An append-only file of tasks. The file is the checkpoint: what is in it is done."""
+
+import os
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import overload
+
+from pipeline.errors import SproutError
+from pipeline.task import GZIP, Task, placed_tasks, read_task, read_tasks
+from pipeline.text import mended
+
+ID = re.compile(rb'\{"id":"([!#-\[\]-~]*)",')  # how a line of ours begins, unless the id has an escape
+
+
+class Stored(Sequence[Task]):
+    """Tasks in a file that are read when they are looked at: of each, 8 bytes are held."""
+
+    def __init__(self, path: Path, places: Iterable[int] = ()) -> None:
+        self.path = path
+        self.places = array("Q", places)  # the byte each line begins at
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, which: int) -> Task: ...
+    @overload
+    def __getitem__(self, which: slice) -> "Stored": ...
+    def __getitem__(self, which: int | slice) -> "Task | Stored":
+        if isinstance(which, slice):
+            return Stored(self.path, self.places[which])
+        return next(iter(Stored(self.path, [self.places[which]])))
+
+    def __iter__(self) -> Iterator[Task]:
+        return (self._task(line) for line in self._lines())
+
+    def ids(self) -> Iterator[str]:
+        """The ids alone, which takes a tenth of the time."""
+        for line in self._lines():
+            found = ID.match(line)
+            yield found[1].decode() if found else self._task(line).id
+
+    def without(self, ids: set[str]) -> "Stored":
+        return Stored(self.path, (place for place, id in zip(self.places, self.ids(), strict=True) if id not in ids))
+
+    def _lines(self) -> Iterator[bytes]:
+        if not self.places:
+            return
+        try:
+            with open(self.path, "rb") as file:
+                for place in self.places:
+                    file.seek(place)
+                    yield file.readline()
+        except OSError as error:
+            raise SproutError(f"{self.path}: cannot be read ({error.strerror}); run again once it can") from None
+
+    def _task(self, line: bytes) -> Task:
+        return read_task(line, f"{self.path}: changed while the run was at work")
+
+
+class Store:
+    """Tasks in one JSONL file, one line per decided task, in the order they were decided."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ids: set[str] = set()
+        self.decided = Stored(path)
+        self.kept = Stored(path)
+        self.reasons: Counter[str] = Counter()  # to reject
+
+    def load(self) -> Stored:
+        """All tasks in the file, as it is now; none if there is no file yet.
+
+        Raises:
+            SproutError: naming `path:line`, for a line that is not a task.
+        """
+        self.ids, self.decided, self.kept, self.reasons = set(), Stored(self.path), Stored(self.path), Counter()
+        if self.path.exists():
+            self._drop_torn_line()
+            for _, place, task in placed_tasks(self.path, self.ids):
+                self._count(task, place)
+        return self.decided[:]
+
+    def extend(self, tasks: Iterable[Task]) -> Iterator[Task]:
+        """Write each task as it arrives and pass it on, so that a crash loses at most the one being written."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "ab") as file:
+                end = file.seek(0, os.SEEK_END)
+                for task in tasks:
+                    place, end = end, end + file.write(to_line(task).encode())
+                    file.flush()
+                    self.ids.add(task.id)
+                    self._count(task, place)
+                    yield task
+        except OSError as error:
+            raise SproutError(f"{self.path}: cannot be written ({error.strerror}); what it holds is kept") from None
+
+    def _count(self, task: Task, place: int) -> None:
+        self.decided.places.append(place)
+        if task.rejected is None:
+            self.kept.places.append(place)
+        else:
+            self.reasons[task.rejected] += 1
+
+    def _drop_torn_line(self) -> None:
+        # A process killed in mid-write leaves half a line; that task is simply not done.
+        with open(self.path, "rb+") as file:
+            end = size = file.seek(0, os.SEEK_END)
+            while end:
+                start = max(0, end - 65536)
+                file.seek(start)
+                newline = file.read(end - start).rfind(b"\n")
+                if newline >= 0:
+                    if start + newline + 1 < size:
+                        file.truncate(start + newline + 1)
+                    return
+                end = start
+            file.truncate(0)
+
+
+def read_kept(path: Path) -> Sequence[Task]:
+    """The kept tasks of a JSONL file from anywhere; only those of a compressed one are all held.
+
+    Raises:
+        SproutError: as `read_tasks`.
+    """
+    places = array("Q", (place for _, place, task in placed_tasks(path) if task.kept))
+    with open(path, "rb") as file:
+        zipped = file.read(len(GZIP)) == GZIP
+    return [task for task in read_tasks(path) if task.kept] if zipped else Stored(path, places)
+
+
+def to_line(task: Task) -> str:
+    """One line of JSON; half of a surrogate pair, which no UTF-8 file can hold, becomes U+FFFD."""
+    return clean(task).model_dump_json(exclude_defaults=True) + "\n"
+
+
+def clean(task: Task) -> Task:
+    try:
+        task.model_dump_json()
+    except ValueError:
+        return Task.model_validate(mended(task.model_dump()))
+    return task

@@ -1,0 +1,1 @@
+"""TOML to stages and engines: read, explained, as JSON Schema."""

@@ -1,0 +1,71 @@
+"""The JSON Schema of a settings file, by which an editor completes and checks it."""
+
+from typing import Any, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+
+from pipeline.engines.base import Sampling
+from pipeline.runs.budget import Prices
+from pipeline.settings.read import ENGINES, RunSettings, engine_class, options_of
+from pipeline.settings.resolved import comments, summary
+from pipeline.stages import STAGES
+from pipeline.stages.decontaminate import implied
+
+
+class ForToml(GenerateJsonSchema):
+    """As pydantic has it, without null, which TOML has not."""
+
+    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        return super().default_schema(schema) if schema.get("default") is not None else self.nullable_schema(schema)
+
+    def encode_default(self, dft: Any) -> Any:
+        found = super().encode_default(dft)
+        return {key: one for key, one in found.items() if one is not None} if isinstance(found, dict) else found
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def schema() -> dict[str, Any]:
+    """Of draft 2020-12. It is as strict as the settings about names, types and bounds, not about files and models."""
+    engine: Any = Union[tuple(engine_model(name) for name in ENGINES)]  # noqa: UP007
+    stages: dict[str, Any] = {kind.name: (kind, None) for kind in STAGES}
+    file: type[BaseModel] = create_model(
+        "Settings",
+        __config__=ConfigDict(extra="forbid"),
+        seeds=(str, RunSettings.model_fields["seeds"]),
+        out=(str, RunSettings.model_fields["out"]),
+        engine=(engine, None),
+        prices=(Prices, None),
+        **stages,
+    )
+    found = file.model_json_schema(schema_generator=ForToml)
+    for kind in (Sampling, Prices, *STAGES):
+        own = found["$defs"][kind.__name__]
+        own["description"] = summary(kind)
+        for key, meaning in comments(kind, getattr(kind, "name", "")).items():
+            own["properties"][key]["description"] = meaning
+    for key, meaning in comments(RunSettings).items():
+        found["properties"][key]["description"] = meaning
+    given = implied({"evaluate": {"heldout": ""}})
+    own = found["$defs"]["Decontaminate"]
+    missing = [key for key in own["required"] if key in given]
+    own["required"] = [key for key in own["required"] if key not in given]
+    found["if"] = {"required": ["evaluate"], "properties": {"evaluate": {"required": ["heldout"]}}}
+    found["else"] = {"properties": {"decontaminate": {"required": missing}}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found
+
+
+def engine_model(name: str) -> type[BaseModel]:
+    """The table of an engine; the model may also be given with --model."""
+    kind: Any = engine_class(name)
+    options = options_of(kind)
+    name_type = Literal[name]  # type: ignore[valid-type]
+    fields: dict[str, Any] = {key: (field.annotation, field) for key, field in options.model_fields.items()}
+    fields["name"] = (name_type, Field("vllm" if name == "vllm" else ..., description=", ".join(ENGINES)))
+    fields["model"] = (str, Field("", description=options.model_fields["model"].description))
+    return create_model(ENGINES[name], __config__=options.model_config, __doc__=summary(kind), **fields)

@@ -1,0 +1,1 @@
+"""Dataset rows in, a tuned model out."""

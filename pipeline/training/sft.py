@@ -1,0 +1,228 @@
+"""TRL's trainer for a set of rows: what is tuned on, with which arguments."""
+
+import logging
+import math
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.dataset import rows as export
+from pipeline.dataset.presets import PRESETS
+from pipeline.dataset.rows import Row
+from pipeline.engines.model_folder import choose_chat, load_tokenizer
+from pipeline.errors import SproutError
+from pipeline.training import distributed
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    from pipeline.stages.train import Train
+
+BLOCK = 4096  # rows that become a table at once
+logger = logging.getLogger("pipeline.stages.train")
+
+
+class Training(NamedTuple):
+    """What a model is tuned on, and how."""
+
+    model: str
+    rows: Sequence[Row]
+    settings: "Train"
+    validation: Sequence[Row] = ()  # to measure the loss on, some times in a training
+    last_step: int | None = None  # stop after it, with the learning rate of a training that goes on
+
+
+def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
+    """TRL's trainer, ready to train, with its checkpoints in `folder`."""
+    from datasets import Dataset, concatenate_datasets
+    from huggingface_hub import constants
+    from transformers import EarlyStoppingCallback, PrinterCallback
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # TRL reports each training to its makers
+    model, rows, settings, validation, last_step = training
+    chat = choose_chat(model, settings.chat)
+    tokenizer = load_tokenizer(model)
+    if not tokenizer.eos_token:
+        raise SproutError(f"{model}: its tokenizer has no end-of-text token, so a model cannot learn to stop; set one")
+    max_length = min(settings.max_length, _longest(model))
+    arguments = _arguments(settings, folder, len(rows), bool(validation))
+    callbacks = [_progress(last_step)]
+    if arguments.load_best_model_at_end:
+        callbacks.append(EarlyStoppingCallback(settings.patience or 1))
+
+    def dataset(some: Sequence[Row]) -> Any:
+        columns = (_columns(row, tokenizer, chat) for row in some)
+        blocks = iter(lambda: list(islice(columns, BLOCK)), [])  # lists of Python take four times the memory of a table
+        return concatenate_datasets([Dataset.from_list(block) for block in blocks]) if some else None
+
+    trainer = SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=dataset(rows),
+        eval_dataset=dataset(validation),
+        processing_class=tokenizer,
+        peft_config=_lora(settings) if settings.method == "lora" else None,
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train_dataset = _cut(trainer.train_dataset, len(rows), max_length)
+    if validation:
+        trainer.eval_dataset = _cut(trainer.eval_dataset, len(validation), max_length)
+    if settings.padding_free:
+        _check_apart(trainer, model)
+    return trainer
+
+
+def _columns(row: Row, tokenizer: Any, chat: bool) -> dict[str, Any]:
+    """What TRL takes: messages, which it puts in the chat template, end of turn included; or tokens."""
+    if not chat:
+        prompt, completion = export.token_ids(row, tokenizer)
+        return {"input_ids": prompt + completion, "completion_mask": [0] * len(prompt) + [1] * len(completion)}
+    return {
+        "prompt": [{"role": "user", "content": export.question(row.instruction, row.input)}],
+        "completion": [{"role": "assistant", "content": row.output}],
+    }
+
+
+def _longest(model: str) -> int:
+    """How many tokens the model takes; a longer row is an error for one with learned positions."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(model).get_text_config()
+    return int(getattr(config, "max_position_embeddings", None) or sys.maxsize)
+
+
+def _arguments(settings: "Train", folder: Path, num_rows: int, validate: bool) -> "SFTConfig":
+    import torch
+    from transformers.utils.import_utils import is_flash_attn_2_available
+    from trl.trainer.sft_config import SFTConfig
+
+    gpu = torch.cuda.is_available()
+    half = gpu and torch.cuda.is_bf16_supported()
+    processes = distributed.world_size()
+    part = settings.rows_per_step // settings.gradient_accumulation // processes
+    preset = PRESETS[settings.method]
+    steps = settings.max_steps or math.ceil(settings.num_epochs * math.ceil(num_rows / settings.rows_per_step))
+    pause = math.ceil(steps / settings.num_validations)
+    stop_early = validate and settings.patience is not None
+    if settings.patience is not None and not validate:
+        logger.warning("train: no task is held back, so patience has nothing to wait for")
+    load = {"dtype": "bfloat16" if half and settings.method == "lora" else "float32"}
+    if settings.padding_free and half and is_flash_attn_2_available():
+        load["attn_implementation"] = "flash_attention_2"
+    arguments = SFTConfig(
+        output_dir=str(folder),
+        model_init_kwargs=load,
+        completion_only_loss=True,
+        max_length=None,  # rows are cut by `_cut`, as TRL does not cut them without padding
+        padding_free=settings.padding_free,
+        learning_rate=settings.learning_rate or preset.learning_rate,
+        num_train_epochs=settings.num_epochs,
+        max_steps=settings.max_steps or -1,
+        per_device_train_batch_size=part,
+        per_device_eval_batch_size=part,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        warmup_steps=settings.warmup_ratio,
+        lr_scheduler_type=settings.lr_scheduler,
+        weight_decay=0.0,
+        seed=settings.random_seed,
+        use_cpu=processes > 1 and not gpu,  # else each process would train alone
+        bf16=half,
+        gradient_checkpointing=gpu,
+        use_cache=True,  # saved in the model's config; TRL turns it off for training by itself
+        eval_strategy="steps" if validate else "no",
+        eval_steps=pause,
+        prediction_loss_only=True,
+        load_best_model_at_end=stop_early,
+        metric_for_best_model="eval_loss" if validate else None,
+        restore_callback_states_from_checkpoint=True,  # how long patience has waited
+        save_strategy="steps",
+        save_steps=pause if stop_early else settings.checkpoint_steps,
+        save_total_limit=2 if stop_early else 1,  # so that there is one to go on from besides a last one
+        logging_steps=1,
+        include_num_input_tokens_seen="all" if settings.padding_free else "non_padding",
+        disable_tqdm=True,
+        report_to="none",
+        dataloader_pin_memory=gpu,
+    )
+    if arguments.world_size != processes:
+        raise SproutError(f"{processes} processes do not find each other; set train.num_processes=1")
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # one process takes one: else it multiplies the batch by their number
+    return arguments
+
+
+def _lora(settings: "Train") -> Any:
+    """Adapters on every linear layer but the last, which QLoRA found to matter more than the rank (section 4)."""
+    from peft import LoraConfig
+
+    where: dict[str, Any] = {"target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    return LoraConfig(r=settings.lora_rank, lora_alpha=settings.lora_alpha, **where)
+
+
+def _cut(dataset: Any, num_rows: int, max_length: int) -> Any:
+    """Rows without what exceeds `max_length`, and without those that have no room for a completion."""
+
+    def cut(row: dict[str, Any]) -> dict[str, Any]:
+        return {name: row[name][:max_length] for name in ("input_ids", "labels")}
+
+    kept = dataset.map(cut).filter(lambda row: any(label != -100 for label in row["labels"]))
+    if not len(kept):
+        raise SproutError(f"every prompt has {max_length} tokens or more, so no completion is left; raise max_length")
+    num_cut, left_out = sum(len(ids) >= max_length for ids in kept["input_ids"]), num_rows - len(kept)
+    if num_cut or left_out:
+        logger.warning(
+            f"train: {num_cut} rows are cut at {max_length} tokens, {left_out} have no room for a completion"
+        )
+    return kept
+
+
+def _check_apart(trainer: "SFTTrainer", model: str) -> None:
+    """See that rows that stand in one line without padding do not read each other, as they would in some models.
+
+    Attention keeps them apart by their positions; what passes a state along, such as Mamba, may not.
+    """
+    import torch
+
+    some: Any = trainer.train_dataset
+    tuned: Any = trainer.model
+    rows = [some[0], some[len(some) - 1]]
+    training = tuned.training
+    tuned.eval()
+    with torch.no_grad(), trainer.compute_loss_context_manager():
+        alone, together = (
+            tuned(**trainer._prepare_inputs(trainer.data_collator(batch)), use_cache=False).logits[0].float()
+            for batch in (rows[1:], rows)
+        )
+    tuned.train(training)
+    apart = torch.dist(together[-len(alone) :], alone) / alone.norm()
+    if apart > 0.05:  # bfloat16 has 3 digits
+        raise SproutError(f"{model}: without padding its rows read each other; set train.padding_free=false")
+
+
+def _progress(last_step: int | None) -> "TrainerCallback":
+    from transformers import TrainerCallback
+
+    class Progress(TrainerCallback):
+        """Logs the loss some twenty times in a training, and each validation loss; stops after `last_step`."""
+
+        def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            step, steps, logs = state.global_step, state.max_steps, kwargs["logs"]
+            if not state.is_world_process_zero:
+                return
+            if "loss" in logs and (step % max(1, steps // 20) == 0 or step == steps):
+                logger.info("train: step %d of %d, loss %.3f", step, steps, logs["loss"])
+            if "eval_loss" in logs:
+                logger.info("train: step %d of %d, validation loss %.3f", step, steps, logs["eval_loss"])
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step == last_step:
+                control.should_training_stop = True
+            if control.should_training_stop and not args.load_best_model_at_end:
+                control.should_save = False  # nothing goes on from there
+
+    return Progress()

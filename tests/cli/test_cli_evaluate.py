@@ -1,0 +1,78 @@
+"""What is to be evaluated can be said on the command line, without a settings file."""
+
+import argparse
+
+import pytest
+
+from pipeline import SproutError
+from pipeline.cli.evaluate_options import add_options, changes
+from pipeline.settings import read as toml
+from pipeline.stages.evaluate import Evaluate
+
+
+def parse(command: str, *argv: str) -> list[str]:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("settings", nargs="?")
+    parser.add_argument("--model")
+    add_options(parser, command)
+    args = parser.parse_args(argv)
+    args.command = command
+    return list(changes(args))
+
+
+def test_sets_models_and_predictions_are_named_side_by_side():
+    models = ["base=my-model", "llama-3.1=outputs/a b/model", "gpt=tiny@http://127.0.0.1:8000/v1"]
+    argv = [
+        "--heldout",
+        "a.jsonl",
+        "nano",
+        "--models",
+        *models,
+        "--predictions",
+        "t5=t5.jsonl",
+        "--lm-eval",
+        "mmlu,arc",
+    ]
+    stage = toml.build_stage("evaluate", toml.read(None, parse("evaluate", *argv)))
+
+    assert isinstance(stage, Evaluate)
+    assert stage.heldout == ("a.jsonl", "nano")
+    assert stage.models == {
+        "base": "my-model", "llama-3.1": "outputs/a b/model", "gpt": "tiny@http://127.0.0.1:8000/v1",
+    }  # fmt: skip
+    assert (stage.predictions, stage.lm_eval) == ({"t5": "t5.jsonl"}, "mmlu,arc")
+
+
+@pytest.mark.parametrize(
+    ("argv", "models"),
+    [
+        (["--predictions", "t5=t5.jsonl"], {}),  # no model is needed
+        (["--predictions", "t5=t5.jsonl", "--model", "nano"], None),
+        (["--predictions", "t5=t5.jsonl", "--models", "a=b"], {"a": "b"}),
+        (["--heldout", "nano"], None),
+    ],
+)
+def test_predictions_alone_are_evaluated_alone(argv, models):
+    stage = toml.build_stage("evaluate", toml.read(None, parse("evaluate", *argv)))
+
+    assert isinstance(stage, Evaluate)
+    assert stage.models == models
+
+
+def test_a_judge_is_told_what_to_compare_and_other_commands_have_no_such_options():
+    assert parse("judge", "--ours", "tuned", "--theirs", "base", "x", "--heldout", "nano") == [
+        'judge.heldout="nano"', 'judge.ours="tuned"', 'judge.theirs=["base", "x"]',
+    ]  # fmt: skip
+    assert parse("classify", "--model", "nano") == []
+
+
+@pytest.mark.parametrize("option", ["--models", "--predictions"])
+def test_a_name_for_two_is_told(option):
+    with pytest.raises(SproutError, match=f"{option}: a is named twice"):
+        parse("evaluate", option, "a=nano", "b=nano", "a=outputs/model")
+
+
+def test_a_model_without_a_name_is_a_wrong_use(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse("evaluate", "--models", "outputs/model")
+    assert "'outputs/model' has no name; give it one, such as base=outputs/model" in capsys.readouterr().err

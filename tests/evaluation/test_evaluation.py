@@ -1,0 +1,55 @@
+"""An evaluation as text: what stands in the table, and what does not."""
+
+from pathlib import Path
+
+from pipeline.engines.base import Request
+from pipeline.engines.scripted import Scripted
+from pipeline.evaluation.heldout import HeldOut
+from pipeline.evaluation.table import table
+from pipeline.stages.evaluate import evaluate
+
+HELDOUT = [
+    HeldOut(id=f"{task}{n}", task=task, category=category, instruction=f"Count {task}{n}?", outputs=("The 3 cats.",))
+    for task, category in (("a", "Word Analogy"), ("b", "Title Generation"))
+    for n in range(3)
+]
+MEASURED = {"acc,none": 0.5, "acc_stderr,none": 0.25, "exact_match,strict-match": 1, "sample_len": 3}
+
+
+def right(request: Request) -> str:
+    return "the 3 cats"
+
+
+def half(request: Request) -> str:
+    return "the 3 cats" if "a" in request.id else "dogs"
+
+
+def test_a_script_evaluates_engines_of_its_own_and_prints_them_side_by_side(tmp_path: Path) -> None:
+    engines = {"a": Scripted(half, model="a"), "b": Scripted(right, model="b")}
+    found = evaluate({"before": "a", "after": "b"}, HELDOUT, engines.__getitem__, tmp_path)
+
+    assert table(found).splitlines() == [
+        "                  before ROUGE-L  before EM  after ROUGE-L  after EM  instances",
+        "all                         50.0       50.0          100.0     100.0          6",
+        "title_generation             0.0        0.0          100.0     100.0          3",
+        "word_analogy               100.0      100.0          100.0     100.0          3",
+        "",
+        "difference, 95 % interval over instances  ROUGE-L                      EM",
+        "after against before                      +50.0 (16.7 to 83.3) better  +50.0 (16.7 to 83.3) better",
+    ]
+    assert len(table(found, max_categories=1).splitlines()) == 5
+
+
+def test_figures_of_lm_eval_have_a_line_for_each_metric_and_may_stand_alone() -> None:
+    other = {"version": "0.4.13", "tasks": {"arc": {"acc,none": 0.75}}, "versions": {}}
+    evaluation = {
+        "base": {"model": "x", "lm_eval": {"version": "0.4.13", "tasks": {"arc": MEASURED}, "versions": {}}},
+        "tuned": {"model": "y", "lm_eval": other},
+    }
+
+    assert table(evaluation).splitlines() == [
+        "lm-eval 0.4.13                             base   tuned",
+        "arc acc                         0.5000 ± 0.2500  0.7500",
+        "arc exact_match (strict-match)           1.0000       –",
+    ]
+    assert table({}) == ""

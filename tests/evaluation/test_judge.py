@@ -1,0 +1,109 @@
+"""Head to head: a judge is asked in both orders, and one that only looks at the order decides nothing."""
+
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.engines.base import Completion, Request
+from pipeline.engines.scripted import Scripted
+from pipeline.evaluation.heldout import HeldOut
+from pipeline.evaluation.judge import figures, head_to_head, parse_verdict, prompt
+
+HELDOUT = [
+    HeldOut(id=str(n), task="t", instruction="Name a fruit.", input=f"no. {n}", outputs=("fig",)) for n in range(12)
+]
+GOOD = {one.id: "a ripe fig" for one in HELDOUT}
+BAD = {one.id: "a stone" for one in HELDOUT}
+
+
+def compare(
+    answer: Callable[[str], str | Completion], ours: dict = GOOD, theirs: dict = BAD, chat: bool = False
+) -> dict:
+    def judge(request: Request) -> str | Completion:
+        return answer(request.prompt if isinstance(request.prompt, str) else request.prompt[0]["content"])
+
+    return figures(list(head_to_head(HELDOUT, ours, theirs, Scripted(judge, model="judge", chat=chat))))
+
+
+def fair(text: str) -> str:
+    first = text.partition("Answer A:")[2].partition("Answer B:")[0]
+    second = text.partition("Answer B:")[2]
+    return " tie" if ("fig" in first) == ("fig" in second) else " A" if "fig" in first else " B"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (" A", 1), ("B.", 0), ("tie", 0.5), ("Answer B is better, as it", 0), ("**A**", 1), ("(b)", 0), ("Tie.", 0.5),
+        ("Neither", 0.5), ("Both are fine", 0.5), ("\n\nA", 1), ("", None), ("The first", None), ("Apple", None), ("1", None),
+        ("A tie", 0.5), ("It is a tie.", 0.5), ("A good answer would be", None), ("A because it is right", 1), ("B\nAnswer A", 0),
+        ("Better: A", 1), ("Answer: B", 0), ("**Better:** A", 1), ("The better answer is A.", 1), ("Option B", 0),
+        ("<think>A?</think>\n\nB", 0), ("A is worse", None), ("A: fine, B: wrong", None), ("The answers are fine", None),
+        ("Final verdict: tie", 0.5), ("Best of luck", None),
+    ],
+)  # fmt: skip
+def test_a_verdict_is_the_first_word(text, expected):
+    assert parse_verdict(text) == expected
+
+
+def test_a_prompt_shows_the_task_and_both_answers():
+    text = prompt(HELDOUT[0], " x ", "")
+
+    assert "Task: Name a fruit.\n\nInput: no. 0\n\nAnswer A: x\n\nAnswer B: (empty)\n\n" in text
+    assert text.endswith("\nBetter:")
+    assert "A good answer: fig\n" in prompt(HELDOUT[0], "x", "y", with_reference=True)
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_a_fair_judge_finds_the_better_model(chat):
+    found = compare(fair, chat=chat)
+
+    assert (found["wins"], found["ties"], found["losses"]) == (12, 0, 0)
+    assert found["win_rate"] == {"value": 100, "low": 100, "high": 100, "verdict": "better"}
+    assert (found["consistency"], found["first_rate"], found["unclear"]) == (1, 0.5, 0)
+    assert compare(fair, BAD, GOOD)["win_rate"]["verdict"] == "worse"
+
+
+def test_a_judge_that_prefers_what_is_shown_first_decides_nothing_and_is_found_out():
+    found = compare(lambda text: "A")
+
+    assert (found["wins"], found["ties"], found["losses"]) == (0, 12, 0)
+    assert found["win_rate"]["verdict"] == "unclear"
+    assert (found["consistency"], found["first_rate"]) == (0, 1)
+
+
+def test_the_same_answer_is_a_tie_nobody_is_asked_about():
+    theirs = BAD | {"0": "a  ripe fig\n", "1": "another fig"}
+    asked = []
+
+    def judge(text: str) -> str:
+        asked.append(text)
+        return fair(text)
+
+    found = compare(judge, theirs=theirs)
+    assert (found["wins"], found["ties"], found["instances"], found["same"]) == (10, 2, 12, 1)
+    assert len(asked) == 22
+    assert compare(judge, GOOD, GOOD)["consistency"] is None
+
+
+def test_what_is_no_verdict_is_a_tie_and_counted():
+    found = compare(lambda text: "I cannot say" if "no. 3" in text else fair(text))
+
+    assert (found["wins"], found["ties"], found["unclear"]) == (11, 1, 2)
+    assert found["consistency"] == pytest.approx(11 / 12, abs=1e-4)
+
+
+def test_a_pair_whose_request_failed_is_left_out():
+    def judge(text: str) -> str | Completion:
+        failed = "no. 3" in text and text.index("fig") < text.index("stone")
+        return Completion(id="0:3", text="too long", finish_reason="error") if failed else fair(text)
+
+    found = compare(judge)
+    assert (found["instances"], found["wins"], found["failed"], found["unclear"]) == (11, 11, 1, 0)
+
+
+def test_few_instances_are_not_enough_for_a_verdict():
+    few = HELDOUT[:5]
+    found = figures(list(head_to_head(few, GOOD, BAD, Scripted(lambda request: fair(str(request.prompt))))))
+
+    assert found["win_rate"] == {"value": 100, "low": None, "high": None, "verdict": "unclear"}

@@ -1,0 +1,193 @@
+"""The gain: every model is tuned and asked once, and the table says what can be said."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.engines.base import Request
+from pipeline.engines.scripted import Scripted
+from pipeline.errors import SproutError
+from pipeline.gain.candidates import complete_candidates
+from pipeline.gain.controls import CONTROLS, MEANING, candidates, control_tasks
+from pipeline.gain.measure import gain, table
+from pipeline.runs.run import run as run_stages
+from pipeline.runs.store import to_line
+from pipeline.stage import Run
+from pipeline.stages import Classify, Decontaminate, Evaluate, Filter, Instances, Instructions, Train
+from pipeline.task import Instance, Task, read_tasks
+from tests.stages.conftest import save_model
+
+SEEDS = [Task(id=f"seed_{n}", instruction="Say yes.", instances=(Instance(output=f"yes {n}"),)) for n in range(2)]
+WHOLE = [
+    Task(id=f"task_{n}", instruction=f"Count to {n}.", instances=(Instance(output=" ".join(map(str, range(n)))),))
+    for n in range(20)
+]
+TASKS = WHOLE[4:]
+SETTINGS = {"max_steps": 2, "batch_size": 2, "encoding": "plain", "controls": ("seeds",)}
+MODELS = len(CONTROLS) + 1
+ASKING = [Instructions(), Classify(), Instances()]
+
+
+def make_run(folder: Path, model: str = "base", share: int = 4) -> tuple[Run, list[str]]:
+    """A run that kept 16 instructions of 20, and the models its engines are asked on: tuned ones answer `share` in 10."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rejected = [*(task.reject("not_new") for task in WHOLE[:4]), Task(id="task_x", instruction="", rejected="empty")]
+    lines = [to_line(task.update(instances=())) for task in [*rejected, *TASKS]]
+    (folder / "1_instructions.jsonl").write_text("".join(lines), "utf-8")
+    asked: list[str] = []
+
+    def open_engine(name: str) -> Scripted:
+        def answer(request: Request) -> str:
+            if str(request.prompt).endswith("Classification:"):
+                return " No"
+            if str(request.prompt).endswith("Example 1"):
+                return f"\nOutput: {WHOLE[int(request.id[5:])].instances[0].output or 'nothing'}"
+            asked.append(name)
+            right = name.endswith(("/model", "/dataset")) or (name != model and int(request.id) % 10 < share)
+            return "good" if right else "bad"
+
+        return Scripted(answer, model=name)
+
+    return Run(SEEDS, open_engine(model), folder, open_engine), asked
+
+
+@pytest.fixture(scope="module")
+def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def heldout(tmp_path: Path) -> str:
+    rows = [{"id": str(n), "task": f"t{n % 10}", "instruction": f"Is {n} good?", "output": "good"} for n in range(40)]
+    path = tmp_path / "heldout.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def size(tasks: list[Task]) -> dict[str, int]:
+    return {task.id: len(task.instances[0].output.split()) for task in tasks}
+
+
+def chosen(control: str, folder: Path, random_seed: int = 0) -> list[str]:
+    run, _ = make_run(folder)
+    complete_candidates(ASKING, 100, run)
+    return [task.id for task in control_tasks(control, TASKS, run, random_seed, size)]
+
+
+def test_parts_of_the_dataset_hold_the_smaller_ones(tmp_path):
+    eighth, quarter, half = (chosen(name, tmp_path) for name in ("eighth", "quarter", "half"))
+
+    assert (len(eighth), len(quarter), len(half)) == (2, 4, 8)
+    assert eighth == quarter[:2] == half[:2]
+    assert set(half) < {task.id for task in TASKS}
+    assert chosen("half", tmp_path) == half != chosen("half", tmp_path, random_seed=1)
+
+
+def test_candidates_are_all_instructions_that_were_written_with_inputs_and_outputs(tmp_path):
+    run, _ = make_run(tmp_path)
+    with pytest.raises(SproutError, match="`sprout gain` writes it"):
+        candidates(tmp_path)
+    complete_candidates(ASKING, 100, run)
+
+    assert {task.id for task in candidates(tmp_path)} == {task.id for task in WHOLE}
+    assert all(task.instances and task.is_classification is False for task in candidates(tmp_path))
+    complete_candidates(ASKING, 5, run)
+    assert len(candidates(tmp_path)) == 5
+    with pytest.raises(SproutError, match="has no file of the stage instructions"):
+        complete_candidates(ASKING, 100, Run(SEEDS, run.engine, tmp_path / "elsewhere"))
+
+
+def test_what_the_run_has_asked_is_not_asked_again_for_candidates(model, seeds, tmp_path):
+    stages = [Instructions(num_tasks=20, window=4), Classify(), Instances(), Filter()]
+    run_stages(stages, seeds, model, tmp_path)
+    rejected = sum(not task.kept for task in read_tasks(tmp_path / "1_instructions.jsonl"))
+    before = len(model.requests)
+    complete_candidates(stages, 1000, Run(seeds, model, tmp_path))
+
+    assert rejected > 0
+    assert len(model.requests) - before == 2 * rejected
+    complete_candidates(stages, 1000, Run(seeds, model, tmp_path))
+    assert len(model.requests) - before == 2 * rejected
+    assert len(candidates(tmp_path)) == 20 + rejected
+
+
+def test_no_control_is_helped_by_what_it_is_tested_on(tmp_path):
+    run, _ = make_run(tmp_path)
+    (tmp_path / "heldout.jsonl").write_text(json.dumps({"instruction": WHOLE[7].instruction, "output": "7"}) + "\n")
+    complete_candidates([*ASKING, Decontaminate(heldout=str(tmp_path / "heldout.jsonl"))], 100, run)
+
+    assert {task.id for task in candidates(tmp_path)} == {task.id for task in WHOLE} - {"task_7"}
+
+
+def test_unfiltered_tasks_are_as_many_or_have_as_many_tokens(tmp_path):
+    by_id = {task.id: task for task in WHOLE}
+    same_tasks, same_tokens = chosen("random", tmp_path), chosen("unfiltered", tmp_path)
+    tokens = sum(size([by_id[id] for id in same_tokens]).values())
+
+    assert len(same_tasks) == len(TASKS)
+    assert not {*same_tasks} <= {task.id for task in TASKS}
+    assert tokens == pytest.approx(sum(size(TASKS).values()), abs=10)
+    assert chosen("seeds", tmp_path) == [seed.id for seed in SEEDS]
+
+
+def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_path, heldout, base_model):
+    run, asked = make_run(tmp_path / "run", base_model)
+    stages = [train, evaluate] = [Train.model_validate(SETTINGS), Evaluate(heldout=heldout)]
+    for stage in stages:
+        stage.make(TASKS, run)
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("model.safetensors")}
+    assert (len(before), len(asked)) == (2, 3 * 40)
+
+    found = gain([*ASKING, *stages], TASKS, run)
+    assert len(asked) == (MODELS + 1) * 40
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert [one["name"] for one in found["rows"]] == list(MEANING)
+    rows = {one["name"]: one for one in found["rows"]}
+    assert {name: one["rows"][0] for name, one in rows.items() if name in ("seeds", "eighth", "half", "dataset")} == {
+        "seeds": 2, "eighth": 4, "half": 10, "dataset": 18,
+    }  # fmt: skip
+    assert {tuple(one["steps"]) for name, one in rows.items() if name != "base"} == {(2,)}
+    assert rows["base"]["dataset"]["rouge_l"] == {"value": 100, "low": 100, "high": 100, "verdict": "better"}
+    assert rows["half"]["rouge_l"]["value"] == 40
+    assert found == json.loads((run.folder / "gain.json").read_text("utf-8"))
+
+    assert gain([*ASKING, *stages], TASKS, run) == found
+    assert len(asked) == (MODELS + 1) * 40
+    lines = table(found).splitlines()
+    assert (
+        lines[2]
+        == "| nothing (the base model) |  | 0.0 (0.0 to 0.0) | 0.0 (0.0 to 0.0) | +100.0 (100.0 to 100.0) better |"
+    )
+    assert lines[9] == "| the dataset | 18 | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) |  |"
+    assert (run.folder / "gain.md").read_text("utf-8").startswith("| tuned on | rows | ROUGE-L |")
+    train.make(TASKS, run)
+    evaluate.make(TASKS, run)
+    assert list(json.loads((run.folder / "evaluation.json").read_text("utf-8"))) == ["base", "seeds", "dataset"]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_several_random_seeds_are_pooled_and_shown_one_by_one(tmp_path, heldout, base_model):
+    run, asked = make_run(tmp_path / "run", base_model)
+    stages = [Train.model_validate(SETTINGS | {"max_steps": 1}), Evaluate(heldout=heldout, resample="task")]
+    found = gain([*ASKING, *stages], TASKS, run, num_random_seeds=2, controls=("seeds", "random"))
+    rows = {one["name"]: one for one in found["rows"]}
+
+    assert len(asked) == (1 + 2 * 3) * 40
+    assert list(rows) == ["base", "seeds", "random", "dataset"]
+    assert found["random_seeds"] == [0, 1]
+    assert list(rows["base"]["by_random_seed"]) == ["0"]
+    assert list(rows["random"]["by_random_seed"]) == ["0", "1"]
+    assert rows["random"]["by_random_seed"]["1"]["rouge_l"]["value"] == 40
+    assert rows["seeds"]["dataset"]["exact_match"]["verdict"] == "better"
+    assert "over held-out tasks (40 instances), and Student's t over 2 random seeds" in table(found)
+    assert len(set(map(str, run.folder.glob("gain/*/*/model.safetensors")))) == 2 * 3 - 2
+
+
+def test_a_run_that_is_not_tuned_or_not_evaluated_has_no_gain(tmp_path, heldout):
+    run, asked = make_run(tmp_path / "run")
+
+    for stages in ([Train()], [Evaluate(heldout=heldout)]):
+        with pytest.raises(SproutError, match=r"give the settings a table \[train\], and \[evaluate\]"):
+            gain([*ASKING, *stages], TASKS, run)
+    assert not asked

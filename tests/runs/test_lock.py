@@ -1,0 +1,52 @@
+"""One writer for a folder: a second one is told who the first is, and one that was killed is no obstacle."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import SproutError, run
+from pipeline.runs.lock import only_writer
+from tests.runs.test_run import files, stages
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from pipeline.runs.lock import only_writer
+
+with only_writer(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_run_is_refused_with_the_number_of_the_first_and_changes_nothing(model, seeds, tmp_path):
+    run(stages(), seeds, model, tmp_path)
+    before = files(tmp_path) | {"settings": (tmp_path / "settings.json").read_bytes()}
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(SproutError, match=rf"process {holder.pid} is at work in it; let it finish, or stop it"):
+            run(stages(30), seeds, model, tmp_path)
+    finally:
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.communicate()
+
+    assert files(tmp_path) | {"settings": (tmp_path / "settings.json").read_bytes()} == before
+    assert len(run(stages(30), seeds, model, tmp_path)) == 30  # the lock went with the process
+
+
+def test_the_lock_of_a_run_that_failed_is_free(tmp_path):
+    with pytest.raises(ZeroDivisionError), only_writer(tmp_path):
+        1 / 0  # noqa: B018
+    with only_writer(tmp_path):
+        assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_folder_that_is_a_file_is_told(model, seeds, tmp_path):
+    (tmp_path / "run").write_text("")
+
+    with pytest.raises(SproutError, match=r"run: cannot be written .*; choose another folder"):
+        run(stages(), seeds, model, tmp_path / "run")

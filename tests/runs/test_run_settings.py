@@ -1,0 +1,102 @@
+"""A run does not mix what was made with other settings, models, seeds, prompts, stages or code."""
+
+import importlib
+import shutil
+
+import pytest
+
+from pipeline import SproutError, Stage, run
+from pipeline.engines.scripted import Scripted
+from pipeline.stages import Filter, Instances, Instructions
+from tests.conftest import answer
+from tests.runs.test_run import files, stages
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda s: s.__setitem__(0, Instructions(num_tasks=20, window=4, max_rouge=0.5)), "another max_rouge in instr"),
+        (lambda s: s.__setitem__(2, Instances(max_instances=1)), "another max_instances in instances"),
+    ],
+)
+def test_other_settings_are_refused_with_the_files_to_delete(model, seeds, tmp_path, change, named):
+    run(stages(), seeds, model, tmp_path)
+    before = files(tmp_path)
+    changed = stages()
+    change(changed)
+
+    with pytest.raises(SproutError, match=f"{named}.*3_instances.jsonl, 4_filter.jsonl"):
+        run(changed, seeds, model, tmp_path)
+    assert files(tmp_path) == before
+
+
+def test_another_model_or_other_seeds_are_refused(model, seeds, tmp_path):
+    run(stages(), seeds, model, tmp_path)
+
+    with pytest.raises(SproutError, match="another model"):
+        run(stages(), seeds, Scripted(answer, model="other"), tmp_path)
+    with pytest.raises(SproutError, match="another seeds"):
+        run(stages(), seeds[1:], model, tmp_path)
+
+
+def test_an_edited_prompt_is_another_setting(model, seeds, tmp_path, monkeypatch):
+    shutil.copytree("prompts", tmp_path / "prompts")
+    monkeypatch.setenv("SPROUT_PROMPTS", str(tmp_path / "prompts"))
+    run(stages(), seeds, model, tmp_path / "run")
+    with open(tmp_path / "prompts" / "classify.jinja", "a") as file:
+        file.write("\n")
+
+    with pytest.raises(SproutError, match=r"another classify\.jinja in classify.*2_classify.jsonl"):
+        run(stages(), seeds, model, tmp_path / "run")
+
+
+def test_what_the_chat_template_gets_is_in_every_request_and_part_of_the_settings(seeds, tmp_path):
+    model = Scripted(answer, chat=True)
+    model.chat_template_kwargs = {"enable_thinking": False}
+
+    run(stages(), seeds, model, tmp_path)
+
+    assert all(request.chat_template_kwargs == {"enable_thinking": False} for request in model.requests)
+    with pytest.raises(SproutError, match="begun with another chat_template_kwargs in instructions"):
+        run(stages(), seeds, Scripted(answer, chat=True), tmp_path)
+
+
+def test_two_stages_of_one_name_are_refused(model, seeds, tmp_path):
+    with pytest.raises(SproutError, match="two stages are called filter"):
+        run([Filter(), Filter()], seeds, model, tmp_path)
+
+
+OWN = """
+from pipeline import Stage
+
+
+class Short(Stage):
+    name = "short"
+
+    def decide(self, todo, done, run):
+        {comment}
+        for task in todo:
+            yield task if len(task.instruction) {sign} 20 else task.reject("long")
+"""
+
+
+def test_a_stage_of_ones_own_that_is_changed_is_not_the_same(seeds, tmp_path, monkeypatch):
+    def own(name: str, comment: str, sign: str) -> Stage:
+        (tmp_path / f"{name}.py").write_text(OWN.format(comment=comment, sign=sign))
+        return importlib.import_module(name).Short()
+
+    monkeypatch.syspath_prepend(tmp_path)
+    model = Scripted(answer)
+    run([Instructions(num_tasks=20), own("own_first", "# one way", ">")], seeds, model, tmp_path / "run")
+    run([Instructions(num_tasks=20), own("own_said_better", "# a better word", ">")], seeds, model, tmp_path / "run")
+
+    with pytest.raises(SproutError, match="begun with another code in short"):
+        run([Instructions(num_tasks=20), own("own_changed", "# one way", ">=")], seeds, model, tmp_path / "run")
+
+
+def test_a_stage_that_is_left_out_of_a_run_which_has_it_is_missed(seeds, tmp_path):
+    some = stages()
+    run(some, seeds, Scripted(answer), tmp_path)
+
+    with pytest.raises(SproutError, match=r"4_filter.jsonl is there, but this run has no stage filter; add a table"):
+        run([one for one in some if one.name != "filter"], seeds, Scripted(answer), tmp_path)
