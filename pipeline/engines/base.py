@@ -15,12 +15,20 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    temperature: float = Field(default=0.7, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    presence_penalty: float = Field(default=0.0, ge=-2, le=2)
-    max_tokens: int = Field(default=1024, ge=1)
-    stop: tuple[str, ...] = ()  # generation ends before the first of these; it is not part of the text
-    seed: int | None = None
+    temperature: float = Field(
+        default=0.7, ge=0, description="0 always takes the likeliest token; a higher one gives more varied text"
+    )
+    top_p: float = Field(
+        default=1.0, gt=0, le=1, description="take only the likeliest tokens that have this share together; 1: all"
+    )
+    presence_penalty: float = Field(
+        default=0.0, ge=-2, le=2, description="above 0, what was written already becomes less likely"
+    )
+    max_tokens: int = Field(default=1024, ge=1, description="a longer completion is cut off")
+    stop: tuple[str, ...] = Field(
+        default=(), description="generation ends before the first of these, which is not part of the text"
+    )
+    seed: int | None = Field(default=None, description="unset: each request has its own, from random_seed")
 
 
 class Request(BaseModel):

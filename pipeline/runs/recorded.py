@@ -26,6 +26,7 @@ class Recorded:
         self.model, self.window = engine.model, engine.window
         self.chat_template_kwargs = template_kwargs(engine)
         self.num_known = 0  # completions that the journal had
+        self.num_asked = 0  # requests that it did not have
 
     @property
     def chat(self) -> bool:
@@ -52,6 +53,7 @@ class Recorded:
                 waiting.append(known or request)
                 self.num_known += known is not None
                 if known is None:
+                    self.num_asked += 1
                     meter.count(1)
                     return request
             return None

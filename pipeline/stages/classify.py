@@ -1,4 +1,4 @@
-"""Ask whether a task is a classification: it decides how its instances are written."""
+"""Say which tasks are classification, which decides how their instances are written."""
 
 import re
 import unicodedata
@@ -12,8 +12,9 @@ from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line, pick, shuffled
 from pipeline.asking.templates import filled_but_for
 from pipeline.engines.base import Sampling
+from pipeline.runs.context import Context
 from pipeline.seeds.read import labelled
-from pipeline.stage import Run, Stage
+from pipeline.stage import Stage
 from pipeline.task import Task
 
 # Not "yes or no", "yes/no", "no-one", "no idea".
@@ -27,21 +28,24 @@ ANSWER = re.compile(
 class Classify(Stage):
     """Few-shot, with demos from the seed set: 12 classification tasks and 19 others, as in Self-Instruct (its code)."""
 
-    name: ClassVar[str] = "classify"
     templates: ClassVar[tuple[str, ...]] = ("classify",)
 
-    num_classification_demos: int = Field(default=12, ge=0)
-    num_other_demos: int = Field(default=19, ge=0)
-    random_seed: int = 0
-    sampling: Sampling = Sampling(temperature=0, max_tokens=8, stop=("\n", "Task:"))
+    num_classification_demos: int = Field(
+        default=12, ge=0, description="tasks in a prompt that are classification; Self-Instruct"
+    )
+    num_other_demos: int = Field(default=19, ge=0, description="tasks in a prompt that are not; Self-Instruct")
+    random_seed: int = Field(default=0, description="another number makes other random choices")
+    sampling: Sampling = Field(
+        default=Sampling(temperature=0, max_tokens=8, stop=("\n", "Task:")), description="how the model writes"
+    )
 
-    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
-        kinds = {kind for kind in (True, False) if labelled(run.seeds, kind)}
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
+        kinds = {kind for kind in (True, False) if labelled(context.seeds, kind)}
         if len(kinds) == 1:  # nothing to choose between, so nothing to ask
             yield from (task.update(is_classification=True in kinds) for task in todo)
             return
-        prompt = self.prompts(self.demos(run.seeds))
-        for task, completion in ask(run.engine, todo, prompt, self.sampling, self.random_seed):
+        prompt = self.prompts(self.demos(context.seeds))
+        for task, completion in ask(context.engine, todo, prompt, self.sampling, self.random_seed):
             answer = parse_answer(completion.text)
             yield task.reject("unclear_answer") if answer is None else task.update(is_classification=answer)
 

@@ -1,4 +1,4 @@
-"""Put held-out tasks to the model before and after tuning, or to any others, and score the answers."""
+"""Score models on held-out tasks."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,11 +18,12 @@ from pipeline.evaluation.lm_eval import Option, measure
 from pipeline.evaluation.metrics import Score, Tokenizer, aggregate, score, xlingual_tokenizer
 from pipeline.evaluation.models import asked_as_chat, check_names, default_models, open_model, opener, remembering
 from pipeline.evaluation.predictions import answers_in, write_predictions
-from pipeline.evaluation.table import FILE
+from pipeline.evaluation.table import FILE, table
 from pipeline.resources import shown
 from pipeline.runs.budget import Budget
-from pipeline.runs.products import write_record
-from pipeline.stage import Product, Run
+from pipeline.runs.context import Context
+from pipeline.runs.products import read_record, write_record
+from pipeline.stage import Flag, Product
 from pipeline.task import Task
 from pipeline.training.adapter import merged
 
@@ -37,38 +38,71 @@ class Evaluate(Product):
     Every two models are compared, with 95 % intervals by a paired bootstrap over instances, or over whole tasks.
     """
 
-    name: ClassVar[str] = "evaluate"
     path: ClassVar[str] = FILE
     of_tasks: ClassVar[bool] = False
     growable: ClassVar[frozenset[str]] = frozenset(
         {"models", "predictions", "max_instances", "resample", "lm_eval", "lm_eval_options"}
     )
 
-    heldout: str | tuple[str, ...] = ()  # each a folder of Super-NaturalInstructions, a JSONL file, or nano
-    models: dict[str, str] | None = None  # name -> folder, hub name, NAME@URL; unset: "base", and all the run has tuned
-    predictions: dict[str, str] = Field(default={})  # name -> JSONL file of answers (`id`, `prediction`) made elsewhere
-    max_instances: int = Field(default=100, ge=1)  # of each task
-    resample: Unit = "instance"  # what the intervals draw again; instances of one task go right or wrong together
-    sampling: Sampling = GREEDY
-    encoding: ZeroShot = "plain"
-    tokenizer: str = "gpt2"  # of the xlingual track: a folder or a name on the hub
-    lm_eval: str | tuple[str, ...] = ()  # tasks of the lm-evaluation-harness, if it is installed
-    lm_eval_options: dict[str, Option] = Field(default={})  # of its command line, such as { num_fewshot = 5 }
+    optional: ClassVar[bool] = True
+    caption: ClassVar[str] = "the scores of all models"
+    flags: ClassVar[tuple[Flag, ...]] = (
+        Flag("--heldout", "folder of Super-NaturalInstructions, file of tasks, or nano", metavar="SET", many=True),
+        Flag("--models", "a folder, hub name, or my-model@http://host/v1", "NAME=MODEL", many=True, named=True),
+        Flag("--predictions", "files of `id` and `prediction`", "NAME=FILE", many=True, named=True),
+        Flag("--lm-eval", "tasks of lm-eval, if it is installed, such as mmlu,gsm8k", metavar="TASKS"),
+    )
 
-    def make(self, tasks: Sequence[Task], run: Run) -> None:
+    heldout: str | tuple[str, ...] = Field(
+        default=(), description="each a folder of Super-NaturalInstructions, a file of tasks, or nano"
+    )
+    models: dict[str, str] | None = Field(
+        default=None, description="by name a folder, hub name or NAME@URL; unset: base, and all the run has tuned"
+    )
+    predictions: dict[str, str] = Field(
+        default={}, description="by name a file of answers (`id`, `prediction`) made elsewhere"
+    )
+    max_instances: int = Field(default=100, ge=1, description="of each held-out task")
+    resample: Unit = Field(
+        default="instance",
+        description="what the intervals draw again: instance, or task, as instances of one go right or wrong together",
+    )
+    sampling: Sampling = Field(default=GREEDY, description="how the models answer")
+    encoding: ZeroShot = Field(
+        default="plain", description="of a base model's prompts: plain, or output, which ends in Output:"
+    )
+    tokenizer: str = Field(default="gpt2", description="of the xlingual track: a folder or a name on the hub")
+    lm_eval: str | tuple[str, ...] = Field(
+        default=(), description="tasks of the lm-evaluation-harness, if it is installed"
+    )
+    lm_eval_options: dict[str, Option] = Field(
+        default={}, description="of its command line, such as { num_fewshot = 5 }"
+    )
+
+    @classmethod
+    def implied(cls, given: Mapping[str, Any], has_model: bool) -> Iterator[str]:
+        """Predictions alone need no model."""
+        if "predictions" in given and "models" not in given and not has_model:
+            yield "evaluate.models={}"
+
+    def summary(self, folder: Path) -> str:
+        found = read_record(folder / self.written)
+        return table(found) if found else ""
+
+    def make(self, tasks: Sequence[Task], context: Context) -> None:
         if not self.heldout and not self.lm_eval:
             raise SproutError("there is nothing to evaluate on; give held-out tasks with --heldout")
         heldout = read_sets(self.heldout, self.max_instances) if self.heldout else ()
-        models = default_models(run) if self.models is None else self.models
+        models = default_models(context) if self.models is None else self.models
         check_names([*models, *self.predictions])
-        open_engine = opener(run, models.values())
-        models = {name: merged(model, run.folder / "merged" / name) for name, model in models.items()}
+        open_engine = opener(context, models.values())
+        models = {name: merged(model, context.folder / "merged" / name) for name, model in models.items()}
         lm_tasks = self.lm_eval.split(",") if isinstance(self.lm_eval, str) else self.lm_eval
         evaluate(
             models,
             heldout,
             open_engine,
-            run.folder,
+            context.folder,
             self.sampling,
             self.encoding,
             xlingual_tokenizer(heldout, self.tokenizer),
@@ -76,7 +110,7 @@ class Evaluate(Product):
             self.resample,
             [task for task in lm_tasks if task],
             self.lm_eval_options,
-            run.budget,
+            context.budget,
         )
 
 
@@ -163,7 +197,7 @@ def answer(
         raise SproutError(f"{bare.id} has no instruction, so no model can be asked; set models = {{}}, and predictions")
     scores: dict[str, list[Score]] = {}
     figures: dict[str, dict[str, Any]] = {}
-    with remembering(Evaluate.name, folder, open_engine, budget) as opened:
+    with remembering(Evaluate.kind, folder, open_engine, budget) as opened:
         for name, model in models.items():
             engine = opened(model)
             chat = asked_as_chat(model, engine)

@@ -71,8 +71,6 @@ from pipeline import Stage
 
 
 class Short(Stage):
-    name = "short"
-
     def decide(self, todo, done, run):
         {comment}
         for task in todo:
