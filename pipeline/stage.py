@@ -40,9 +40,7 @@ class Configured(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: ClassVar[
-        str
-    ]  # its word in a list of stages; unless set, its module, or its class if it is yours
+    kind: ClassVar[str]  # its word in a list of stages; unless set, its module, or its class if it is yours
     path: ClassVar[str] = ""  # what a product writes in the folder of the run; a stage writes <number>_<name>.jsonl
     templates: ClassVar[tuple[str, ...]] = ()  # the prompts it uses, by name
     growable: ClassVar[frozenset[str]] = frozenset()  # settings that may differ when a run goes on
@@ -57,7 +55,7 @@ class Configured(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        if not hasattr(cls, "kind"):  # one that is derived from another keeps its kind, to stand in its place
+        if cls.__module__ != __name__ and not hasattr(cls, "kind"):  # a derived one keeps its kind
             words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
             own = cls.__module__.startswith(BUILT_IN)
             cls.kind = cls.__module__.removeprefix(BUILT_IN).partition(".")[0] if own else words

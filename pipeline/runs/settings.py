@@ -95,9 +95,9 @@ def check_settings(stages: Sequence[Stage | Product], files: Mapping[str, str], 
 
 
 def changes(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """For each stage the folder knows, which of its settings differ from those of before."""
+    """For each stage the folder knows, which of its settings differ from those of before; not where its code lies."""
     return {
-        name: sorted(key for key in old | new if old.get(key) != new.get(key))
+        name: sorted(key for key in old | new if old.get(key) != new.get(key) and key != "class")
         for name, new in now.items()
         if (old := before.get(name))
     }

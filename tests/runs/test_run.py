@@ -234,3 +234,27 @@ def test_hardly_more_is_asked_than_it_takes(seeds, tmp_path, num_tasks):
     last = [task.meta["request"] for task in read_tasks(tmp_path / "1_instructions.jsonl")][-1]
 
     assert len(model.requests) - (last + 1) <= 1 + math.isqrt(last + 1)
+
+
+def test_an_error_of_the_system_in_a_stage_of_ones_own_is_not_said_to_be_one_of_its_file(seeds, tmp_path):
+    class Reads(Stage):
+        def decide(self, todo, done, context):
+            yield from todo[:3]
+            (tmp_path / "is-not-there.txt").read_text()
+
+    with pytest.raises(FileNotFoundError, match=r"is-not-there\.txt"):
+        run([Reads()], seeds, Scripted(answer), tmp_path / "run")
+
+    assert len(list(read_tasks(tmp_path / "run" / "1_reads.jsonl"))) == 3
+
+
+def test_a_stage_that_fails_before_it_has_decided_a_task_leaves_no_file(seeds, tmp_path):
+    class Fails(Stage):
+        def decide(self, todo, done, context):
+            raise SproutError("no encoder")
+            yield
+
+    with pytest.raises(SproutError, match="no encoder"):
+        run([Fails()], seeds, Scripted(answer), tmp_path)
+
+    assert not list(tmp_path.glob("*.jsonl"))
