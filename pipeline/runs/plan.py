@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.engines.base import Arrived, Completions, Engine, Request, template_kwargs
+from pipeline.engines.base import Arrived, Completions, Engine, Proxy, Request
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.journal import FILE, Journal
@@ -87,22 +87,17 @@ def probe(
     return estimates, notes
 
 
-class Probe:
+class Probe(Proxy):
     """Lets a few requests through, and measures them; of a source that ends, those left are counted.
 
     The first is left out of the timing: it loads the model.
     """
 
     def __init__(self, engine: Engine, most: int, endless: bool) -> None:
-        self.engine, self.most, self.endless = engine, most, endless
-        self.model, self.window = engine.model, engine.window
-        self.chat_template_kwargs = template_kwargs(engine)
+        super().__init__(engine)
+        self.most, self.endless = most, endless
         self.asked = self.left = self.prompt_tokens = self.completion_tokens = 0
         self.begun = self.ended = 0.0
-
-    @property
-    def chat(self) -> bool:
-        return self.engine.chat
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         source = iter(requests)

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines.base import Engine, template_kwargs
+from pipeline.engines.base import Engine
 from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.runs.budget import Budget, stop
@@ -232,7 +232,7 @@ def changes(
 def described(stage: Stage | Product, files: dict[str, str], context: Run) -> dict[str, Any]:
     """All that bears on what a stage writes: its file, the model, the seeds, its settings and prompts."""
     model = {"model": shown(context.engine.model), "chat": context.engine.chat}
-    if given := template_kwargs(context.engine):
+    if given := context.engine.chat_template_kwargs:
         model["chat_template_kwargs"] = given
     seeds = {"seeds": digest(context.seeds)} if isinstance(stage, Stage) or stage.of_tasks else {}
     settings = stage.settings()

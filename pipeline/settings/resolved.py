@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.settings.read import ENGINES, RunSettings, build_stages, engine_options, options_of
+from pipeline.engines.find import engine_names
+from pipeline.settings.read import RunSettings, build_stages, engine_options
 from pipeline.stage import Product, Stage
 from pipeline.stages import STAGES
 from pipeline.toml import value
@@ -22,11 +23,6 @@ HINT = f"""\
 MEANINGS = {
     "random_seed": "another number, other random choices",
     "sampling": "how the model writes",
-    "temperature": "0 always takes the likeliest token; higher is more varied",
-    "top_p": "of the likeliest tokens only as many as have this share together; 1: all",
-    "presence_penalty": "above 0, what was written already becomes less likely",
-    "max_tokens": "a longer completion is cut off",
-    "seed": "each request has its own, from random_seed",
     "encoding": "of a base model's prompts: random, for each row one of the paper's 13; plain, a fixed one",
     "input_noise": "one input in two loses its field name and blank lines, as in the paper's code",
     "include_seeds": "the seed tasks are part of it",
@@ -63,10 +59,9 @@ def as_toml(settings: RunSettings) -> str:
 def engine_table(settings: RunSettings) -> Iterator[str]:
     """The engine, with what is not given as a comment: another engine may have no such option."""
     kind, options = engine_options(settings)
-    assert isinstance(kind, type)
     yield f"[engine]  # {summary(kind)}"
-    yield f"name = {value(settings.engine.get('name', 'vllm'))}  # {', '.join(ENGINES)}"
-    fields = options_of(kind).model_fields
+    yield f"name = {value(settings.engine.get('name', 'vllm'))}  # {', '.join(engine_names())}"
+    fields = kind.options.model_fields
     for key, item in options.items():
         meaning = fields[key].description if key in fields else "handed on as it is"
         given = key in settings.engine or key == "model"
@@ -98,8 +93,9 @@ def absent(kind: type[Stage] | type[Product]) -> Iterator[str]:
 
 
 def comments(kind: type[BaseModel], name: str = "") -> dict[str, str]:
-    """What the source says of each field, in the comment behind it; else what is said of such a field above."""
-    found = {key: comment for key, comment in FIELD.findall(inspect.getsource(kind)) if comment}
+    """What each field means: its description, the comment behind it, or what is said of such a field above."""
+    found = {key: field.description for key, field in kind.model_fields.items() if field.description}
+    found |= {key: comment for key, comment in FIELD.findall(inspect.getsource(kind)) if comment}
     said = {key: MEANINGS.get(f"{name}.{key}", MEANINGS.get(key, "")) for key in kind.model_fields}
     return {key: text for key in kind.model_fields if (text := found.get(key) or said[key])}
 

@@ -50,13 +50,13 @@ def test_every_key_has_a_comment(capsys):
 def test_what_is_said_of_keys_without_a_comment_is_used():
     bare = {
         (getattr(kind, "name", ""), key)
-        for kind in (*STAGES, Sampling)
+        for kind in STAGES
         for key, comment in FIELD.findall(inspect.getsource(kind))
         if key in kind.model_fields and not comment
     }
 
     assert MEANINGS.keys() <= {key for _, key in bare} | {f"{name}.{key}" for name, key in bare}
-    assert comments(Sampling)["temperature"] == MEANINGS["temperature"]
+    assert comments(Sampling)["temperature"].startswith("0 always takes")
 
 
 def test_stages_that_need_something_show_their_keys_too(capsys):
@@ -69,8 +69,8 @@ def test_stages_that_need_something_show_their_keys_too(capsys):
 def test_options_of_the_engine_are_there_as_comments_unless_given(capsys):
     text = printed(capsys, "--engine", "server", "--set", "engine.window=8", "--set", "engine.chat=true")
 
-    assert '\nname = "server"  # vllm, server, transformers\n' in text
-    assert "\nwindow = 8  # the most requests in flight\nchat" not in text
+    assert '\nname = "server"  # scripted, server, transformers, vllm\n' in text
+    assert "\nwindow = 8  # the most requests in flight; unset: what the server takes well\n" in text
     assert "\nchat = true  # " in text
     assert "\n# timeout = 600  # seconds for one completion\n" in text
     assert tomllib.loads(text)["engine"] == {"name": "server", "model": "", "window": 8, "chat": True}
