@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.cli.main import commands as known_commands
 from pipeline.cli.main import parser as command_line
-from pipeline.settings.build import ENGINES, engine_class
+from pipeline.engines.find import engine_class, engine_names
 from pipeline.settings.schema import schema
 from pipeline.stages import find, names
 
@@ -78,10 +78,11 @@ def settings() -> Iterator[str]:
     yield "`sprout settings` prints all of them as such a file, `sprout settings --schema` a JSON Schema for an editor."
     top = {key: found["properties"][key] for key in ("seeds", "out", "stages")}
     yield from ("", *setting_table(top, definitions))
-    for name, kind in ENGINES.items():
-        own = definitions[kind]
+    for name in engine_names():
+        kind = engine_class(name)
+        own = definitions[kind.__name__]
         properties = {key: one for key, one in own["properties"].items() if key != "name"}
-        yield from ("", f'## [engine] name = "{name}"', "", *text_of(engine_class(name)))
+        yield from ("", f'## [engine] name = "{name}"', "", *text_of(kind))
         if own.get("additionalProperties", True):
             yield from ("", "Any other key is handed on to vLLM's engine as it is, such as `tensor_parallel_size = 2`.")
         yield from ("", *setting_table(properties, definitions))

@@ -69,6 +69,7 @@ def test_a_wheel_holds_prompts_seeds_and_model_and_runs_anywhere(tmp_path):
     subprocess.run(build, check=True, env=os.environ | {"PIP_NO_WARN": "1"})
     (wheel,) = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    assert (tmp_path / "site" / "pipeline" / "py.typed").is_file()
 
     code = (
         "from pipeline.seeds.read import read_seeds; from pipeline.asking.templates import render; from pipeline.resources import *;"

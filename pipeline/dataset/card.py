@@ -64,12 +64,8 @@ def revision(model: str, engine: Engine) -> tuple[str, str]:
         return model, f"ships with Sprout {__version__}, content {identity(str(NANO))[:16]}"
     if Path(model).is_dir():
         return Path(model).name, f"a local folder, content {identity(model)[:16]}"
-    if is_hub_name(model) and not hasattr(engine, "url") and engine.model == model:
-        from huggingface_hub import try_to_load_from_cache
-
-        wanted = getattr(engine, "options", {}).get("revision")
-        if isinstance(config := try_to_load_from_cache(model, "config.json", revision=wanted), str):
-            return model, f"revision {Path(config).parent.name}"
+    if is_hub_name(model) and engine.model == model and engine.revision:
+        return model, f"revision {engine.revision}"
     return without_place(model), "its revision is not known here"
 
 

@@ -92,7 +92,7 @@ def check_names(names: Sequence[str]) -> None:
             raise SproutError(f"{name!r}: is the name of a model and of a file of predictions; rename one of them")
 
 
-class NoModel:
+class NoModel(Engine):
     """Stands for the engine of a run that names no model: enough where others are evaluated."""
 
     model = ""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from pipeline.engines.base import Completion, Request
-from pipeline.engines.model_folder import fingerprint
+from pipeline.engines.model_folder import content
 from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.text import mend
@@ -230,9 +230,7 @@ def key(model: str, request: Request) -> str:
 def identity(model: str) -> str:
     """What a model is known by: a folder by what is in it, wherever it lies, any other by its name."""
     folder = Path(model)
-    if not folder.is_dir():
-        return model
-    return fingerprint(folder, (path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
+    return content(folder) if folder.is_dir() else model
 
 
 def as_text(request: Request) -> str:

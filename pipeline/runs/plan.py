@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from pipeline.engines.base import Arrived, Completions, Request, template_kwargs
+from pipeline.engines.base import Arrived, Completions, Proxy, Request
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.context import Context
@@ -91,23 +91,18 @@ def probe(
     return estimates, notes
 
 
-class Probe:
+class Probe(Proxy):
     """Lets a few requests through, and measures them; of a source that ends, those left are counted.
 
     The first is left out of the timing: it loads the model.
     """
 
     def __init__(self, engine: Recorded, most: int, endless: bool) -> None:
-        self.engine, self.most, self.endless = engine, most, endless
+        super().__init__(engine)
+        self.recorded, self.most, self.endless = engine, most, endless
         self.known: Usage | None = None  # what the stage was paid for before
-        self.model, self.window = engine.model, engine.window
-        self.chat_template_kwargs = template_kwargs(engine)
         self.asked = self.left = self.prompt_tokens = self.completion_tokens = 0
         self.begun = self.ended = 0.0
-
-    @property
-    def chat(self) -> bool:
-        return self.engine.chat
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         source = iter(requests)
@@ -128,7 +123,7 @@ class Probe:
         Where the journal knew all answers, at the speed of the sittings that they are from.
         """
         each = requests / max(1, self.asked)
-        if self.known and self.known.requests and not self.engine.num_asked:
+        if self.known and self.known.requests and not self.recorded.num_asked:
             seconds = self.known.seconds / self.known.requests * requests
         else:
             seconds = (self.ended - self.begun) / max(1, self.asked - 1) * requests

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request
+from pipeline.engines.base import Arrived, Completion, Completions, Engine, Proxy, Request
 from pipeline.errors import SproutError
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal
@@ -92,16 +92,16 @@ def recorded_only(
     return replace(context, engine=stand_in(context.engine, ""), engines=engines, stages=stages)
 
 
-class Recording:
+class Recording(Proxy):
     """Stands for an engine: answers with what the journal holds for the id of a request, and asks nobody.
 
     It ends after the last request of the stage that was recorded; one that is missing before that is an error.
     """
 
     def __init__(self, engine: Engine, settings: Mapping[str, Any]) -> None:
-        self.model, self.window = engine.model, engine.window
+        super().__init__(engine)
         self.chat = bool(settings.get("chat"))
-        self.chat_template_kwargs = settings.get("chat_template_kwargs")
+        self.chat_template_kwargs = settings.get("chat_template_kwargs") or {}
 
     def read(self, journal: Journal, stage: str) -> None:
         self.journal, self.stage, self.left = journal, stage, journal.requests(stage)

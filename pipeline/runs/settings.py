@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.asking import templates
-from pipeline.engines.base import template_kwargs
 from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.runs.code import digest_of_code
@@ -53,7 +52,7 @@ class Described:
     def of(self, stage: Stage | Product) -> dict[str, Any]:
         context = self.context.of(stage)
         model: dict[str, Any] = {"model": shown(context.engine.model), "chat": context.engine.chat}
-        if given := template_kwargs(context.engine):
+        if given := context.engine.chat_template_kwargs:
             model["chat_template_kwargs"] = given
         seeds = {"seeds": self.seeds} if isinstance(stage, Stage) or stage.of_tasks else {}
         settings = recorded(stage)

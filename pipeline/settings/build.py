@@ -1,34 +1,18 @@
 """Stages and engines from the settings of a run."""
 
-import importlib
-import inspect
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ValidationError
 
 from pipeline import recipes
 from pipeline.engines.base import Engine
+from pipeline.engines.find import engine_class
 from pipeline.errors import SproutError, explain, unknown
 from pipeline.resources import NANO
 from pipeline.settings.read import RunSettings
 from pipeline.settings.words import Word, word, words
 from pipeline.stage import Product, Stage
-
-ENGINES = {"vllm": "VLLM", "server": "Server", "transformers": "Transformers"}  # module: class
-OPTIONS: dict[str, dict[str, Any]] = {  # of the engines: what they mean, and their limits
-    "model": {"description": "a folder, a name on the hub, a name on the server, or nano"},
-    "chat": {"description": "prompts are messages (true) or plain text (false); unset: as the chat template says"},
-    "chat_template_kwargs": {"description": "for the chat template, such as { enable_thinking = false }"},
-    "url": {"description": "of the server's OpenAI API; ends in /v1 with most servers"},
-    "window": {"ge": 1, "description": "the most requests in flight"},
-    "timeout": {"gt": 0, "description": "seconds for one completion"},
-    "patience": {"ge": 0, "description": "seconds to wait for a server that is gone"},
-    "pause": {"gt": 0, "description": "seconds before the second try; longer before each further one"},
-    "dtype": {"description": "float64, float32, bfloat16 or float16; unset: that of the file, no half ones on a CPU"},
-    "device": {"description": "such as cuda:1; unset: the first GPU, or the CPU"},
-    "trust_remote_code": {"description": "run the code that a model brings with it"},
-}
 
 
 def build_stages(settings: RunSettings) -> list[Stage | Product]:
@@ -87,38 +71,27 @@ def open_engine(settings: RunSettings, model: str | None = None) -> Engine:
 
 def _open(table: dict[str, Any], where: str) -> Engine:
     kind, options = engine_options(table, where)
-    if not options["model"]:
+    if options.get("model") == "":
         raise SproutError(f"{where} model: no model is named; give a folder, a name on the hub, or nano, with --model")
-    if options["model"] == "nano":
+    if options.get("model") == "nano":
         options["model"] = str(NANO)
-    engine: Engine = kind(**options)
-    return engine
+    build: Callable[..., Engine] = kind
+    return build(**options)
 
 
-def engine_options(table: dict[str, Any], where: str = "[engine]") -> tuple[Callable[..., Engine], dict[str, Any]]:
-    """The class of the engine that a table names, and all its options, in the types its constructor declares."""
-    given = {"name": "vllm", "model": ""} | table
-    if (name := given.pop("name")) not in [*ENGINES]:
-        raise SproutError(f"{where} name: {unknown('engine', name, ENGINES)}")
-    kind = engine_class(name)
-    model = options_of(kind)
+def engine_options(table: dict[str, Any], where: str = "[engine]") -> tuple[type[Engine], dict[str, Any]]:
+    """The class of the engine that a table names, and all its options, in the types it declares."""
+    given = {"name": "vllm"} | table
     try:
-        return kind, dict(model(**given))
+        kind = engine_class(str(given.pop("name")))
+    except SproutError as error:
+        raise SproutError(f"{where} name: {error}") from None
+    fields, lax = kind.options.model_fields, kind.options.model_config.get("extra") == "allow"
+    if strange := [key for key in given if key not in fields and not lax]:
+        raise SproutError(f"{where} {unknown('setting', strange[0], fields)}")
+    model = fields.get("model")
+    unnamed = {"model": ""} if model and model.is_required() else {}
+    try:
+        return kind, dict(kind.options(**unnamed | given))
     except ValidationError as error:
-        raise SproutError(f"{where} {explain(error, model, 'setting')}") from None
-
-
-def engine_class(name: str) -> Callable[..., Engine]:
-    kind: Callable[..., Engine] = getattr(importlib.import_module(f"pipeline.engines.{name}"), ENGINES[name])
-    return kind
-
-
-def options_of(kind: Callable[..., Engine], **more: Any) -> type[BaseModel]:
-    """The options of an engine as a model, and `more` fields; one that hands options on takes any."""
-    known = inspect.signature(kind, eval_str=True).parameters.values()
-    fields: dict[str, Any] = {
-        one.name: (one.annotation, Field(... if one.default is one.empty else one.default, **OPTIONS.get(one.name, {})))
-        for one in known if one.kind is not one.VAR_KEYWORD
-    }  # fmt: skip
-    config = ConfigDict(extra="allow" if len(fields) < len(known) else "forbid")
-    return create_model("Options", __config__=config, **more, **fields)
+        raise SproutError(f"{where} {explain(error, kind.options, 'setting')}") from None

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from pipeline.settings.build import ENGINES, build_stages, engine_options, listed, options_of
+from pipeline.engines.find import engine_names
+from pipeline.settings.build import build_stages, engine_options, listed
 from pipeline.settings.read import RunSettings
 from pipeline.stage import Configured
 from pipeline.stages import Kind, find, names
@@ -42,10 +43,9 @@ def as_toml(settings: RunSettings) -> str:
 def engine_table(name: str, given: dict[str, Any]) -> Iterator[str]:
     """An engine, with what is not given as a comment: another engine may have no such option."""
     kind, options = engine_options(given, f"[{name}]")
-    assert isinstance(kind, type)
     yield f"[{name}]  # {summary(kind)}"
-    yield f"name = {value(given.get('name', 'vllm'))}  # {', '.join(ENGINES)}"
-    fields = options_of(kind).model_fields
+    yield f"name = {value(given.get('name', 'vllm'))}  # {', '.join(engine_names())}"
+    fields = kind.options.model_fields
     for key, item in options.items():
         meaning = fields[key].description if key in fields else "handed on as it is"
         written = line(key, item, meaning)

@@ -1,13 +1,13 @@
 """The JSON Schema of a settings file, by which an editor completes and checks it."""
 
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from pipeline.engines.base import Sampling
+from pipeline.engines.find import engine_class, engine_names
 from pipeline.runs.budget import Prices
-from pipeline.settings.build import ENGINES, engine_class, options_of
 from pipeline.settings.read import SINGLE, RunSettings
 from pipeline.settings.resolved import shown_fields, summary
 from pipeline.stages import find, names
@@ -32,7 +32,7 @@ class ForToml(GenerateJsonSchema):
 
 def schema() -> dict[str, Any]:
     """Of draft 2020-12. It is as strict as the settings about names, types and bounds, not about files and models."""
-    engine: Any = Union[tuple(engine_model(name) for name in ENGINES)]  # noqa: UP007
+    engine: Any = Union[(*map(engine_model, engine_names()), own_engine())]
     kinds = [find(name) for name in names()]
     stages: dict[str, Any] = {kind.kind: (kind, None) for kind in kinds}
     own: dict[str, Any] = {
@@ -64,10 +64,17 @@ def schema() -> dict[str, Any]:
 
 def engine_model(name: str) -> type[BaseModel]:
     """The table of an engine; the model may also be given with --model."""
-    kind: Any = engine_class(name)
-    options = options_of(kind)
+    kind = engine_class(name)
     name_type = Literal[name]  # type: ignore[valid-type]
-    fields: dict[str, Any] = {key: (field.annotation, field) for key, field in options.model_fields.items()}
-    fields["name"] = (name_type, Field("vllm" if name == "vllm" else ..., description=", ".join(ENGINES)))
-    fields["model"] = (str, Field("", description=options.model_fields["model"].description))
-    return create_model(ENGINES[name], __config__=options.model_config, __doc__=summary(kind), **fields)
+    fields: dict[str, Any] = {key: (field.annotation, field) for key, field in kind.options.model_fields.items()}
+    default = "vllm" if name == "vllm" else ...
+    fields["name"] = (name_type, Field(default, description=", ".join(engine_names())))
+    fields["model"] = (str, Field("", description=kind.options.model_fields["model"].description))
+    return create_model(kind.__name__, __config__=kind.options.model_config, __doc__=summary(kind), **fields)
+
+
+def own_engine() -> type[BaseModel]:
+    """The table of an engine of the user's own, of which the schema knows nothing but its name."""
+    place = Annotated[str, Field(pattern="^[^:]+:[^:]+$", description="module:Class of an engine of your own")]
+    text = "An engine of your own; its options are the fields of its class `options`"
+    return create_model("OwnEngine", __config__=ConfigDict(extra="allow"), __doc__=text, name=(place, ...))

@@ -4,10 +4,10 @@ import ast
 import inspect
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pipeline.engines.find import named
 from pipeline.errors import SproutError, unknown
 from pipeline.stage import Product, Stage
 
@@ -49,19 +49,9 @@ def find(name: str) -> Kind:
 
 
 def _own(name: str) -> Kind:
-    module, _, place = name.partition(":")
-    try:
-        if find_spec(module) is None:
-            raise SproutError(f"{name}: there is no module {module} in this folder or among the installed packages")
-        found: Any = import_module(module)
-    except SproutError:
-        raise
-    except Exception as error:  # whatever the user's module does when it is imported
-        raise SproutError(f"{name}: {module} cannot be imported: {type(error).__name__}: {error}") from error
-    for part in place.split("."):
-        found = getattr(found, part, None)
+    found = named(name, "stage")
     if not (isinstance(found, type) and issubclass(found, (Stage, Product))):
-        raise SproutError(f"{name}: {module} has no stage {place}; a stage is a class derived from pipeline.Stage")
+        raise SproutError(f"{name}: is no stage; derive the class from pipeline.Stage")
     return found
 
 

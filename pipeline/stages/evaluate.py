@@ -10,7 +10,7 @@ from pydantic import Field
 from pipeline.asking.ask import put
 from pipeline.asking.clean import without_thoughts
 from pipeline.dataset.rows import ZeroShot, question, zero_shot
-from pipeline.engines.base import Engine, Request, Sampling, release
+from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import Comparison, Unit
 from pipeline.evaluation.heldout import HeldOut, read_sets
@@ -203,7 +203,7 @@ def answer(
             chat = asked_as_chat(model, engine)
             answers = ask_all(engine, heldout, chat, sampling, encoding)
             found = write_predictions(folder / "predictions" / f"{name}.jsonl", answers, tokenizer)
-            release(engine)
+            engine.close()
             scores[name], summary = _summary(heldout, found, name)
             figures[name] = {"model": shown(model), "chat": chat} | summary
             known = f", {engine.num_known} of them answered before" if engine.num_known else ""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.engines.base import Sampling, release
+from pipeline.engines.base import Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import written
 from pipeline.evaluation.heldout import HeldOut, read_sets
@@ -90,7 +90,7 @@ class Judge(Product):
                     file.write(line(one, self.ours, name))
                 against[name] = figures(verdicts)
                 warn(against[name], name)
-            release(engine)
+            engine.close()
         partial.replace(path)
         judged_by = {"judge": shown(model), "with_reference": self.with_reference}
         write_record(context.folder / self.path, judged_by | {"ours": self.ours, "against": against})

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from pipeline.dataset import rows as export
 from pipeline.dataset.presets import PRESETS
 from pipeline.dataset.rows import Row
-from pipeline.engines.base import release
 from pipeline.engines.model_folder import check_model, load_tokenizer
 from pipeline.gain.controls import Control, control_tasks, count_tokens
 from pipeline.resources import shown
@@ -85,7 +84,7 @@ class Train(Product):
         chat = context.engine.chat if self.chat is None and model == context.engine.model else self.chat
         settings = self.model_copy(update={"model": shown(model), "chat": chat})
         seeds = context.seeds if self.include_seeds else ()
-        release(context.engine)
+        context.engine.close()
         rows, validation = self.split(self.rows([*tasks, *seeds]), seeds)
         record = tune(Training(model, rows, settings, validation), place("dataset"))
         same_steps = settings.model_copy(update={"max_steps": record["max_steps"], "patience": None})

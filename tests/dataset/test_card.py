@@ -11,6 +11,7 @@ from huggingface_hub import DatasetCard, constants
 
 from pipeline import Instance, Task, __version__, run
 from pipeline.dataset.card import NOT_STATED, cell, size_category, without_place
+from pipeline.engines.model_folder import revision
 from pipeline.engines.scripted import Scripted
 from pipeline.resources import HELDOUT, NANO, shipped
 from pipeline.runs.context import Context
@@ -25,8 +26,8 @@ HELD_OUT = {"id": "held-0", "instruction": "Count the words one by one", "input"
 
 class Named(Scripted):
     def __init__(self, model: str) -> None:
-        super().__init__(answer)
-        self.model = model
+        super().__init__(answer, model)
+        self.revision = revision(model)
 
 
 @pytest.fixture
@@ -200,10 +201,8 @@ def test_the_revision_of_a_model_of_the_hub_is_that_of_its_files_here(tmp_path, 
 def test_a_model_of_a_server_has_no_revision_even_if_one_of_that_name_is_here(tmp_path, seeds, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cached(tmp_path / "hub")))
 
-    class Served(Named):
-        url = "http://127.0.0.1:8000/v1"
-
-    run([Instructions(num_tasks=5, window=1), Classify(), Instances(), Export()], seeds, Served("owner/name"), tmp_path)
+    engine = Scripted(answer, "owner/name")
+    run([Instructions(num_tasks=5, window=1), Classify(), Instances(), Export()], seeds, engine, tmp_path)
 
     text = (tmp_path / "dataset" / "README.md").read_text("utf-8")
     assert "| model | owner/name; its revision is not known here |" in text
