@@ -22,6 +22,9 @@ def without_tags(text: str, names: dict[str, str]) -> str:
     def mark(found: re.Match[str]) -> str:
         nonlocal depth
         name = found["name"].lower()
+        name = name if name in names else name.rstrip("0123456789_-")
+        if name in ("td", "th"):
+            return "" if found["closes"] else " | "
         if name in ("ol", "ul"):
             depth += -1 if found["closes"] else 1
         if name in _INLINE:
@@ -36,10 +39,10 @@ def without_tags(text: str, names: dict[str, str]) -> str:
 
 def begins_with_tag(text: str, names: dict[str, str]) -> int | None:
     """Where the tag is that the text begins with, a fence and an announcement aside."""
-    place = 0
+    place, known = 0, {*names, *_BLOCKS} - {"br"}
     for _ in range(4):
-        if (found := _TAG_FIRST.match(text, place)) and found["name"].lower() in {*names, *_BLOCKS}:
-            return found.start("tag")
+        if (found := _TAG_FIRST.match(text, place)) and found["name"].lower().rstrip("0123456789_-") in known:
+            return found.start("tag") if "</" in text or len(_TAG.findall(text)) > 1 else None
         line = (text.find("\n", place) + 1 or len(text)) - place
         words = text[place : place + line].strip()
         if words and not (words.startswith(("```", "<!", "<?")) or is_preamble(words)):
@@ -54,20 +57,18 @@ def read_table(text: str) -> tuple[list[str], list[list[str]]] | None:
     header: list[str] = []
     for line in text.split("\n"):
         line = line.strip()
-        if not line or line.startswith("```"):
+        if not line or line.startswith("```") or ("-" in line and _RULE.fullmatch(line)):
+            if len(rows) == 1 and not header and line.startswith(("|", ":", "-")):
+                header = rows.pop()
             continue
-        if "|" not in line or (not line.startswith("|") and not (rows or _is_header(line))):
+        if "|" not in line or (not line.startswith("|") and not (rows or is_header(line))):
             if rows or not is_preamble(line):
                 if not rows:
                     return None
                 break  # a remark below the table
             continue
-        if "-" in line and _RULE.fullmatch(line):
-            if len(rows) == 1 and not header:
-                header = rows.pop()
-            continue
         rows.append([cell.replace("\\|", "|").strip().strip("*").strip() for cell in _CELL.split(line.strip("|"))])
-    if rows and not header and all(_is_header(cell) for cell in rows[0]):
+    if rows and not header and all(is_header(cell) for cell in rows[0]):
         header = rows.pop(0)
     return (header, rows) if rows or header else None
 
@@ -82,7 +83,7 @@ def column(header: list[str], rows: list[list[str]], is_name: Callable[[str], ob
     return words.index(max(words)) if words else None
 
 
-def _is_header(text: str) -> bool:
+def is_header(text: str) -> bool:
     """Whether the text is names of columns, or no word at all, such as #."""
     return len(text) <= MAX_HEADER and all(word.casefold() in _NAMES for word in _WORD.findall(text))
 

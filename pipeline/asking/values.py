@@ -34,6 +34,10 @@ def as_text(value: JsonValue) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
+class Bare(str):
+    """A word without quotes, which can only be a name."""
+
+
 class _Reader:
     """Values one after another, read without recursion, so that a thousand brackets are no fault."""
 
@@ -68,7 +72,9 @@ class _Reader:
                 self.broken = follows or len(holders) > MAX_DEPTH
                 continue
             else:
-                value, self.broken = _scalar(token), follows and kind == "word"
+                value = _scalar(token)
+                names = holders and isinstance(holders[-1], dict) and keys[-1] is None
+                self.broken = (follows and kind == "word") or (isinstance(value, Bare) and not names)
             if not holders:
                 return value
             _put(holders[-1], keys, value)
@@ -102,7 +108,7 @@ def _scalar(token: re.Match[str]) -> JsonValue:
         try:
             found: JsonValue = json.loads(word)
         except ValueError:
-            return _WORDS.get(word, word)
+            return _WORDS.get(word, Bare(word))
         return found
     if "\\" not in text:
         return text[1:-1]

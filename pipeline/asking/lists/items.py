@@ -28,13 +28,13 @@ def item_of(piece: str) -> str:
 
 def _unquoted(text: str) -> str:
     """Without quotes around all of it; one that stands inside too belongs to the text."""
-    bare = text.rstrip(",;")
+    bare = TAIL.sub("", text)
     opens, closes = bare[:1], bare[-1:]
     if len(bare) > 1 and QUOTES.get(opens) == closes and not {opens, closes} & set(bare[1:-1]):
         return bare[1:-1].strip()
-    if QUOTES.get(opens) and bare.count(opens) == 1 and closes == "," :
-        return text
-    return text
+    if closes in ('"', "”") and bare[:-1].endswith((".", "?", "!")) and not {'"', "“", "”"} & set(bare[:-1]):
+        return bare[:-1]  # the other one stood before the number
+    return bare
 
 
 def _body(text: str) -> str:
@@ -77,5 +77,6 @@ LEAD = re.compile(
     rf"(?:(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:(?i:task|instruction|prompt)|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
 )
 HEADED = re.compile(r"[#*_]|\w[^.!?\n]*$")
+TAIL = re.compile(r"(?<=[.?!\"”'])[,;]$|(?<=[.?!])[^\S\n]?\\$")
 KEYED = re.compile(r"[\"']?\w{1,20}[\"']?[^\S\n]?:[^\S\n]")
-QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "「": "」", "『": "』", "`": "`", "‘": "’", "‚": "‘", "‹": "›"}
+QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "「": "」", "『": "』", "`": "`", "‘": "’", "‚": "‘", "‹": "›", "*": "*", "_": "_"}

@@ -33,13 +33,14 @@ def lettered(text: str) -> list[Span]:
 
 def _counted(text: str, marks: list[re.Match[str]]) -> list[Span]:
     """The marks, if they count on from each other, and begin the text or count on from its unnumbered first item."""
-    values = [value_of(mark["number"]) or ord(mark["number"].casefold()[0]) - ord("a") + 1 for mark in marks]
-    if not marks or values != list(range(values[0], values[0] + len(values))):
+    values = [value_of(mark["number"]) or ord(mark["number"].casefold()[0]) - ord("a") + 1 for mark in marks[:MOST]]
+    if not marks or len(marks) > MOST or values != list(range(values[0], values[0] + len(values))):
         return []
     before = text[: marks[0].start()].strip()
     begins = not before or is_preamble(before)
     if begins if values[0] == 1 else (begins or not before.endswith((":", "："))):
-        enough = len(marks) > 1 or (values[0] > 1 and before.endswith(SENTENCE_ENDS)) or bool(NAMED.match(text))
+        second = values[0] == 2 or marks[0]["number"].isupper()  # B, or the X after 9
+        enough = len(marks) > 1 or (second and before.endswith(SENTENCE_ENDS)) or bool(NAMED.match(text))
         return [mark.span() for mark in marks] if enough else []
     return []
 
@@ -76,18 +77,17 @@ def stands_alone(line: str) -> bool:
     return ends and count_words(line) >= MIN_WORDS and not line[0].islower() and not CONTINUES.match(line)
 
 
-MIN_LINES = 4
+MIN_LINES, MOST = 4, 1000
 _INDENT = r"^(?P<indent>[^\S\n]*+)"
 _BEFORE = r"(?:(?:#{1,6}|[-*+•>]) ){0,2}+(?:\*{1,3}|__?)?"
 _AFTER = r"(?:\*{1,3}|__?)?"
 _CLOSES = rf"\\?[.:)\]>]{_AFTER}(?=\s|$)|[．、：）】]"
-ROMAN = re.compile(
-    rf"{_INDENT}{_BEFORE}[(\[]?(?P<number>(?i:{'|'.join(NUMERALS)})|[Ⅰ-Ⅻⅰ-ⅻ])(?:{_AFTER}(?:{_CLOSES})|[^\S\n][-–—](?=\s))",
-    re.MULTILINE,
-)
-LETTER = re.compile(
-    rf"{_INDENT}{_BEFORE}[(\[（]?(?P<number>[A-Za-zＡ-Ｚａ-ｚ])(?:{_AFTER}(?:{_CLOSES})|[^\S\n][-–—](?=\s))", re.MULTILINE
-)
+_ROMAN = rf"[(\[]?(?P<number>(?i:{'|'.join(NUMERALS)})|[Ⅰ-Ⅻⅰ-ⅻ])"
+_LETTER = r"[(\[（]?(?P<number>[A-Za-zＡ-Ｚａ-ｚ])"
+_COUNTED = rf"(?<!\[[xX])(?:{_AFTER}(?:{_CLOSES})|[^\S\n][-–—](?=\s))"
+ROMAN = re.compile(rf"{_INDENT}{_BEFORE}{_ROMAN}{_COUNTED}", re.MULTILINE)
+LETTER = re.compile(rf"{_INDENT}{_BEFORE}{_LETTER}{_COUNTED}", re.MULTILINE)
+LATER_ROMAN, LATER_LETTER = (re.compile(rf"(?<=[.?!])[^\S\n]++{mark}{_COUNTED}") for mark in (_ROMAN, _LETTER))
 WORDED = re.compile(
     rf"{_INDENT}{_BEFORE}(?:(?i:the|number|no\.) )?(?P<number>(?i:{NUMBER_WORD}))(?: (?i:{WORD}|one)\b)?(?:个|個)?"
     rf"(?:{_AFTER}(?:[,，]|{_CLOSES})|[^\S\n]*+[-–—](?=\s)|[^\S\n]*+$)",
@@ -111,7 +111,7 @@ BULLET = re.compile(
 LABEL = re.compile(
     rf"{_INDENT}(?:{_BEFORE})(?P<quote>[\"']?)(?P<word>(?i:task|instruction|prompt)|(?:{WORD}))(?P=quote){_AFTER}[^\S\n]?[:：=]{_AFTER}", re.MULTILINE
 )
-KEY = re.compile(r"[\"']?(?i:tasks|instructions|items|prompts|questions|list|data)[\"']?:")
+KEY = re.compile(r"(?i:[\"']?(?:tasks|instructions|items|prompts|questions|list|data)[\"']?:|\[{1,2}\w+\]{1,2}|\\begin\{\w+\})")
 LINE = re.compile(r"^[^\S\n]{0,1}(?=[^\s])(?![a-z])", re.MULTILINE)
 CONTINUES = re.compile(
     r"(?:then|also|next|finally|it|they|he|she|this|these|that|those|the|its|their|your|you|make sure|use|include|do not"
