@@ -81,7 +81,9 @@ def parsed(stage, instruction, text, ended):
     if stage == "classify":
         return answer(text)
     task = Task(id="1", instruction=instruction, is_classification=stage == "labels")
-    return [[i.input, i.output] for i in Instances().parse(task, completion)]
+    stage = Instances()
+    found = stage.parse(task, completion) or (stage.whole(task, completion) if hasattr(stage, "whole") else ())
+    return [[i.input, i.output] for i in found]
 
 print(json.dumps([parsed(*case) for case in json.load(sys.stdin)]))
 """

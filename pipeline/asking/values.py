@@ -10,7 +10,7 @@ from pipeline.asking.phrases import is_preamble
 
 
 def read_values(text: str) -> tuple[list[JsonValue], bool] | None:
-    """The values that a text consists of, and whether the last of them is whole; None for a text that is none.
+    """The values that a text consists of, and whether its last text is whole; None for a text that is none.
 
     The text may be announced, stand in a fence, and be followed by a remark on a line of its own. Its first value must
     be an array, an object, or a quoted text with a comma after it. Names that are not quoted are text.
@@ -36,6 +36,10 @@ def as_text(value: JsonValue) -> str:
 
 class Bare(str):
     """A word without quotes, which can only be a name."""
+
+
+class Cut(str):
+    """A text that is cut off."""
 
 
 class _Reader:
@@ -73,6 +77,8 @@ class _Reader:
                 continue
             else:
                 value = _scalar(token)
+                if holders and kind == "word" and self.place == len(self.text):  # 1 of 12
+                    value, self.whole = Cut(token["word"]), False
                 names = holders and isinstance(holders[-1], dict) and keys[-1] is None
                 self.broken = (follows and kind == "word") or (isinstance(value, Bare) and not names)
             if not holders:
@@ -86,8 +92,9 @@ class _Reader:
         opened = _OPENS.match(rest)
         if not holders and not opened:
             return _NOTHING
-        self.whole, self.place = False, len(self.text)
-        value: Any = rest[opened.end() :] if opened else _NOTHING
+        self.place = len(self.text)
+        value: Any = Cut(rest[opened.end() :]) if opened else _NOTHING
+        self.whole = not opened
         while holders:
             if value is not _NOTHING:
                 _put(holders[-1], keys, value)

@@ -39,9 +39,12 @@ def parse_input_first(text: str, cut: bool = False, instruction: str = "") -> li
 def parse_whole(text: str, cut: bool, instruction: str) -> list[Instance]:
     """Outputs without any field, an "Example" line between them, of a task that needs no input."""
     text = _own_part(clean_text(text))
-    if _MARKER.search(text) and not EXAMPLE.search(text):
+    if _FIELD.search(text) or LABEL.search(text):
         return []
-    pieces = _examples(text)
+    marks = [mark for mark in EXAMPLE.finditer(text) if not mark["title"]]
+    counts = [mark["number"] for mark in marks] in ([str(n + s) for n in range(len(marks))] for s in (1, 2))
+    before, *rest = _between(marks if counts else [], text)
+    pieces = [before, *rest] if before.strip() or not rest else rest
     outputs = [whole_output(_text(piece), instruction) for piece in (pieces[:-1] if cut else pieces)]
     return [Instance(output=without_remarks(output, instruction)) for output in outputs if output]
 
@@ -143,7 +146,7 @@ def _examples(text: str) -> list[str]:
     number = 1
     for mark, body in zip(marks, bodies, strict=True):
         first = mark is marks[0] and not before.strip()
-        counts = mark["number"] == str(number + 1) and OUTPUT.search(body)
+        counts = mark["number"] == str(number + 1) and (OUTPUT.search(body) or body.lstrip().startswith(("{", "[")))
         bare = not mark["title"] and (first or not body.strip() or counts)
         if bare or _FIELD.match(body.lstrip()):
             found.append(mark)

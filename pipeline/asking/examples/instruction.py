@@ -28,9 +28,13 @@ _THINGS = (
     r"|equations?|expressions?|problems?|examples?|headlines?|abstracts?|products?|facts?|events?|information|context|scenarios?"
     r"|situations?|lyrics|recipes?|summar(?:y|ies)|options?|choices|input|clauses?|claims?|arguments?|requests?|errors?|verbs?|nouns?|adjectives?"
 )
+_FOLLOWS = (
+    r"and|or|into|to|from|by|as|is|are|was|were|has|have|so|using|contains?|correctly|grammatically|alphabetically"
+    r"|backwards|below|above|given|provided|if|then|without"
+)
 NEEDS = re.compile(
     rf"\b(?:the )?(?:following|given|provided|above|below|attached|supplied)\b|\bgiven (?:an?|the|two|some|this|these)\b"
-    rf"|\b(?:this|these|those|that|the|each|my|your) (?:\w+ ){{0,2}}(?:{_THINGS})\b(?! (?:of|about|in|that|which|between|for|on|with|from) \w)"
+    rf"|\b(?:this|these|those|the|each|my) (?:\w+ ){{0,2}}(?:{_THINGS})\b(?=\W*$|[^\S\n]*[.,;?!)]| (?:{_FOLLOWS})\b)"
     r"|\b(?:you|i) (?:get|see|have|are given|will be given|'ll be given|give you)\b|\binput\b|\bgiven\b",
     re.IGNORECASE,
 )

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pipeline.asking.examples.instruction import needs_input
 
 OUTPUT_NAMES = (
-    r"(?:(?:the )?(?:sample|example|expected|correct|desired|model|final|possible|suggested|your)[ _])?"
+    r"(?:the[ _])?(?:(?:sample|example|expected|correct|desired|model|final|possible|suggested|your)[ _])?"
     r"(?:outputs?|answers?|responses?|results?|solutions?)(?:[ _](?:text|sentence))?"
     r"|completions?|targets?|reply|ans|salida|respuesta|sortie|réponse|ausgabe|antwort|risposta|saída|resposta|uitvoer"
     r"|вывод|ответ|输出|輸出|答案|回答|出力|출력|답"
 )
 INPUT_NAMES = (
-    r"(?:(?:the )?(?:sample|example|given|test|your)[ _])?inputs?(?:[ _](?:text|sentence))?"
+    r"(?:the[ _])?(?:(?:sample|example|given|test|your)[ _])?inputs?(?:[ _](?:text|sentence))?"
     r"|entrada|entrée|eingabe|invoer|ввод|输入|輸入|入力|입력"
 )
 ASKED_NAMES = r"questions?|prompts?|query|problem|q|source|context|pregunta|frage|domanda|вопрос|问题|問題|質問|질문"
@@ -24,7 +24,7 @@ def _field(names: str) -> re.Pattern[str]:
     """A name and a colon where a line begins, with a number, emphasis, quotes or a point, in any case."""
     return re.compile(
         rf"^(?P<indent>[^\S\n]*+)(?P<point>{_POINT})(?P<mark>[*_`\"']{{0,3}})(?i:{names})[^\S\n]*+#?(?P<number>\d{{0,3}})"
-        rf"(?P=mark)[^\S\n]*+[:：](?P<after>[*_`]{{0,3}})",
+        rf"(?:(?P=mark))?[^\S\n]*+[:：](?P<after>[*_`]{{0,3}})",
         re.MULTILINE,
     )
 
@@ -52,9 +52,11 @@ OTHER_EXAMPLE = re.compile(
     re.MULTILINE,
 )
 HASHED = re.compile(r"^(?P<name>[^\S\n]*+(?:#{1,6} )?(?:\*\*)?Example )#(?=\d)", re.MULTILINE)
-SAME_LINE = re.compile(r"(?<=\S)[^\S\n]*+(?:[-=]+>|→|[|;,/])?[^\S\n]++(?:\*\*)?(?:Output|output|OUTPUT|Answer|Response|Label)(?:\*\*)?[^\S\n]?[:：](?:\*\*)?")
+SAME_LINE = re.compile(r"(?<=\S)(?:[^\S\n]*(?:[-=]{1,3}>|→|[|;,/]))?[^\S\n]+(?:\*\*)?(?:Output|output|OUTPUT|Answer|Response|Label)(?:\*\*)?[^\S\n]?[:：](?:\*\*)?")
 ARROW = re.compile(r"^(?:[-*•][^\S\n]+|\d{1,2}[.)][^\S\n]+)?(?P<input>\S[^\n]*?)[^\S\n]+(?:-+>|→|=+>)[^\S\n]+(?P<output>\S[^\n]*)$")
-ENDS = re.compile(r"\|EoS\||<EOS>|\[EOS\]|^[^\S\n]*+(?:###[^\S\n]*+)?(?i:(?:new )?(?:instruction|task))[^\S\n]*+\d{0,3}:", re.MULTILINE)
+END_TOKEN = re.compile(r"(?:\|EoS\||<EOS>|\[EOS\])[^\S\n]*+$", re.MULTILINE)
+ABOUT_ARROWS = re.compile(r"->|→|=>|(?i:arrow)")
+ENDS = re.compile(r"^[^\S\n]*+(?:\|EoS\||<EOS>|\[EOS\])|^[^\S\n]*+(?:###[^\S\n]*+)?(?i:(?:new )?(?:instruction|task))[^\S\n]*+\d{0,3}:", re.MULTILINE)
 
 
 def in_layout(text: str, instruction: str = "") -> str:
@@ -71,6 +73,8 @@ def in_layout(text: str, instruction: str = "") -> str:
 def labels_in_layout(text: str) -> str:
     """The same with "Class label:" for what comes first."""
     text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
+    if INPUTS.match(text.lstrip()):  # the layout of the other tasks
+        return in_layout(LABELS.sub(r"\g<indent>Output\g<number>:", text))
     if EXACT_LABEL.search(text):
         return _pointless(text, LABELS)
     text = _tagged(text, "label", "output", "answer")
@@ -93,16 +97,19 @@ def _named(text: str, instruction: str) -> str:
     before = text[: first.start()].strip() if first else ""
     if before and instruction and not asked.search(text) and not needs_input(instruction):
         return text
-    quoted = first is not None and bool(YAML.match(text[first.end() :]))
+    quoted = YAML_BEGINS.match(text) is not None
 
     def named(name: str) -> Callable[[re.Match[str]], str]:
         return lambda mark: f"{mark['indent']}{mark['point']}{name}{mark['number'] and ' ' + mark['number']}:"
 
+    bare = text.strip()
+    if bare.startswith("```") and bare.endswith("```") and bare.count("```") == 2 and "\n" in bare:
+        text = bare.partition("\n")[2].removesuffix("```")
     text = outputs.sub(named("Output"), asked.sub(named("Input"), text))
     return _until_end(_unquoted(text) if quoted else _folded(text))
 
 
-YAML = re.compile(r"[^\S\n]*+([\"']).*\1[^\S\n]*+$", re.MULTILINE)
+YAML_BEGINS = re.compile(r"\s*+(?:```ya?ml|(?:\w{1,20}:\s*\n\s*)?- \w{1,20}: ?[\"'])")
 QUOTED = re.compile(r"(?P<name>(?:Input|Output|Class label)(?: \d+)?:)[^\S\n]*+(?P<quote>[\"'])(?P<text>[^\n]*)(?P=quote)[^\S\n]*+$", re.MULTILINE)
 FOLD = re.compile(r"(?P<name>(?:Input|Output)(?: \d+)?:)[^\S\n]*+[>|][-+]?[^\S\n]*+$", re.MULTILINE)
 
@@ -120,7 +127,7 @@ def _until_end(text: str) -> str:
     """Up to where the model goes on with another task."""
     first = FIELD.search(text)
     found = ENDS.search(text, first.end() if first else 0)
-    return text[: found.start()] if found else text
+    return END_TOKEN.sub("", text[: found.start()] if found else text)
 
 
 def _tagged(text: str, *names: str) -> str:
@@ -145,7 +152,7 @@ def _split(text: str, instruction: str) -> str:
         text = "\n".join(SAME_LINE.sub("\nOutput:", line, count=1) if INPUTS.match(line) else line for line in text.split("\n"))
         return INPUTS.sub(lambda mark: f"{mark['indent']}{mark['point']}Input{mark['number']}:", text)
     arrows = [ARROW.match(line) for line in lines]
-    if arrows and all(arrows) and needs_input(instruction):
+    if arrows and all(arrows) and needs_input(instruction) and not ABOUT_ARROWS.search(instruction):
         return "".join(f"\nExample {n}\nInput: {a['input']}\nOutput: {a['output']}" for n, a in enumerate(arrows, 1) if a)
     return text
 

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from pipeline.asking.examples.layout import ASKED_NAMES, INPUT_NAMES, LABEL_NAMES, OUTPUT_NAMES
 from pipeline.asking.markup import read_table
-from pipeline.asking.values import as_text, read_values
+from pipeline.asking.values import Cut, as_text, read_values
 from pipeline.task import Instance
 
 
@@ -16,9 +16,7 @@ def from_records(text: str, cut: bool) -> list[Instance]:
     The last is left out where the text is cut off in it.
     """
     if found := read_values(text):
-        values, whole = found
-        instances = [instance for value in values for instance in _instances(value)]
-        return instances if whole else instances[:-1]
+        return [instance for value in found[0] for instance in _instances(value)]
     if found_table := read_table(text):
         header, rows = found_table
         instances = [instance for row in rows if (instance := _instance(dict(zip(header, row, strict=False))))]
@@ -41,7 +39,7 @@ def _instances(value: JsonValue, depth: int = 0) -> list[Instance]:
 def _instance(record: dict[str, JsonValue]) -> Instance | None:
     """The fields that are named as an input and an output; one of them may be an object of its own."""
     output = _first(record, OUTPUT, LABEL)
-    if output is None:
+    if output is None or any(isinstance(value, Cut) for value in record.values()):
         return None
     return Instance(input=as_text(_first(record, INPUT, ASKED, TEXT)), output=as_text(output))
 
