@@ -8,7 +8,14 @@ from pydantic import Field
 from pipeline.asking.ask import ask
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line, pick
-from pipeline.asking.examples import MARKER_LINE, TASK, parse_input_first, parse_output_first, parse_whole, without_remark
+from pipeline.asking.examples import (
+    MARKER_LINE,
+    TASK,
+    parse_input_first,
+    parse_output_first,
+    parse_whole,
+    without_remark,
+)
 from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
 from pipeline.seeds.read import labelled

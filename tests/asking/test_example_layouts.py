@@ -4,8 +4,8 @@ import pytest
 
 from pipeline import Completion, Task
 from pipeline.engines.scripted import Scripted
-from pipeline.stages.instances import Instances
 from pipeline.stage import Run
+from pipeline.stages.instances import Instances
 
 ONE = [("the sky", "blue")]
 TWO = [*ONE, ("grass", "green")]

@@ -131,7 +131,7 @@ _DIGITS = rf"\d{CIRCLED[1:-1]}\U0001f51f"
 _SOON = rf"(?=[^\n{_DIGITS}]{{0,60}}+[{_DIGITS}])"  # looked for first, which is quick
 _OPENS, _CLOSES = r"[(\[（【［「『〔<{]", r"[)\]）】］」』〕>}]"
 _SURE = (
-    rf"\\?(?:[.:)\]>}}]{{1,3}}-?(?=\s|$|\*|_|`|&nbsp;)|[．。、：）】］」』〕｡､｝]|\.\\\.)"
+    r"\\?(?:[.:)\]>}]{1,3}-?(?=\s|$|\*|_|`|&nbsp;)|[．。、：）】］」』〕｡､｝]|\.\\\.)"
 )
 ITEM = re.compile(
     rf"^(?P<indent>[^\S\n]*+){_SOON}{_LEAD}{_EMPHASIS}?[\"“]?(?P<word>(?i:(?:the )?(?:{WORD}))(?=[^a-zA-Z]))?"
