@@ -1,28 +1,19 @@
 """Say which tasks are classification, which decides how their instances are written."""
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from pydantic import Field
 
 from pipeline.asking.ask import ask
-from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line, pick, shuffled
 from pipeline.asking.templates import filled_but_for
+from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.base import Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.read import labelled
 from pipeline.stage import Stage
 from pipeline.task import Task
-
-# Not "yes or no", "yes/no", "no-one", "no idea".
-ANSWER = re.compile(
-    r"[\W_]*+(?:\d+[.)]\s*)?(?:(?:a|answer|classification|output)\s*:[\W_]*+)?(yes|no)(?![^\W_]|-\w)"
-    r"(?![\W_]*+(?:(?:or|and)\b\W*+)?(?!\1)(?:yes|no)\b)(?! (?:idea|clue|answer|information|opinion|comment)\b)",
-    re.IGNORECASE,
-)
 
 
 class Classify(Stage):
@@ -46,7 +37,7 @@ class Classify(Stage):
             return
         prompt = self.prompts(self.demos(context.seeds))
         for task, completion in ask(context.engine, todo, prompt, self.sampling, self.random_seed):
-            answer = parse_answer(completion.text)
+            answer = parse_yes_no(completion.text)
             yield task.reject("unclear_answer") if answer is None else task.update(is_classification=answer)
 
     def demos(self, seeds: Sequence[Task]) -> list[Task]:
@@ -62,9 +53,3 @@ class Classify(Stage):
 
 def as_demo(task: Task) -> Task:
     return task.update(instruction=one_line(task.instruction))
-
-
-def parse_answer(text: str) -> bool | None:
-    """Whether the answer begins with yes or no; None if with neither, or with both."""
-    found = ANSWER.match(unicodedata.normalize("NFKC", clean_text(text)))
-    return found[1].lower() == "yes" if found else None

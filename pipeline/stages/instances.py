@@ -8,7 +8,14 @@ from pydantic import Field
 from pipeline.asking.ask import ask
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line, pick
-from pipeline.asking.examples import MARKER_LINE, TASK, parse_input_first, parse_output_first, without_remark
+from pipeline.asking.examples import (
+    MARKER_LINE,
+    TASK,
+    parse_input_first,
+    parse_output_first,
+    parse_whole,
+    without_remark,
+)
 from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
 from pipeline.runs.context import Context
@@ -46,8 +53,12 @@ class Instances(Stage):
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
         prompt = self.prompts({kind: self.demos(context.seeds, kind) for kind in (True, False)})
         for task, completion in ask(context.engine, todo, prompt, self.sampling, self.random_seed):
-            found = self.parse(task, completion)
-            yield task.update(instances=found) if found else task.reject("no_instances")
+            if found := self.parse(task, completion):
+                yield task.update(instances=found)
+            elif found := self.whole(task, completion):
+                yield task.update(instances=found, meta=task.meta | {"no_fields": "the whole output"})
+            else:
+                yield task.reject("no_instances")
 
     def demos(self, seeds: Sequence[Task], is_classification: bool) -> list[Task]:
         most = self.num_output_first_demos if is_classification else self.num_input_first_demos
@@ -63,9 +74,17 @@ class Instances(Stage):
         text = self.after_echo(task, clean_text(completion.text))
         cut = completion.finish_reason == "length"
         if not task.is_classification:
-            return tuple(parse_input_first(text, cut)[: self.max_instances])
+            return tuple(parse_input_first(text, cut, task.instruction)[: self.max_instances])
         found = parse_output_first(text, cut)[: self.max_instances]
         return tuple(i.model_copy(update={"output": without_remark(i.output, task.instruction)}) for i in found)
+
+    def whole(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
+        """What a completion without any field is to a task that needs no input: its output."""
+        if task.is_classification:
+            return ()
+        text = self.after_echo(task, clean_text(completion.text))
+        cut = completion.finish_reason == "length"
+        return tuple(parse_whole(text, cut, task.instruction)[: self.max_instances])
 
     def after_echo(self, task: Task, text: str) -> str:
         """What follows the prompt, or its last task, in a completion that begins by saying it again; else all of it."""

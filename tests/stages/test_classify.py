@@ -3,8 +3,9 @@
 import pytest
 
 from pipeline import Context
+from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.scripted import Scripted
-from pipeline.stages.classify import Classify, parse_answer
+from pipeline.stages.classify import Classify
 
 
 @pytest.mark.parametrize(
@@ -12,11 +13,11 @@ from pipeline.stages.classify import Classify, parse_answer
     [
         (" Yes", True), ("No", False), (" yes.", True), ("NO\n", False), ("**Yes**", True), ("Yes, since", True),
         ("- no", False), ('"Yes"', True), ("", None), ("  ", None), ("Maybe", None), ("Not sure", None), ("Yesterday", None),
-        ("None", None), ("It is. Yes", None), ("1", None),
+        ("None", None), ("It is. Yes", True), ("1", None),
     ],
 )  # fmt: skip
 def test_only_a_clear_answer_counts(text, answer):
-    assert parse_answer(text) is answer
+    assert parse_yes_no(text) is answer
 
 
 def test_an_unclear_answer_is_a_rejection_with_a_reason(seeds, tmp_path):

@@ -89,7 +89,7 @@ def test_an_empty_completion_is_accounted_for(seeds, tmp_path):
         ("Please Go To the nearest shop now", "unsuitable_word"),
         ("Write a program that adds numbers", "asks_for_program"),
         ("write a Program that adds numbers", "asks_for_program"),
-        ('"Translate this sentence into German"', "starts_with_punctuation"),
+        ('"Translate this" sentence into German', "starts_with_punctuation"),
         ("Écris une phrase sur la mer", "starts_non_ascii"),
         ("Sure, here are some new tasks:", "preamble"),
         ("Describe what a river and a engine have in common.", "not_new"),
