@@ -12,7 +12,7 @@ from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line, pick, shuffled
 from pipeline.asking.templates import filled_but_for
 from pipeline.engines.base import Sampling
-from pipeline.seeds.read import labelled
+from pipeline.seeds.kinds import labelled
 from pipeline.stage import Run, Stage
 from pipeline.task import Task
 

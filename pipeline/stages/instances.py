@@ -11,7 +11,7 @@ from pipeline.asking.demos import one_line, pick
 from pipeline.asking.examples import MARKER_LINE, TASK, parse_input_first, parse_output_first, without_remark
 from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
-from pipeline.seeds.read import labelled
+from pipeline.seeds.kinds import labelled
 from pipeline.stage import Run, Stage
 from pipeline.task import Instance, Task
 

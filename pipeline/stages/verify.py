@@ -11,7 +11,7 @@ from pipeline.asking.demos import pick, shuffled
 from pipeline.asking.examples import parse_input_first
 from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling
-from pipeline.seeds.read import labelled
+from pipeline.seeds.kinds import labelled
 from pipeline.stage import Run, Stage
 from pipeline.stages.instances import as_demo
 from pipeline.task import Instance, Task
