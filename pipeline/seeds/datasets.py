@@ -51,11 +51,12 @@ def _is_there(path: Path | str) -> bool:
         return False
 
 
-def dataset_rows(place: Place, splits: Sequence[str]) -> tuple[str, list[Record]] | None:
+def dataset_rows(place: Place, splits: Sequence[str], advice: str) -> tuple[str, list[Record]] | None:
     """The split that was read, and its rows; None if this is no folder and no name on the hub.
 
     Args:
         splits: Of several, the first of these that is there is read, unless the place names one.
+        advice: What to give instead, for the message about a folder that is no data set.
 
     Raises:
         SproutError: for a folder that is no data set, a configuration or a split that is missing, and a hub that is out
@@ -76,7 +77,7 @@ def dataset_rows(place: Place, splits: Sequence[str]) -> tuple[str, list[Record]
         problem = " ".join(str(error).split())[:200].rstrip(".")
         if local:
             raise SproutError(
-                f"{name}: cannot be read (Is a directory); {_GIVE}, or a folder that `datasets` reads ({problem})"
+                f"{name}: cannot be read (Is a directory); {advice}, or a folder that `datasets` reads ({problem})"
             ) from None
         raise SproutError(
             f"{name}: there is no such file, and as a data set on the hub it cannot be read ({problem}); give a file, "

@@ -45,7 +45,7 @@ def read_records(name: Path | str, wanted: Wanted) -> Records:
     """
     place = place_of(str(name))
     notes: Counter[str] = Counter()
-    found = dataset_rows(place, wanted.splits)
+    found = dataset_rows(place, wanted.splits, wanted.advice)
     if found:
         split, rows = found
         if not place.split and split and split not in wanted.splits:

@@ -77,7 +77,7 @@ _LAYOUTS: dict[str, type[_Seed | _Alpaca | _PromptCompletion | _Conversation]] =
     "prompt-completion": _PromptCompletion,
     "Alpaca": _Alpaca,
 }
-_CONTEXT = ("system", "system_prompt", "system_message", "history")  # fields beside a conversation or an instruction
+CONTEXT = ("system", "system_prompt", "system_message", "history")  # fields beside a conversation or an instruction
 
 
 def layout_of(fields: Iterable[str], where: str, kind: str = "") -> str:
@@ -114,7 +114,7 @@ def parse_row(fields: Fields, layout: str, where: str, notes: Counter[str]) -> l
     fields, layout = _as_messages(fields, layout)
     blank = {key for key, value in fields.items() if value is None or (value == "" and key in _About.model_fields)}
     given = {key: value for key, value in fields.items() if key not in blank}
-    context = {key: given.pop(key) for key in _CONTEXT if key in given}
+    context = {key: given.pop(key) for key in CONTEXT if key in given}
     for key in check_names(given, layout, where):
         notes[f"rows whose field {reprlib.repr(key)} is left out"] += 1
     kind = _LAYOUTS[layout]

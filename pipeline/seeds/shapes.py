@@ -23,6 +23,7 @@ COLUMNS = frozenset(
 CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns")
 ROLE_KEYS = ("role", "from", "speaker", "author")
 CONTENT_KEYS = ("content", "value", "text", "message", "utterance")
+_NATURAL = {"Definition", "Instances"}  # of a task file of Super-NaturalInstructions
 _WRAPPERS = ("data", "rows", "records", "items", "examples", "tasks", "samples", "predictions", "results")
 
 
@@ -102,7 +103,7 @@ def _unwrapped(record: Record, splits: Sequence[str], asked: str) -> Iterator[Re
         yield from _split(record, asked)
     elif {"row", "row_idx"} <= value.keys():  # as the hub's viewer hands out rows
         yield record._replace(value=value["row"])
-    elif _is_row(value):
+    elif _is_row(value) or _NATURAL & value.keys():
         yield record
     elif isinstance(names := value.get("columns"), list) and _is_table(value.get("data")):
         labels = value.get("index")

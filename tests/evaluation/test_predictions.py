@@ -126,9 +126,11 @@ def test_the_xlingual_track_needs_its_tokenizer_and_no_other_does(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"id": "a"}', "prediction is missing; a line holds `id` and `prediction`"),
-        ('{"id": "a", "prediction": null}', "prediction: input should be a valid string"),
-        ('{"id": "a", "prediction": "', "invalid JSON"),
+        ('{"id": "a"}', "prediction is missing; a row holds `id` and `prediction`"),
+        ('{"id": "a", "prediction": ["b"]}', r"prediction: input should be a valid string \(found \['b'\]\)"),
+        ('{"id": {}, "prediction": "b"}', r"id: input should be a valid string \(found {}\)"),
+        ('{"prediction": "b"}', "id is missing; a row holds `id` and `prediction`"),
+        ('{"id": "a", "prediction": "', "not JSON"),
     ],
 )
 def test_a_line_that_is_no_prediction_is_named(tmp_path, line, message):
