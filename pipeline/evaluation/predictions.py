@@ -32,6 +32,7 @@ class Prediction(BaseModel):
     prediction: str
     rouge_l: float
     exact_match: float
+    match: float
 
 
 def write_predictions(
