@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import Comparison, written
 from pipeline.evaluation.heldout import read_sets
-from pipeline.evaluation.metrics import METRICS, xlingual_tokenizer
+from pipeline.evaluation.metrics import METRICS, open_tokenizer
 from pipeline.evaluation.models import opener
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, Control
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 FILE = "gain.json"
 PAGE = "gain.md"
-COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "the dataset against it, ROUGE-L")
+COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "match", "the dataset against it, ROUGE-L")
 
 NOTE = """\
 In brackets: 95 % intervals by a bootstrap over held-out {unit} ({instances:,} instances){seeds}.
@@ -73,7 +73,7 @@ def gain(
             context.folder,
             evaluate.sampling,
             evaluate.encoding,
-            xlingual_tokenizer(heldout, evaluate.tokenizer),
+            open_tokenizer(heldout, evaluate.tokenizer),
             context.budget,
         )
         comparison = Comparison(scores, task_names(heldout), evaluate.resample)

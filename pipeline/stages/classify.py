@@ -11,7 +11,7 @@ from pipeline.asking.templates import filled_but_for
 from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.base import Sampling
 from pipeline.runs.context import Context
-from pipeline.seeds.read import labelled
+from pipeline.seeds.kinds import labelled
 from pipeline.stage import Stage
 from pipeline.task import Task
 

@@ -15,7 +15,7 @@ from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import Comparison, Unit
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.lm_eval import Option, measure
-from pipeline.evaluation.metrics import Score, Tokenizer, aggregate, score, xlingual_tokenizer
+from pipeline.evaluation.metrics import UNICODE, Score, Tokenizer, Words, aggregate, num_unseen, open_tokenizer, score
 from pipeline.evaluation.models import asked_as_chat, check_names, default_models, open_model, opener, remembering
 from pipeline.evaluation.predictions import answers_in, write_predictions
 from pipeline.evaluation.table import FILE, table
@@ -33,9 +33,10 @@ GREEDY = Sampling(temperature=0, max_tokens=1024)  # Self-Instruct, section 4.3 
 
 
 class Evaluate(Product):
-    """ROUGE-L and exact match of each model on held-out tasks, zero-shot; the answers are in predictions/.
+    """ROUGE-L, exact match and `match` of each model on held-out tasks, zero-shot; the answers are in predictions/.
 
-    Every two models are compared, with 95 % intervals by a paired bootstrap over instances, or over whole tasks.
+    Exact match is as published, without any punctuation; for `match` signs and decimal points count. Every two models
+    are compared, with 95 % intervals by a paired bootstrap over instances, or over whole tasks.
     """
 
     path: ClassVar[str] = FILE
@@ -71,7 +72,10 @@ class Evaluate(Product):
     encoding: ZeroShot = Field(
         default="plain", description="of a base model's prompts: plain, or output, which ends in Output:"
     )
-    tokenizer: str = Field(default="gpt2", description="of the xlingual track: a folder or a name on the hub")
+    tokenizer: str = Field(
+        default="gpt2",
+        description="of ROUGE-L: unicode for all scripts; or of the xlingual track, a folder or a name on the hub",
+    )
     lm_eval: str | tuple[str, ...] = Field(
         default=(), description="tasks of the lm-evaluation-harness, if it is installed"
     )
@@ -105,7 +109,7 @@ class Evaluate(Product):
             context.folder,
             self.sampling,
             self.encoding,
-            xlingual_tokenizer(heldout, self.tokenizer),
+            open_tokenizer(heldout, self.tokenizer),
             self.predictions,
             self.resample,
             [task for task in lm_tasks if task],
@@ -135,7 +139,7 @@ def evaluate(
 
     Args:
         models: By name, what `open_engine` opens, or NAME@URL for a model of a server.
-        tokenizer: For the xlingual track, see `metrics.rouge_l`.
+        tokenizer: For the xlingual track, or `metrics.Words` for all; see `metrics.rouge_l`.
         files: JSONL files of `id` and `prediction` by name, for models that answered elsewhere.
         resample: What the intervals draw again, see `confidence.Comparison`.
         lm_eval: Tasks of the lm-evaluation-harness, see `lm_eval.measure`.
@@ -148,6 +152,7 @@ def evaluate(
     scores: dict[str, list[Score]] = {}
     evaluation: dict[str, dict[str, Any]] = {name: {"model": shown(model)} for name, model in models.items()}
     if heldout:
+        warn_of_unseen(heldout, tokenizer)
         given = {
             name: score_file(heldout, file, folder / "predictions" / f"{name}.jsonl", tokenizer)
             for name, file in files.items()
@@ -164,6 +169,19 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     write_record(folder / FILE, evaluation)
     return evaluation
+
+
+def warn_of_unseen(heldout: Sequence[HeldOut], tokenizer: Tokenizer | None) -> None:
+    """Say once for how many references ROUGE-L is no measure, and what is."""
+    if not (unseen := num_unseen(heldout, tokenizer)):
+        return
+    if isinstance(tokenizer, Words):
+        logger.warning("evaluate: %d of %d references have no letter or digit, so their ROUGE-L is always 0; see match",
+                       unseen, len(heldout))  # fmt: skip
+    else:
+        logger.warning("evaluate: %d of %d references are not written in a-z and 0-9, which is all that ROUGE-L sees, "
+                       'so it is about 0 whatever is answered; set evaluate.tokenizer = "%s"',
+                       unseen, len(heldout), UNICODE)  # fmt: skip
 
 
 def compare(

@@ -19,7 +19,7 @@ from pipeline.asking.examples import (
 from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
 from pipeline.runs.context import Context
-from pipeline.seeds.read import labelled
+from pipeline.seeds.kinds import labelled
 from pipeline.stage import Stage
 from pipeline.task import Instance, Task
 

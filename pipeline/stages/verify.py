@@ -12,7 +12,7 @@ from pipeline.asking.examples import parse_input_first
 from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.runs.context import Context
-from pipeline.seeds.read import labelled
+from pipeline.seeds.kinds import labelled
 from pipeline.stage import Stage
 from pipeline.stages.instances import as_demo
 from pipeline.task import Instance, Task

@@ -76,11 +76,11 @@ def test_every_model_of_the_run_is_scored_on_the_same_instances(tmp_path, heldou
 
     assert {name: one["rouge_l"] for name, one in found.items()} == {"base": 0, "seeds": 50, "dataset": 100}
     assert {name: one["exact_match"] for name, one in found.items()} == {"base": 0, "seeds": 50, "dataset": 100}
-    assert found["seeds"]["category"]["word_analogy"] == {"instances": 3, "rouge_l": 100, "exact_match": 100}
+    assert found["seeds"]["category"]["word_analogy"] == {"instances": 3, "rouge_l": 100, "exact_match": 100, "match": 100}
     assert found["seeds"]["task"]["b"]["rouge_l"] == 0
     assert found["seeds"]["model"] == str(run / "model_seeds")
     assert [one["id"] for one in predictions(run, "seeds")] == ["a0", "a1", "a2", "b0", "b1", "b2"]
-    assert predictions(run, "seeds")[0] == {"id": "a0", "prediction": "the 3 cats", "rouge_l": 1, "exact_match": 1}
+    assert predictions(run, "seeds")[0] == {"id": "a0", "prediction": "the 3 cats", "rouge_l": 1, "exact_match": 1, "match": 1}
     assert all(one.closed == 1 for one in engines.values())
 
 
