@@ -12,7 +12,7 @@ from pipeline.asking.clean import without_thoughts
 from pipeline.dataset.rows import ZeroShot, question, zero_shot
 from pipeline.engines.base import Engine, Request, Sampling, release
 from pipeline.errors import SproutError
-from pipeline.evaluation.confidence import Comparison, Unit
+from pipeline.evaluation.confidence import Comparison, Unit, as_record
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.lm_eval import Option, measure
 from pipeline.evaluation.metrics import Score, Tokenizer, aggregate, score, xlingual_tokenizer
@@ -34,7 +34,7 @@ GREEDY = Sampling(temperature=0, max_tokens=1024)  # Self-Instruct, section 4.3 
 class Evaluate(Product):
     """ROUGE-L and exact match of each model on held-out tasks, zero-shot; the answers are in predictions/.
 
-    Every two models are compared, with 95 % intervals by a paired bootstrap over instances, or over whole tasks.
+    Every two models are compared, with paired 95 % intervals over instances, or over whole tasks.
     """
 
     name: ClassVar[str] = "evaluate"
@@ -48,7 +48,7 @@ class Evaluate(Product):
     models: dict[str, str] | None = None  # name -> folder, hub name, NAME@URL; unset: "base", and all the run has tuned
     predictions: dict[str, str] = Field(default={})  # name -> JSONL file of answers (`id`, `prediction`) made elsewhere
     max_instances: int = Field(default=100, ge=1)  # of each task
-    resample: Unit = "instance"  # what the intervals draw again; instances of one task go right or wrong together
+    resample: Unit | None = None  # what the intervals draw again; unset: tasks where they have several instances
     sampling: Sampling = GREEDY
     encoding: ZeroShot = "plain"
     tokenizer: str = "gpt2"  # of the xlingual track: a folder or a name on the hub
@@ -89,7 +89,7 @@ def evaluate(
     encoding: ZeroShot = "plain",
     tokenizer: Tokenizer | None = None,
     files: Mapping[str, str] | None = None,
-    resample: Unit = "instance",
+    resample: Unit | None = None,
     lm_eval: Sequence[str] = (),
     lm_eval_options: Mapping[str, Option] | None = None,
     budget: Budget | None = None,
@@ -135,14 +135,16 @@ def evaluate(
 def compare(
     scores: Mapping[str, Sequence[Score]],
     heldout: Sequence[HeldOut],
-    resample: Unit,
+    resample: Unit | None,
     evaluation: dict[str, dict[str, Any]],
 ) -> None:
     """Give each model its interval, and how it compares with those before it."""
-    comparison = Comparison(scores, task_names(heldout), resample)
+    comparison = Comparison(scores, [instance.task_name for instance in heldout], resample)
     for number, name in enumerate(scores):
-        against = {other: comparison.difference([name], [other]) for other in comparison.names[:number]}
-        evaluation[name] |= {"resampled": resample, "interval": comparison.score(name), "against": against}
+        before = comparison.names[:number]
+        against = {other: as_record(comparison.difference([name], [other])) for other in before}
+        interval = as_record(comparison.score(name))
+        evaluation[name] |= {"resampled": comparison.unit, "interval": interval, "against": against}
 
 
 def answer(
@@ -193,10 +195,6 @@ def ask_all(
     for completion in engine.generate(requests()):
         if completion.finish_reason != "error":
             yield by_id[completion.id], without_thoughts(completion.text).strip()
-
-
-def task_names(heldout: Sequence[HeldOut]) -> list[str]:
-    return [f"{one.source}/{one.task}" for one in heldout]
 
 
 def score_file(
