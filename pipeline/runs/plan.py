@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.engines.base import Arrived, Completions, Engine, Request, template_kwargs
+from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request, template_kwargs
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
-from pipeline.runs.journal import FILE, Journal
+from pipeline.runs.journal import FILE, Journal, Usage
 from pipeline.runs.lock import only_writer
 from pipeline.runs.recorded import Recorded
 from pipeline.runs.run import check_settings, file_names, listed
@@ -64,8 +64,7 @@ def probe(
         recorded = journal.usage().get(stage.name)
         engine = Probe(Recorded(context.engine, journal, stage.name, Budget()), most, endless=stage.source)
         new = list(stage.decide(tasks[:most], done, replace(context, engine=engine)))
-        if recorded and recorded == journal.usage().get(stage.name):  # probed before, so its time is in the journal
-            engine.begun, engine.ended = recorded.first, recorded.last
+        engine.pace = engine.pace or pace(recorded)
         kept = [task for task in new if task.kept]
         if isinstance(stage, Instructions):
             before = len(store.kept)
@@ -87,10 +86,17 @@ def probe(
     return estimates, notes
 
 
-class Probe:
-    """Lets a few requests through, and measures them; of a source that ends, those left are counted.
+def pace(used: Usage | None) -> float:
+    """Seconds a request of a stage took by its journal, without pauses and the first, which loads the model."""
+    if used is None or used.requests < 2:
+        return 0.0
+    return min(used.last - used.first, used.seconds or math.inf) / (used.requests - 1)
 
-    The first is left out of the timing: it loads the model.
+
+class Probe:
+    """Lets a few requests through, and measures those that are asked; of a source that ends, those left are counted.
+
+    The first that is asked is left out of the timing: it loads the model.
     """
 
     def __init__(self, engine: Engine, most: int, endless: bool) -> None:
@@ -98,32 +104,39 @@ class Probe:
         self.model, self.window = engine.model, engine.window
         self.chat_template_kwargs = template_kwargs(engine)
         self.asked = self.left = self.prompt_tokens = self.completion_tokens = 0
-        self.begun = self.ended = 0.0
+        self.pace = 0.0  # seconds for each request; 0 until two are asked
 
     @property
     def chat(self) -> bool:
         return self.engine.chat
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        source = iter(requests)
-        for few in (1, self.most):
-            for completion in self.engine.generate(first(source, min(few, self.most - self.asked)), arrived):
+        source, times = iter(requests), list[float]()
+
+        def measured(request: Request, completion: Completion) -> None:
+            times.append(time.monotonic())
+            if len(times) > 1:
+                self.pace = (times[-1] - times[0]) / (len(times) - 1)
+            if arrived:
+                arrived(request, completion)
+
+        while (before := self.asked) < self.most:
+            few = self.most - self.asked if times else 1
+            for completion in self.engine.generate(first(source, few), measured):
                 self.asked += 1
                 self.prompt_tokens += completion.prompt_tokens
                 self.completion_tokens += completion.completion_tokens
-                self.ended = time.monotonic()
-                self.begun = self.begun or self.ended
                 yield completion
+            if self.asked == before:
+                break
         if not self.endless:
             self.left = sum(request is not None for request in source)
 
     def estimate(self, stage: str, requests: int) -> Estimate:
         """As many requests, at the mean of those probed and at the speed of so few at once."""
         each = requests / max(1, self.asked)
-        seconds = (self.ended - self.begun) / max(1, self.asked - 1) * requests
-        return Estimate(
-            stage, requests, round(self.prompt_tokens * each), round(self.completion_tokens * each), seconds
-        )
+        prompt_tokens, completion_tokens = round(self.prompt_tokens * each), round(self.completion_tokens * each)
+        return Estimate(stage, requests, prompt_tokens, completion_tokens, self.pace * requests)
 
 
 def first(source: Iterator[Request | None], most: int) -> Iterator[Request | None]:
