@@ -59,14 +59,14 @@ def test_a_second_writer_of_the_same_process_is_refused_and_takes_nothing_from_t
         with only_writer(tmp_path / "x" / ".."):
             pass
 
+    def in_a_thread():
+        with ThreadPoolExecutor() as pool:
+            pool.submit(second).result()
+
     (tmp_path / "x").mkdir()
     with only_writer(tmp_path):
         with pytest.raises(SproutError, match="this process is at work in it already; let that finish first"):
-            if where == "a thread":
-                with ThreadPoolExecutor() as pool:
-                    pool.submit(second).result()
-            else:
-                second()
+            in_a_thread() if where == "a thread" else second()
         (tmp_path / ".lock").read_text()  # whoever looks at it
         assert not free_for_another_process(tmp_path)
         with only_writer(tmp_path / "other"):
