@@ -25,7 +25,6 @@ class Recorded(Proxy):
         super().__init__(engine)
         self.journal, self.stage, self.budget = journal, stage, budget
         self.num_known = 0  # completions that the journal had
-        self.num_asked = 0  # requests that it did not have
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         """As `Engine.generate`.
@@ -48,7 +47,6 @@ class Recorded(Proxy):
                 waiting.append(known or request)
                 self.num_known += known is not None
                 if known is None:
-                    self.num_asked += 1
                     meter.count(1)
                     return request
             return None
