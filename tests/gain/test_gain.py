@@ -49,7 +49,7 @@ def make_run(folder: Path, model: str = "base", share: int = 4) -> tuple[Context
 
         return Scripted(answer, model=name)
 
-    return Context(SEEDS, open_engine(model), folder, open_engine), asked
+    return Context(SEEDS, open_engine(model), folder, open_engine=open_engine), asked
 
 
 @pytest.fixture(scope="module")
