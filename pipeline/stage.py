@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -54,6 +54,10 @@ class Settings(BaseModel):
         except (OSError, TypeError, SyntaxError):
             return {}
         return {"code": hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]}
+
+    def resolve(self, stages: "Sequence[Stage | Product]") -> Self:
+        """The same stage with what it needs to know of the others of a run; called once the list of them is built."""
+        return self
 
     def needs(self) -> dict[str, str]:
         """Packages that it imports once it is at work, with the extra that brings them; they are looked for before."""

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.engines.base import Arrived, Completions, Engine, Request
+from pipeline.engines.base import Arrived, Completions, Engine, Request, release
 from pipeline.engines.server import Server
 from pipeline.errors import SproutError
 from pipeline.evaluation.table import FILE
-from pipeline.gain.controls import CONTROLS
 from pipeline.runs.budget import Budget
 from pipeline.runs.journal import FILE as JOURNAL
 from pipeline.runs.journal import Journal, identity
@@ -17,14 +16,21 @@ from pipeline.runs.products import read_record
 from pipeline.runs.recorded import Recorded
 from pipeline.stage import Run
 
+TUNED = re.compile(r"model(?:-([\w-]+))?")  # the folders of a run's tuned models: model, model-seeds
 SERVED = re.compile(r"(.+)@(https?://.+)")  # my-model@http://127.0.0.1:8000/v1
 
 
 def opener(run: Run, models: Iterable[str]) -> Callable[[str], Engine]:
-    """What opens the engine on any of the models: that of the run itself, for its own model."""
+    """What opens the engine on any of the models: that of the run itself, for its own model.
+
+    If that is not among them, the engine of the run gives back the memory it holds for the others.
+    """
+    models = list(models)
     others = [model for model in models if model != run.engine.model and not SERVED.fullmatch(model)]
     if others and run.open_engine is None:
         raise SproutError(f"{others[0]}: this run cannot open another model than {run.engine.model}")
+    if run.engine.model not in models:
+        release(run.engine)
 
     def open_engine(model: str) -> Engine:
         return run.engine if model == run.engine.model or not run.open_engine else run.open_engine(model)
@@ -69,8 +75,13 @@ def default_models(run: Run) -> dict[str, str]:
     """
     if not run.engine.model:
         raise SproutError("no model is named; give models with --models NAME=MODEL, or that of the run with --model")
-    tuned = {control: run.folder / f"model_{control}" for control in CONTROLS} | {"dataset": run.folder / "model"}
-    return {"base": run.engine.model} | {name: str(path) for name, path in tuned.items() if path.is_dir()}
+    found = {
+        match[1] or "dataset": str(path)
+        for path in sorted(run.folder.glob("model*"))
+        if path.is_dir() and (match := TUNED.fullmatch(path.name))
+    }
+    last = "dataset".__eq__
+    return {"base": run.engine.model} | {name: found[name] for name in sorted(found, key=last)}
 
 
 def asked_as_chat(model: str, engine: Engine) -> bool:

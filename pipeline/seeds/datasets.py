@@ -13,7 +13,7 @@ from pipeline.runs.files import find_stage_files
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _DATA_FILES = (".csv", ".gz", ".json", ".jsonl", ".parquet", ".tsv", ".txt")
 _GIVE = "give the path of a JSONL file of tasks"
-_ON_DISK = ("state.json", "dataset_dict.json")  # what `save_to_disk` leaves in a folder
+ON_DISK = ("state.json", "dataset_dict.json")  # what `save_to_disk` leaves in a folder
 
 
 def dataset_records(name: str) -> list[tuple[str, dict[str, Any]]] | None:
@@ -33,7 +33,7 @@ def dataset_records(name: str) -> list[tuple[str, dict[str, Any]]] | None:
     from datasets.exceptions import DatasetsError
 
     try:
-        with _silent():
+        with silent():
             rows = list(_load(place, config, local))
     except (DatasetsError, OSError, ValueError) as error:
         problem = " ".join(str(error).split())[:200].rstrip(".")
@@ -70,7 +70,7 @@ def _on_hub(place: str) -> bool:
 def _load(place: str, config: str, local: bool) -> Any:
     import datasets
 
-    if local and any((Path(place) / file).is_file() for file in _ON_DISK):
+    if local and any((Path(place) / file).is_file() for file in ON_DISK):
         found = datasets.load_from_disk(place)
         if not isinstance(found, datasets.DatasetDict):
             return found
@@ -87,7 +87,7 @@ def _load(place: str, config: str, local: bool) -> Any:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """What the libraries say of an error while they try again, or before they raise it, is in the error."""
     loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
     levels = [logger.level for logger in loggers]

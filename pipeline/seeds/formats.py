@@ -6,16 +6,15 @@ import gzip
 import io
 import json
 import re
-import reprlib
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import SproutError, not_utf8
 from pipeline.seeds.datasets import dataset_records, parquet_records
+from pipeline.seeds.json_records import is_array, json_array, json_lines
 from pipeline.seeds.rows import Record, Row, check_names, layout_of, parse_row
 from pipeline.task import GZIP
 
@@ -43,10 +42,11 @@ def read_rows(path: Path | str) -> Rows | None:
     if data.startswith(b"PK\x03\x04"):
         raise SproutError(f"{path}: cannot be read (an Excel or zip file); save the sheet as CSV in UTF-8")
     text = data.decode("utf-8-sig", "surrogateescape")
-    if _ARRAY.match(text):
-        return _rows("JSON", _array(text, path), data, path)
+    if is_array(text):
+        return _rows("JSON", json_array(text, path), data, path)
     if text.lstrip().startswith("{"):
-        return _rows("JSONL", _lines(text, path), data, path) if _is_json(text.lstrip().partition("\n")[0]) else None
+        first = text.lstrip().partition("\n")[0]
+        return _rows("JSONL", json_lines(text, path), data, path) if _is_json(first) else None
     if delimiter := _delimiter(text, Path(path)):
         _check_utf8(data, path)
         return _rows("TSV" if delimiter == "\t" else "CSV", _table(text, delimiter, path), data, path)
@@ -88,57 +88,12 @@ def _check_utf8(data: bytes, path: Path | str) -> None:
         raise SproutError(f"{path}:{number}: {problem}") from None
 
 
-_ARRAY = re.compile(r"\s*\[\s*(?=\{)")
-_SPACE = re.compile(r"\s*")
-
-
-def _array(text: str, path: Path | str) -> Iterator[tuple[str, Record]]:
-    """The items of a JSON array, each with its line and its number."""
-    decoder, line, seen = json.JSONDecoder(), 1, 0
-    start = match.end() if (match := _ARRAY.match(text)) else 0
-    for number in count(1):
-        line, seen = line + text.count("\n", seen, start), start
-        where = f"{path}:{line}: item {number}"
-        try:
-            record, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError) as error:
-            raise SproutError(f"{where}: not JSON ({_said(error)}); is the file whole?") from None
-        yield where, _object(record, where)
-        end = _SPACE.match(text, end).end()  # type: ignore[union-attr]  # it matches nothing too
-        if text[end : end + 1] != ",":
-            if text[end:].strip() != "]":
-                raise SproutError(f"{where}: no comma and no single ] follows it; is the file whole?")
-            return
-        start = _SPACE.match(text, end + 1).end()  # type: ignore[union-attr]
-
-
-def _lines(text: str, path: Path | str) -> Iterator[tuple[str, Record]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            where = f"{path}:{number}"
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise SproutError(f"{where}: not JSON ({_said(error)}); each line is one JSON object") from None
-            yield where, _object(record, where)
-
-
 def _is_json(line: str) -> bool:
     try:
         json.loads(line)
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _said(error: Exception) -> str:
-    return getattr(error, "msg", "nested too deeply").lower()
-
-
-def _object(record: object, where: str) -> Record:
-    if not isinstance(record, dict):
-        raise SproutError(f"{where}: an object with the fields of a task is wanted (found {reprlib.repr(record)})")
-    return record
 
 
 _DELIMITERS = ",;\t|"

@@ -50,7 +50,7 @@ def test_presets_and_what_is_printed_of_them_are_valid(validator, name):
         "[filter]\nstrict = true",
         "[dedup]\nmethod = 'random'",
         "[export]\nformats = []",
-        "[train]\ncontrols = ['third']",
+        "[export]\nonly = 'tasks'",
         "[evaluate]\nheldout = 3",
         "[decontaminate]\nmax_overlap = 0.2",
         "[prices]\nprompt = -1",

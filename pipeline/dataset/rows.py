@@ -1,0 +1,154 @@
+"""The rows of a dataset: tasks, instance by instance, encoded, without duplicates; and what is held back."""
+
+import hashlib
+import json
+import random
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.dataset.encodings import Encoding, add_noise, encode
+from pipeline.task import Task
+from pipeline.text import mend
+
+SIZE = 12  # bytes of a hash: among 100 million rows, two have the same by chance once in 1e13 datasets
+
+
+class Row(BaseModel):
+    """One instance as a dataset holds it: what a task says, and the prompt and completion it is encoded in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str  # the id of the task
+    number: int  # of the instance in its task
+    instruction: str
+    input: str
+    output: str
+    prompt: str
+    completion: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.task}:{self.number}"
+
+
+@dataclass(frozen=True)
+class RowSettings:
+    """How tasks become rows."""
+
+    encoding: Encoding = "random"  # one of the paper's 13 ways for each row, or the plain one for all
+    input_noise: bool = False  # one input in two loses its field name and its blank lines
+    shuffle: bool = True  # unset: the rows of the seed tasks first, then those of the tasks, in their order
+    random_seed: int = 0  # of the order, the encodings and the noise
+
+
+class Rows:
+    """The rows of a dataset without exact duplicates; each is made from its task when it is looked at.
+
+    The encoding of an instance depends on its task's id, its number and the random seed alone. Memory holds 24 bytes of
+    hashes per row while duplicates are sought, then the 8 bytes of its place.
+
+    Example:
+        >>> rows = Rows(tasks, seeds, RowSettings(encoding="plain"))
+        >>> [row.prompt for row in rows]
+    """
+
+    def __init__(self, tasks: Sequence[Task], seeds: Sequence[Task] = (), settings: RowSettings | None = None) -> None:
+        self.tasks, self.seeds, self.settings = tasks, seeds, settings or RowSettings()
+        self._starts = array("Q")  # of each task the place of its first instance
+        prompts, instances, count = bytearray(), bytearray(), 0
+        hashed = hashlib.sha256()
+        for task in self.all_tasks():
+            self._starts.append(count)
+            count += len(task.instances)
+            for number in range(len(task.instances)):
+                row = self._row(task, number)
+                prompts += _hash(row.prompt, row.completion)
+                instances += _hash(row.instruction, row.input, row.output)
+            hashed.update(_hash(task.id, task.name, task.is_classification, len(task.instances)))
+        order = (self.settings.random_seed, *(() if self.settings.shuffle else ("in order",)))
+        for part in (_hash(len(tasks), *order), prompts, instances):
+            hashed.update(part)
+        self.fingerprint = hashed.hexdigest()[:16]  # other rows, another fingerprint
+        first = _first(prompts)
+        prompts.clear()
+        first &= _first(instances)
+        instances.clear()
+        places = np.flatnonzero(first).astype("u8")
+        self.used = np.zeros(len(self._starts), bool)  # whether a task has a row
+        self.used[np.searchsorted(self._starts, places, side="right") - 1] = True
+        self._places = array("Q", self._ordered(places).tobytes())
+        if self.settings.shuffle:
+            random.Random(f"{self.settings.random_seed}:shuffle").shuffle(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Row]:
+        return (row for _, _, row in self.items())
+
+    def items(self) -> Iterator[tuple[int, Task, Row]]:
+        """Each row with its task and the number of that: those of the seeds follow those of the tasks."""
+        for place in self._places:
+            which = bisect_right(self._starts, place) - 1
+            seed = which - len(self.tasks)
+            task = self.tasks[which] if seed < 0 else self.seeds[seed]
+            yield which, task, self._row(task, place - self._starts[which])
+
+    def all_tasks(self) -> Iterator[Task]:
+        return chain(self.tasks, self.seeds)
+
+    def _ordered(self, places: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        if self.settings.shuffle or not self.seeds:
+            return places
+        return np.roll(places, -int(np.searchsorted(places, self._starts[len(self.tasks)])))
+
+    def _row(self, task: Task, number: int) -> Row:
+        where = f"{self.settings.random_seed}:{task.id}:{number}"
+        instance = task.instances[number]
+        instruction, input, output = mend(task.instruction), mend(instance.input), mend(instance.output)
+        if self.settings.input_noise:
+            input = add_noise(input, random.Random(f"{where}:noise"))
+        rng = random.Random(where) if self.settings.encoding == "random" else None
+        prompt, completion = encode(instruction, input, output, rng)
+        return Row(
+            task=task.id,
+            number=number,
+            instruction=instruction,
+            input=input,
+            output=output,
+            prompt=prompt,
+            completion=completion,
+        )
+
+
+def held_back(task_id: str, share: float, random_seed: int) -> bool:
+    """Whether a task is kept for validation: by its id alone, so that a run that grows holds back the same ones.
+
+    It is for generated tasks; seed tasks are always trained on.
+    """
+    hashed = hashlib.sha256(f"{random_seed}:validation:{task_id}".encode("utf-8", "surrogatepass"))
+    return int.from_bytes(hashed.digest()[:8]) < share * 2**64
+
+
+def _hash(*parts: object) -> bytes:
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=SIZE).digest()
+
+
+def _first(hashes: bytearray) -> NDArray[np.bool_]:
+    """Of each hash whether it occurs there for the first time."""
+    found = np.frombuffer(hashes, dtype=f"S{SIZE}")
+    order = np.argsort(found, kind="stable")
+    ordered = found[order]
+    new = np.ones(len(found), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    del ordered
+    first = np.zeros(len(found), bool)
+    first[order[new]] = True
+    return first
