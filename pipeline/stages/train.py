@@ -1,5 +1,6 @@
 """Tune a model on a dataset, with TRL."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +15,8 @@ from pipeline.stage import Product, Run
 from pipeline.task import Task
 from pipeline.training.settings import Training, TrainingSettings
 from pipeline.training.tune import tune
+
+logger = logging.getLogger(__name__)
 
 
 class Train(TrainingSettings, Product):
@@ -49,7 +52,10 @@ class Train(TrainingSettings, Product):
         return {"trl": "train", "peft": "train"}
 
     def make(self, tasks: Sequence[Task], run: Run) -> None:
-        tune(self.training(self.place(run.folder), run), run.folder / self.path)
+        dataset = self.place(run.folder)
+        training = self.training(dataset, run)
+        logger.info("train: from %d rows of %s to %s", len(training.rows), dataset, run.folder / self.path)
+        tune(training, run.folder / self.path)
 
     def place(self, folder: Path) -> Path | str:
         """Where the dataset is that this is tuned on; one of the run comes first."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.dataset.formats.base import Format
+from pipeline.dataset.formats.base import SPLITS, Format
 from pipeline.dataset.trainers.base import Entry, Trainer, Tuning, schedule, when
 
 
@@ -12,7 +12,7 @@ class Axolotl(Trainer):
     def entries(self, tuning: Tuning, rows: Format) -> Sequence[Entry]:
         settings = tuning.settings
         how = self.how(rows) or {}
-        files = {split: {"path": rows.file(split), "ds_type": "json"} | how for split in ("train", "validation")}
+        files = {split: {"path": rows.file(split), "ds_type": "json", **how} for split in SPLITS}
         test = [files["validation"] | {"split": "train"}]
         return [
             ("base_model", tuning.model, "the model of the run"),

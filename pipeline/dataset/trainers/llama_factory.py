@@ -39,4 +39,4 @@ class LlamaFactory(Trainer):
         if tuning.validation:
             splits["sprout_validation"] = "validation"
         how = self.how(rows) or {}
-        return {"dataset_info.json": {name: {"file_name": rows.file(split)} | how for name, split in splits.items()}}
+        return {"dataset_info.json": {name: {"file_name": rows.file(split), **how} for name, split in splits.items()}}
