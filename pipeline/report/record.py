@@ -188,7 +188,7 @@ def _read_products(record: Record) -> None:
     if (folder / JOURNAL).is_file():
         with Journal(folder / JOURNAL) as journal:
             record.usage = journal.usage()
-    for name in ("model", "model_seeds"):
+    for name in ("model", "model-seeds"):
         if found := read_record(folder / name / "train.json"):
             record.training[name] = found
     record.evaluation = read_record(folder / "evaluation.json")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.dataset.rows import question
+from pipeline.dataset.encodings import question
 from pipeline.engines.model_folder import is_hub_name
 from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut, read_sets

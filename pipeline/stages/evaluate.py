@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.asking.ask import put
 from pipeline.asking.clean import without_thoughts
-from pipeline.dataset.rows import ZeroShot, question, zero_shot
+from pipeline.dataset.encodings import ZeroShot, question, zero_shot
 from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import Comparison, Unit, as_record

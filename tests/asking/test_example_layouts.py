@@ -4,7 +4,7 @@ import pytest
 
 from pipeline import Completion, Task
 from pipeline.engines.scripted import Scripted
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.instances import Instances
 
 ONE = [("the sky", "blue")]
@@ -106,7 +106,7 @@ def test_reasoning_before_an_output_is_no_part_of_the_input():
 def test_a_text_without_fields_is_the_output_of_a_task_without_input_and_that_is_said(name, seeds, tmp_path):
     instruction, text = WHOLE[name]
     tasks = [Task(id="1", instruction=instruction, is_classification=False)]
-    (task,) = Instances().decide(tasks, (), Run(seeds, Scripted(lambda request: f"\n{text}\n"), tmp_path))
+    (task,) = Instances().decide(tasks, (), Context(seeds, Scripted(lambda request: f"\n{text}\n"), tmp_path))
 
     assert [(i.input, i.output) for i in task.instances] == [("", text)]
     assert task.meta["no_fields"] == "the whole output"
@@ -115,7 +115,7 @@ def test_a_text_without_fields_is_the_output_of_a_task_without_input_and_that_is
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_a_text_without_fields_is_nothing_to_a_task_that_needs_an_input(name, seeds, tmp_path):
     tasks = [Task(id="1", instruction=UNKNOWN[name], is_classification=False)]
-    (task,) = Instances().decide(tasks, (), Run(seeds, Scripted(lambda request: "\nThe sky is blue."), tmp_path))
+    (task,) = Instances().decide(tasks, (), Context(seeds, Scripted(lambda request: "\nThe sky is blue."), tmp_path))
 
     assert (task.rejected, task.instances, task.meta) == ("no_instances", (), {})
 
@@ -124,7 +124,7 @@ def test_a_text_without_fields_is_nothing_to_a_task_that_needs_an_input(name, se
 def test_a_text_without_fields_that_is_cut_off_is_left_out(text, seeds, tmp_path):
     cut = Scripted(lambda request: Completion(id=request.id, text=text, finish_reason="length"))
     tasks = [Task(id="1", instruction="Name a river.", is_classification=False)]
-    (task,) = Instances().decide(tasks, (), Run(seeds, cut, tmp_path))
+    (task,) = Instances().decide(tasks, (), Context(seeds, cut, tmp_path))
 
     assert [i.output for i in task.instances] == ["One."] * ("One" in text)
 

@@ -10,8 +10,8 @@ import pytest
 from huggingface_hub import DatasetCard, constants
 
 from pipeline import Instance, Task, __version__, run
-from pipeline.dataset.card import NOT_STATED, cell, size_category, without_place
-from pipeline.engines.model_folder import revision
+from pipeline.dataset.card import NOT_STATED, cell, size_category
+from pipeline.dataset.origin import without_place
 from pipeline.engines.scripted import Scripted
 from pipeline.resources import HELDOUT, NANO, shipped
 from pipeline.runs.context import Context
@@ -26,8 +26,8 @@ HELD_OUT = {"id": "held-0", "instruction": "Count the words one by one", "input"
 
 class Named(Scripted):
     def __init__(self, model: str) -> None:
-        super().__init__(answer, model)
-        self.revision = revision(model)
+        super().__init__(answer)
+        self.model = model
 
 
 @pytest.fixture
@@ -201,16 +201,21 @@ def test_the_revision_of_a_model_of_the_hub_is_that_of_its_files_here(tmp_path, 
 def test_a_model_of_a_server_has_no_revision_even_if_one_of_that_name_is_here(tmp_path, seeds, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cached(tmp_path / "hub")))
 
-    engine = Scripted(answer, "owner/name")
-    run([Instructions(num_tasks=5, window=1), Classify(), Instances(), Export()], seeds, engine, tmp_path)
+    class Served(Named):
+        url = "http://127.0.0.1:8000/v1"
+
+    run([Instructions(num_tasks=5, window=1), Classify(), Instances(), Export()], seeds, Served("owner/name"), tmp_path)
 
     text = (tmp_path / "dataset" / "README.md").read_text("utf-8")
     assert "| model | owner/name; its revision is not known here |" in text
 
 
-def test_tasks_from_elsewhere_are_not_said_to_come_from_the_run(tmp_path, seeds):
+def test_tasks_from_elsewhere_are_not_said_to_come_from_the_run_even_if_they_are_as_many(tmp_path, seeds):
     card(tmp_path, seeds)
-    made = [Task(id="a", instruction="Add.", instances=(Instance(input="1 1", output="2"),))]
+    kept = sum(task.kept for task in read_tasks(tmp_path / "4_filter.jsonl"))
+    made = [
+        Task(id=f"a{n}", instruction=f"Add {n}.", instances=(Instance(input="1 1", output="2"),)) for n in range(kept)
+    ]
     for folder in (tmp_path, tmp_path / "empty"):
         Export().make(made, Context(seeds=seeds, engine=Named("toy"), folder=folder))
         text = (folder / "dataset" / "README.md").read_text("utf-8")
@@ -219,6 +224,14 @@ def test_tasks_from_elsewhere_are_not_said_to_come_from_the_run(tmp_path, seeds)
         assert "written by a model that is not known here" in text
         assert "| instructions |" not in text
         assert "toy" not in text
+
+
+def test_the_card_of_the_seed_tasks_alone_says_so(tmp_path, seeds):
+    text = card(tmp_path, seeds, only="seeds", validation_share=0.3).text
+    figures = json.loads((tmp_path / "dataset" / "dataset.json").read_text("utf-8"))
+
+    assert figures["splits"]["train"]["tasks"] == len(seeds)
+    assert "to train on, the seed tasks that a dataset was grown from, and for validation tasks written by toy" in text
 
 
 def test_a_card_is_made_anew_when_the_run_behind_it_is_another(tmp_path, seeds):
