@@ -53,7 +53,8 @@ def redecide(
         check_left_out(names, folder, before)
         asked = Recording(engine, next(iter(before.values()), {}))
         context = Run(seeds, asked, folder)
-        changed = changes(stages, names, context, before)
+        now = described(stages, names, context)
+        changed = changes(before, now)
         if other := {key for keys in changed.values() for key in keys} & MODEL:
             raise SproutError(
                 f"{folder}: its completions are of another {', '.join(sorted(other))}; run in another folder"
@@ -74,7 +75,7 @@ def redecide(
             kept.path = (new / names[stage.name]).replace(folder / names[stage.name])
         new.rmdir()
         logger.info("%s: decided anew; `sprout run` asks what is missing and makes dataset and model anew", folder)
-        write_settings(folder / "settings.json", before | {s.name: described(s, names, context) for s in done})
+        write_settings(folder / "settings.json", before | {stage.name: now[stage.name] for stage in done})
     return kept
 
 

@@ -178,8 +178,8 @@ def file_names(stages: Iterable[Stage | Product | type[Stage] | type[Product]]) 
 def check_settings(stages: Sequence[Stage | Product], files: dict[str, str], context: Run) -> None:
     """Refuse to add to files that were written with other settings, their own or those of a stage before."""
     path = context.folder / "settings.json"
-    before = read_settings(path)
-    for name, changed in changes(stages, files, context, before).items():
+    before, now = read_settings(path), described(stages, files, context)
+    for name, changed in changes(before, now).items():
         later = list(before)[list(before).index(name) :]
         stale = [file for one in later if holds_something(context.folder / (file := before[one]["file"]))]
         if changed and stale:
@@ -187,7 +187,7 @@ def check_settings(stages: Sequence[Stage | Product], files: dict[str, str], con
                 f"{context.folder} was begun with another {', '.join(changed)} in {name}. Choose another "
                 f"folder, or delete {', '.join(stale)} to redo them (what was paid for stays in {JOURNAL})"
             )
-    write_settings(path, before | {stage.name: described(stage, files, context) for stage in stages})
+    write_settings(path, before | now)
 
 
 def digest_of_seeds(settings: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -217,28 +217,30 @@ def holds_something(path: Path) -> bool:
     return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
 
 
-def changes(
-    stages: Sequence[Stage | Product], files: dict[str, str], context: Run, before: dict[str, dict[str, Any]]
-) -> dict[str, list[str]]:
+def changes(before: Mapping[str, dict[str, Any]], now: Mapping[str, dict[str, Any]]) -> dict[str, list[str]]:
     """For each stage the folder knows, which of its settings differ from those of before."""
-    found = {}
-    for stage in stages:
-        if old := before.get(stage.name):
-            new = described(stage, files, context)
-            found[stage.name] = sorted(key for key in old | new if old.get(key) != new.get(key))
-    return found
+    return {
+        name: sorted(key for key in before[name] | new if before[name].get(key) != new.get(key))
+        for name, new in now.items()
+        if before.get(name)
+    }
 
 
-def described(stage: Stage | Product, files: dict[str, str], context: Run) -> dict[str, Any]:
-    """All that bears on what a stage writes: its file, the model, the seeds, its settings and prompts."""
+def described(stages: Sequence[Stage | Product], files: dict[str, str], context: Run) -> dict[str, dict[str, Any]]:
+    """For each stage, all that bears on what it writes: its file, the model, the seeds, its settings and prompts."""
     model = {"model": shown(context.engine.model), "chat": context.engine.chat}
     if given := template_kwargs(context.engine):
         model["chat_template_kwargs"] = given
-    seeds = {"seeds": digest(context.seeds)} if isinstance(stage, Stage) or stage.of_tasks else {}
-    settings = stage.settings()
-    if "window" in settings and settings["window"] is None:
-        settings["window"] = context.engine.window  # it decides which tasks a prompt can show
-    return {"file": files[stage.name]} | model | seeds | settings
+    of_tasks = {stage.name for stage in stages if isinstance(stage, Stage) or stage.of_tasks}
+    seeds = {"seeds": digest(context.seeds)} if of_tasks else {}
+    found = {}
+    for stage in stages:
+        settings = stage.settings()
+        if "window" in settings and settings["window"] is None:
+            settings["window"] = context.engine.window  # it decides which tasks a prompt can show
+        of_seeds = seeds if stage.name in of_tasks else {}
+        found[stage.name] = {"file": files[stage.name]} | model | of_seeds | settings
+    return found
 
 
 def write_settings(path: Path, settings: dict[str, dict[str, Any]]) -> None:
