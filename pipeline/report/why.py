@@ -3,6 +3,7 @@
 import json
 import textwrap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +60,19 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
     yield f"{last.id}  {end}"
     yield quoted(last.instruction)
     settings = read_settings(folder / "settings.json")
-    journal = Journal(folder / FILE) if (folder / FILE).is_file() else None
-    for stage, task in life.items():
-        yield f"\n{stage}: {'kept' if task.kept else f'rejected, {task.rejected}'}"
-        yield from details(stage, task, life, settings.get(stage, {}))
-        for entry in entries(journal, stage, task, max(len(one.instances) for one in life.values())):
-            completion = entry.completion
-            yield f"  prompt, to {entry.model} ({completion.prompt_tokens} tokens)"
-            yield quoted(entry.prompt if full else shortened(entry.prompt), "  │ ")
-            yield f"  completion ({completion.completion_tokens} tokens, finish reason {completion.finish_reason})"
-            yield quoted(completion.text if full else shortened(completion.text), "  │ ")
-            if stage == "instructions":
-                yield from parsed(completion.text, task)
-    if not journal:
+    with Journal(folder / FILE) if (folder / FILE).is_file() else nullcontext() as journal:
+        for stage, task in life.items():
+            yield f"\n{stage}: {'kept' if task.kept else f'rejected, {task.rejected}'}"
+            yield from details(stage, task, life, settings.get(stage, {}))
+            for entry in entries(journal, stage, task, max(len(one.instances) for one in life.values())):
+                completion = entry.completion
+                yield f"  prompt, to {entry.model} ({completion.prompt_tokens} tokens)"
+                yield quoted(entry.prompt if full else shortened(entry.prompt), "  │ ")
+                yield f"  completion ({completion.completion_tokens} tokens, finish reason {completion.finish_reason})"
+                yield quoted(completion.text if full else shortened(completion.text), "  │ ")
+                if stage == "instructions":
+                    yield from parsed(completion.text, task)
+    if journal is None:
         yield f"\nThere is no {folder / FILE}, so prompts and completions can't be shown."
 
 
