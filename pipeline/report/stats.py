@@ -102,7 +102,6 @@ def summary(folder: Path, found: dict[str, Any]) -> str:
     steps = [f"sprout stats {folder}"]
     if (folder / "model").exists():
         steps.append(f"vllm serve {folder / 'model'}")
-    if folder.name == "quickstart":
-        steps.append("sprout run --seeds my_seeds.csv --model my-model --out outputs/mine")
+    steps.append("sprout run --seeds my_seeds.csv --model my-model --out outputs/mine")
     parts.append("\n  ".join(["next:", *steps]))
     return "\n\n".join(part for part in parts if part)
