@@ -56,10 +56,11 @@ def compare(args: argparse.Namespace) -> str:
 
 
 def seeds(args: argparse.Namespace) -> str:
-    from pipeline.report import seed_check
+    from pipeline.report.seed_check import check
+    from pipeline.report.seed_text import show
 
-    found = seed_check.check(args.file)
-    return as_json(found) if args.json else seed_check.show(found)
+    found = check(args.file)
+    return as_json(found.model_dump()) if args.json else show(found)
 
 
 def settings(args: argparse.Namespace) -> str:

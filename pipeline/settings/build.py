@@ -19,8 +19,8 @@ def build_stages(settings: RunSettings) -> list[Stage | Product]:
     """All stages of the run: those of its list; without one, those of Self-Instruct that its tables ask for.
 
     Raises:
-        SproutError: for a stage that there is none of, for settings it does not take, for one that stands twice, and for
-            a table whose stage is not in the list.
+        SproutError: for a stage that there is none of, for settings it does not take, and for a table whose stage is
+            not in the list.
     """
     return _all(settings, "")
 

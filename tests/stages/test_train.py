@@ -16,8 +16,8 @@ from pipeline.dataset.content import ChatRow, TextRow
 from pipeline.dataset.encodings import encode, zero_shot
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.runs.run import run
 from pipeline.runs.context import Context
+from pipeline.runs.run import run
 from pipeline.stage import Stage
 from pipeline.stages.export import Export
 from pipeline.stages.train import Train
