@@ -122,7 +122,9 @@ def _answered(tokenizer: Any, request: ScoreRequest) -> tuple[str, str, str]:
     marked = render(tokenizer, [*messages, _answer(MARK)], kwargs, continue_final_message=True).removesuffix(MARK)
     asked = render(tokenizer, request.prompt, kwargs, add_generation_prompt=True)  # type: ignore[arg-type]
     wanted = request.continuation.strip()
-    before = next((one for one in (marked, asked) if begun.startswith(one) and begun[len(one) :].strip() == wanted), None)
+    before = next(
+        (one for one in (marked, asked) if begun.startswith(one) and begun[len(one) :].strip() == wanted), None
+    )
     if before is None:
         raise ValueError("the chat template changes the answer, so there is no likelihood of it as it stands")
     if not request.count_end:
