@@ -1,4 +1,4 @@
-"""The journal of a run: every completion is kept the moment it arrives, so that no token is paid for twice."""
+"""The journal of a run: each completion and likelihood is kept as it arrives, so that no token is paid for twice."""
 
 import hashlib
 import json
@@ -7,13 +7,13 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from pipeline.engines.base import Completion, Request
+from pipeline.engines.base import Completion, Likelihood, Prompt, Request, ScoreRequest
 from pipeline.engines.model_folder import content
 from pipeline.errors import SproutError
 from pipeline.resources import shown
@@ -43,6 +43,22 @@ CREATE TABLE IF NOT EXISTS completions (
   arrived REAL NOT NULL      -- seconds since 1970
 );
 CREATE INDEX IF NOT EXISTS requests ON completions (stage, request);
+CREATE TABLE IF NOT EXISTS likelihoods (
+  key TEXT PRIMARY KEY,      -- hash of model, prompt, continuation and count_end
+  stage TEXT NOT NULL,
+  request TEXT NOT NULL,     -- id of the request, unique within its stage
+  model TEXT NOT NULL,
+  prefix INTEGER,            -- what the prompt begins with, in prefixes
+  prompt TEXT NOT NULL,      -- the rest of the prompt; messages are JSON
+  continuation TEXT NOT NULL,
+  count_end INTEGER NOT NULL,
+  sum REAL NOT NULL,         -- the log-probability
+  num_tokens INTEGER NOT NULL,
+  per_token TEXT NOT NULL,   -- JSON
+  prompt_tokens INTEGER NOT NULL,
+  arrived REAL NOT NULL      -- seconds since 1970
+);
+CREATE INDEX IF NOT EXISTS scored ON likelihoods (stage, request);
 CREATE TABLE IF NOT EXISTS sittings (  -- a stage at work, from its first request to its last completion
   id INTEGER PRIMARY KEY,
   stage TEXT NOT NULL,
@@ -138,6 +154,31 @@ class Journal:
                 ),
             )  # fmt: skip
 
+    def find_likelihood(self, model: str, request: ScoreRequest) -> Likelihood | None:
+        """The likelihood of the same continuation after the same prompt."""
+        return self._likelihood("key = ?", (score_key(model, request),), request.id)
+
+    def recorded_likelihood(self, stage: str, request: str) -> Likelihood | None:
+        """The latest likelihood of a request, by its id."""
+        return self._likelihood("stage = ? AND request = ? ORDER BY arrived DESC LIMIT 1", (stage, request), request)
+
+    def record_likelihood(self, stage: str, model: str, request: ScoreRequest, likelihood: Likelihood) -> None:
+        with self._safe(), self.lock:
+            prefix, rest = self._split(mend(as_text(request)))
+            self.db.execute(
+                "INSERT OR REPLACE INTO likelihoods VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    score_key(model, request), stage, request.id, shown(model), prefix, rest,
+                    mend(request.continuation), request.count_end, likelihood.sum, likelihood.num_tokens,
+                    json.dumps(likelihood.per_token), likelihood.prompt_tokens, time.time(),
+                ),
+            )  # fmt: skip
+
+    def _likelihood(self, where: str, values: tuple[str, ...], id: str) -> Likelihood | None:
+        with self._safe(), self.lock:
+            row = self.db.execute(f"SELECT per_token, prompt_tokens FROM likelihoods WHERE {where}", values).fetchone()
+        return None if row is None else Likelihood(id=id, per_token=tuple(json.loads(row[0])), prompt_tokens=row[1])
+
     def entry(self, stage: str, request: str) -> Entry | None:
         """The latest completion of a request, by its id."""
         with self._safe(), self.lock:
@@ -163,7 +204,9 @@ class Journal:
             rows = self.db.execute(
                 "SELECT stage, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), min(arrived), "
                 "max(arrived), coalesce(seconds, 0), coalesce(busy, 0), coalesce(in_flight / max(busy, 1e-9), 0) "
-                "FROM completions LEFT JOIN (SELECT stage AS name, sum(seconds) AS seconds, sum(busy) AS busy, "
+                "FROM (SELECT stage, prompt_tokens, cached_tokens, completion_tokens, arrived FROM completions "
+                "UNION ALL SELECT stage, prompt_tokens + num_tokens, 0, 0, arrived FROM likelihoods) "
+                "LEFT JOIN (SELECT stage AS name, sum(seconds) AS seconds, sum(busy) AS busy, "
                 "sum(in_flight) AS in_flight FROM sittings GROUP BY stage) ON name = stage "
                 "GROUP BY stage ORDER BY min(arrived)"
             )
@@ -203,11 +246,15 @@ class Journal:
 
 
 def key(model: str, request: Request) -> str:
-    """The same key, the same completion: model, prompt and sampling, but for max_tokens, which only cuts it off."""
-    sampling = request.sampling.model_dump_json(exclude={"max_tokens"})
-    template = [request.chat_template_kwargs] if request.chat_template_kwargs else []
-    parts = json.dumps([identity(model), request.prompt, sampling, *template])
-    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+    """The same key, the same completion: model, prompt, and what of the sampling bears on the text."""
+    extras = {"chat_template_kwargs": request.chat_template_kwargs, "prefill": request.prefill}
+    return _hash(model, request.prompt, request.sampling.bearing(), extras)
+
+
+def score_key(model: str, request: ScoreRequest) -> str:
+    """The same key, the same likelihood."""
+    extras = {"chat_template_kwargs": request.chat_template_kwargs, "count_end": request.count_end}
+    return _hash(model, request.prompt, request.continuation, extras)
 
 
 @cache
@@ -217,9 +264,18 @@ def identity(model: str) -> str:
     return content(folder) if folder.is_dir() else model
 
 
-def as_text(request: Request) -> str:
-    """The prompt as text: messages as JSON."""
-    return request.prompt if isinstance(request.prompt, str) else json.dumps(request.prompt, ensure_ascii=False)
+def as_text(request: Request | ScoreRequest) -> str:
+    """The prompt as text, with what the answer begins with: messages as JSON."""
+    begun = request.prefill if isinstance(request, Request) else ""
+    if isinstance(request.prompt, str):
+        return request.prompt + begun
+    answer = [{"role": "assistant", "content": begun}] if begun else []
+    return json.dumps([*request.prompt, *answer], ensure_ascii=False)
+
+
+def _hash(model: str, prompt: Prompt, rest: object, extras: Mapping[str, object]) -> str:
+    given = {name: value for name, value in extras.items() if value}  # what is empty tells nothing apart
+    return hashlib.sha256(json.dumps([identity(model), prompt, rest, given]).encode()).hexdigest()[:32]
 
 
 def alike(one: str, other: str) -> int:

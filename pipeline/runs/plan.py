@@ -3,12 +3,12 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from pipeline.engines.base import Arrived, Completions, Engine, Proxy, Request
+from pipeline.engines.base import Arrived, Completions, Engine, Likelihoods, Proxy, Request, Scored, ScoreRequest
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.journal import FILE, Journal
@@ -20,6 +20,8 @@ from pipeline.stage import Product, Run, Stage
 from pipeline.stages import Instructions
 from pipeline.task import Task
 
+Q = TypeVar("Q", Request, ScoreRequest)
+A = TypeVar("A")
 NUM_PROBES = 20
 
 
@@ -100,15 +102,23 @@ class Probe(Proxy):
         self.begun = self.ended = 0.0
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        source = iter(requests)
+        for completion in self._few(iter(requests), lambda few: self.engine.generate(few, arrived)):
+            self.prompt_tokens += completion.prompt_tokens
+            self.completion_tokens += completion.completion_tokens
+            yield completion
+
+    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
+        for likelihood in self._few(iter(requests), lambda few: self.engine.score(few, arrived)):
+            self.prompt_tokens += likelihood.prompt_tokens + likelihood.num_tokens
+            yield likelihood
+
+    def _few(self, source: Iterator[Q | None], ask: Callable[[Iterator[Q | None]], Iterator[A]]) -> Iterator[A]:
         for few in (1, self.most):
-            for completion in self.engine.generate(first(source, min(few, self.most - self.asked)), arrived):
+            for answer in ask(first(source, min(few, self.most - self.asked))):
                 self.asked += 1
-                self.prompt_tokens += completion.prompt_tokens
-                self.completion_tokens += completion.completion_tokens
                 self.ended = time.monotonic()
                 self.begun = self.begun or self.ended
-                yield completion
+                yield answer
         if not self.endless:
             self.left = sum(request is not None for request in source)
 
@@ -121,7 +131,7 @@ class Probe(Proxy):
         )
 
 
-def first(source: Iterator[Request | None], most: int) -> Iterator[Request | None]:
+def first(source: Iterator[Q | None], most: int) -> Iterator[Q | None]:
     """Up to `most` requests."""
     while most > 0:
         request = next(source, None)
