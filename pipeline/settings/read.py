@@ -29,6 +29,11 @@ OPTIONS: dict[str, dict[str, Any]] = {  # of the engines: what they mean, and th
     "timeout": {"gt": 0, "description": "seconds for one completion"},
     "patience": {"ge": 0, "description": "seconds to wait for a server that is gone"},
     "pause": {"gt": 0, "description": "seconds before the second try; longer before each further one"},
+    "omit": {"description": "parameters that are never sent, of temperature, top_p, presence_penalty, stop and seed"},
+    "max_thought_tokens": {
+        "ge": 0,
+        "description": "tokens that a model which thinks first may use for that, besides max_tokens",
+    },
     "dtype": {"description": "float64, float32, bfloat16 or float16; unset: that of the file, no half ones on a CPU"},
     "device": {"description": "such as cuda:1; unset: the first GPU, or the CPU"},
     "trust_remote_code": {"description": "run the code that a model brings with it"},

@@ -9,14 +9,16 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from weakref import finalize
 
 from pipeline.engines.base import Arrived, Completion, Completions, Request, at_hand
 from pipeline.engines.model_folder import choose_chat
+from pipeline.engines.server.address import check_url
 from pipeline.engines.server.connection import Connection
+from pipeline.engines.server.dialect import OMITTABLE, Dialect
 from pipeline.engines.server.slots import Slots
-from pipeline.errors import SproutError
+from pipeline.engines.server.wire import Wire
+from pipeline.errors import SproutError, unknown
 
 AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 MAX_WINDOW = 1000  # connections; more than servers are made for
@@ -39,6 +41,9 @@ class Server:
         pause: Seconds before the second try; longer before each further one, up to 20.
         chat_template_kwargs: What the chat template gets besides messages, such as `{"enable_thinking": False}`; sent
             only if given, as vLLM and SGLang know it and others may not.
+        omit: Parameters that are never sent, such as `("temperature", "seed")`. One that the server refuses by its name
+            is left out anyway; stop strings that are not sent end texts here.
+        max_thought_tokens: Tokens that a model which thinks first may use for that, besides max_tokens; 0 for none.
     """
 
     def __init__(
@@ -51,8 +56,12 @@ class Server:
         patience: float = 300,
         pause: float = 0.5,
         chat_template_kwargs: dict[str, Any] | None = None,
+        omit: tuple[str, ...] = (),
+        max_thought_tokens: int = 8192,
     ) -> None:
         check_url(url)
+        if strange := [name for name in omit if name not in OMITTABLE]:
+            raise SproutError(f"omit: {unknown('parameter to leave out', strange[0], OMITTABLE)}")
         if window is not None and not 1 <= window <= MAX_WINDOW:
             raise SproutError(f"window {window}: from 1 to {MAX_WINDOW} requests can be in flight")
         if pause <= 0:
@@ -65,6 +74,7 @@ class Server:
         self.patience = patience
         self.pause = pause
         self.chat_template_kwargs = chat_template_kwargs
+        self.dialect, self.max_thought_tokens = Dialect(frozenset(omit)), max_thought_tokens
         self._chat = chat
         self._connection: Connection | None = None
 
@@ -98,8 +108,8 @@ class Server:
 
     def _connect(self) -> Connection:
         if not self._connection:
-            slots = Slots(self.window, self.blind)
-            self._connection = Connection(self.model, self.url, slots, self.timeout, self.patience, self.pause)
+            wire = Wire(self.model, self.url, self.timeout, self.dialect, self.max_thought_tokens)
+            self._connection = Connection(wire, self.url, Slots(self.window, self.blind), self.patience, self.pause)
             self._close = finalize(self, self._connection.close)  # if nobody does it before
         return self._connection
 
@@ -110,18 +120,3 @@ def first_of(flight: deque[Future[Completion]], failed: Future[Any]) -> Completi
     if not flight[0].done():
         failed.result()
     return flight.popleft().result()
-
-
-def check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise SproutError(f"{url}: is no url of a server; it begins with http:// or https:// and most end in /v1")
-    if parts.username or parts.password or parts.query:
-        raise SproutError(
-            f"the url of {parts.hostname} holds a user, a password or a query, which would be seen in logs; "
-            f"give it without, and set SPROUT_API_KEY if there is a key"
-        )
