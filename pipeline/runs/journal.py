@@ -157,6 +157,14 @@ class Journal:
         with self._safe(), self.lock:
             return {id for (id,) in self.db.execute("SELECT request FROM completions WHERE stage = ?", (stage,))}
 
+    def answered(self, stage: str, model: str) -> bool:
+        """Whether the model has a completion with text for the stage."""
+        with self._safe(), self.lock:
+            row = self.db.execute(
+                "SELECT 1 FROM completions WHERE stage = ? AND model = ? AND text != '' LIMIT 1", (stage, shown(model))
+            ).fetchone()
+        return row is not None
+
     def usage(self) -> dict[str, Usage]:
         """What was paid for, by stage, in the order the stages began."""
         with self._safe(), self.lock:

@@ -10,6 +10,7 @@ from contextlib import closing
 from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request, template_kwargs
 from pipeline.runs.budget import Budget, stop
 from pipeline.runs.journal import Journal
+from pipeline.runs.outcomes import Outcomes
 from pipeline.text import mend
 
 logger = logging.getLogger(__name__)
@@ -36,11 +37,13 @@ class Recorded:
 
         Raises:
             BudgetReached: once what is in flight has been handed out.
+            SproutError: when the first requests of a stage bring nothing, see `Outcomes.in_turn`.
         """
         source = iter(requests)
         reached: str | None = None
         waiting: deque[Request | Completion] = deque()  # in order: what is known, and what is asked
         meter = Meter(self.journal, self.stage)
+        outcomes = Outcomes(self.stage, self.journal.answered(self.stage, self.model))
 
         def pull() -> Request | None:
             """The next that must be asked, as far as the budget reaches."""
@@ -50,10 +53,11 @@ class Recorded:
                 if known is None and (reached := self.budget.reached()):
                     return None
                 waiting.append(known or request)
-                self.num_known += known is not None
                 if known is None:
                     meter.count(1)
                     return request
+                self.num_known += 1
+                outcomes.note(request, known)
             return None
 
         def unknown(request: Request | None) -> Iterator[Request | None]:
@@ -61,12 +65,9 @@ class Recorded:
                 yield request
                 request = pull()
 
-        failed: list[str] = []
-
         def keep(request: Request, completion: Completion) -> None:
-            if completion.finish_reason == "error":
-                failed.append(f"{request.id}: {completion.text}")
-            else:
+            outcomes.note(request, completion)
+            if completion.finish_reason != "error":
                 self.journal.record(self.stage, self.model, request, completion)
                 self.budget.spend(completion.prompt_tokens, completion.completion_tokens)
             meter.count(-1)
@@ -76,14 +77,15 @@ class Recorded:
         try:
             while True:
                 if (first := pull()) is not None:
-                    yield from _in_turn(waiting, self.engine.generate(unknown(first), keep))
+                    yield from outcomes.checked(_in_turn(waiting, self.engine.generate(unknown(first), keep)))
                 elif not waiting:
                     break
-                yield from _known(waiting)
+                yield from outcomes.checked(_known(waiting))
+                yield from outcomes.held()
         finally:
             meter.save()
-            if failed:
-                logger.warning("%s: %d requests can't succeed, the first is %s", self.stage, len(failed), failed[0])
+            for line in outcomes.said():
+                logger.warning(line)
         if reached:
             raise stop(reached)
 
@@ -122,7 +124,7 @@ class Meter:
             self.id = self.journal.sitting(self.id, self.stage, self.last - self.begun, self.busy, self.together)
 
 
-def _in_turn(waiting: deque[Request | Completion], answers: Completions) -> Iterator[Completion]:
+def _in_turn(waiting: deque[Request | Completion], answers: Completions) -> Completions:
     """Hand out each answer after the known completions that come before it."""
     with closing(answers):
         for answer in answers:
@@ -131,7 +133,7 @@ def _in_turn(waiting: deque[Request | Completion], answers: Completions) -> Iter
             yield answer.model_copy(update={"text": mend(answer.text)})  # as the journal has it
 
 
-def _known(waiting: deque[Request | Completion]) -> Iterator[Completion]:
+def _known(waiting: deque[Request | Completion]) -> Completions:
     """Hand out the known completions whose turn it is."""
     while waiting and isinstance(known := waiting[0], Completion):
         waiting.popleft()

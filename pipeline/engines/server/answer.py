@@ -60,7 +60,7 @@ def read(content: bytes, request: Request, limit: int) -> Reply:
     text, thought = _text(choice, isinstance(request.prompt, str))
     usage = body.get("usage")
     counts, counted = _counts(usage if isinstance(usage, dict) else {}, request, text)
-    thought = thought or _thoughts_counted(usage)
+    thought = thought or _thoughts_counted(usage) or bool(OPEN.match(text) or CLOSED.match(text))
     if barred := _barred(choice):
         return Reply(Completion(id=request.id, text=barred, finish_reason="error"), thought, counted)
     finish = _finish(choice, cut=counted and counts["completion_tokens"] >= limit)
@@ -69,9 +69,9 @@ def read(content: bytes, request: Request, limit: int) -> Reply:
 
 
 def visible(text: str) -> str:
-    """A text without the thoughts before it."""
+    """A text without the thoughts and white space before it."""
     text = CLOSED.sub("", text, count=1)
-    return "" if OPEN.match(text) else text.strip()
+    return "" if OPEN.match(text) else text.lstrip()
 
 
 def trouble_in(body: dict[str, Any]) -> Trouble:
@@ -190,8 +190,10 @@ def _reason(choice: dict[str, Any]) -> str:
     """Why it ended; empty if that is not told."""
     reason = choice.get("finish_reason")
     if isinstance(reason, dict):  # SGLang's own: {"type": "length", "length": 16}
-        reason = reason.get("type") or reason.get("reason")
-    return "" if reason is None else str(reason).strip()
+        reason = reason.get("type") or reason.get("reason") or reason
+    if isinstance(reason, str):
+        return reason.strip()
+    return "" if reason is None else f"unknown: {json.dumps(reason)}"
 
 
 def _letters(reason: str) -> str:

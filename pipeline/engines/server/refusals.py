@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pipeline.engines.base import Request
-from pipeline.engines.server.answer import Reply
+from pipeline.engines.server.answer import Reply, visible
 from pipeline.engines.server.dialect import LIMITS, OMITTABLE, Attempt
 from pipeline.engines.server.room import fewer_tokens
 from pipeline.engines.server.trouble import Trouble
@@ -106,9 +106,7 @@ def cut_at_stop(text: str, request: Request) -> str:
     """A text up to the first stop string, where a server does not keep to them; thoughts do not count."""
     start = 0
     if not isinstance(request.prompt, str):
-        thoughts = re.match(r"(?s).*</think(?:ing)?>|.*\[/THINK\]|.*◁/think▷", text)
-        start = thoughts.end() if thoughts else 0
-        start += len(text[start:]) - len(text[start:].lstrip())
+        start = len(text) - len(visible(text))
     places = [place for stop in request.sampling.stop if stop and (place := text.find(stop, start)) >= 0]
     return text[: min(places)] if places else text
 

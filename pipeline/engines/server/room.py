@@ -5,7 +5,7 @@ import re
 NUMBER = r"(\d{1,3}(?:[,_]\d{3})+(?!\d)|\d+)"
 BETWEEN = r"[^\d.;]{0,60}?"
 LONG = re.compile(
-    r"context|too (?:long|large|many|big)|exceed|max_model_len|maximum (?:number of )?\w* ?(?:length|tokens)"
+    r"context|too (?:long|large|many|big)|exceed|max_model_len|(?:maximum|allowed)\b.{0,30}(?:length|tokens)"
     r"|(?:reduce|shorten)\b.{0,40}\b(?:length|prompt|messages|tokens|input)|must be (?:<|less|lower|at most|smaller)"
     r"|longer than|larger than|greater than|valid range|at most|up to|fewer (?:output )?tokens|less than or equal",
     re.IGNORECASE,
@@ -13,15 +13,15 @@ LONG = re.compile(
 OF_TOKENS = re.compile(r"token|context|length|n_ctx|max_model_len|prompt|input", re.IGNORECASE)
 SUM = re.compile(rf"{NUMBER}\s*\+\s*{NUMBER}\s*>\s*{NUMBER}")  # Anthropic: 178959 + 64000 > 200000
 OVER = re.compile(
-    rf"{NUMBER}\s*(?:tokens?\s*)?>\s*{NUMBER}(?![\d.,]|\s*-)"
+    rf"{NUMBER}\s*(?:tokens?\s*)?>\s*{NUMBER}(?!\d|[.,]\d|\s*-)"
 )  # Anthropic: 205000 tokens > 200000 maximum
+RANGE = re.compile(r"range[^\d.;]{0,60}?[\[(]\s*\d+\s*,\s*(\d+)\s*[\])]", re.IGNORECASE)  # DeepSeek: [1, 8192]
 LIMITS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?:context|sequence|prompt) (?:length|window|size|limit)(?: (?:is|of)(?: only)?)?{BETWEEN}{NUMBER}",
         rf"(?:max_model_len|n_ctx|max_total_tokens)\W{{0,6}}{NUMBER}",
+        rf"(?:context|sequence|prompt) (?:length|window|size|limit)(?: (?:is|of)(?: only)?)?{BETWEEN}{NUMBER}",
         rf"(?:<=|less than or equal to|at most|up to|cannot exceed|not exceed|no more than){BETWEEN}{NUMBER}",
-        rf"range{BETWEEN}[\[(]\s*\d+\s*,\s*{NUMBER}\s*[\])]",
         rf"{NUMBER}[^\d.;,]{{0,20}}(?:maximum|limit|context)",
         rf"(?:maximum|limit|allowed|max\b){BETWEEN}{NUMBER}",
     )
@@ -32,7 +32,7 @@ BELOW = re.compile(
 OF_PROMPT = re.compile(  # a number that is of the prompt alone
     r"(?:prompt|input|messages?)\b[^\d.;]{0,30}\b(?:contains?|has|have|is|was|count|resulted in|length)\b"
     rf"{BETWEEN}{NUMBER}"
-    rf"|{NUMBER} (?:input|prompt) tokens",
+    rf"|(?:prompt|input) \({NUMBER}|{NUMBER} (?:input|prompt) tokens",
     re.IGNORECASE,
 )
 UNTOLD = 2  # what is asked for, divided, where the refusal names no numbers
@@ -48,6 +48,8 @@ def fewer_tokens(message: str, asked: int) -> int:
         return 0
     if found := SUM.search(message):
         return _within(_int(found[3]) - _int(found[1]), asked)
+    if found := RANGE.search(message):
+        return _within(int(found[1][:12]), asked)
     limit = _limit(message)
     numbers = [_int(number) for number in re.findall(NUMBER, message)]
     if limit is None:
