@@ -13,7 +13,7 @@ from pipeline.engines.base import Engine
 from pipeline.engines.model_folder import is_hub_name
 from pipeline.resources import NANO, shipped, shown
 from pipeline.runs.files import find_stage_files, funnel
-from pipeline.runs.journal import identity
+from pipeline.runs.keys import identity
 from pipeline.runs.run import digest, digest_of_seeds, read_settings
 from pipeline.seeds.read import SHIPPED, read_seeds
 from pipeline.stage import Run

@@ -1,22 +1,20 @@
 """The journal of a run: each completion and likelihood is kept as it arrives, so that no token is paid for twice."""
 
-import hashlib
 import json
 import os
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from pipeline.engines.base import Completion, Likelihood, Prompt, Request, ScoreRequest
-from pipeline.engines.model_folder import content
+from pipeline.engines.base import Completion, Likelihood, Request, ScoreRequest
 from pipeline.errors import SproutError
 from pipeline.resources import shown
+from pipeline.runs.keys import key, score_key
 from pipeline.text import mend
 
 FILE = "completions.sqlite"
@@ -198,6 +196,15 @@ class Journal:
         with self._safe(), self.lock:
             return {id for (id,) in self.db.execute("SELECT request FROM completions WHERE stage = ?", (stage,))}
 
+    def answered(self, stage: str, model: str) -> bool:
+        """Whether the model has a completion with text, or a likelihood, for the stage."""
+        with self._safe(), self.lock:
+            row = self.db.execute(
+                "SELECT 1 FROM completions WHERE stage = ?1 AND model = ?2 AND text != '' "
+                "UNION ALL SELECT 1 FROM likelihoods WHERE stage = ?1 AND model = ?2 LIMIT 1", (stage, shown(model))
+            ).fetchone()  # fmt: skip
+        return row is not None
+
     def usage(self) -> dict[str, Usage]:
         """What was paid for, by stage, in the order the stages began."""
         with self._safe(), self.lock:
@@ -245,25 +252,6 @@ class Journal:
             raise SproutError(f"{self.path}: {error}; {advice}") from None
 
 
-def key(model: str, request: Request) -> str:
-    """The same key, the same completion: model, prompt, and what of the sampling bears on the text."""
-    extras = {"chat_template_kwargs": request.chat_template_kwargs, "prefill": request.prefill}
-    return _hash(model, request.prompt, request.sampling.bearing(), extras)
-
-
-def score_key(model: str, request: ScoreRequest) -> str:
-    """The same key, the same likelihood."""
-    extras = {"chat_template_kwargs": request.chat_template_kwargs, "count_end": request.count_end}
-    return _hash(model, request.prompt, request.continuation, extras)
-
-
-@cache
-def identity(model: str) -> str:
-    """What a model is known by: a folder by what is in it, wherever it lies, any other by its name."""
-    folder = Path(model)
-    return content(folder) if folder.is_dir() else model
-
-
 def as_text(request: Request | ScoreRequest) -> str:
     """The prompt as text, with what the answer begins with: messages as JSON."""
     begun = request.prefill if isinstance(request, Request) else ""
@@ -271,11 +259,6 @@ def as_text(request: Request | ScoreRequest) -> str:
         return request.prompt + begun
     answer = [{"role": "assistant", "content": begun}] if begun else []
     return json.dumps([*request.prompt, *answer], ensure_ascii=False)
-
-
-def _hash(model: str, prompt: Prompt, rest: object, extras: Mapping[str, object]) -> str:
-    given = {name: value for name, value in extras.items() if value}  # what is empty tells nothing apart
-    return hashlib.sha256(json.dumps([identity(model), prompt, rest, given]).encode()).hexdigest()[:32]
 
 
 def alike(one: str, other: str) -> int:

@@ -148,6 +148,10 @@ def table(estimates: Sequence[Estimate], prices: Prices) -> str:
             f"{row.stage:<14}{row.requests:>11,}{row.prompt_tokens:>15,}{row.completion_tokens:>14,}"
             f"{cost:>12,.2f}{duration(row.seconds):>16}"
         )
+    if uncounted := [row.stage for row in estimates if row.requests and not row.prompt_tokens]:
+        lines.append(
+            f"Nobody told how many tokens {', '.join(uncounted)} took, so the table lacks these and their cost."
+        )
     if prices == Prices():
         lines.append(
             "No prices are set, so the cost is 0: `--set prices.prompt=…`, `prices.completion=…`, per million tokens."

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pipeline.engines.base import (
     Arrived,
@@ -23,6 +23,7 @@ from pipeline.engines.base import (
 )
 from pipeline.runs.budget import Budget, stop
 from pipeline.runs.journal import Journal
+from pipeline.runs.outcomes import Outcomes
 from pipeline.text import mend
 
 logger = logging.getLogger(__name__)
@@ -46,36 +47,33 @@ class Recorded(Proxy):
 
         Raises:
             BudgetReached: once what is in flight has been handed out.
+            SproutError: when the first requests of a stage bring nothing, see `Outcomes.in_turn`.
         """
 
-        def keep(request: Request, completion: Completion) -> str:
-            if completion.finish_reason == "error":
-                return completion.text
-            self.journal.record(self.stage, self.model, request, completion)
-            self.budget.spend(completion.prompt_tokens, completion.completion_tokens)
-            return ""
+        def keep(request: Request, completion: Completion) -> None:
+            if completion.finish_reason != "error":
+                self.journal.record(self.stage, self.model, request, completion)
+                self.budget.spend(completion.prompt_tokens, completion.completion_tokens)
 
         def as_kept(completion: Completion) -> Completion:
             return completion.model_copy(update={"text": mend(completion.text)})
 
-        memory = _Memory(self.journal.find, keep, as_kept)
+        memory = _Memory(self.journal.find, keep, as_kept, lambda completion: completion)
         yield from self._remember(requests, self.engine.generate, memory, arrived)
 
     def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
-        """As `Engine.score`.
+        """As `Engine.score`, and as `generate` here."""
 
-        Raises:
-            BudgetReached: once what is in flight has been handed out.
-        """
+        def keep(request: ScoreRequest, likelihood: Likelihood) -> None:
+            if not likelihood.error:
+                self.journal.record_likelihood(self.stage, self.model, request, likelihood)
+                self.budget.spend(likelihood.prompt_tokens + likelihood.num_tokens, 0)
 
-        def keep(request: ScoreRequest, likelihood: Likelihood) -> str:
-            if likelihood.error:
-                return likelihood.error
-            self.journal.record_likelihood(self.stage, self.model, request, likelihood)
-            self.budget.spend(likelihood.prompt_tokens + likelihood.num_tokens, 0)
-            return ""
+        def as_completion(likelihood: Likelihood) -> Completion:
+            reason: Literal["error", "stop"] = "error" if likelihood.error else "stop"
+            return Completion(id=likelihood.id, text=likelihood.error or "scored", finish_reason=reason)
 
-        memory = _Memory(self.journal.find_likelihood, keep, lambda likelihood: likelihood)
+        memory = _Memory(self.journal.find_likelihood, keep, lambda likelihood: likelihood, as_completion)
         yield from self._remember(requests, self.engine.score, memory, arrived)
 
     def _remember(
@@ -90,6 +88,7 @@ class Recorded(Proxy):
         reached: str | None = None
         waiting: deque[A | None] = deque()  # in order: what is known, and None for what is asked
         meter = Meter(self.journal, self.stage)
+        outcomes = Outcomes(self.stage, self.journal.answered(self.stage, self.model), memory.as_completion)
 
         def pull() -> Q | None:
             """The next that must be asked, as far as the budget reaches."""
@@ -99,10 +98,11 @@ class Recorded(Proxy):
                 if known is None and (reached := self.budget.reached()):
                     return None
                 waiting.append(known)
-                self.num_known += known is not None
                 if known is None:
                     meter.count(1)
                     return request
+                self.num_known += 1
+                outcomes.note(request, known)
             return None
 
         def unknown(request: Q | None) -> Iterator[Q | None]:
@@ -110,11 +110,9 @@ class Recorded(Proxy):
                 yield request
                 request = pull()
 
-        failed: list[str] = []
-
         def keep(request: Q, answer: A) -> None:
-            if problem := memory.keep(request, answer):
-                failed.append(f"{request.id}: {problem}")
+            outcomes.note(request, answer)
+            memory.keep(request, answer)
             meter.count(-1)
             if arrived:
                 arrived(request, answer)
@@ -122,14 +120,15 @@ class Recorded(Proxy):
         try:
             while True:
                 if (first := pull()) is not None:
-                    yield from _in_turn(waiting, ask(unknown(first), keep), memory.as_kept)
+                    yield from outcomes.checked(_in_turn(waiting, ask(unknown(first), keep), memory.as_kept))
                 elif not waiting:
                     break
-                yield from _known(waiting)
+                yield from outcomes.checked(_known(waiting))
+                yield from outcomes.held()
         finally:
             meter.save()
-            if failed:
-                logger.warning("%s: %d requests can't succeed, the first is %s", self.stage, len(failed), failed[0])
+            for line in outcomes.said():
+                logger.warning(line)
         if reached:
             raise stop(reached)
 
@@ -139,8 +138,9 @@ class _Memory(Generic[Q, A]):
     """How one kind of answer is kept."""
 
     find: Callable[[str, Q], A | None]  # what the journal holds about a request to a model
-    keep: Callable[[Q, A], str]  # writes it down, unless the request failed: then it says why
+    keep: Callable[[Q, A], None]  # writes an answer down, unless the request failed
     as_kept: Callable[[A], A]  # an answer as the journal would give it back
+    as_completion: Callable[[A], Completion]  # what `Outcomes` looks at
 
 
 class Meter:
@@ -173,7 +173,9 @@ class Meter:
             self.id = self.journal.sitting(self.id, self.stage, self.last - self.begun, self.busy, self.together)
 
 
-def _in_turn(waiting: deque[A | None], answers: Generator[A, None, None], as_kept: Callable[[A], A]) -> Iterator[A]:
+def _in_turn(
+    waiting: deque[A | None], answers: Generator[A, None, None], as_kept: Callable[[A], A]
+) -> Generator[A, None, None]:
     """Hand out each answer after the known ones that come before it."""
     with closing(answers):
         for answer in answers:
@@ -182,7 +184,7 @@ def _in_turn(waiting: deque[A | None], answers: Generator[A, None, None], as_kep
             yield as_kept(answer)
 
 
-def _known(waiting: deque[A | None]) -> Iterator[A]:
+def _known(waiting: deque[A | None]) -> Generator[A, None, None]:
     """Hand out the known answers whose turn it is."""
     while waiting and (known := waiting[0]) is not None:
         waiting.popleft()

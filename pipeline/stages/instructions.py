@@ -76,6 +76,7 @@ class Instructions(Stage):
             return
         header = self.header(pool.demos(position))
         asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
+        shared = self.sampling_for(run.engine.chat)
 
         def requests() -> Iterator[Request | None]:
             for number in count(position):
@@ -83,7 +84,7 @@ class Instructions(Stage):
                     yield None
                 demos = pool.demos(number)
                 asked.append(ids := tuple(task.id for task in demos))
-                sampling = seeded(self.sampling, self.random_seed, number)
+                sampling = seeded(shared, self.random_seed, number)
                 yield request(run.engine, f"{self.name}-{number}", self.prompt(demos), sampling, ids)
 
         with closing(run.engine.generate(requests())) as completions:
@@ -97,6 +98,11 @@ class Instructions(Stage):
                     return
                 if pool.idle >= self.patience:
                     raise SproutError(pool.stuck())
+
+    def sampling_for(self, chat: bool) -> Sampling:
+        """A chat model announces its list before a blank line, so that no blank line may end its completion."""
+        stop = tuple(one for one in self.sampling.stop if one.strip() or not chat)
+        return self.sampling.model_copy(update={"stop": stop})
 
     def window_at(self, number: int, most: int) -> int:
         """How many completions before it the prompt of a request knows nothing of."""

@@ -9,16 +9,18 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from weakref import finalize
 
 from pydantic import Field
 
 from pipeline.engines.base import Arrived, ChatOptions, Completion, Completions, Engine, Request, at_hand
 from pipeline.engines.model_folder import choose_chat
+from pipeline.engines.server.address import check_url
 from pipeline.engines.server.connection import Connection
+from pipeline.engines.server.dialect import OMITTABLE, Dialect
 from pipeline.engines.server.slots import Slots
-from pipeline.errors import SproutError
+from pipeline.engines.server.wire import Wire
+from pipeline.errors import SproutError, unknown
 
 AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 MAX_WINDOW = 1000  # connections; more than servers are made for
@@ -35,6 +37,12 @@ class ServerOptions(ChatOptions):
     timeout: float = Field(default=600, gt=0, description="seconds for one completion")
     patience: float = Field(default=300, ge=0, description="seconds to wait for a server that is gone")
     pause: float = Field(default=0.5, gt=0, description="seconds before the second try; longer before each further one")
+    omit: tuple[str, ...] = Field(default=(), description=f"parameters that are never sent, of {', '.join(OMITTABLE)}")
+    max_thought_tokens: int = Field(
+        default=8192,
+        ge=0,
+        description="tokens that a model which thinks first may use for that, besides max_tokens",
+    )
 
 
 class Server(Engine):
@@ -53,6 +61,9 @@ class Server(Engine):
         pause: Seconds before the second try; longer before each further one, up to 20.
         chat_template_kwargs: What the chat template gets besides messages, such as `{"enable_thinking": False}`; sent
             only if given, as vLLM and SGLang know it and others may not.
+        omit: Parameters that are never sent, such as `("temperature", "seed")`. One that the server refuses by its name
+            is left out anyway; stop strings that are not sent end texts here.
+        max_thought_tokens: Tokens that a model which thinks first may use for that, besides max_tokens; 0 for none.
 
     Example:
         >>> engine = Server("my-model", "http://127.0.0.1:8000/v1")
@@ -70,8 +81,12 @@ class Server(Engine):
         patience: float = 300,
         pause: float = 0.5,
         chat_template_kwargs: dict[str, Any] | None = None,
+        omit: tuple[str, ...] = (),
+        max_thought_tokens: int = 8192,
     ) -> None:
         check_url(url)
+        if strange := [name for name in omit if name not in OMITTABLE]:
+            raise SproutError(f"omit: {unknown('parameter to leave out', strange[0], OMITTABLE)}")
         if window is not None and not 1 <= window <= MAX_WINDOW:
             raise SproutError(f"window {window}: from 1 to {MAX_WINDOW} requests can be in flight")
         if pause <= 0:
@@ -84,6 +99,7 @@ class Server(Engine):
         self.patience = patience
         self.pause = pause
         self.chat_template_kwargs = chat_template_kwargs or {}
+        self.dialect, self.max_thought_tokens = Dialect(frozenset(omit)), max_thought_tokens
         self._chat = chat
         self._connection: Connection | None = None
 
@@ -117,8 +133,8 @@ class Server(Engine):
 
     def _connect(self) -> Connection:
         if not self._connection:
-            slots = Slots(self.window, self.blind)
-            self._connection = Connection(self.model, self.url, slots, self.timeout, self.patience, self.pause)
+            wire = Wire(self.model, self.url, self.timeout, self.dialect, self.max_thought_tokens)
+            self._connection = Connection(wire, self.url, Slots(self.window, self.blind), self.patience, self.pause)
             self._close = finalize(self, self._connection.close)  # if nobody does it before
         return self._connection
 
@@ -129,18 +145,3 @@ def first_of(flight: deque[Future[Completion]], failed: Future[Any]) -> Completi
     if not flight[0].done():
         failed.result()
     return flight.popleft().result()
-
-
-def check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise SproutError(f"{url}: is no url of a server; it begins with http:// or https:// and most end in /v1")
-    if parts.username or parts.password or parts.query:
-        raise SproutError(
-            f"the url of {parts.hostname} holds a user, a password or a query, which would be seen in logs; "
-            f"give it without, and set SPROUT_API_KEY if there is a key"
-        )
