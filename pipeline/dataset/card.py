@@ -12,11 +12,11 @@ from pipeline.dataset.formats import MEANING, Format, Split, file_name
 from pipeline.engines.base import Engine
 from pipeline.engines.model_folder import is_hub_name
 from pipeline.resources import NANO, shipped, shown
+from pipeline.runs.context import Context
 from pipeline.runs.files import find_stage_files, funnel
 from pipeline.runs.keys import identity
-from pipeline.runs.run import digest, digest_of_seeds, read_settings
+from pipeline.runs.settings import digest_of_seeds, digest_of_tasks, read_settings
 from pipeline.seeds.read import SHIPPED, read_seeds
-from pipeline.stage import Run
 
 OURS = "apache-2.0"  # the licence of all that ships with Sprout: seed_tasks/README.md, nano/model/README.md
 NOT_STATED = "not stated; ask whoever made this dataset"
@@ -37,21 +37,21 @@ class Origin(BaseModel):
     heldout: tuple[str, ...] = ()  # the sets the run is evaluated on
 
 
-def read_origin(run: Run, num_tasks: int) -> Origin:
-    files = find_stage_files(run.folder)
-    found = {stage: dict(counts) for stage, counts in funnel(run.folder).items()} if files else {}
+def read_origin(context: Context, num_tasks: int) -> Origin:
+    files = find_stage_files(context.folder)
+    found = {stage: dict(counts) for stage, counts in funnel(context.folder).items()} if files else {}
     if not found or list(found.values())[-1].get("kept") != num_tasks:
         return Origin()
-    tables = read_settings(run.folder / "settings.json")
+    tables = read_settings(context.folder / "settings.json")
     settings = {stage: table for stage, table in tables.items() if stage in found}
     asking = [table for table in settings.values() if any(key.endswith(".jinja") for key in table)]
-    seeds = digest_of_seeds(settings) or digest(run.seeds)
-    names = {digest(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
+    seeds = digest_of_seeds(settings) or digest_of_tasks(context.seeds)
+    names = {digest_of_tasks(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
     heldout = tables.get("evaluate", {}).get("heldout", ())
     return Origin(
         funnel=found,
         settings=settings,
-        models=dict(revision(table["model"], run.engine) for table in asking if "model" in table),
+        models=dict(revision(table["model"], context.engine) for table in asking if "model" in table),
         seeds=names.get(seeds, ""),
         seeds_digest=seeds,
         heldout=tuple(without_place([heldout] if isinstance(heldout, str) else heldout)),

@@ -1,7 +1,6 @@
 """Two models head to head: a judge reads both answers to a held-out task, twice, the second time in the other order."""
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -10,8 +9,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.asking.ask import is_answer, lack_of, request, said_of
-from pipeline.asking.clean import clean_text
 from pipeline.asking.templates import render
+from pipeline.asking.verdicts import parse_better
 from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.evaluation.confidence import MIN_UNITS, interval, resample
 from pipeline.evaluation.heldout import HeldOut
@@ -19,14 +18,6 @@ from pipeline.evaluation.heldout import HeldOut
 logger = logging.getLogger(__name__)
 
 SAMPLING = Sampling(temperature=0, max_tokens=16)
-ANSWER = re.compile(  # "A", "**B**", "Answer A is better", "Better: A", "A tie"; not "A good answer would be"
-    r"\W*(?:(?:the )?(?:(?:final|better|best|answer|one|option|response|verdict|choice|winner)\b\W*)+(?:is\b\W*)?)?"
-    r"(?:(?:it(?:'s| is) )?(?:a )?(tie|draw|neither|both|equal)\b"
-    r"|(a|b)(?=\W*$|[.,:;!)\]*\"'\n]|\s+(?:is(?! not| worse| wrong| incorrect)|because|wins|does)\b))",
-    re.IGNORECASE,
-)
-OF_BOTH = re.compile(r"\W*A\W*:.*\bB\W*:", re.DOTALL)  # what is said of each is no verdict
-WORDS = {"a": 1.0, "b": 0.0}  # for the answer shown first
 POINTS = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 
 
@@ -97,7 +88,7 @@ def figures(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         verdicts, ties aside, for the answer shown first; both None if there are none.
     """
     points = [POINTS[one.outcome] for one in verdicts if one.outcome]
-    both = [tuple(parse_verdict(text or "") for text in one.said) for one in verdicts if one.said and one.outcome]
+    both = [tuple(parse_better(text or "") for text in one.said) for one in verdicts if one.said and one.outcome]
     clear = [one for pair in both for one in pair if one is not None]
     return {
         "instances": len(points),
@@ -119,18 +110,11 @@ def prompt(instance: HeldOut, first: str, second: str, with_reference: bool = Fa
     return render("judge", **fields, first=first.strip() or "(empty)", second=second.strip() or "(empty)")
 
 
-def parse_verdict(text: str) -> float | None:
-    """1 if the answer shown first is better, 0 if the second is, 0.5 for a tie; None for what is no verdict."""
-    text = clean_text(text)
-    said = None if OF_BOTH.match(text) else ANSWER.match(text)
-    return WORDS.get((said[2] or "tie").lower(), 0.5) if said else None
-
-
 def outcome(said: Sequence[str | None]) -> Literal["win", "tie", "loss"] | None:
     """What both orders come to: a win or a loss only if both say so."""
     if None in said:
         return None
-    found = [parse_verdict(text or "") for text in said]
+    found = [parse_better(text or "") for text in said]
     return "win" if found == [1, 0] else "loss" if found == [0, 1] else "tie"
 
 

@@ -11,24 +11,26 @@ from pipeline.errors import SproutError
 from pipeline.evaluation.table import FILE
 from pipeline.gain.controls import CONTROLS
 from pipeline.runs.budget import Budget
+from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE as JOURNAL
 from pipeline.runs.journal import Journal
 from pipeline.runs.keys import identity
 from pipeline.runs.products import read_record
 from pipeline.runs.recorded import Recorded
-from pipeline.stage import Run
 
 SERVED = re.compile(r"(.+)@(https?://.+)")  # my-model@http://127.0.0.1:8000/v1
 
 
-def opener(run: Run, models: Iterable[str]) -> Callable[[str], Engine]:
+def opener(context: Context, models: Iterable[str]) -> Callable[[str], Engine]:
     """What opens the engine on any of the models: that of the run itself, for its own model."""
-    others = [model for model in models if model != run.engine.model and not SERVED.fullmatch(model)]
-    if others and run.open_engine is None:
-        raise SproutError(f"{others[0]}: this run cannot open another model than {run.engine.model}")
+    others = [model for model in models if model != context.engine.model and not SERVED.fullmatch(model)]
+    if others and context.open_engine is None:
+        raise SproutError(f"{others[0]}: this run cannot open another model than {context.engine.model}")
 
     def open_engine(model: str) -> Engine:
-        return run.engine if model == run.engine.model or not run.open_engine else run.open_engine(model)
+        return (
+            context.engine if model == context.engine.model or not context.open_engine else context.open_engine(model)
+        )
 
     return open_engine
 
@@ -62,16 +64,18 @@ def remembering(
         yield open_recorded
 
 
-def default_models(run: Run) -> dict[str, str]:
+def default_models(context: Context) -> dict[str, str]:
     """The model of the run as "base", and what it was tuned to, by what it was tuned on; "dataset" comes last.
 
     Raises:
         SproutError: for a run that names no model.
     """
-    if not run.engine.model:
+    if not context.engine.model:
         raise SproutError("no model is named; give models with --models NAME=MODEL, or that of the run with --model")
-    tuned = {control: run.folder / f"model_{control}" for control in CONTROLS} | {"dataset": run.folder / "model"}
-    return {"base": run.engine.model} | {name: str(path) for name, path in tuned.items() if path.is_dir()}
+    tuned = {control: context.folder / f"model_{control}" for control in CONTROLS} | {
+        "dataset": context.folder / "model"
+    }
+    return {"base": context.engine.model} | {name: str(path) for name, path in tuned.items() if path.is_dir()}
 
 
 def asked_as_chat(model: str, engine: Engine) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from pipeline.dataset.rows import Row
 from pipeline.errors import SproutError
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.task import Task, read_tasks
 
 Control = Literal["seeds", "random", "unfiltered", "eighth", "quarter", "half"]
@@ -31,7 +31,7 @@ MEANING: dict[str, str] = {
 def control_tasks(
     control: Control,
     tasks: Sequence[Task],
-    run: Run,
+    context: Context,
     random_seed: int,
     size: Callable[[Sequence[Task]], dict[str, int]],
 ) -> list[Task]:
@@ -49,11 +49,11 @@ def control_tasks(
         SproutError: if candidates are wanted, and `complete_candidates` has not been called for the folder.
     """
     if control == "seeds":
-        return list(run.seeds)
+        return list(context.seeds)
     rng = random.Random(f"{random_seed}:controls")
     if control in SHARES:
         return rng.sample(tasks, len(tasks))[: math.ceil(SHARES[control] * len(tasks))]
-    whole = candidates(run.folder)
+    whole = candidates(context.folder)
     shuffled = rng.sample(whole, len(whole))
     return shuffled[: len(tasks)] if control == "random" else _first(shuffled, sum(size(tasks).values()), size)
 

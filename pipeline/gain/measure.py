@@ -8,13 +8,14 @@ from typing import Any
 from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import Comparison, written
 from pipeline.evaluation.heldout import read_sets
-from pipeline.evaluation.metrics import METRICS, xlingual_tokenizer
+from pipeline.evaluation.metrics import METRICS, open_tokenizer
 from pipeline.evaluation.models import opener
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, Control
+from pipeline.runs.context import Context
 from pipeline.runs.lock import only_writer
 from pipeline.runs.products import read_record, write_record
-from pipeline.stage import Product, Run, Stage
+from pipeline.stage import Product, Stage
 from pipeline.stages.evaluate import Evaluate, answer, task_names
 from pipeline.stages.train import Train
 from pipeline.task import Task
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 FILE = "gain.json"
 PAGE = "gain.md"
-COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "the dataset against it, ROUGE-L")
+COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "match", "the dataset against it, ROUGE-L")
 
 NOTE = """\
 In brackets: 95 % intervals by a bootstrap over held-out {unit} ({instances:,} instances){seeds}.
@@ -36,7 +37,7 @@ and its parts."""
 def gain(
     stages: Sequence[Stage | Product],
     tasks: Sequence[Task],
-    run: Run,
+    context: Context,
     num_random_seeds: int = 1,
     controls: Sequence[Control] = CONTROLS,
 ) -> dict[str, Any]:
@@ -58,22 +59,22 @@ def gain(
     train, evaluate = tuned_and_evaluated(stages)
     heldout = read_sets(evaluate.heldout, evaluate.max_instances)
     random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
-    with only_writer(run.folder):
+    with only_writer(context.folder):
         if {"random", "unfiltered"} & {*controls}:
-            complete_candidates(stages, 2 * len(tasks), run)
-        places = {"base": train.model or run.engine.model}
+            complete_candidates(stages, 2 * len(tasks), context)
+        places = {"base": train.model or context.engine.model}
         for random_seed in random_seeds:
-            places |= tune(train, tasks, run, random_seed, controls)
-        open_engine = opener(run, places.values())
+            places |= tune(train, tasks, context, random_seed, controls)
+        open_engine = opener(context, places.values())
         scores, figures = answer(
             places,
             heldout,
             open_engine,
-            run.folder,
+            context.folder,
             evaluate.sampling,
             evaluate.encoding,
-            xlingual_tokenizer(heldout, evaluate.tokenizer),
-            run.budget,
+            open_tokenizer(heldout, evaluate.tokenizer),
+            context.budget,
         )
         comparison = Comparison(scores, task_names(heldout), evaluate.resample)
         names = {
@@ -85,8 +86,8 @@ def gain(
             "random_seeds": random_seeds,
             "rows": [row(name, names, comparison, places, figures) for name in names],
         }
-        write_record(run.folder / FILE, found)
-        (run.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
+        write_record(context.folder / FILE, found)
+        (context.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
     return found
 
 
@@ -99,18 +100,18 @@ def tuned_and_evaluated(stages: Sequence[Stage | Product]) -> tuple[Train, Evalu
 
 
 def tune(
-    train: Train, tasks: Sequence[Task], run: Run, random_seed: int, controls: Sequence[Control]
+    train: Train, tasks: Sequence[Task], context: Context, random_seed: int, controls: Sequence[Control]
 ) -> dict[str, str]:
     """Tune all models of a random seed; return their folders by name. Those of the run itself are where they are."""
     own = {"dataset", *train.controls} if random_seed == train.random_seed else set()
 
     def place(name: str) -> Path:
         if name in own:
-            return run.folder / (train.path if name == "dataset" else f"{train.path}_{name}")
-        return run.folder / "gain" / str(random_seed) / name
+            return context.folder / (train.path if name == "dataset" else f"{train.path}_{name}")
+        return context.folder / "gain" / str(random_seed) / name
 
     logger.info("gain: %d models with the random seed %d", len(controls) + 1, random_seed)
-    train.model_copy(update={"random_seed": random_seed, "controls": tuple(controls)}).tune_all(tasks, run, place)
+    train.model_copy(update={"random_seed": random_seed, "controls": tuple(controls)}).tune_all(tasks, context, place)
     return {model_name(name, train, random_seed): str(place(name)) for name in (*controls, "dataset")}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.novelty.tokens import count_words
-from pipeline.seeds.read import looks_like_classification
+from pipeline.seeds.kinds import looks_like_classification
 from pipeline.stages import Classify, Instances, Instructions
 from pipeline.task import Task
 

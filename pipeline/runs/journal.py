@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -190,6 +190,22 @@ class Journal:
             return None
         model, prompt, sampling, *completion = row
         return Entry(stage, request, model, prompt, sampling, _completion(request, *completion))
+
+    def entries(self, stage: str, requests: Iterable[str]) -> list[Entry]:
+        """The latest completion of each request, and of those whose id goes on with a colon, such as `ID:0`, `ID:1`."""
+        found = []
+        for request in requests:
+            with self._safe(), self.lock:
+                rows = self.db.execute(
+                    "SELECT DISTINCT request FROM completions WHERE stage = ? AND (request = ? OR "
+                    "request >= ? AND request < ?)", (stage, request, f"{request}:", f"{request};"),
+                ).fetchall()  # fmt: skip
+            found += [
+                entry
+                for (id,) in sorted(rows, key=lambda row: (len(row[0]), row[0]))
+                if (entry := self.entry(stage, id))
+            ]
+        return found
 
     def requests(self, stage: str) -> set[str]:
         """The ids of all requests of a stage that have a completion."""

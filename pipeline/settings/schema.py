@@ -8,10 +8,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pipeline.engines.base import Sampling
 from pipeline.engines.find import engine_class, engine_names
 from pipeline.runs.budget import Prices
-from pipeline.settings.read import RunSettings
-from pipeline.settings.resolved import comments, summary
-from pipeline.stages import STAGES
-from pipeline.stages.decontaminate import implied
+from pipeline.settings.read import SINGLE, RunSettings
+from pipeline.settings.resolved import shown_fields, summary
+from pipeline.stages import find, names
 
 
 class ForToml(GenerateJsonSchema):
@@ -34,30 +33,32 @@ class ForToml(GenerateJsonSchema):
 def schema() -> dict[str, Any]:
     """Of draft 2020-12. It is as strict as the settings about names, types and bounds, not about files and models."""
     engine: Any = Union[(*map(engine_model, engine_names()), own_engine())]
-    stages: dict[str, Any] = {kind.name: (kind, None) for kind in STAGES}
-    file: type[BaseModel] = create_model(
-        "Settings",
-        __config__=ConfigDict(extra="forbid"),
-        seeds=(str, RunSettings.model_fields["seeds"]),
-        out=(str, RunSettings.model_fields["out"]),
-        engine=(engine, None),
-        prices=(Prices, None),
-        **stages,
-    )
+    kinds = [find(name) for name in names()]
+    stages: dict[str, Any] = {kind.kind: (kind, None) for kind in kinds}
+    own: dict[str, Any] = {
+        key: (field.annotation, field) for key, field in RunSettings.model_fields.items() if key in SINGLE
+    }
+    several: Any = dict[str, engine]
+    own |= {
+        "engine": (engine, None),
+        "engines": (several, Field({}, description=RunSettings.model_fields["engines"].description)),
+        "prices": (Prices, None),
+    }
+    file: type[BaseModel] = create_model("Settings", __config__=ConfigDict(extra="forbid"), **own, **stages)
     found = file.model_json_schema(schema_generator=ForToml)
-    for kind in (Sampling, Prices, *STAGES):
-        own = found["$defs"][kind.__name__]
-        own["description"] = summary(kind)
-        for key, meaning in comments(kind, getattr(kind, "name", "")).items():
-            own["properties"][key]["description"] = meaning
-    for key, meaning in comments(RunSettings).items():
-        found["properties"][key]["description"] = meaning
-    given = implied({"evaluate": {"heldout": ""}})
-    own = found["$defs"]["Decontaminate"]
-    missing = [key for key in own["required"] if key in given]
-    own["required"] = [key for key in own["required"] if key not in given]
-    found["if"] = {"required": ["evaluate"], "properties": {"evaluate": {"required": ["heldout"]}}}
-    found["else"] = {"properties": {"decontaminate": {"required": missing}}}
+    for kind in (Sampling, Prices, *kinds):
+        definition = found["$defs"][kind.__name__]
+        definition["description"] = summary(kind)
+        definition["properties"] = {
+            key: one for key, one in definition.get("properties", {}).items() if key in shown_fields(kind)
+        }
+    # A label makes another table of the same kind; a stage of one's own has a table of its own name.
+    labelled = {f"^{kind.kind}-[a-z0-9_]+$": {"$ref": f"#/$defs/{kind.__name__}"} for kind in kinds}
+    found["patternProperties"] = labelled
+    del found["additionalProperties"]
+    known = [{"enum": list(found["properties"])}, *({"pattern": pattern} for pattern in labelled)]
+    found["if"] = {"required": ["stages"], "properties": {"stages": {"contains": {"pattern": ":"}}}}
+    found["else"] = {"propertyNames": {"anyOf": known}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found
 
 

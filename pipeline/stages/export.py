@@ -1,4 +1,4 @@
-"""Write the kept tasks as a dataset, in the formats trainers read."""
+"""Write the dataset, in the formats trainers read."""
 
 import logging
 from collections import Counter
@@ -14,9 +14,10 @@ from pipeline.dataset.formats import Format, Split
 from pipeline.dataset.trainer_configs import FORMAT, write_configs
 from pipeline.errors import SproutError
 from pipeline.resources import shown
+from pipeline.runs.context import Context
 from pipeline.runs.products import digest, empty_folder, put_in_place, read_record, write_record
-from pipeline.runs.run import read_settings
-from pipeline.stage import Product, Run
+from pipeline.runs.settings import read_settings
+from pipeline.stage import Flag, Product
 from pipeline.stages.train import Train
 from pipeline.task import Task
 
@@ -29,10 +30,20 @@ class Export(Product):
     `load_dataset("<run>/dataset", "messages")` reads it. Row ids are the task's id and the number of the instance.
     """
 
-    name: ClassVar[str] = "export"
     path: ClassVar[str] = "dataset"
     growable: ClassVar[frozenset[str]] = frozenset(
         {"formats", "licence", "teacher_licence", "seeds_licence", "push_to_hub", "private"}
+    )
+
+    caption: ClassVar[str] = "JSONL and Parquet, for your own fine-tuning too"
+    flags: ClassVar[tuple[Flag, ...]] = (
+        Flag(
+            "--format",
+            "formats with commas between them, such as alpaca,sharegpt,openai",
+            commas=True,
+            setting="formats",
+        ),
+        Flag("--push-to-hub", "upload the dataset to this repository, private", metavar="NAME"),
     )
 
     formats: tuple[Format, ...] = Field(default=("prompt_completion", "messages", "alpaca"), min_length=1)
@@ -55,22 +66,22 @@ class Export(Product):
             check_hub(self.push_to_hub)
         return self
 
-    def make(self, tasks: Sequence[Task], run: Run) -> None:
-        folder = run.folder / self.path
-        self.write(tasks, run, folder)
+    def make(self, tasks: Sequence[Task], context: Context) -> None:
+        folder = context.folder / self.path
+        self.write(tasks, context, folder)
         if self.push_to_hub:
             push(folder, self.push_to_hub, self.private)
 
-    def write(self, tasks: Sequence[Task], run: Run, folder: Path) -> None:
-        seeds = run.seeds if self.include_seeds else ()
+    def write(self, tasks: Sequence[Task], context: Context, folder: Path) -> None:
+        seeds = context.seeds if self.include_seeds else ()
         options: dict[str, Any] = self.model_dump(include={"encoding", "random_seed", "input_noise"})
         rows = export.Rows(tasks, seeds, **options)
         if not rows:
             num_tasks = len(tasks) + len(seeds)
             raise SproutError(f"{folder}: nothing to export: none of the {num_tasks} kept tasks has an instance")
-        origin, settings = card.read_origin(run, len(tasks)), self.model_dump(mode="json")
-        train = train_settings(run.folder) if FORMAT[run.engine.chat] in self.formats else None
-        model = shown(run.engine.model), run.engine.chat, train and train.settings()
+        origin, settings = card.read_origin(context, len(tasks)), self.model_dump(mode="json")
+        train = train_settings(context.folder) if FORMAT[context.engine.chat] in self.formats else None
+        model = shown(context.engine.model), context.engine.chat, train and train.settings()
         fingerprint = digest(settings, origin.model_dump(), rows.fingerprint, model)
         record = read_record(folder / "dataset.json")
         if record.get("fingerprint") == fingerprint and record.get("files", {}).items() <= sizes(folder).items():
@@ -80,7 +91,7 @@ class Export(Product):
         figures = self.write_formats(rows, partial) | {"settings": settings, "fingerprint": fingerprint}
         write_record(partial / "dataset.json", figures | {"files": sizes(partial)})
         if train:
-            write_configs(partial, run.engine.model, run.engine.chat, train, "validation" in figures["splits"])
+            write_configs(partial, context.engine.model, context.engine.chat, train, "validation" in figures["splits"])
         text = card.render(origin, figures, settings, self.formats, list(figures["splits"]), self.push_to_hub)
         (partial / "README.md").write_text(text, encoding="utf-8")
         put_in_place(partial, folder)

@@ -1,4 +1,4 @@
-"""Tune the model on the kept tasks, with TRL."""
+"""Tune the model on the dataset."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +12,8 @@ from pipeline.dataset.rows import Row
 from pipeline.engines.model_folder import check_model, load_tokenizer
 from pipeline.gain.controls import Control, control_tasks, count_tokens
 from pipeline.resources import shown
-from pipeline.stage import Product, Run
+from pipeline.runs.context import Context
+from pipeline.stage import Product
 from pipeline.task import Task
 from pipeline.training.sft import Training
 from pipeline.training.trainer import tune
@@ -25,9 +26,11 @@ class Train(Product):
     share of the generated tasks is held back, to measure the loss on: all models of a run on the same.
     """
 
-    name: ClassVar[str] = "train"
     path: ClassVar[str] = "model"
     growable: ClassVar[frozenset[str]] = frozenset({"checkpoint_steps", "controls", "num_processes"})
+
+    optional: ClassVar[bool] = True
+    caption: ClassVar[str] = "the tuned model, a Hugging Face folder"
 
     model: str = ""  # a folder or a name on the hub; empty: the model of the run
     chat: bool | None = None  # unset: as the run asks the model; for another model, if it has a chat template
@@ -70,23 +73,25 @@ class Train(Product):
     def needs(self) -> dict[str, str]:
         return {"trl": "train", "peft": "train"}
 
-    def make(self, tasks: Sequence[Task], run: Run) -> None:
-        self.tune_all(tasks, run, lambda name: run.folder / (self.path if name == "dataset" else f"{self.path}_{name}"))
+    def make(self, tasks: Sequence[Task], context: Context) -> None:
+        self.tune_all(
+            tasks, context, lambda name: context.folder / (self.path if name == "dataset" else f"{self.path}_{name}")
+        )
 
-    def tune_all(self, tasks: Sequence[Task], run: Run, place: Callable[[str], Path]) -> None:
+    def tune_all(self, tasks: Sequence[Task], context: Context, place: Callable[[str], Path]) -> None:
         """Tune on the tasks, and on each of the controls; `place` says where the model of each is saved."""
-        model = self.model or run.engine.model
-        chat = run.engine.chat if self.chat is None and model == run.engine.model else self.chat
+        model = self.model or context.engine.model
+        chat = context.engine.chat if self.chat is None and model == context.engine.model else self.chat
         settings = self.model_copy(update={"model": shown(model), "chat": chat})
-        seeds = run.seeds if self.include_seeds else ()
-        run.engine.close()
+        seeds = context.seeds if self.include_seeds else ()
+        context.engine.close()
         rows, validation = self.split(self.rows([*tasks, *seeds]), seeds)
         record = tune(Training(model, rows, settings, validation), place("dataset"))
         same_steps = settings.model_copy(update={"max_steps": record["max_steps"], "patience": None})
         for control in self.controls:
-            chosen = control_tasks(control, tasks, run, self.random_seed, lambda some: self.sizes(some, model))
+            chosen = control_tasks(control, tasks, context, self.random_seed, lambda some: self.sizes(some, model))
             rows = self.rows(chosen if control == "seeds" else [*chosen, *seeds])
-            rows, _ = self.split(rows, run.seeds)
+            rows, _ = self.split(rows, context.seeds)
             tune(Training(model, rows, same_steps, validation, record["steps"]), place(control))
 
     def split(self, rows: Sequence[Row], seeds: Sequence[Task]) -> tuple[list[Row], list[Row]]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings.read import build_stage, open_engine, read
+from pipeline.settings.build import build_stage, open_engine
+from pipeline.settings.read import read
 from tests.bad_input.conftest import Sprout
 
 

@@ -64,7 +64,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["run", "nowhere.toml"], "nowhere.toml: cannot be read (No such file or directory); give a TOML file or one of: default, paper, quickstart"),
+        (["run", "nowhere.toml"], "nowhere.toml: cannot be read (No such file or directory); give a TOML file or a recipe: default, paper, quickstart"),
         (["run", "quickstart", "--seeds", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["run", "quickstart", "--engine", "llama"], "[engine] name: there is no engine 'llama'; there are vllm, server, transformers"),
         (["run", "--engine", "transformers"], "[engine] model: no model is named"),
@@ -94,8 +94,6 @@ def test_bad_input_gets_one_sentence(capsys, args, said, tmp_path):
 
 def test_a_stage_alone_goes_on_with_the_files_of_a_run_from_a_script(seeds, seed_file, tmp_path, capsys):
     class Short(Stage):
-        name = "short"
-
         def decide(self, todo, done, run) -> Iterator[Task]:
             for number, task in enumerate(todo):
                 yield task if number % 2 else task.reject("odd")

@@ -26,7 +26,7 @@ from pipeline.dataset.rows import (
     zero_shot,
 )
 from pipeline.engines.scripted import Scripted
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 
@@ -260,7 +260,7 @@ def test_an_export_holds_no_more_tasks_and_rows_the_more_there_are(tmp_path: Pat
 
     monkeypatch.setattr("pipeline.dataset.formats.BATCH", 50)
     monkeypatch.setattr(Rows, "_row", watched)
-    run = Run(seeds=[], engine=Scripted(lambda request: ""), folder=tmp_path)
+    run = Context(seeds=[], engine=Scripted(lambda request: ""), folder=tmp_path)
     Export(formats=names, validation_share=0.3).make(Lazy(400, tasks), run)
 
     assert 1 <= tasks.most <= most  # a task that is a seed is written itself, in batches too

@@ -9,7 +9,7 @@ import yaml
 from pipeline.dataset import rows as export
 from pipeline.dataset.trainer_configs import write_configs
 from pipeline.engines.scripted import Scripted
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.export import Export
 from pipeline.stages.train import Train
 from pipeline.task import Instance, Task
@@ -82,7 +82,7 @@ LLAMA_FACTORY = [
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     seeds = [Task(id="seed", instruction="Say no.", instances=(Instance(output="no"),))]
-    Export(validation_share=0.3).make(TASKS, Run(seeds=seeds, engine=Scripted(lambda request: ""), folder=folder))
+    Export(validation_share=0.3).make(TASKS, Context(seeds=seeds, engine=Scripted(lambda request: ""), folder=folder))
     return folder / "dataset"
 
 

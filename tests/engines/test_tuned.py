@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import Request, Run, Sampling, read_seeds
+from pipeline import Context, Request, Sampling, read_seeds
 from pipeline.engines.base import Engine
 from pipeline.engines.scripted import Scripted
 from pipeline.engines.transformers import Transformers
@@ -29,7 +29,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     seeds = read_seeds("nano")[:16]
     stage = Train(method="lora", max_steps=12, batch_size=8, learning_rate=5e-3, encoding="plain", max_length=256)
-    stage.make(seeds, Run(seeds, Scripted(lambda request: "", model=str(NANO)), folder))
+    stage.make(seeds, Context(seeds, Scripted(lambda request: "", model=str(NANO)), folder))
     return folder / "model"
 
 

@@ -11,7 +11,7 @@ from pipeline.evaluation.metrics import Score
 
 
 def scores(*values: float) -> list[Score]:
-    return [Score(rouge_l=value, exact_match=float(value == 1)) for value in values]
+    return [Score(rouge_l=value, exact_match=float(value == 1), match=float(value == 1)) for value in values]
 
 
 def compare(ours: list[Score], theirs: list[Score], tasks: list[str] | None = None, **options: str) -> dict:

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from pipeline.asking.verdicts import parse_better
 from pipeline.engines.base import Completion, Request
 from pipeline.engines.scripted import Scripted
 from pipeline.evaluation.heldout import HeldOut
-from pipeline.evaluation.judge import figures, head_to_head, parse_verdict, prompt
+from pipeline.evaluation.judge import figures, head_to_head, prompt
 
 HELDOUT = [
     HeldOut(id=str(n), task="t", instruction="Name a fruit.", input=f"no. {n}", outputs=("fig",)) for n in range(12)
@@ -43,7 +44,7 @@ def fair(text: str) -> str:
     ],
 )  # fmt: skip
 def test_a_verdict_is_the_first_word(text, expected):
-    assert parse_verdict(text) == expected
+    assert parse_better(text) == expected
 
 
 def test_a_prompt_shows_the_task_and_both_answers():

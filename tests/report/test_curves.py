@@ -30,7 +30,7 @@ def products(folder: Path, *, shares: Sequence[str] = ("eighth", "quarter", "hal
     rng = random.Random(0)
     names = ["base", "seeds", *shares, "dataset"]
     scores = {
-        name: [Score(rouge_l=min(1.0, rng.random() * (n + 1) / 6), exact_match=float(rng.random() < n / 6)) for _ in range(80)]
+        name: [Score(rouge_l=min(1.0, rng.random() * (n + 1) / 6), exact_match=float(rng.random() < n / 6), match=0) for _ in range(80)]
         for n, name in enumerate(names)
     }  # fmt: skip
     comparison = Comparison(scores, [f"t{n % 8}" for n in range(80)])

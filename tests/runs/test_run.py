@@ -150,8 +150,6 @@ def test_generated_tasks_can_seed_the_next_run(model, seeds, tmp_path):
 
 def test_a_stage_of_ones_own_takes_its_place_in_the_list(model, seeds, tmp_path):
     class Shout(Stage):
-        name = "shout"
-
         def decide(self, todo, done, run) -> Iterator[Task]:
             for task in todo:
                 yield task.update(instruction=task.instruction.upper())
@@ -198,12 +196,10 @@ def test_a_window_larger_than_the_engine_takes_changes_nothing(seeds, tmp_path):
 @pytest.mark.parametrize("source", [False, True])
 def test_an_id_that_is_there_twice_is_an_error_but_by_chance_in_a_stage_that_makes_ids(seeds, tmp_path, caplog, source):
     class Twice(Stage):
-        name = "twice"
-
         def decide(self, todo, done, run) -> Iterator[Task]:
             yield from [*seeds[:2], seeds[0]]
 
-    kind = type("Twice", (Twice,), {"source": source})
+    kind = type("Twice", (Twice,), {"adds": source})
     if not source:
         with pytest.raises(SproutError, match="task seed_0 is decided twice"):
             run([kind()], seeds, Scripted(answer), tmp_path)
@@ -215,8 +211,6 @@ def test_an_id_that_is_there_twice_is_an_error_but_by_chance_in_a_stage_that_mak
 
 def test_a_package_that_a_late_stage_needs_is_looked_for_before_anything_is_asked(seeds, tmp_path):
     class Late(Stage):
-        name = "late"
-
         def needs(self):
             return {"json": "usual", "no_such_package": "embed"}
 
@@ -240,3 +234,27 @@ def test_hardly_more_is_asked_than_it_takes(seeds, tmp_path, num_tasks):
     last = [task.meta["request"] for task in read_tasks(tmp_path / "1_instructions.jsonl")][-1]
 
     assert len(model.requests) - (last + 1) <= 1 + math.isqrt(last + 1)
+
+
+def test_an_error_of_the_system_in_a_stage_of_ones_own_is_not_said_to_be_one_of_its_file(seeds, tmp_path):
+    class Reads(Stage):
+        def decide(self, todo, done, context):
+            yield from todo[:3]
+            (tmp_path / "is-not-there.txt").read_text()
+
+    with pytest.raises(FileNotFoundError, match=r"is-not-there\.txt"):
+        run([Reads()], seeds, Scripted(answer), tmp_path / "run")
+
+    assert len(list(read_tasks(tmp_path / "run" / "1_reads.jsonl"))) == 3
+
+
+def test_a_stage_that_fails_before_it_has_decided_a_task_leaves_no_file(seeds, tmp_path):
+    class Fails(Stage):
+        def decide(self, todo, done, context):
+            raise SproutError("no encoder")
+            yield
+
+    with pytest.raises(SproutError, match="no encoder"):
+        run([Fails()], seeds, Scripted(answer), tmp_path)
+
+    assert not list(tmp_path.glob("*.jsonl"))

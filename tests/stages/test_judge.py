@@ -10,7 +10,7 @@ import pytest
 from pipeline.engines.base import Completion
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.judge import Judge, table
 
@@ -25,7 +25,7 @@ def run_folder(tmp_path: Path) -> Path:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     folder = tmp_path / "run"
     engines = {name: Scripted(lambda request, said=said: said, model=name) for name, said in ANSWERS.items()}
-    run = Run(seeds=(), engine=engines["base"], folder=folder, open_engine=engines.__getitem__)
+    run = Context(seeds=(), engine=engines["base"], folder=folder, open_engine=engines.__getitem__)
     Evaluate(heldout=str(path), models={name: name for name in engines}).make((), run)
     (folder / "settings.json").write_text(json.dumps({"evaluate": {"heldout": str(path)}}))
     return folder
@@ -39,7 +39,7 @@ def fair(text: str) -> str:
 
 def judge(folder: Path, answer: Callable[[str], str | Completion], **settings: Any) -> tuple[dict, Scripted]:
     engine = Scripted(lambda request: answer(str(request.prompt)), model=str(settings.get("model", "judge")))
-    run = Run(seeds=(), engine=engine, folder=folder, open_engine=lambda model: engine)
+    run = Context(seeds=(), engine=engine, folder=folder, open_engine=lambda model: engine)
     Judge.model_validate(settings).make((), run)
     return json.loads((folder / "judge.json").read_text("utf-8")), engine
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from pipeline.dataset import rows as export
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.runs.context import Context
 from pipeline.runs.store import to_line
-from pipeline.stage import Run
 from pipeline.stages.train import Train
 from pipeline.task import Instance, Task
 from pipeline.training.sft import Training, make_trainer
@@ -30,7 +30,7 @@ SEEDS = [Task(id="seed_1", instruction="Say yes.", instances=(Instance(output="y
 
 def train(folder: Path, model: str, tasks: list[Task] = TASKS, **settings: Any) -> dict:
     engine = Scripted(lambda request: "", model=model)
-    Train.model_validate({"max_steps": 3} | settings).make(tasks, Run(seeds=SEEDS, engine=engine, folder=folder))
+    Train.model_validate({"max_steps": 3} | settings).make(tasks, Context(seeds=SEEDS, engine=engine, folder=folder))
     return json.loads((folder / "model" / "train.json").read_text("utf-8"))
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pipeline.dataset import rows as export
 from pipeline.engines.scripted import Scripted
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.train import Train
 from pipeline.task import Instance, Task
 from pipeline.training.distributed import num_processes
@@ -139,7 +139,7 @@ def test_no_seed_is_held_back_and_all_models_of_a_run_are_measured_on_the_same_t
     some, seeds = tasks(20), tasks(10, seed=2)
     held = {task.id for task in some if export.held_back(task.id, 0.3, 0)}
     settings = STOPS | {"validation_share": 0.3, "controls": ("seeds", "half"), "encoding": "plain"}
-    Train.model_validate(settings).make(some, Run(seeds, Scripted(lambda request: "", model=model), tmp_path))
+    Train.model_validate(settings).make(some, Context(seeds, Scripted(lambda request: "", model=model), tmp_path))
     records = {
         name: json.loads((tmp_path / f"model{name}" / "train.json").read_text("utf-8"))
         for name in ("", "_seeds", "_half")
