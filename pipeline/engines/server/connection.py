@@ -9,7 +9,7 @@ import os
 import random
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from itertools import count
 from math import inf
@@ -112,7 +112,8 @@ class Connection:
 
     async def _complete(self, request: Request, number: int) -> Completion:
         try:
-            return await self._insist(request, number)
+            completion: Completion = await self.insist(request, number)
+            return completion
         except Trouble as trouble:
             if "chat template" in trouble.message and not isinstance(request.prompt, str):
                 raise SproutError(
@@ -146,13 +147,19 @@ class Connection:
     async def _probe(self, prompt: Prompt) -> Trouble | None:
         """Why the model does not complete such a prompt; None if it does."""
         try:
-            await self._insist(hello(prompt), next(self.numbers), probing=True)
+            await self.insist(hello(prompt), next(self.numbers), probing=True)
         except Trouble as trouble:
             return trouble
         return None
 
-    async def _insist(self, request: Request, number: int, probing: bool = False) -> Completion:
-        """Ask until there is an answer.
+    async def insist(
+        self,
+        request: Request,
+        number: int,
+        probing: bool = False,
+        ask: Callable[[], Awaitable[Any]] | None = None,
+    ) -> Any:
+        """Ask until there is an answer: a completion, or what `ask` brings.
 
         Args:
             probing: A path that is missing is no reason to give up, and a few tokens are enough.
@@ -168,10 +175,10 @@ class Connection:
                 self._watch()
                 began = self.loop.time()
                 try:
-                    completion = await self.wire.complete(request, not probing)
+                    answer = await (ask() if ask else self.wire.complete(request, not probing))
                     self.answered = self.loop.time()
                     self.slots.answered()
-                    return completion
+                    return answer
                 except Trouble as error:
                     trouble = error
                 if trouble.crowded and self.slots.crowded(began, self.loop.time()):

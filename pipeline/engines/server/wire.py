@@ -163,6 +163,15 @@ class Wire:
                 return None
             raise
 
+    async def post(self, url: str, payload: dict[str, Any]) -> Any:
+        """The JSON of a good answer to anything else than a request for a completion."""
+        content = await self._ask(url, self.timeout, payload)
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError):
+            start = short(self._clean(content.decode(errors="replace")), 80)
+        raise Trouble("answer unreadable", f"not as an OpenAI server does: {start!r}")
+
     async def close(self) -> None:
         if self.session:
             await self.session.close()
