@@ -45,6 +45,11 @@ class HeldOut(BaseModel):
     outputs: tuple[str, ...] = Field(min_length=1)
     source: str = ""  # the set it is from, where there are several
 
+    @property
+    def task_name(self) -> str:
+        """The task, told apart from those of other sets."""
+        return f"{self.source}/{self.task}" if self.source else self.task
+
 
 def read_sets(paths: str | Sequence[str], max_instances: int = 100) -> tuple[HeldOut, ...]:
     """Read one set of held-out instances or several; `nano` is the one that ships.
@@ -242,8 +247,14 @@ def _row(record: Record, notes: Counter[str]) -> _Row | None:
     where = record.where
     if "instruction" not in fields and "references" in fields:
         one = _parse(_Reference, fields, where)
-        about = {"id": one.id, "task": one.task_id, "category": one.task_category, "track": one.track}
-        return _Row(**about, instruction="", outputs=one.references)
+        return _Row(
+            id=one.id,
+            task=one.task_id,
+            category=one.task_category,
+            track=one.track,
+            instruction="",
+            outputs=one.references,
+        )
     if is_masked(fields):
         notes["rows that are marked not to be trained on, and are left out"] += 1
         return None

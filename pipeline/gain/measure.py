@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SproutError
-from pipeline.evaluation.confidence import Comparison, written
+from pipeline.evaluation.confidence import Comparison, as_record, written
 from pipeline.evaluation.heldout import read_sets
 from pipeline.evaluation.metrics import METRICS, open_tokenizer
 from pipeline.evaluation.models import opener
@@ -16,7 +16,7 @@ from pipeline.runs.context import Context
 from pipeline.runs.lock import only_writer
 from pipeline.runs.products import read_record, write_record
 from pipeline.stage import Product, Stage
-from pipeline.stages.evaluate import Evaluate, answer, task_names
+from pipeline.stages.evaluate import Evaluate, answer
 from pipeline.stages.train import Train
 from pipeline.task import Task
 
@@ -27,7 +27,7 @@ PAGE = "gain.md"
 COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "match", "the dataset against it, ROUGE-L")
 
 NOTE = """\
-In brackets: 95 % intervals by a bootstrap over held-out {unit} ({instances:,} instances){seeds}.
+In brackets: 95 % intervals over held-out {unit} ({instances:,} instances){seeds}.
 "better" is said only where the paired interval is clear of zero. All models are tuned for {steps} steps, with the same
 settings. Unfiltered tasks are drawn from all instructions the model wrote, new or not, with the inputs and outputs it
 wrote for them; only what overlaps with held-out tasks is left out. If the dataset holds the seed tasks, so do these
@@ -76,13 +76,13 @@ def gain(
             open_tokenizer(heldout, evaluate.tokenizer),
             context.budget,
         )
-        comparison = Comparison(scores, task_names(heldout), evaluate.resample)
+        comparison = Comparison(scores, [instance.task_name for instance in heldout], evaluate.resample)
         names = {
             name: models_of(name, train, random_seeds) for name in MEANING if name in ("base", *controls, "dataset")
         }
         found = {
             "instances": len(heldout),
-            "resampled": evaluate.resample,
+            "resampled": comparison.unit,
             "random_seeds": random_seeds,
             "rows": [row(name, names, comparison, places, figures) for name in names],
         }
@@ -134,17 +134,17 @@ def row(
     models = list(names[name])
     records = [read_record(Path(places[model]) / "train.json") for model in models]
     seen = {key: [record.get(key) for record in records] for key in ("rows", "steps", "tokens")}
-    against = {} if name == "dataset" else {"dataset": comparison.difference(list(names["dataset"]), models)}
+    compared = {} if name == "dataset" else {"dataset": comparison.difference(list(names["dataset"]), models)}
     return {
         "name": name,
         "tuned_on": MEANING[name],
         **({} if name == "base" else seen),
-        **comparison.score(*models),
+        **as_record(comparison.score(*models)),
         "by_random_seed": {
-            str(seed): {"missing": figures[model]["missing"], **comparison.score(model)}
+            str(seed): {"missing": figures[model]["missing"], **as_record(comparison.score(model))}
             for model, seed in names[name].items()
         },
-        **against,
+        **{other: as_record(found) for other, found in compared.items()},
     }
 
 

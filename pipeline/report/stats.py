@@ -48,7 +48,7 @@ def figures(folder: Path) -> dict[str, Any]:
     for stage, used in usage(folder).items():
         one = found.setdefault(stage, {})
         one["engine"] = used._asdict() | {
-            "tokens_per_second": used.completion_tokens / max(used.seconds, 1e-9),
+            "tokens_per_second": used.tokens_per_second,
             "tokens_per_kept_task": used.completion_tokens / max(one.get("kept", 0), 1),
             "busy_share": used.busy / max(used.seconds, 1e-9),
         }
@@ -70,10 +70,11 @@ def show_usage(found: dict[str, Any]) -> str:
         if engine := one.get("engine"):
             cached = engine["cached_tokens"] / max(1, engine["prompt_tokens"])
             each = f"{engine['tokens_per_kept_task']:,.1f}" if one.get("kept") else ""
+            speed = "–" if engine["tokens_per_second"] is None else f"{engine['tokens_per_second']:,.0f}"
             lines.append(
                 f"{stage:<14}{engine['requests']:>9,}{engine['prompt_tokens']:>13,}{cached:>8.0%}"
                 f"{engine['completion_tokens']:>12,}{each:>12}"
-                f"{engine['tokens_per_second']:>8,.0f}{engine['busy_share']:>6.0%}{engine['in_flight']:>10,.1f}"
+                f"{speed:>8}{engine['busy_share']:>6.0%}{engine['in_flight']:>10,.1f}"
             )
     return "\n".join(lines) if len(lines) > 1 else ""
 

@@ -87,9 +87,14 @@ class Usage(NamedTuple):
     completion_tokens: int
     first: float  # when its first completion arrived, seconds since 1970
     last: float
-    seconds: float  # at work, in all sittings
+    seconds: float  # at work, in all sittings; 0 where nobody took the time
     busy: float  # of them, those in which the engine had something to do
     in_flight: float  # requests, on average, while it had
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The speed of a stage: tokens of completions in a second at work, so pauses between sittings do not count."""
+        return self.completion_tokens / self.seconds if self.seconds else None
 
 
 class Journal:

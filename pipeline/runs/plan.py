@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
-from pipeline.engines.base import Arrived, Completions, Likelihoods, Proxy, Request, Scored, ScoreRequest
+from pipeline.engines.base import Arrived, Completion, Completions, Engine, Likelihood, Likelihoods, Proxy, Request, Scored, ScoreRequest
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.context import Context
@@ -21,7 +21,7 @@ from pipeline.stage import Product, Stage
 from pipeline.task import Task
 
 Q = TypeVar("Q", Request, ScoreRequest)
-A = TypeVar("A")
+A = TypeVar("A", Completion, Likelihood)
 NUM_PROBES = 20
 
 
@@ -67,10 +67,11 @@ def probe(
         own = context.of(stage)
         most = NUM_PROBES // 2 if stage.open_ended else NUM_PROBES // (2 * max(1, num_after))
         engine = Probe(Recorded(own.engine, journal, stage.name, Budget()), most, stage.open_ended)
-        engine.known = journal.usage().get(stage.name)
+        used = journal.usage().get(stage.name)
         todo = () if stage.open_ended else tasks[: max(1, most)]
         given = frozenset(task.id for task in todo)
         new = list(stage.decide(todo, done, replace(own, engine=engine, given=given)))
+        engine.pace = engine.pace or pace(used)
         kept = [task for task in new if task.kept]
         if stage.open_ended:
             left = max(0, stage.wanted(num_tasks) - num_tasks - len(store.kept))
@@ -93,53 +94,66 @@ def probe(
     return estimates, notes
 
 
-class Probe(Proxy):
-    """Lets a few requests through, and measures them; of a source that ends, those left are counted.
+def pace(used: Usage | None) -> float:
+    """Seconds a request of a stage took by its journal, without pauses and the first, which loads the model."""
+    if used is None or used.requests < 2:
+        return 0.0
+    return min(used.last - used.first, used.seconds or math.inf) / (used.requests - 1)
 
-    The first is left out of the timing: it loads the model.
+
+class Probe(Proxy):
+    """Lets a few requests through, and measures those that are asked; of a source that ends, those left are counted.
+
+    The first that is asked is left out of the timing: it loads the model.
     """
 
-    def __init__(self, engine: Recorded, most: int, endless: bool) -> None:
+    def __init__(self, engine: Engine, most: int, endless: bool) -> None:
         super().__init__(engine)
-        self.recorded, self.most, self.endless = engine, most, endless
-        self.known: Usage | None = None  # what the stage was paid for before
+        self.most, self.endless = most, endless
         self.asked = self.left = self.prompt_tokens = self.completion_tokens = 0
-        self.begun = self.ended = 0.0
+        self.pace = 0.0  # seconds for each request; 0 until two are asked
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        for completion in self._few(iter(requests), lambda few: self.engine.generate(few, arrived)):
+        for completion in self._few(iter(requests), self.engine.generate, arrived):
             self.prompt_tokens += completion.prompt_tokens
             self.completion_tokens += completion.completion_tokens
             yield completion
 
     def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
-        for likelihood in self._few(iter(requests), lambda few: self.engine.score(few, arrived)):
+        for likelihood in self._few(iter(requests), self.engine.score, arrived):
             self.prompt_tokens += likelihood.prompt_tokens + likelihood.num_tokens
             yield likelihood
 
-    def _few(self, source: Iterator[Q | None], ask: Callable[[Iterator[Q | None]], Iterator[A]]) -> Iterator[A]:
-        for few in (1, self.most):
-            for answer in ask(first(source, min(few, self.most - self.asked))):
+    def _few(
+        self,
+        source: Iterator[Q | None],
+        ask: Callable[[Iterator[Q | None], Callable[[Q, A], None]], Iterator[A]],
+        arrived: Callable[[Q, A], None] | None,
+    ) -> Iterator[A]:
+        times: list[float] = []
+
+        def measured(request: Q, answer: A) -> None:
+            times.append(time.monotonic())
+            if len(times) > 1:
+                self.pace = (times[-1] - times[0]) / (len(times) - 1)
+            if arrived:
+                arrived(request, answer)
+
+        while (before := self.asked) < self.most:
+            few = self.most - self.asked if times else 1
+            for answer in ask(first(source, few), measured):
                 self.asked += 1
-                self.ended = time.monotonic()
-                self.begun = self.begun or self.ended
                 yield answer
+            if self.asked == before:
+                break
         if not self.endless:
             self.left = sum(request is not None for request in source)
 
     def estimate(self, stage: str, requests: int) -> Estimate:
-        """As many requests, at the mean of those probed and at the speed of so few at once.
-
-        Where the journal knew all answers, at the speed of the sittings that they are from.
-        """
+        """As many requests, at the mean of those probed and at the speed of so few at once."""
         each = requests / max(1, self.asked)
-        if self.known and self.known.requests and not self.recorded.num_asked:
-            seconds = self.known.seconds / self.known.requests * requests
-        else:
-            seconds = (self.ended - self.begun) / max(1, self.asked - 1) * requests
-        return Estimate(
-            stage, requests, round(self.prompt_tokens * each), round(self.completion_tokens * each), seconds
-        )
+        prompt_tokens, completion_tokens = round(self.prompt_tokens * each), round(self.completion_tokens * each)
+        return Estimate(stage, requests, prompt_tokens, completion_tokens, self.pace * requests)
 
 
 def first(source: Iterator[Q | None], most: int) -> Iterator[Q | None]:

@@ -41,7 +41,6 @@ class Recorded(Proxy):
         super().__init__(engine)
         self.journal, self.stage, self.budget = journal, stage, budget
         self.num_known = 0  # completions and likelihoods that the journal had
-        self.num_asked = 0  # requests that it did not have
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         """As `Engine.generate`.
@@ -100,7 +99,6 @@ class Recorded(Proxy):
                     return None
                 waiting.append(known)
                 if known is None:
-                    self.num_asked += 1
                     meter.count(1)
                     return request
                 self.num_known += 1

@@ -13,7 +13,7 @@ from pipeline.asking.clean import without_thoughts
 from pipeline.dataset.rows import ZeroShot, question, zero_shot
 from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.errors import SproutError
-from pipeline.evaluation.confidence import Comparison, Unit
+from pipeline.evaluation.confidence import Comparison, Unit, as_record
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.lm_eval import Option, measure
 from pipeline.evaluation.metrics import UNICODE, Score, Tokenizer, Words, aggregate, num_unseen, open_tokenizer, score
@@ -37,7 +37,7 @@ class Evaluate(Product):
     """ROUGE-L, exact match and `match` of each model on held-out tasks, zero-shot; the answers are in predictions/.
 
     Exact match is as published, without any punctuation; for `match` signs and decimal points count. Every two models
-    are compared, with 95 % intervals by a paired bootstrap over instances, or over whole tasks.
+    are compared, with paired 95 % intervals over instances, or over whole tasks.
     """
 
     path: ClassVar[str] = FILE
@@ -65,9 +65,8 @@ class Evaluate(Product):
         default={}, description="by name a file of answers (`id`, `prediction`) made elsewhere"
     )
     max_instances: int = Field(default=100, ge=1, description="of each held-out task")
-    resample: Unit = Field(
-        default="instance",
-        description="what the intervals draw again: instance, or task, as instances of one go right or wrong together",
+    resample: Unit | None = Field(
+        default=None, description="what the intervals draw again; unset: tasks where they have several instances"
     )
     sampling: Sampling = Field(default=GREEDY, description="how the models answer")
     encoding: ZeroShot = Field(
@@ -128,7 +127,7 @@ def evaluate(
     encoding: ZeroShot = "plain",
     tokenizer: Tokenizer | None = None,
     files: Mapping[str, str] | None = None,
-    resample: Unit = "instance",
+    resample: Unit | None = None,
     lm_eval: Sequence[str] = (),
     lm_eval_options: Mapping[str, Option] | None = None,
     budget: Budget | None = None,
@@ -188,14 +187,16 @@ def warn_of_unseen(heldout: Sequence[HeldOut], tokenizer: Tokenizer | None) -> N
 def compare(
     scores: Mapping[str, Sequence[Score]],
     heldout: Sequence[HeldOut],
-    resample: Unit,
+    resample: Unit | None,
     evaluation: dict[str, dict[str, Any]],
 ) -> None:
     """Give each model its interval, and how it compares with those before it."""
-    comparison = Comparison(scores, task_names(heldout), resample)
+    comparison = Comparison(scores, [instance.task_name for instance in heldout], resample)
     for number, name in enumerate(scores):
-        against = {other: comparison.difference([name], [other]) for other in comparison.names[:number]}
-        evaluation[name] |= {"resampled": resample, "interval": comparison.score(name), "against": against}
+        before = comparison.names[:number]
+        against = {other: as_record(comparison.difference([name], [other])) for other in before}
+        interval = as_record(comparison.score(name))
+        evaluation[name] |= {"resampled": comparison.unit, "interval": interval, "against": against}
 
 
 def answer(
@@ -253,10 +254,6 @@ def ask_all(
             yield by_id[completion.id], without_thoughts(completion.text).strip()
     if lacking := said_of(lacks):
         logger.warning("evaluate: of %d answers of %s %s", lacks.total(), shown(engine.model), lacking)
-
-
-def task_names(heldout: Sequence[HeldOut]) -> list[str]:
-    return [f"{one.source}/{one.task}" for one in heldout]
 
 
 def score_file(

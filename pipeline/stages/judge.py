@@ -12,7 +12,7 @@ from pipeline.engines.base import Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import written
 from pipeline.evaluation.heldout import HeldOut, read_sets
-from pipeline.evaluation.judge import SAMPLING, Verdict, figures, head_to_head
+from pipeline.evaluation.judge import SAMPLING, Asking, Tally, Verdict, figures, head_to_head
 from pipeline.evaluation.models import opener, remembering
 from pipeline.evaluation.predictions import answers_in
 from pipeline.evaluation.table import aligned
@@ -70,7 +70,7 @@ class Judge(Product):
         model = self.model or context.engine.model
         if not model:
             raise SproutError("no judge is named; give a folder, a name on the hub, or nano, with --model")
-        against: dict[str, dict[str, Any]] = {}
+        against: dict[str, Tally] = {}
         path = context.folder / VERDICTS
         partial = path.with_name(f"{path.name}.partial")
         with (
@@ -85,15 +85,16 @@ class Judge(Product):
                     if missing := sum(one.id not in given for one in both):
                         logger.warning("judge: %d answers of %s are missing, counted as empty", missing, model_name)
                 verdicts = []
-                for one in head_to_head(both, ours, theirs, engine, self.with_reference, self.sampling):
+                for one in head_to_head(both, ours, theirs, engine, Asking(self.with_reference, self.sampling)):
                     verdicts.append(one)
                     file.write(line(one, self.ours, name))
                 against[name] = figures(verdicts)
                 warn(against[name], name)
             engine.close()
         partial.replace(path)
+        tallies = {name: tally.model_dump() for name, tally in against.items()}
         judged_by = {"judge": shown(model), "with_reference": self.with_reference}
-        write_record(context.folder / self.path, judged_by | {"ours": self.ours, "against": against})
+        write_record(context.folder / self.path, judged_by | {"ours": self.ours, "against": tallies})
 
     def sets(self, folder: Path) -> str | tuple[str, ...]:
         """The held-out sets: as told, or those that settings.json says the run was evaluated on."""
@@ -119,19 +120,17 @@ def line(verdict: Verdict, ours: str, theirs: str) -> str:
     return json.dumps({"models": [ours, theirs]} | fields, ensure_ascii=False) + "\n"
 
 
-def warn(found: Mapping[str, Any], name: str) -> None:
-    pairs = found["instances"] + found["failed"]
-    if found["failed"]:
-        logger.warning(
-            "judge: %d of %d pairs with %s are left out, their requests failed", found["failed"], pairs, name
-        )
-    if found["unclear"] > MAX_UNCLEAR * 2 * (found["instances"] - found["same"]):
+def warn(tally: Tally, name: str) -> None:
+    pairs = tally.instances + tally.failed
+    if tally.failed:
+        logger.warning("judge: %d of %d pairs with %s are left out, their requests failed", tally.failed, pairs, name)
+    if tally.unclear > MAX_UNCLEAR * 2 * (tally.instances - tally.same):
         logger.warning("judge: %d of its answers on %s are no verdict and make ties; see %s, and take a "
-                       "judge that says A, B or tie", found["unclear"], name, VERDICTS)  # fmt: skip
+                       "judge that says A, B or tie", tally.unclear, name, VERDICTS)  # fmt: skip
 
 
 def table(record: Mapping[str, Any]) -> str:
-    """How often ours wins against each other model, and how far the judge can be trusted, see `judge.figures`."""
+    """How often ours wins against each other model, and how far the judge can be trusted, see `Tally`."""
     head = [
         f"head to head, judged by {record['judge']}",
         "wins",
@@ -147,8 +146,8 @@ def table(record: Mapping[str, Any]) -> str:
 
 def rows(record: Mapping[str, Any]) -> Iterator[list[str]]:
     for name, found in record["against"].items():
-        rate = found["win_rate"]
-        won = f"{written(rate, sign=False)} {rate['verdict']}" if rate else "–"
-        shares = ["–" if found[key] is None else f"{found[key]:.0%}" for key in ("consistency", "first_rate")]
-        counts = [str(found[key]) for key in ("wins", "ties", "losses")]
-        yield [f"{record['ours']} against {name}", *counts, won, *shares, str(found["unclear"])]
+        tally = Tally.model_validate(found)
+        won = f"{written(tally.win_rate, sign=False)} {tally.win_rate.verdict}" if tally.win_rate else "–"
+        shares = ["–" if share is None else f"{share:.0%}" for share in (tally.consistency, tally.first_rate)]
+        counts = [str(count) for count in (tally.wins, tally.ties, tally.losses)]
+        yield [f"{record['ours']} against {name}", *counts, won, *shares, str(tally.unclear)]

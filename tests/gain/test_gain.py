@@ -148,7 +148,7 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
         "seeds": 2, "eighth": 4, "half": 10, "dataset": 18,
     }  # fmt: skip
     assert {tuple(one["steps"]) for name, one in rows.items() if name != "base"} == {(2,)}
-    assert rows["base"]["dataset"]["rouge_l"] == {"value": 100, "low": 100, "high": 100, "verdict": "better"}
+    assert rows["base"]["dataset"]["rouge_l"] == {"value": 100, "low": 50, "high": 100, "verdict": "better"}
     assert rows["half"]["rouge_l"]["value"] == 40
     assert found == json.loads((run.folder / "gain.json").read_text("utf-8"))
 
@@ -157,9 +157,9 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
     lines = table(found).splitlines()
     assert (
         lines[2]
-        == "| nothing (the base model) |  | 0.0 (0.0 to 0.0) | 0.0 (0.0 to 0.0) | 0.0 (0.0 to 0.0) | +100.0 (100.0 to 100.0) better |"
+        == "| nothing (the base model) |  | 0.0 (0.0 to 25.0) | 0.0 (0.0 to 25.0) | 0.0 (0.0 to 25.0) | +100.0 (50.0 to 100.0) better |"
     )
-    assert lines[9] == "| the dataset | 18 | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) |  |"
+    assert lines[9] == "| the dataset | 18 | 100.0 (75.0 to 100.0) | 100.0 (75.0 to 100.0) |  |"
     assert (run.folder / "gain.md").read_text("utf-8").startswith("| tuned on | rows | ROUGE-L |")
     train.make(TASKS, run)
     evaluate.make(TASKS, run)

@@ -1,6 +1,7 @@
 """What a run will take is said before anything is spent, and what the probe spent is not spent again."""
 
 import re
+import time
 
 import pytest
 
@@ -69,6 +70,44 @@ def test_the_same_plan_again_asks_nothing(seeds, tmp_path):
 
     assert not engine.requests
     assert re.sub(r" +[\d.]+ (s|min|h)\n", "", again) == re.sub(r" +[\d.]+ (s|min|h)\n", "", first)
+
+
+def seconds(said: str, stage: str) -> float:
+    value, unit = re.search(rf"^{stage} .* ([\d.]+) (s|min|h)$", said, re.MULTILINE).groups()
+    return float(value) * {"s": 1, "min": 60, "h": 3600}[unit]
+
+
+@pytest.mark.parametrize("probed", [False, True])
+def test_a_plan_over_a_journal_of_many_requests_takes_their_speed(seeds, tmp_path, probed):
+    def slow(request):
+        time.sleep(0.01)
+        return answer(request)
+
+    if probed:
+        plan(stages(3000), seeds, Scripted(slow), tmp_path, Prices())
+        time.sleep(0.5)  # a pause is no work
+    run(stages(60), seeds, Scripted(slow), tmp_path)
+    for path in tmp_path.glob("*_*.jsonl"):
+        path.unlink()  # what was decided; what was paid for stays
+    said = plan(stages(3000), seeds, engine := Scripted(slow), tmp_path, Prices())
+
+    assert not engine.requests
+    assert 20 < seconds(said, "classify") < 60  # 3,000 times 10 ms
+    assert 20 < seconds(said, "instances") < 60
+
+
+def test_what_is_known_from_the_journal_is_not_taken_for_fast(seeds, tmp_path):
+    def slow(request):
+        time.sleep(0.01)
+        return answer(request)
+
+    run(stages(4), seeds, Scripted(answer), tmp_path)
+    for path in tmp_path.glob("*_*.jsonl"):
+        path.unlink()
+    said = plan(stages(3000), seeds, engine := Scripted(slow), tmp_path, Prices())
+
+    assert 0 < sum(request.id.startswith("instructions") for request in engine.requests) < 10
+    assert 6 < seconds(said, "instructions") < 20  # about 800 times 10 ms
 
 
 def test_a_plan_in_the_middle_of_a_run_is_for_what_is_left(seeds, tmp_path):

@@ -58,13 +58,13 @@ def test_a_fair_judge_finds_the_better_model_and_its_verdicts_can_be_read(run_fo
     lines = verdicts(run_folder)
     assert len(lines) == 16
     assert lines[0] == {
-        "models": ["dataset", "base"], "id": "0", "instruction": "Name fruit no. 0.", "input": "",
+        "models": ["dataset", "base"], "id": "0", "task": "0", "instruction": "Name fruit no. 0.", "input": "",
         "ours": "a ripe fig", "theirs": "a stone", "said": ["A", "B"], "outcome": "win",
     }  # fmt: skip
     assert table(found).splitlines() == [
-        "head to head, judged by judge  wins  ties  losses                       win rate  consistent  first  unclear",
-        "dataset against base              8     0       0  100.0 (100.0 to 100.0) better        100%    50%        0",
-        "dataset against seeds             8     0       0  100.0 (100.0 to 100.0) better        100%    50%        0",
+        "head to head, judged by judge  wins  ties  losses                      win rate  consistent  first  unclear",
+        "dataset against base              8     0       0  100.0 (67.6 to 100.0) better        100%    50%        0",
+        "dataset against seeds             8     0       0  100.0 (67.6 to 100.0) better        100%    50%        0",
     ]
 
 
@@ -75,7 +75,7 @@ def test_a_judge_that_prefers_what_is_shown_first_decides_nothing(run_folder):
         "instances": 8, "wins": 0, "ties": 8, "losses": 0, "win_rate": None, "same": 0, "failed": 0, "unclear": 0,
         "consistency": 0, "first_rate": 1,
     }  # fmt: skip
-    assert table(found).endswith("50.0 (50.0 to 50.0) unclear          0%   100%        0")
+    assert table(found).endswith("50.0 (33.8 to 66.2) unclear          0%   100%        0")
 
 
 def test_a_judge_that_rambles_gives_ties_that_are_counted_and_told(run_folder, caplog):
