@@ -13,7 +13,7 @@ from pipeline.engines.model_folder import is_hub_name
 from pipeline.resources import NANO, shipped, shown
 from pipeline.runs.context import Context
 from pipeline.runs.files import find_stage_files, funnel
-from pipeline.runs.journal import identity
+from pipeline.runs.keys import identity
 from pipeline.runs.settings import digest_of_seeds, digest_of_tasks, read_settings
 from pipeline.runs.store import Stored, read_kept
 from pipeline.seeds.read import SHIPPED, read_seeds
@@ -74,12 +74,8 @@ def revision(model: str, engine: Engine) -> tuple[str, str]:
         return model, f"ships with Sprout {__version__}, content {identity(str(NANO))[:16]}"
     if Path(model).is_dir():
         return Path(model).name, f"a local folder, content {identity(model)[:16]}"
-    if is_hub_name(model) and not hasattr(engine, "url") and engine.model == model:
-        from huggingface_hub import try_to_load_from_cache
-
-        wanted = getattr(engine, "options", {}).get("revision")
-        if isinstance(config := try_to_load_from_cache(model, "config.json", revision=wanted), str):
-            return model, f"revision {Path(config).parent.name}"
+    if is_hub_name(model) and engine.model == model and engine.revision:
+        return model, f"revision {engine.revision}"
     return without_place(model), "its revision is not known here"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines.base import Prompt
+from pipeline.engines.tokens import pre_query
 from pipeline.errors import SproutError
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "tekken.json")
@@ -133,24 +133,18 @@ def not_installed(package: str, error: ImportError) -> SproutError:
     return SproutError(f"{package} cannot be imported ({error}); install it, or use another engine")
 
 
-def prompt_ids(tokenizer: Any, prompt: Prompt, template_kwargs: Mapping[str, Any]) -> list[int]:
-    """The tokens of a prompt; messages go through the chat template, which brings its own first token (BOS).
+def local_pre_query(
+    model: str, system: str | None, template_kwargs: Mapping[str, Any], trust_remote_code: bool = False
+) -> str | None:
+    """`Engine.pre_query` of a model whose tokenizer is here.
 
     Raises:
-        ValueError: when the chat template refuses the messages.
+        SproutError: when the chat template does not take these messages.
     """
-    if isinstance(prompt, str):
-        ids: list[int] = tokenizer(prompt).input_ids
-        return ids
-    from jinja2 import TemplateError
-
-    options = {**template_kwargs, "add_generation_prompt": True, "tokenize": False}
     try:
-        text = tokenizer.apply_chat_template(list(prompt), **options)
-    except TemplateError as error:
-        raise ValueError(f"the chat template refuses these messages: {error}") from None
-    ids = tokenizer(text, add_special_tokens=False).input_ids
-    return ids
+        return pre_query(load_tokenizer(model, trust_remote_code), system, template_kwargs)
+    except ValueError as error:
+        raise SproutError(f"{model}: {error}") from None
 
 
 def _check_weights(folder: Path) -> None:

@@ -1,13 +1,14 @@
 """Two models head to head: a judge reads both answers to a held-out task, twice, the second time in the other order."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.asking.ask import request
+from pipeline.asking.ask import is_answer, lack_of, request, said_of
 from pipeline.asking.templates import render
 from pipeline.asking.verdicts import parse_better
 from pipeline.engines.base import Engine, Request, Sampling
@@ -39,7 +40,9 @@ class Verdict(BaseModel):
     input: str
     ours: str
     theirs: str
-    said: tuple[str | None, ...]  # ours shown first, then theirs; None: the request failed; empty: the same answers
+    said: tuple[
+        str | None, ...
+    ]  # ours shown first, then theirs; None: the request failed or had no text; empty: the same answers
     outcome: Literal["win", "tie", "loss"] | None  # for ours; None: a request failed
 
 
@@ -96,13 +99,16 @@ def head_to_head(
                 text = prompt(one, first, second, asking.with_reference)
                 yield request(judge, f"{order}:{one.id}", text, asking.sampling)
 
-    completions = judge.generate(requests())
+    completions, lacks = judge.generate(requests()), Counter[str]()
     ids = {one.id for one in asked}
     for one in heldout:
         both = [next(completions), next(completions)] if one.id in ids else []
-        said = tuple(None if each.finish_reason == "error" else each.text for each in both)
+        lacks.update(map(lack_of, both))
+        said = tuple(each.text if is_answer(each) else None for each in both)
         fields = {"id": one.id, "task": one.task_name, "instruction": one.instruction, "input": one.input}
         yield Verdict(**fields, ours=pairs[one.id][0], theirs=pairs[one.id][1], said=said, outcome=outcome(said))
+    if lacking := said_of(lacks):
+        logger.warning("judge: of %d answers of the judge %s", lacks.total(), lacking)
 
 
 def figures(verdicts: Sequence[Verdict]) -> Tally:

@@ -12,7 +12,8 @@ from pipeline.evaluation.table import FILE
 from pipeline.runs.budget import Budget
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE as JOURNAL
-from pipeline.runs.journal import Journal, identity
+from pipeline.runs.journal import Journal
+from pipeline.runs.keys import identity
 from pipeline.runs.products import read_record
 from pipeline.runs.recorded import Recorded
 

@@ -3,11 +3,22 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from pipeline.engines.base import Arrived, Completion, Completions, Engine, Proxy, Request
+from pipeline.engines.base import (
+    Arrived,
+    Completion,
+    Completions,
+    Engine,
+    Likelihood,
+    Likelihoods,
+    Proxy,
+    Request,
+    Scored,
+    ScoreRequest,
+)
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.context import Context
@@ -20,6 +31,8 @@ from pipeline.runs.store import Store
 from pipeline.stage import Product, Stage
 from pipeline.task import Task
 
+Q = TypeVar("Q", Request, ScoreRequest)
+A = TypeVar("A", Completion, Likelihood)
 NUM_PROBES = 20
 
 
@@ -112,22 +125,36 @@ class Probe(Proxy):
         self.pace = 0.0  # seconds for each request; 0 until two are asked
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        source, times = iter(requests), list[float]()
+        for completion in self._few(iter(requests), self.engine.generate, arrived):
+            self.prompt_tokens += completion.prompt_tokens
+            self.completion_tokens += completion.completion_tokens
+            yield completion
 
-        def measured(request: Request, completion: Completion) -> None:
+    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
+        for likelihood in self._few(iter(requests), self.engine.score, arrived):
+            self.prompt_tokens += likelihood.prompt_tokens + likelihood.num_tokens
+            yield likelihood
+
+    def _few(
+        self,
+        source: Iterator[Q | None],
+        ask: Callable[[Iterator[Q | None], Callable[[Q, A], None]], Iterator[A]],
+        arrived: Callable[[Q, A], None] | None,
+    ) -> Iterator[A]:
+        times: list[float] = []
+
+        def measured(request: Q, answer: A) -> None:
             times.append(time.monotonic())
             if len(times) > 1:
                 self.pace = (times[-1] - times[0]) / (len(times) - 1)
             if arrived:
-                arrived(request, completion)
+                arrived(request, answer)
 
         while (before := self.asked) < self.most:
             few = self.most - self.asked if times else 1
-            for completion in self.engine.generate(first(source, few), measured):
+            for answer in ask(first(source, few), measured):
                 self.asked += 1
-                self.prompt_tokens += completion.prompt_tokens
-                self.completion_tokens += completion.completion_tokens
-                yield completion
+                yield answer
             if self.asked == before:
                 break
         if not self.endless:
@@ -140,7 +167,7 @@ class Probe(Proxy):
         return Estimate(stage, requests, prompt_tokens, completion_tokens, self.pace * requests)
 
 
-def first(source: Iterator[Request | None], most: int) -> Iterator[Request | None]:
+def first(source: Iterator[Q | None], most: int) -> Iterator[Q | None]:
     """Up to `most` requests."""
     while most > 0:
         request = next(source, None)
@@ -156,6 +183,10 @@ def table(estimates: Sequence[Estimate], prices: Prices) -> str:
         lines.append(
             f"{row.stage:<14}{row.requests:>11,}{row.prompt_tokens:>15,}{row.completion_tokens:>14,}"
             f"{cost:>12,.2f}{duration(row.seconds):>16}"
+        )
+    if uncounted := [row.stage for row in estimates if row.requests and not row.prompt_tokens]:
+        lines.append(
+            f"Nobody told how many tokens {', '.join(uncounted)} took, so the table lacks these and their cost."
         )
     if prices == Prices():
         lines.append(

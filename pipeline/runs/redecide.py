@@ -6,7 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.engines.base import Arrived, Completion, Completions, Engine, Proxy, Request
+from pipeline.engines.base import (
+    Arrived,
+    Completion,
+    Completions,
+    Engine,
+    Likelihood,
+    Likelihoods,
+    Proxy,
+    Request,
+    Scored,
+    ScoreRequest,
+    at_hand,
+)
 from pipeline.errors import SproutError
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal
@@ -113,3 +125,8 @@ class Recording(Proxy):
             entry = self.journal.entry(self.stage, request.id)
             missing = Completion(id=request.id, text="was not recorded", finish_reason="error")
             yield entry.completion if entry else missing
+
+    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
+        for request in at_hand(iter(requests)):
+            missing = Likelihood(id=request.id, error="was not recorded")
+            yield self.journal.recorded_likelihood(self.stage, request.id) or missing

@@ -189,7 +189,11 @@ def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str]) ->
             f"Delete the files from this stage on to redo them"
         )
     if missing := sum(id not in decided for id in ids_of(tasks)):
-        logger.warning("%s: %d tasks are undecided, their requests failed; another run asks again", stage.name, missing)
+        logger.warning(
+            "%s: %d tasks are undecided, their requests failed or brought no text; another run asks again",
+            stage.name,
+            missing,
+        )
 
 
 def listed(reasons: Counter[str]) -> str:

@@ -1,13 +1,14 @@
 """Score models on held-out tasks."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.asking.ask import put
+from pipeline.asking.ask import is_answer, lack_of, put, said_of
 from pipeline.asking.clean import without_thoughts
 from pipeline.dataset.encodings import ZeroShot, question, zero_shot
 from pipeline.engines.base import Engine, Request, Sampling
@@ -235,7 +236,10 @@ def answer(
 def ask_all(
     engine: Engine, heldout: Sequence[HeldOut], chat: bool, sampling: Sampling, encoding: ZeroShot
 ) -> Iterator[tuple[HeldOut, str]]:
-    """Each instance with its answer, without the thoughts before it, in order; one whose request failed is left out."""
+    """Each instance with its answer, without the thoughts before it, in order.
+
+    One whose request failed, or brought no text, is left out.
+    """
     by_id = {one.id: one for one in heldout}
 
     def requests() -> Iterator[Request]:
@@ -243,9 +247,13 @@ def ask_all(
             text = question(one.instruction, one.input) if chat else zero_shot(one.instruction, one.input, encoding)
             yield put(engine, chat, one.id, text, sampling)
 
+    lacks = Counter[str]()
     for completion in engine.generate(requests()):
-        if completion.finish_reason != "error":
+        lacks[lack_of(completion)] += 1
+        if is_answer(completion):
             yield by_id[completion.id], without_thoughts(completion.text).strip()
+    if lacking := said_of(lacks):
+        logger.warning("evaluate: of %d answers of %s %s", lacks.total(), shown(engine.model), lacking)
 
 
 def score_file(

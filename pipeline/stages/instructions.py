@@ -93,6 +93,7 @@ class Instructions(Stage):
             return
         header = self.header(pool.demos(position))
         asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
+        shared = self.sampling_for(context.engine.chat)
 
         def requests() -> Iterator[Request | None]:
             for number in count(position):
@@ -100,7 +101,7 @@ class Instructions(Stage):
                     yield None
                 demos = pool.demos(number)
                 asked.append(ids := tuple(task.id for task in demos))
-                sampling = seeded(self.sampling, self.random_seed, number)
+                sampling = seeded(shared, self.random_seed, number)
                 yield request(context.engine, f"{self.name}-{number}", self.prompt(demos), sampling, ids)
 
         with closing(context.engine.generate(requests())) as completions:
@@ -114,6 +115,11 @@ class Instructions(Stage):
                     return
                 if pool.idle >= self.patience:
                     raise SproutError(pool.stuck())
+
+    def sampling_for(self, chat: bool) -> Sampling:
+        """A chat model announces its list before a blank line, so that no blank line may end its completion."""
+        stop = tuple(one for one in self.sampling.stop if one.strip() or not chat)
+        return self.sampling.model_copy(update={"stop": stop})
 
     def wanted(self, num_given: int) -> int:
         return num_given + self.num_tasks

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.asking.ask import request, seeded
+from pipeline.asking.ask import is_answer, request, seeded
 from pipeline.asking.demos import pick, shuffled
 from pipeline.asking.examples import parse_input_first
 from pipeline.asking.templates import render
@@ -61,7 +61,7 @@ class Verify(Stage):
             while waiting and len(answers[waiting[0].id]) == len(self.short(waiting[0])):
                 task = waiting.popleft()
                 given = answers.pop(task.id)
-                if all(answer.finish_reason != "error" for answer in given.values()):  # else the next run asks again
+                if all(map(is_answer, given.values())):  # else the next run asks again
                     yield self.judge(task, {number: parse_answer(answer.text) for number, answer in given.items()})
 
         for completion in context.engine.generate(requests()):

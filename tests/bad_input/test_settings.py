@@ -90,7 +90,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
         ("dedup.encoder=nowhere", "nowhere: is no folder here"),
         ("train.method=qlora", "[train] method: input should be 'full' or 'lora' (found 'qlora')"),
         ("train.gradient_accumulation=3", "[train] a batch of 16 cannot be cut into 3 parts"),
-        ("engine.speed=3", "[engine] there is no setting 'speed'; there are model, chat, dtype, window, device, trust_remote_code"),
+        ("engine.speed=3", "[engine] there is no setting 'speed'; there are model, chat, chat_template_kwargs, dtype, window, device, trust_remote_code"),
         ("engine.window=0", "[engine] window: input should be greater than or equal to 1 (found 0)"),
         ("engine.window=many", "[engine] window: input should be a valid integer, unable to parse string as an integer (found 'many')"),
         ("engine.chat=perhaps", "[engine] chat: input should be a valid boolean, unable to interpret input (found 'perhaps')"),

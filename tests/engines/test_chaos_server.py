@@ -19,8 +19,8 @@ import pytest
 from pipeline.asking.examples import parse_input_first, parse_output_first
 from pipeline.asking.lists import parse_list
 from pipeline.asking.verdicts import parse_yes_no
-from pipeline.engines.base import Completion, Request, Sampling, connection
-from pipeline.engines.server import Server
+from pipeline.engines.base import Completion, Request, Sampling
+from pipeline.engines.server import Server, connection
 from pipeline.errors import EngineUnreachable, SproutError
 from tests.engines import chaos_server
 from tests.engines.chaos_server import FAULTS, ChaosServer, fault
