@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterable, Iterator
 
-from pipeline.engines.base import Completion, Engine, Request, Sampling, template_kwargs
+from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.task import Task
 
 
@@ -43,5 +43,5 @@ def put(engine: Engine, chat: bool, id: str, prompt: str, sampling: Sampling, de
     """A request as plain text, or as one user message with what the engine's chat template gets besides."""
     if not chat:
         return Request(id=id, prompt=prompt, sampling=sampling, demos=demos)
-    message, given = {"role": "user", "content": prompt}, template_kwargs(engine)
+    message, given = {"role": "user", "content": prompt}, engine.chat_template_kwargs
     return Request(id=id, prompt=(message,), sampling=sampling, demos=demos, chat_template_kwargs=given)

@@ -1,17 +1,11 @@
 """The files of a dataset: written a batch at a time, read a row at a time."""
 
-import codecs
-import gzip
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.errors import SproutError, not_utf8
-from pipeline.seeds.datasets import parquet_records
-from pipeline.seeds.json_records import is_array, json_array, json_lines
-from pipeline.task import GZIP
+from pipeline.seeds.records import Wanted, as_object, read_records
 
 Record = dict[str, Any]  # a row as a file has it
 
@@ -71,28 +65,14 @@ class Arrow:
         self.writer.close()
 
 
+WANTED = Wanted(("train",), "give a file of rows: JSONL, JSON, CSV or Parquet")
+
+
 def file_records(path: Path) -> Iterator[tuple[str, Record]]:
-    """The rows of a JSONL, JSON or Parquet file, each with its place; which of them it is shows in what it holds.
+    """The rows of a file, each with its place; which format it is shows in what it holds.
 
     Raises:
-        SproutError: for a file that cannot be read, and with `path:line` for a line that is no JSON object.
+        SproutError: for a file that cannot be read, and with `path:line` for a row that is no object.
     """
-    data = _read(path)
-    if data.startswith(b"PAR1"):
-        yield from parquet_records(path)
-        return
-    try:
-        text = data.removeprefix(codecs.BOM_UTF8).decode()
-    except UnicodeDecodeError as error:
-        number, problem = not_utf8(error)
-        raise SproutError(f"{path}:{number}: {problem}") from None
-    yield from json_array(text, path) if is_array(text) else json_lines(text, path)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if data.startswith(GZIP) else data
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        problem = getattr(error, "strerror", None) or error
-        raise SproutError(f"{path}: cannot be read ({problem}); give a JSONL, JSON or Parquet file of rows") from None
+    for record in read_records(path, WANTED).records:
+        yield record.where, as_object(record, "row")

@@ -11,12 +11,12 @@ from pipeline import __version__
 from pipeline.engines.base import Engine
 from pipeline.engines.model_folder import is_hub_name
 from pipeline.resources import NANO, shipped, shown
+from pipeline.runs.context import Context
 from pipeline.runs.files import find_stage_files, funnel
 from pipeline.runs.journal import identity
-from pipeline.runs.run import digest, digest_of_seeds, read_settings
+from pipeline.runs.settings import digest_of_seeds, digest_of_tasks, read_settings
 from pipeline.runs.store import Stored, read_kept
 from pipeline.seeds.read import SHIPPED, read_seeds
-from pipeline.stage import Run
 from pipeline.task import Task
 
 OURS = "apache-2.0"  # the licence of all that ships with Sprout: seed_tasks/README.md, nano/model/README.md
@@ -46,22 +46,22 @@ class Licences(BaseModel):
     seeds_licence: str = ""
 
 
-def read_origin(run: Run, tasks: Sequence[Task]) -> Origin:
+def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
     """What the folder of a run tells of these tasks; nothing if they are not those that its last stage has kept."""
-    files = find_stage_files(run.folder)
+    files = find_stage_files(context.folder)
     if not files or not _same(_ids(tasks), _ids(read_kept(list(files.values())[-1]))):
         return Origin()
-    counts = {stage: dict(counts) for stage, counts in funnel(run.folder).items()}
-    tables = read_settings(run.folder / "settings.json")
+    counts = {stage: dict(counts) for stage, counts in funnel(context.folder).items()}
+    tables = read_settings(context.folder / "settings.json")
     settings = {stage: table for stage, table in tables.items() if stage in counts}
     asking = [table for table in settings.values() if any(key.endswith(".jinja") for key in table)]
-    seeds = digest_of_seeds(settings) or digest(run.seeds)
-    names = {digest(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
+    seeds = digest_of_seeds(settings) or digest_of_tasks(context.seeds)
+    names = {digest_of_tasks(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
     heldout = tables.get("evaluate", {}).get("heldout", ())
     return Origin(
         funnel=counts,
         settings=settings,
-        models=dict(revision(table["model"], run.engine) for table in asking if "model" in table),
+        models=dict(revision(table["model"], context.engine) for table in asking if "model" in table),
         seeds=names.get(seeds, ""),
         seeds_digest=seeds,
         heldout=tuple(without_place([heldout] if isinstance(heldout, str) else heldout)),

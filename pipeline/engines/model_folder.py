@@ -53,6 +53,27 @@ def fingerprint(folder: Path, files: Iterable[Path]) -> str:
     return hashed.hexdigest()
 
 
+def content(folder: Path) -> str:
+    """A digest of what makes a model: its configuration, tokenizer and weights, wherever the folder lies."""
+    return fingerprint(folder, (path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
+
+
+def revision(model: str, wanted: str | None = None) -> str:
+    """Which weights a model has: 16 hex digits for a folder, the commit for one of the hub; empty if none is here.
+
+    Args:
+        wanted: A branch, tag or commit of the hub.
+    """
+    if Path(model).is_dir():
+        return content(Path(model))[:16]
+    if not is_hub_name(model):
+        return ""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(model, "config.json", revision=wanted)
+    return Path(config).parent.name if isinstance(config, str) else ""
+
+
 def is_hub_name(model: str) -> bool:
     """Whether it can only mean `owner/name` on the hub: not a path, and its first part is no folder here."""
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", model) is not None and not Path(model).parent.exists()

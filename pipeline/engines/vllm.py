@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable
+from functools import cached_property
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, cast
 
-from pipeline.engines.base import Arrived, Completion, Completions, Request, at_hand
-from pipeline.engines.model_folder import check_model, choose_chat, load_error, not_installed, prompt_ids
+from pydantic import ConfigDict, Field
+
+from pipeline.engines.base import Arrived, ChatOptions, Completion, Completions, Engine, Request, at_hand
+from pipeline.engines.model_folder import check_model, choose_chat, load_error, not_installed, prompt_ids, revision
 from pipeline.errors import EngineUnreachable
 
 if TYPE_CHECKING:
@@ -18,7 +21,14 @@ if TYPE_CHECKING:
 AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 
 
-class VLLM:
+class VLLMOptions(ChatOptions):
+    model_config = ConfigDict(extra="allow")  # whatever vLLM's own engine takes
+
+    window: int = Field(default=1024, ge=1, description="the most requests in flight where prompts build on answers")
+    trust_remote_code: bool = Field(default=False, description="run the code that a model brings with it")
+
+
+class VLLM(Engine):
     """Hands vLLM more requests than it can work on at once, but `window` where prompts depend on completions.
 
     Prompts that begin alike share that part of their computation.
@@ -29,8 +39,13 @@ class VLLM:
         window: How many of them vLLM works on at once is its own affair: 1,024 on an H100, 256 on smaller ones, unless
             `max_num_seqs` says so.
         chat_template_kwargs: What the chat template gets besides messages, such as `{"enable_thinking": False}`.
-        options: Go to `vllm.LLM` as they are: `tensor_parallel_size`, `max_model_len`, `gpu_memory_utilization`, ...
+        llm_options: Go to `vllm.LLM` as they are: `tensor_parallel_size`, `max_model_len`, ...
+
+    Example:
+        >>> engine = VLLM("meta-llama/Llama-3.1-8B", tensor_parallel_size=2)
     """
+
+    options = VLLMOptions
 
     def __init__(
         self,
@@ -39,19 +54,19 @@ class VLLM:
         window: int = 1024,
         trust_remote_code: bool = False,
         chat_template_kwargs: dict[str, Any] | None = None,
-        **options: Any,
+        **llm_options: Any,
     ) -> None:
         check_model(model)
         self.model = model
         self.chat = choose_chat(model, chat, trust_remote_code)
         self.window = window
-        self.chat_template_kwargs = chat_template_kwargs
-        self.options = {"trust_remote_code": trust_remote_code} | options
+        self.chat_template_kwargs = chat_template_kwargs or {}
+        self.llm_options = {"trust_remote_code": trust_remote_code} | llm_options
         self._llm: LLM | None = None
         self._numbers = count()
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        self._llm = self._llm or _load(self.model, self.options)
+        self._llm = self._llm or _load(self.model, self.llm_options)
         engine = self._llm.llm_engine
         source = iter(requests)
         waiting: deque[str] = deque()  # by vLLM's names, in order
@@ -79,6 +94,10 @@ class VLLM:
         finally:
             if running and self._llm:
                 engine.abort_request(list(running))
+
+    @cached_property
+    def revision(self) -> str:
+        return revision(self.model, self.llm_options.get("revision"))
 
     def close(self) -> None:
         if self._llm:

@@ -1,18 +1,33 @@
-"""Held-out tasks to evaluate on: a folder of Super-NaturalInstructions, or a JSONL file."""
+"""Held-out tasks to evaluate on: a folder of Super-NaturalInstructions, or rows in any format that seeds may have."""
 
-import codecs
-import json
+import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pipeline.errors import SproutError, not_utf8
+from pipeline.errors import SproutError
 from pipeline.resources import HELDOUT
-from pipeline.task import Instance
+from pipeline.seeds.conversations import is_masked, listed
+from pipeline.seeds.markers import without_marks
+from pipeline.seeds.packed import read_bytes
+from pipeline.seeds.records import Wanted, as_object, read_records
+from pipeline.seeds.rows import CONTEXT, layout_of, parse_row, system_in
+from pipeline.seeds.shapes import CONVERSATIONS, Record
+from pipeline.seeds.values import Id, Text, text_of
 
+logger = logging.getLogger(__name__)
+
+_WANTED = Wanted(
+    splits=("test", "validation", "dev"),
+    advice="held-out tasks are a folder of Super-NaturalInstructions (splits/default/test_tasks.txt, tasks/*.json), or "
+    "a file of rows such as JSONL or CSV, see docs/evaluation.md",
+)
+_PACKED = {".gz", ".bz2", ".xz", ".lzma", ".zst", ".lz4", ".zip"}
 Kind = TypeVar("Kind", bound=BaseModel)
 
 
@@ -30,6 +45,11 @@ class HeldOut(BaseModel):
     outputs: tuple[str, ...] = Field(min_length=1)
     source: str = ""  # the set it is from, where there are several
 
+    @property
+    def task_name(self) -> str:
+        """The task, told apart from those of other sets."""
+        return f"{self.source}/{self.task}" if self.source else self.task
+
 
 def read_sets(paths: str | Sequence[str], max_instances: int = 100) -> tuple[HeldOut, ...]:
     """Read one set of held-out instances or several; `nano` is the one that ships.
@@ -46,7 +66,7 @@ def read_sets(paths: str | Sequence[str], max_instances: int = 100) -> tuple[Hel
         return read_heldout(places[0], max_instances)
     found: dict[str, tuple[HeldOut, ...]] = {}
     for given_as, path in zip(given, places, strict=True):
-        name = "nano" if path == HELDOUT else path.name if path.is_dir() else path.stem
+        name = "nano" if path == HELDOUT else path.name if path.is_dir() else _stem(path)
         if name in found:
             raise SproutError(f"{given_as}: another held-out set is called {name} too; rename one of them")
         found[name] = tuple(
@@ -57,13 +77,15 @@ def read_sets(paths: str | Sequence[str], max_instances: int = 100) -> tuple[Hel
 
 
 def read_heldout(path: Path | str, max_instances: int = 100) -> tuple[HeldOut, ...]:
-    """Read the held-out instances of a folder or a JSONL file.
+    """Read the held-out instances of a folder of Super-NaturalInstructions, or of rows.
 
-    A folder is a copy of Super-NaturalInstructions: `splits/default/test_tasks.txt` names the tasks, and
-    `tasks/<name>.json` holds each. The folder of another split stands for its track: `splits/xlingual`. A line of a
-    JSONL file has `instruction`, `input` and `output` or `outputs`, or `instances` in their place, as a seed task has;
-    and `id`, `task`, `category` and `track` if wanted. Or it is of the published references: `id`, `references`,
-    `task_id`, `task_category`, `track`; these have no instruction and are for predictions made elsewhere.
+    In such a folder `splits/default/test_tasks.txt` names the tasks, and `tasks/<name>.json` holds each. The folder of
+    another split stands for its track: `splits/xlingual`.
+
+    Rows are in any format that seeds may have; of several splits, `test` is read. A row has `instruction`, `input` and
+    `output` or `outputs`, or `instances` in their place, as a seed task has; and `id`, `task`, `category` and `track`
+    if wanted. Or it is of the published references: `id`, `references`, `task_id`, `task_category`, `track`; these have
+    no instruction and are for predictions made elsewhere. Or it is a task file of Super-NaturalInstructions.
 
     Args:
         max_instances: Of each task, from the first. The published figures are for 100.
@@ -72,34 +94,53 @@ def read_heldout(path: Path | str, max_instances: int = 100) -> tuple[HeldOut, .
         SproutError: naming the file, and the line or the task, of what cannot be read.
     """
     path = Path(path)
-    if path.is_dir():
+    notes: Counter[str] = Counter()
+    if path.is_dir() and any((path / name).exists() for name in ("test_tasks.txt", "splits", "tasks")):
         split = path if (path / "test_tasks.txt").is_file() else path / "splits" / "default"
-        found = _read_split(split.resolve(), max_instances)
+        found = _read_split(split.resolve(), max_instances, notes)
     else:
-        found = _read_lines(path, max_instances)
+        found = _read_rows(path, max_instances, notes)
     heldout = tuple(found)
     if not heldout:
-        raise SproutError(f"{path}: no held-out instances in it; give a folder of tasks or a JSONL file")
+        raise SproutError(f"{path}: no held-out instances in it; give a folder of tasks or a file of rows")
     seen: set[str] = set()
     for instance in heldout:
         if instance.id in seen:
             raise SproutError(f"{path}: two instances have the id {instance.id}; give each its own")
         seen.add(instance.id)
+    for note, count in notes.items():
+        _warn(f"{path}: {note}: {count:,}")
     return heldout
+
+
+@cache
+def _warn(message: str) -> None:
+    """Several stages of a run read the same set; what there is to say of it is said once."""
+    logger.warning(message)
+
+
+def _stem(path: Path) -> str:
+    """The name without its ending, also without that of its compression."""
+    return path.with_suffix("").stem if path.suffix in _PACKED else path.stem
 
 
 def _first(value: object) -> object:
     return value[0] if isinstance(value, list) and value else value
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+def _texts(value: object) -> object:
+    """One reference or several, as texts; null is none."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return [text_of(one) for one in values if one is not None]
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
 class _NaturalInstance(BaseModel):
-    id: str = ""
-    input: str = ""
-    output: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    id: Id = ""
+    input: Text = ""
+    output: Annotated[Texts, Field(min_length=1)]
 
 
 class _NaturalTask(BaseModel):
@@ -110,108 +151,146 @@ class _NaturalTask(BaseModel):
     instances: tuple[_NaturalInstance, ...] = Field(validation_alias="Instances")
 
 
-class _Line(BaseModel):
-    id: str = ""
-    task: str = ""
-    category: str = ""
+class _Instance(BaseModel):
+    input: Annotated[str, BeforeValidator(lambda value: "" if value is None else text_of(value))] = ""
+    output: Text
+
+
+class _Row(BaseModel):
+    id: Id = ""
+    task: Id = ""
+    category: Text = ""
     track: str = "default"
-    instruction: str
-    input: str = ""
-    outputs: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
-        default=(), validation_alias=AliasChoices("outputs", "output")
-    )
-    instances: tuple[Instance, ...] = ()
+    instruction: Text
+    input: Text = ""
+    outputs: Texts = Field(default=(), validation_alias=AliasChoices("outputs", "output", "references"))
+    instances: Annotated[tuple[_Instance, ...], BeforeValidator(listed)] = ()
+
+    def answers(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Each input with its references."""
+        single = [(self.input, self.outputs)] if self.outputs else []
+        return [(instance.input, (instance.output,)) for instance in self.instances] + single
 
 
 class _Reference(BaseModel):
     """A line of the published references."""
 
-    id: str
-    references: Annotated[tuple[str, ...], Field(min_length=1)]
-    task_id: str = ""
-    task_category: str = ""
+    id: Id
+    references: Annotated[Texts, Field(min_length=1)]
+    task_id: Id = ""
+    task_category: Text = ""
     track: str = "default"
 
 
-def _read_split(split: Path, max_instances: int) -> Iterator[HeldOut]:
-    for name in _read_text(split / "test_tasks.txt").split():
+def _read_split(split: Path, max_instances: int, notes: Counter[str]) -> Iterator[HeldOut]:
+    for name in _task_names(split / "test_tasks.txt"):
         path = split.parents[1] / "tasks" / f"{name}.json"
+        records = read_records(path, _WANTED)
         where = f"{path}: task {name}"
-        task = _parse(_NaturalTask, _read_json(_read_text(path), where), where)
-        for number, instance in enumerate(task.instances[:max_instances]):
-            yield HeldOut(
-                id=instance.id or f"{name}-{number}",
-                task=name,
-                category=task.category,
-                track=split.name,
-                instruction=task.definition.strip(),
-                input=instance.input,
-                outputs=instance.output,
-            )
+        if len(records.records) != 1:
+            raise SproutError(f"{where}: one JSON object is wanted (found {len(records.records)} rows)")
+        notes.update(records.notes)
+        yield from islice(_natural(records.records[0].value, name, split.name, where), max_instances)
 
 
-def _read_lines(path: Path, max_instances: int) -> Iterator[HeldOut]:
+def _natural(value: Any, name: str, track: str, where: str) -> Iterator[HeldOut]:
+    task = _parse(_NaturalTask, value, where)
+    for number, instance in enumerate(task.instances):
+        yield HeldOut(
+            id=instance.id or f"{name}-{number}",
+            task=name,
+            category=task.category,
+            track=track,
+            instruction=task.definition.strip(),
+            input=instance.input,
+            outputs=instance.output,
+        )
+
+
+def _task_names(path: Path) -> list[str]:
+    return read_bytes(path, _WANTED.advice).decode("utf-8", "replace").split()
+
+
+def _read_rows(path: Path, max_instances: int, notes: Counter[str]) -> Iterator[HeldOut]:
     taken: Counter[str] = Counter()
-    for number, where, value in _values(path):
-        if isinstance(value, dict) and "references" in value and "instruction" not in value:
-            line = _as_line(_parse(_Reference, value, where))
-        else:
-            line = _parse(_Line, value, where)
-        answers: list[tuple[str, tuple[str, ...]]] = [
-            (instance.input, (instance.output,)) for instance in line.instances
-        ]
-        if line.outputs:
-            answers.append((line.input, line.outputs))
-        if not answers:
-            raise SproutError(f"{where}: no output; give `output`, `outputs` or `instances`")
-        id = line.id or f"{path.stem}-{number}"
-        task = line.task or id
-        for position, (input, outputs) in enumerate(answers):
+    records = read_records(path, _WANTED)
+    notes.update(records.notes)
+    for record in records.records:
+        if isinstance(record.value, dict) and "Instances" in record.value:
+            yield from islice(_natural(record.value, _stem(path), "default", record.where), max_instances)
+            continue
+        row = _row(record, notes)
+        if row is None:
+            continue
+        if not row.answers():
+            raise SproutError(f"{record.where}: no output; give `output`, `outputs` or `instances`")
+        id = row.id or f"{_stem(path)}-{record.number}"
+        task = row.task or id
+        for position, (input, outputs) in enumerate(row.answers()):
             taken[task] += 1
             if taken[task] <= max_instances:
+                instruction, input, outputs = _without_marks(row.instruction, input, outputs, notes)
                 yield HeldOut(
-                    id=f"{id}-{position}" if line.instances else id,
+                    id=f"{id}-{position}" if row.instances else id,
                     task=task,
-                    category=line.category,
-                    track=line.track,
-                    instruction=line.instruction,
+                    category=row.category,
+                    track=row.track,
+                    instruction=instruction,
                     input=input,
                     outputs=outputs,
                 )
 
 
-def _values(path: Path) -> Iterator[tuple[int, str, object]]:
-    """The lines of a JSONL file, or the items of a JSON array: number, place and value of each."""
-    text = _read_text(path)
-    if text.lstrip().startswith("["):
-        items = _read_json(text, str(path))
-        assert isinstance(items, list)
-        yield from ((number, f"{path}: item {number}", item) for number, item in enumerate(items, 1))
-        return
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield number, f"{path}:{number}", _read_json(line, f"{path}:{number}")
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().removeprefix(codecs.BOM_UTF8).decode()
-    except OSError as error:
+def _row(record: Record, notes: Counter[str]) -> _Row | None:
+    """The row, with a system message before its instruction; None if it is marked not to be used."""
+    fields = {key: value for key, value in as_object(record, "held-out task").items() if value is not None}
+    where = record.where
+    if "instruction" not in fields and "references" in fields:
+        one = _parse(_Reference, fields, where)
+        return _Row(
+            id=one.id,
+            task=one.task_id,
+            category=one.task_category,
+            track=one.track,
+            instruction="",
+            outputs=one.references,
+        )
+    if is_masked(fields):
+        notes["rows that are marked not to be trained on, and are left out"] += 1
+        return None
+    if fields.get("history"):
         raise SproutError(
-            f"{path}: cannot be read ({error.strerror}); held-out tasks are a folder of Super-NaturalInstructions "
-            "(splits/default/test_tasks.txt, tasks/*.json) or a JSONL file"
-        ) from None
-    except UnicodeDecodeError as error:
-        number, problem = not_utf8(error)
-        raise SproutError(f"{path}:{number}: {problem}") from None
+            f"{where}: history: a held-out task is one question; write what was said before into its instruction"
+        )
+    if "instruction" not in fields and {*CONVERSATIONS, "prompt", "completion"} & fields.keys():
+        return _of_conversation(fields, where, notes)
+    for key in ("outputs", "references"):
+        if key in fields:
+            fields[key] = listed(fields[key])
+    row = _parse(_Row, fields, where)
+    system = system_in({key: fields[key] for key in CONTEXT if key in fields}, where, notes)
+    return row.model_copy(update={"instruction": f"{system}\n\n{row.instruction}"}) if system else row
 
 
-def _read_json(text: str, where: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        problem = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply, or a number too long"
-        raise SproutError(f"{where}: not JSON: {problem}") from None
+def _of_conversation(fields: Mapping[str, Any], where: str, notes: Counter[str]) -> _Row | None:
+    about = {key: fields[key] for key in ("task", "category", "track") if key in fields}
+    given = {key: value for key, value in fields.items() if key not in about}
+    rows = parse_row(given, layout_of(given, where), where, notes)
+    if not rows:
+        return None
+    found = {"id": rows[0].id, "instruction": rows[0].instruction, "outputs": rows[0].output}
+    return _parse(_Row, about | found, where)
+
+
+def _without_marks(
+    instruction: str, input: str, outputs: Sequence[str], notes: Counter[str]
+) -> tuple[str, str, tuple[str, ...]]:
+    instruction, input, first = without_marks(instruction, input, outputs[0], notes)
+    others = (without_marks(instruction, "", output, notes)[2] for output in outputs[1:])
+    found = (first, *others)
+    if not any(output.strip() for output in found):
+        notes["references that are empty"] += 1
+    return instruction, input, found
 
 
 def _parse(kind: type[Kind], value: object, where: str) -> Kind:
@@ -221,9 +300,3 @@ def _parse(kind: type[Kind], value: object, where: str) -> Kind:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise SproutError(f"{where}: {field + ': ' if field else ''}{first['msg'].lower()}") from None
-
-
-def _as_line(one: _Reference) -> _Line:
-    return _Line(
-        id=one.id, task=one.task_id, category=one.task_category, track=one.track, instruction="", outputs=one.references
-    )

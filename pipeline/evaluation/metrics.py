@@ -2,7 +2,7 @@
 
 import string
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
@@ -10,8 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut
+from pipeline.evaluation.match import match
+from pipeline.novelty.tokens import tokens
 
-METRICS = ("rouge_l", "exact_match")
+METRICS = {"rouge_l": "ROUGE-L", "exact_match": "EM", "match": "match"}  # and what a table calls them
+UNICODE = "unicode"
 
 
 class Tokenizer(Protocol):
@@ -21,28 +24,63 @@ class Tokenizer(Protocol):
 
 
 class Score(BaseModel):
-    """Of one prediction; both are between 0 and 1."""
+    """Of one prediction; each is between 0 and 1."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rouge_l: float
     exact_match: float
+    match: float
+
+
+class Words:
+    """Cuts a text of any script into words, or into characters where a script has no spaces; without stemming."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return tokens(text)
 
 
 def score(instance: HeldOut, prediction: str, tokenizer: Tokenizer | None = None) -> Score:
-    """Score one prediction; `tokenizer` is used for the xlingual track alone (see `rouge_l`)."""
-    chosen = tokenizer if instance.track == "xlingual" else None
+    """Score one prediction; `tokenizer` is used for the xlingual track alone, unless it is `Words` (see `rouge_l`)."""
     return Score(
-        rouge_l=rouge_l(prediction, instance.outputs, chosen), exact_match=exact_match(prediction, instance.outputs)
+        rouge_l=rouge_l(prediction, instance.outputs, _chosen(instance, tokenizer)),
+        exact_match=exact_match(prediction, instance.outputs),
+        match=match(prediction, instance.outputs),
     )
 
 
-def xlingual_tokenizer(heldout: Iterable[HeldOut], name: str) -> Tokenizer | None:
-    """Load the tokenizer the xlingual track is scored with, if anything is of that track.
+def num_unseen(heldout: Iterable[HeldOut], tokenizer: Tokenizer | None = None) -> int:
+    """How many instances have only references that ROUGE-L sees less than half of.
+
+    Its usual words are runs of a-z and 0-9, so that most of a text in another script, or all of it, is no word.
+    """
+
+    def unseen(text: str, chosen: Tokenizer | None) -> bool:
+        if isinstance(chosen, Words):
+            return not tokens(text)
+        letters = [char for char in text if char.isalnum()]
+        return chosen is None and 2 * sum(map(str.isascii, letters)) <= len(letters)
+
+    return sum(
+        all(unseen(reference, _chosen(instance, tokenizer)) for reference in instance.outputs) for instance in heldout
+    )
+
+
+def metrics_in(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The metrics that all of these have; a record of an earlier version may lack one."""
+    found = list(entries)
+    return [metric for metric in METRICS if all(metric in entry for entry in found)]
+
+
+def open_tokenizer(heldout: Iterable[HeldOut], name: str) -> Tokenizer | None:
+    """The tokenizer for ROUGE-L, where it is not the published one: `Words` for "unicode"; else that of the xlingual
+    track, if anything is of it.
 
     Raises:
         SproutError: if it cannot be loaded.
     """
+    if name == UNICODE:
+        return Words()
     if all(one.track != "xlingual" for one in heldout):
         return None
     try:
@@ -67,7 +105,7 @@ def rouge_l(prediction: str, references: Sequence[str], tokenizer: Tokenizer | N
     The usual words are runs of a-z and 0-9, so a text in another script always scores 0. The xlingual track of
     Super-NaturalInstructions is therefore scored on the pieces of the GPT-2 tokenizer, without stemmer: give that one.
     """
-    scorer = _scorer() if tokenizer is None else _piece_scorer(tokenizer)
+    scorer = _scorer() if tokenizer is None else _scorer_by(tokenizer)
     return max((float(scorer.score(reference, prediction)["rougeL"].fmeasure) for reference in references), default=0.0)
 
 
@@ -96,6 +134,10 @@ def aggregate(scores: Iterable[tuple[HeldOut, Score]]) -> dict[str, Any]:
     return found
 
 
+def _chosen(instance: HeldOut, tokenizer: Tokenizer | None) -> Tokenizer | None:
+    return tokenizer if isinstance(tokenizer, Words) or instance.track == "xlingual" else None
+
+
 def _category(instance: HeldOut) -> str:
     return "_".join(instance.category.lower().split())
 
@@ -111,11 +153,7 @@ def _mean(scores: Sequence[Score]) -> dict[str, Any]:
     def mean(values: Sequence[float]) -> float:
         return round(100 * sum(values) / len(values), 4) if values else 0.0
 
-    return {
-        "instances": len(scores),
-        "rouge_l": mean([one.rouge_l for one in scores]),
-        "exact_match": mean([one.exact_match for one in scores]),
-    }
+    return {"instances": len(scores)} | {name: mean([getattr(one, name) for one in scores]) for name in METRICS}
 
 
 def _normalize(text: str) -> str:
@@ -129,10 +167,10 @@ def _scorer() -> Any:
     return RougeScorer(["rougeL"], use_stemmer=True)
 
 
-def _piece_scorer(tokenizer: Tokenizer) -> Any:
+def _scorer_by(tokenizer: Tokenizer) -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(["rougeL"], tokenizer=_Pieces(tokenizer))
+    return RougeScorer(["rougeL"], tokenizer=tokenizer if isinstance(tokenizer, Words) else _Pieces(tokenizer))
 
 
 class _Pieces:

@@ -3,17 +3,24 @@
 import filecmp
 import json
 import logging
+import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from pipeline.errors import SproutError, explain
+from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.metrics import Score, Tokenizer, score
+from pipeline.seeds.records import Wanted, read_records
+from pipeline.seeds.shapes import Record
+from pipeline.seeds.values import id_of, text_of
 
 logger = logging.getLogger(__name__)
+
+_WANTED = Wanted(splits=("test", "validation", "dev"), advice="give a file of predictions, such as JSONL or CSV")
 
 
 class Prediction(BaseModel):
@@ -25,11 +32,7 @@ class Prediction(BaseModel):
     prediction: str
     rouge_l: float
     exact_match: float
-
-
-class _Answer(BaseModel):
-    id: str
-    prediction: str
+    match: float
 
 
 def write_predictions(
@@ -60,7 +63,7 @@ def answers_in(path: Path, heldout: Sequence[HeldOut]) -> tuple[dict[str, str], 
     Raises:
         SproutError: as `read_predictions`, and for a file that holds no prediction for any of the instances.
     """
-    given = list(read_predictions(path))
+    given = list(read_predictions(path, [one.id for one in heldout]))
     predictions = dict(given)
     if twice := len(given) - len(predictions):
         logger.warning("evaluate: %s: %d ids occur again, and the last prediction counts", path, twice)
@@ -80,21 +83,64 @@ def answers_in(path: Path, heldout: Sequence[HeldOut]) -> tuple[dict[str, str], 
     return found, [id for id in predictions if id not in used]
 
 
-def read_predictions(path: Path) -> Iterator[tuple[str, str]]:
+def read_predictions(path: Path, ids: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
     """The id and the text of each prediction in a file made elsewhere; other fields are passed over.
 
+    It is a file of rows in any format that seeds may have, with `id` and `prediction`; or pairs of these; or an object
+    with a text for each id. One without any ids is taken in the order of `ids`, if it holds as many predictions. A
+    prediction that is null is empty.
+
     Raises:
-        SproutError: naming `path:line`, for a file that cannot be read and a line that is no prediction.
+        SproutError: naming the place, for a file that cannot be read and a row that is no prediction.
     """
-    try:
-        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    except OSError as error:
-        raise SproutError(f"{path}: cannot be read ({error.strerror}); give a JSONL file of predictions") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                answer = _Answer.model_validate_json(line)
-            except ValidationError as error:
-                problem = explain(error, _Answer)
-                raise SproutError(f"{path}:{number}: {problem}; a line holds `id` and `prediction`") from None
-            yield answer.id, answer.prediction
+    records = read_records(path, _WANTED)
+    for note, count in records.notes.items():
+        logger.warning("evaluate: %s: %s: %d", path, note, count)
+    answers = [answer for record in records.records for answer in _answers(record)]
+    if ids and answers and len(answers) == len(ids) and not any(answer.id for answer in answers):
+        logger.warning(
+            "evaluate: %s: there are no ids, so predictions are taken in the order of the held-out tasks", path
+        )
+        answers = [answer._replace(id=id) for id, answer in zip(ids, answers, strict=True)]
+    if empty := sum(answer.text is None for answer in answers):
+        logger.warning("evaluate: %s: %d predictions are null, and count as empty", path, empty)
+    for answer in answers:
+        if not answer.id:
+            raise SproutError(f"{answer.where}: id is missing; a row holds `id` and `prediction`")
+        yield answer.id, answer.text or ""
+
+
+class _Answer(NamedTuple):
+    where: str
+    id: str
+    text: str | None
+
+
+def _answers(record: Record) -> Iterator[_Answer]:
+    where, value = record.where, record.value
+    if isinstance(value, list) and len(value) == 2:
+        value = {"id": value[0], "prediction": value[1]}
+    elif value is None or isinstance(text_of(value), str):
+        value = {"prediction": value}
+    if not isinstance(value, dict):
+        raise SproutError(f"{where}: `id` and `prediction` are wanted (found {reprlib.repr(value)})")
+    if (
+        value
+        and not {"id", "prediction"} & value.keys()
+        and not any(isinstance(one, dict | list) for one in value.values())
+    ):
+        yield from (_Answer(where, id, _text(one, where)) for id, one in value.items())
+    elif "prediction" not in value:
+        raise SproutError(f"{where}: prediction is missing; a row holds `id` and `prediction`")
+    else:
+        id = id_of(value.get("id"))
+        if id is not None and not isinstance(id, str):
+            raise SproutError(f"{where}: id: input should be a valid string (found {reprlib.repr(id)})")
+        yield _Answer(where, id or "", _text(value["prediction"], where))
+
+
+def _text(value: Any, where: str) -> str | None:
+    text = text_of(value)
+    if text is not None and not isinstance(text, str):
+        raise SproutError(f"{where}: prediction: input should be a valid string (found {reprlib.repr(text)})")
+    return text

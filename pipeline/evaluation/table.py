@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipeline.evaluation.confidence import written
-from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics import METRICS, metrics_in
 
 FILE = "evaluation.json"
 
@@ -28,25 +28,31 @@ def scores(evaluation: Mapping[str, Mapping[str, Any]], max_categories: int) -> 
         keys = [key for key in models[0].get(group, {}) if key]
         if least <= len(keys) <= most:
             parts += [(key, [model[group][key] for model in models]) for key in keys]
-    rows = [["", *(f"{name} {metric}" for name in evaluation for metric in ("ROUGE-L", "EM")), "instances"]]
+    metrics = metrics_in(models)
+    rows = [["", *(f"{name} {METRICS[metric]}" for name in evaluation for metric in metrics), "instances"]]
     for title, figures in parts:
-        cells = [f"{figure[metric]:.1f}" for figure in figures for metric in METRICS]
+        cells = [f"{figure[metric]:.1f}" for figure in figures for metric in metrics]
         rows.append([title, *cells, str(figures[0]["instances"])])
     return aligned(rows, str.rjust)
 
 
 def differences(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
     """Every two models, with 95 % intervals; empty where there is nothing to compare."""
-    found = [
-        [f"{name} against {other}", *(f"{written(figures[m])} {figures[m]['verdict']}" for m in METRICS)]
+    pairs = {
+        f"{name} against {other}": figures
         for name, entry in evaluation.items()
         for other, figures in entry.get("against", {}).items()
-    ]
-    if not found:
+    }
+    if not pairs:
         return ""
+    metrics = metrics_in(pairs.values())
+    found = [
+        [name, *(f"{written(figures[metric])} {figures[metric]['verdict']}" for metric in metrics)]
+        for name, figures in pairs.items()
+    ]
     unit = next(iter(evaluation.values()))["resampled"]
     title = f"difference, 95 % interval over {unit}s"
-    return aligned([[title, "ROUGE-L", "EM"], *found], str.ljust)
+    return aligned([[title, *(METRICS[metric] for metric in metrics)], *found], str.ljust)
 
 
 def benchmarks(evaluation: Mapping[str, Mapping[str, Any]]) -> str:

@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 
 from pipeline.engines.model_folder import load_tokenizer
 from pipeline.errors import SproutError
-from pipeline.evaluation.confidence import Comparison, written
+from pipeline.evaluation.confidence import Comparison, as_record, written
 from pipeline.evaluation.heldout import read_sets
-from pipeline.evaluation.metrics import METRICS, xlingual_tokenizer
+from pipeline.evaluation.metrics import METRICS, open_tokenizer
 from pipeline.evaluation.models import opener
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, Control, control_tasks, count_tokens
+from pipeline.runs.context import Context
 from pipeline.runs.lock import only_writer
 from pipeline.runs.products import read_record, write_record
-from pipeline.stage import Product, Run, Stage
-from pipeline.stages.evaluate import Evaluate, answer, task_names
+from pipeline.stage import Product, Stage
+from pipeline.stages.evaluate import Evaluate, answer
 from pipeline.stages.export import Export
 from pipeline.stages.train import Train
 from pipeline.task import Task
@@ -47,7 +48,7 @@ class Tuned(NamedTuple):
 def gain(
     stages: Sequence[Stage | Product],
     tasks: Sequence[Task],
-    run: Run,
+    context: Context,
     num_random_seeds: int = 1,
     controls: Sequence[Control] = CONTROLS,
 ) -> dict[str, Any]:
@@ -72,35 +73,35 @@ def gain(
     train, evaluate = used.train, used.evaluate
     heldout = read_sets(evaluate.heldout, evaluate.max_instances)
     random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
-    with only_writer(run.folder):
+    with only_writer(context.folder):
         if {"random", "unfiltered"} & {*controls}:
-            complete_candidates(stages, 2 * len(tasks), run)
-        places = {"base": train.model or run.engine.model}
+            complete_candidates(stages, 2 * len(tasks), context)
+        places = {"base": train.model or context.engine.model}
         for random_seed in random_seeds:
-            places |= tune_all(used, tasks, run, random_seed, controls)
-        open_engine = opener(run, places.values())
+            places |= tune_all(used, tasks, context, random_seed, controls)
+        open_engine = opener(context, places.values())
         scores, figures = answer(
             places,
             heldout,
             open_engine,
-            run.folder,
+            context.folder,
             evaluate.sampling,
             evaluate.encoding,
-            xlingual_tokenizer(heldout, evaluate.tokenizer),
-            run.budget,
+            open_tokenizer(heldout, evaluate.tokenizer),
+            context.budget,
         )
-        comparison = Comparison(scores, task_names(heldout), evaluate.resample)
+        comparison = Comparison(scores, [instance.task_name for instance in heldout], evaluate.resample)
         names = {
             name: models_of(name, train, random_seeds) for name in MEANING if name in ("base", *controls, "dataset")
         }
         found = {
             "instances": len(heldout),
-            "resampled": evaluate.resample,
+            "resampled": comparison.unit,
             "random_seeds": random_seeds,
             "rows": [row(name, names, comparison, places, figures) for name in names],
         }
-        write_record(run.folder / FILE, found)
-        (run.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
+        write_record(context.folder / FILE, found)
+        (context.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
     return found
 
 
@@ -114,7 +115,7 @@ def tuned_and_evaluated(stages: Sequence[Stage | Product]) -> Tuned:
     evaluate = next((stage for stage in stages if isinstance(stage, Evaluate)), None)
     if not trains or evaluate is None or not evaluate.heldout:
         raise SproutError("the gain is that of tuning: give the settings a table [train], and [evaluate] with heldout")
-    exports = {stage.path: stage for stage in stages if isinstance(stage, Export)}
+    exports = {stage.written: stage for stage in stages if isinstance(stage, Export)}
     for train in trains:
         if (export := exports.get(train.dataset)) and export.only is None:
             return Tuned(export, train, evaluate)
@@ -122,38 +123,38 @@ def tuned_and_evaluated(stages: Sequence[Stage | Product]) -> Tuned:
 
 
 def tune_all(
-    used: Tuned, tasks: Sequence[Task], run: Run, random_seed: int, controls: Sequence[Control]
+    used: Tuned, tasks: Sequence[Task], context: Context, random_seed: int, controls: Sequence[Control]
 ) -> dict[str, str]:
     """Tune all models of a random seed; return their folders by name. That of the run itself is where it is."""
     train = used.train
     logger.info("gain: %d models with the random seed %d", len(controls) + 1, random_seed)
-    folder = run.folder / "gain" / str(random_seed)
-    whole = run.folder / train.path if random_seed == train.random_seed else folder / "dataset" / "model"
-    record = tune(train.training(train.place(run.folder), run, random_seed=random_seed), whole)
+    folder = context.folder / "gain" / str(random_seed)
+    whole = context.folder / train.written if random_seed == train.random_seed else folder / "dataset" / "model"
+    record = tune(train.training(train.place(context.folder), context, random_seed=random_seed), whole)
     places = {"dataset": whole}
     for control in controls:
-        dataset = write_control(control, used, tasks, run, random_seed)
+        dataset = write_control(control, used, tasks, context, random_seed)
         same_steps = {"random_seed": random_seed, "max_steps": record["max_steps"], "patience": None}
-        training = train.training(dataset, run, **same_steps).model_copy(update={"last_step": record["steps"]})
+        training = train.training(dataset, context, **same_steps).model_copy(update={"last_step": record["steps"]})
         places[control] = folder / control / "model"
         tune(training, places[control])
     return {model_name(name, train, random_seed): str(place) for name, place in places.items()}
 
 
-def write_control(control: Control, used: Tuned, tasks: Sequence[Task], run: Run, random_seed: int) -> Path:
+def write_control(control: Control, used: Tuned, tasks: Sequence[Task], context: Context, random_seed: int) -> Path:
     """Write a control as a dataset and return its folder: its own tasks to train on, the validation split of all."""
     export = used.export
 
     def size(some: Sequence[Task]) -> dict[str, int]:
-        tokenizer = load_tokenizer(used.train.model or run.engine.model)
+        tokenizer = load_tokenizer(used.train.model or context.engine.model)
         return count_tokens(export.rows(some, ()), lambda text: len(tokenizer(text)["input_ids"]))
 
-    chosen = control_tasks(control, tasks, run.folder, random_seed, size)
+    chosen = control_tasks(control, tasks, context.folder, random_seed, size)
     own = [task for task in chosen if not export.splitter.holds_back(task)]
     held = [task for task in tasks if export.splitter.holds_back(task)]
-    folder = run.folder / "gain" / str(random_seed) / control / "dataset"
+    folder = context.folder / "gain" / str(random_seed) / control / "dataset"
     kind = export.model_copy(update={"only": "seeds", "include_seeds": True}) if control == "seeds" else export
-    kind.write([*own, *held], run.seeds, folder)
+    kind.write([*own, *held], context.seeds, folder)
     return folder
 
 
@@ -176,17 +177,17 @@ def row(
     models = list(names[name])
     records = [read_record(Path(places[model]) / "train.json") for model in models]
     seen = {key: [record.get(key) for record in records] for key in ("rows", "steps", "tokens")}
-    against = {} if name == "dataset" else {"dataset": comparison.difference(list(names["dataset"]), models)}
+    compared = {} if name == "dataset" else {"dataset": comparison.difference(list(names["dataset"]), models)}
     return {
         "name": name,
         "tuned_on": MEANING[name],
         **({} if name == "base" else seen),
-        **comparison.score(*models),
+        **as_record(comparison.score(*models)),
         "by_random_seed": {
-            str(seed): {"missing": figures[model]["missing"], **comparison.score(model)}
+            str(seed): {"missing": figures[model]["missing"], **as_record(comparison.score(model))}
             for model, seed in names[name].items()
         },
-        **against,
+        **{other: as_record(found) for other, found in compared.items()},
     }
 
 

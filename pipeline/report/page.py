@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.evaluation.confidence import written
-from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics import METRICS, metrics_in
 from pipeline.report import charts, plots, tasks
 from pipeline.report.record import Record
 from pipeline.runs.budget import Prices
@@ -158,16 +158,15 @@ def labels(record: Record) -> list[tuple[str, int, float]]:
 def usage(record: Record) -> list[dict[str, Any]]:
     found = []
     for stage, used in record.usage.items():
-        seconds = used.last - used.first
-        speed = f"{used.completion_tokens / seconds:,.0f}" if seconds >= 1 else "–"
-        time = f"{seconds:,.0f} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
+        speed = "–" if used.tokens_per_second is None else f"{used.tokens_per_second:,.0f}"
+        time = f"{used.seconds:,.0f} s" if used.seconds < 600 else f"{used.seconds / 60:,.0f} min"
         cost = record.prices.cost(used.prompt_tokens, used.completion_tokens)
         found.append(used._asdict() | {"stage": stage, "speed": speed, "time": time, "cost": cost})
     return found
 
 
 def evaluation(record: Record) -> dict[str, Any]:
-    """Rows of (name, instances, ROUGE-L of each model, exact match of each); categories with the largest gain first."""
+    """Rows of name, instances, and all metrics of each model; categories with the largest gain first."""
     models = {
         name: model for name, model in record.evaluation.items() if isinstance(model, dict) and "rouge_l" in model
     }
@@ -175,10 +174,12 @@ def evaluation(record: Record) -> dict[str, Any]:
         return {}
     every = list(models.values())
 
+    metrics = metrics_in(every)
+
     def row(name: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
         return {
-            "name": name, "instances": parts[0].get("instances", 0),
-            "rouge_l": [part["rouge_l"] for part in parts], "exact_match": [part["exact_match"] for part in parts],
+            "name": name, "instances": parts[0].get("instances", 0), "rouge_l": [part["rouge_l"] for part in parts],
+            "cells": [part[metric] for part in parts for metric in metrics],
         }  # fmt: skip
 
     groups = [model.get("category", {}) for model in every]
@@ -186,16 +187,23 @@ def evaluation(record: Record) -> dict[str, Any]:
         row(key, [group[key] for group in groups]) for key in groups[0] if key and all(key in group for group in groups)
     ]
     rows.sort(key=lambda one: (one["rouge_l"][0] - one["rouge_l"][-1], one["name"]))
-    return {"models": list(models), "all": row("all", every), "rows": rows, "most": _MOST_CATEGORIES}
+    names = [METRICS[metric] for metric in metrics]
+    return {"models": list(models), "metrics": names, "all": row("all", every), "rows": rows, "most": _MOST_CATEGORIES}
 
 
-def differences(record: Record) -> list[tuple[str, list[str]]]:
+def differences(record: Record) -> dict[str, Any]:
     """Every two models of the evaluation, and how far they are apart by each metric, with intervals."""
-    return [
-        (f"{name} against {other}", [f"{written(figures[metric])} {figures[metric]['verdict']}" for metric in METRICS])
+    pairs = {
+        f"{name} against {other}": figures
         for name, model in record.evaluation.items() if isinstance(model, dict)
         for other, figures in model.get("against", {}).items()
-    ]  # fmt: skip
+    }  # fmt: skip
+    metrics = metrics_in(pairs.values())
+    rows = [
+        (name, [f"{written(figures[metric])} {figures[metric]['verdict']}" for metric in metrics])
+        for name, figures in pairs.items()
+    ]
+    return {"metrics": [METRICS[metric] for metric in metrics], "rows": rows} if rows else {}
 
 
 def benchmarks(record: Record) -> dict[str, Any]:
@@ -223,12 +231,12 @@ def benchmarks(record: Record) -> dict[str, Any]:
     return {"models": list(models), "rows": rows} if rows else {}
 
 
-def gain(record: Record) -> list[tuple[str, list[str]]]:
+def gain(record: Record) -> dict[str, Any]:
     """What was tuned on, and: rows, each metric with its interval, how the dataset compares with it by ROUGE-L."""
-    found = []
+    found, metrics = [], metrics_in(record.gain)
     for row in record.gain:
         counts = ", ".join(f"{count:,}" for count in dict.fromkeys(row.get("rows") or []))
         compared = row.get("dataset", {}).get("rouge_l")
         verdict = f"{written(compared)} {compared['verdict']}" if compared else ""
-        found.append((row["tuned_on"], [counts, *(written(row[metric], sign=False) for metric in METRICS), verdict]))
-    return found
+        found.append((row["tuned_on"], [counts, *(written(row[metric], sign=False) for metric in metrics), verdict]))
+    return {"metrics": [METRICS[metric] for metric in metrics], "rows": found} if found else {}

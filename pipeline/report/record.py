@@ -18,7 +18,7 @@ from pipeline.runs.files import stage_files
 from pipeline.runs.journal import FILE as JOURNAL
 from pipeline.runs.journal import Journal, Usage
 from pipeline.runs.products import read_record
-from pipeline.runs.run import read_settings
+from pipeline.runs.settings import read_settings
 from pipeline.task import Task, read_task
 from pipeline.text import mend
 

@@ -7,14 +7,14 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from pipeline.engines.base import Completion, Request
-from pipeline.engines.model_folder import fingerprint
+from pipeline.engines.model_folder import content
 from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.text import mend
@@ -73,9 +73,14 @@ class Usage(NamedTuple):
     completion_tokens: int
     first: float  # when its first completion arrived, seconds since 1970
     last: float
-    seconds: float  # at work, in all sittings
+    seconds: float  # at work, in all sittings; 0 where nobody took the time
     busy: float  # of them, those in which the engine had something to do
     in_flight: float  # requests, on average, while it had
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The speed of a stage: tokens of completions in a second at work, so pauses between sittings do not count."""
+        return self.completion_tokens / self.seconds if self.seconds else None
 
 
 class Journal:
@@ -152,6 +157,22 @@ class Journal:
         model, prompt, sampling, *completion = row
         return Entry(stage, request, model, prompt, sampling, _completion(request, *completion))
 
+    def entries(self, stage: str, requests: Iterable[str]) -> list[Entry]:
+        """The latest completion of each request, and of those whose id goes on with a colon, such as `ID:0`, `ID:1`."""
+        found = []
+        for request in requests:
+            with self._safe(), self.lock:
+                rows = self.db.execute(
+                    "SELECT DISTINCT request FROM completions WHERE stage = ? AND (request = ? OR "
+                    "request >= ? AND request < ?)", (stage, request, f"{request}:", f"{request};"),
+                ).fetchall()  # fmt: skip
+            found += [
+                entry
+                for (id,) in sorted(rows, key=lambda row: (len(row[0]), row[0]))
+                if (entry := self.entry(stage, id))
+            ]
+        return found
+
     def requests(self, stage: str) -> set[str]:
         """The ids of all requests of a stage that have a completion."""
         with self._safe(), self.lock:
@@ -214,9 +235,7 @@ def key(model: str, request: Request) -> str:
 def identity(model: str) -> str:
     """What a model is known by: a folder by what is in it, wherever it lies, any other by its name."""
     folder = Path(model)
-    if not folder.is_dir():
-        return model
-    return fingerprint(folder, (path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
+    return content(folder) if folder.is_dir() else model
 
 
 def as_text(request: Request) -> str:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
-from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request, template_kwargs
+from pipeline.engines.base import Arrived, Completion, Completions, Engine, Proxy, Request
 from pipeline.runs.budget import Budget, stop
 from pipeline.runs.journal import Journal
 from pipeline.text import mend
@@ -18,18 +18,13 @@ AHEAD = 4096  # how far to read ahead while all answers are in the journal
 SAVE = 1.0  # seconds between two notes of how busy the engine is
 
 
-class Recorded:
+class Recorded(Proxy):
     """An engine around an engine."""
 
     def __init__(self, engine: Engine, journal: Journal, stage: str, budget: Budget) -> None:
-        self.engine, self.journal, self.stage, self.budget = engine, journal, stage, budget
-        self.model, self.window = engine.model, engine.window
-        self.chat_template_kwargs = template_kwargs(engine)
+        super().__init__(engine)
+        self.journal, self.stage, self.budget = journal, stage, budget
         self.num_known = 0  # completions that the journal had
-
-    @property
-    def chat(self) -> bool:
-        return self.engine.chat
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         """As `Engine.generate`.
@@ -86,10 +81,6 @@ class Recorded:
                 logger.warning("%s: %d requests can't succeed, the first is %s", self.stage, len(failed), failed[0])
         if reached:
             raise stop(reached)
-
-    def close(self) -> None:
-        if close := getattr(self.engine, "close", None):
-            close()
 
 
 class Meter:

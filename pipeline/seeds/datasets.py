@@ -1,89 +1,126 @@
-"""Seed tasks from what the library `datasets` reads: a folder, or a name on the hub."""
+"""Rows of what the library `datasets` reads: a folder, or a name on the hub."""
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.errors import SproutError, unknown
 from pipeline.runs.files import find_stage_files
+from pipeline.seeds.shapes import Record
+from pipeline.seeds.tables import without_points
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_DATA_FILES = (".csv", ".gz", ".json", ".jsonl", ".parquet", ".tsv", ".txt")
+_DATA_FILES = (".csv", ".gz", ".json", ".jsonl", ".parquet", ".tsv", ".txt", ".zst", ".bz2", ".xz", ".zip", ".arrow")
 _GIVE = "give the path of a JSONL file of tasks"
 ON_DISK = ("state.json", "dataset_dict.json")  # what `save_to_disk` leaves in a folder
 
 
-def dataset_records(name: str) -> list[tuple[str, dict[str, Any]]] | None:
-    """The rows of the split `train`, and where each is; None if this is no folder and no name on the hub.
+class Place(NamedTuple):
+    """What `place:config@split` says."""
 
-    A configuration may follow the name: `folder:messages`, `owner/name:main`.
+    path: str
+    config: str = ""
+    split: str = ""
+
+
+def place_of(name: str) -> Place:
+    """Take a name apart; a file whose name has such signs in it is that file."""
+    if _is_there(name):
+        return Place(name)
+    rest, at, split = name.rpartition("@")
+    rest, split = (rest, split) if at and "/" not in split else (name, "")
+    path, colon, config = rest.rpartition(":")
+    if _is_there(rest) or not colon or "/" in config:
+        path, config = rest, ""
+    return Place(path, config, split) if _is_there(path) or on_hub(path) else Place(name)
+
+
+def on_hub(path: str) -> bool:
+    """Whether it can only be meant for a name on the hub: no file, and not in a folder that is there."""
+    place = Path(path)
+    return bool(_HUB_NAME.fullmatch(path)) and not _is_there(place.parent) and place.suffix not in _DATA_FILES
+
+
+def _is_there(path: Path | str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # a name that is too long, or a folder that may not be entered
+        return False
+
+
+def dataset_rows(place: Place, splits: Sequence[str], advice: str) -> tuple[str, list[Record]] | None:
+    """The split that was read, and its rows; None if this is no folder and no name on the hub.
+
+    Args:
+        splits: Of several, the first of these that is there is read, unless the place names one.
+        advice: What to give instead, for the message about a folder that is no data set.
 
     Raises:
-        SproutError: for a folder that is no data set, a configuration that is missing, and a hub that is out of reach.
+        SproutError: for a folder that is no data set, a configuration or a split that is missing, and a hub that is out
+            of reach.
     """
-    place, _, config = (name, "", "") if Path(name).exists() else name.partition(":")
-    local = Path(place).is_dir()
-    if not local and not _on_hub(place):
+    name, local = place.path, _is_there(place.path) and Path(place.path).is_dir()
+    if not local and not on_hub(name):
         return None
-    if local and not config and find_stage_files(Path(place)):
+    if local and not place.config and find_stage_files(Path(name)):
         raise SproutError(f"{name}: cannot be read (Is a directory); {_GIVE} in it, such as those of its stages")
     from datasets.exceptions import DatasetsError
 
     try:
         with silent():
-            rows = list(_load(place, config, local))
-    except (DatasetsError, OSError, ValueError) as error:
+            split, data = _load(place, splits, local)
+            rows = without_points(list(data))
+    except (DatasetsError, OSError, ValueError, TypeError, KeyError) as error:
         problem = " ".join(str(error).split())[:200].rstrip(".")
         if local:
             raise SproutError(
-                f"{name}: cannot be read (Is a directory); {_GIVE}, or a folder that `datasets` reads ({problem})"
+                f"{name}: cannot be read (Is a directory); {advice}, or a folder that `datasets` reads ({problem})"
             ) from None
         raise SproutError(
             f"{name}: there is no such file, and as a data set on the hub it cannot be read ({problem}); give a file, "
             f"or a folder that the data set was downloaded to"
         ) from None
-    if local and not config and rows and "instances" in rows[0]:  # several files, maybe, that are not meant as one
+    if local and not place.config and rows and "instances" in rows[0]:  # several files, maybe, not meant as one
         raise SproutError(f"{name}: cannot be read (Is a directory); {_GIVE} in it")
-    return [(f"{name}: row {number}", row) for number, row in enumerate(rows, 1)]
+    return split, [Record(f"{name}: row {number}", number, row) for number, row in enumerate(rows, 1)]
 
 
-def parquet_records(path: Path | str) -> list[tuple[str, dict[str, Any]]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        rows = parquet.read_table(path).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise SproutError(f"{path}: no Parquet file that can be read ({str(error).partition('. ')[0]})") from None
-    return [(f"{path}: row {number}", row) for number, row in enumerate(rows, 1)]
-
-
-def _on_hub(place: str) -> bool:
-    """Whether it can only be meant for a name on the hub: no file, and not in a folder that is there."""
-    path = Path(place)
-    return bool(_HUB_NAME.fullmatch(place)) and not path.parent.exists() and path.suffix not in _DATA_FILES
-
-
-def _load(place: str, config: str, local: bool) -> Any:
+def _load(place: Place, splits: Sequence[str], local: bool) -> tuple[str, Any]:
     import datasets
 
-    if local and any((Path(place) / file).is_file() for file in ON_DISK):
-        found = datasets.load_from_disk(place)
+    path = place.path
+    if local and any((Path(path) / file).is_file() for file in ON_DISK):
+        found = datasets.load_from_disk(path)
         if not isinstance(found, datasets.DatasetDict):
-            return found
-        if "train" not in found:
-            raise ValueError(f"it has no split train, only {', '.join(found)}")
-        return found["train"]
-    known = datasets.get_dataset_config_names(place)
-    if config and config not in known:
-        raise SproutError(f"{place}: {unknown('configuration', config, known)}")
-    if not config and len(known) > 1 and "default" not in known:
-        raise SproutError(f"{place}: there are the configurations {', '.join(known)}; choose one: {place}:{known[0]}")
+            if place.split:
+                raise SproutError(f"{path}: there are no splits in it; leave out @{place.split}")
+            return "", found
+        split = _split(place, [*found], splits)
+        return split, found[split]
+    known = datasets.get_dataset_config_names(path)
+    if place.config and place.config not in known:
+        raise SproutError(f"{path}: {unknown('configuration', place.config, known)}")
+    if not place.config and len(known) > 1 and "default" not in known:
+        raise SproutError(f"{path}: there are the configurations {', '.join(known)}; choose one: {path}:{known[0]}")
+    config = place.config or None
+    split = _split(place, datasets.get_dataset_split_names(path, config), splits)
     # A folder is read as it stands, without a copy in the cache.
-    return datasets.load_dataset(place, config or None, split="train", streaming=local)
+    return split, datasets.load_dataset(path, config, split=split, streaming=local)
+
+
+def _split(place: Place, known: Sequence[str], splits: Sequence[str]) -> str:
+    if place.split:
+        if place.split not in known:
+            raise SproutError(f"{place.path}: {unknown('split', place.split, known)}")
+        return place.split
+    chosen = next((split for split in splits if split in known), known[0] if len(known) == 1 else "")
+    if not chosen:
+        name = f"{place.path}:{place.config}" if place.config else place.path
+        raise SproutError(f"{name}: there are the splits {', '.join(known)}; choose one: {name}@{known[0]}")
+    return chosen
 
 
 @contextmanager

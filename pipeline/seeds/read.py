@@ -1,8 +1,8 @@
 """Seed tasks: the handful that shows what is wanted."""
 
 import logging
-import re
 import reprlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,13 +10,22 @@ from typing import NamedTuple
 from pipeline.errors import SproutError
 from pipeline.resources import folder
 from pipeline.runs.store import to_line
-from pipeline.seeds.formats import read_rows
-from pipeline.seeds.rows import Row
-from pipeline.task import Instance, Task, new_id, numbered_tasks
+from pipeline.seeds.kinds import labelled, looks_like_classification
+from pipeline.seeds.own import own_tasks
+from pipeline.seeds.records import Records, Wanted, as_object, read_records
+from pipeline.seeds.rows import Row, check_names, layout_of, parse_row
+from pipeline.task import Instance, Task, new_id
 
 logger = logging.getLogger(__name__)
 
 SHIPPED = ("general", "nano")
+
+
+_WANTED = Wanted(
+    splits=("train",),
+    advice="give the path of a JSONL file of tasks, of another format in seed_tasks/README.md, or the name of seeds "
+    "that ship: general, nano",
+)
 
 
 class Seeds(NamedTuple):
@@ -48,19 +57,19 @@ def read_seeds(path: Path | str) -> list[Task]:
 def load_seeds(path: Path | str) -> Seeds:
     """As `read_seeds`, with what there is to say instead of a log."""
     path = folder("seed_tasks") / f"{path}.jsonl" if str(path) in SHIPPED else path
-    rows = read_rows(path)
-    if rows is None:
-        seeds = Seeds(_own_tasks(path), "seed tasks JSONL", [], {}, [])
+    records = read_records(path, _WANTED)
+    layout = _layout(records)
+    if layout:
+        seeds = _from_rows(records, layout)
     else:
-        tasks, places = _grouped(rows.rows)
-        inferred = [task.id for task in tasks if task.is_classification is None]
-        tasks = [
-            task.update(is_classification=looks_like_classification(task)) if task.is_classification is None else task
-            for task in tasks
-        ]
-        seeds = Seeds(tasks, rows.format, inferred, places, [*rows.notes, *_said_of(inferred, tasks)])
+        tasks = own_tasks(records.records, records.notes)
+        for where, task in tasks:
+            if problem := problem_of(task):
+                raise SproutError(f"{where}: {problem}")
+        seeds = Seeds([task for _, task in tasks], f"seed tasks {records.kind}", [], {}, _counted(records.notes))
     if not seeds.tasks:
-        raise SproutError(f"{path}: no seed tasks in it; write one task on each line, see seed_tasks/README.md")
+        why = f" ({'; '.join(seeds.notes)})" if seeds.notes else ""
+        raise SproutError(f"{path}: no seed tasks in it{why}; write one task on each line, see seed_tasks/README.md")
     for kind in (True, False):
         if (found := labelled(seeds.tasks, kind)) and not any(task.instances for task in found):
             raise SproutError(
@@ -79,47 +88,8 @@ def write_seeds(tasks: Sequence[Task], path: Path) -> None:
         raise SproutError(f"{path}: cannot be written ({error.strerror}); choose another file") from None
 
 
-def labelled(seeds: Sequence[Task], is_classification: bool) -> list[Task]:
-    """The seed tasks that are marked as classification, or as not."""
-    return [task for task in seeds if task.is_classification is is_classification]
-
-
-def looks_like_classification(task: Task) -> bool:
-    """Whether all outputs are short and, besides, a sign says that they are labels.
-
-    The signs: they are yes, no, true or false; the instruction names each of them in a choice; it says "classify" or
-    "categorize"; or of four instances and more, half the outputs occur before. Held against the seeds of the paper and
-    ours, it finds seven in eight and takes none of the others for one.
-    """
-    labels = [instance.output.strip(_AROUND_LABEL).casefold() for instance in task.instances]
-    if not labels or not all(label and len(label) <= 40 and len(label.split()) <= 3 for label in labels):
-        return False
-    text = task.instruction.casefold()
-    named = all(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text) for label in labels)
-    return (
-        {*labels} <= {"yes", "no", "true", "false"}
-        or (named and bool(_CHOICE.search(text)))
-        or bool(_CLASSIFY.search(text))
-        or (len(labels) >= 4 and len({*labels}) <= len(labels) / 2)
-    )
-
-
-_AROUND_LABEL = " \n\t.\"'`*"
-_CHOICE = re.compile(r"\bor\b|[,/:;(]|\b(?:between|labels?|class(?:es)?|categor(?:y|ies)|options?|one of)\b")
-_CLASSIFY = re.compile(r"\b(?:classify|categori[sz]e)\b")
-
-
-def _own_tasks(path: Path | str) -> list[Task]:
-    tasks = []
-    for number, task in numbered_tasks(path):
-        if task.kept:
-            if problem := problem_of(task):
-                raise SproutError(f"{path}:{number}: {problem}")
-            tasks.append(task)
-    return tasks
-
-
 def problem_of(task: Task) -> str | None:
+    """What keeps a task from being a seed, in one clause."""
     if not task.instruction.strip():
         return "the instruction is empty; say what is to be done"
     if task.is_classification is None:
@@ -128,6 +98,39 @@ def problem_of(task: Task) -> str | None:
     if (number := next(empty, None)) is not None:
         return f"instances.{number}.output is empty; write the right answer, or leave the instance out"
     return None
+
+
+def _layout(records: Records) -> str:
+    """How all rows are laid out, as the columns or the first row say; empty if they are our own tasks."""
+    if records.header:
+        where, names = records.header
+        layout = layout_of(names, where, records.kind)
+        check_names(names, layout, where, "column")
+        return layout
+    if not records.records:
+        return ""
+    first = records.records[0]
+    return layout_of(as_object(first, "task"), first.where, records.kind)
+
+
+def _from_rows(records: Records, layout: str) -> Seeds:
+    rows = [
+        row
+        for record in records.records
+        for row in parse_row(as_object(record, "task"), layout, record.where, records.notes)
+    ]
+    tasks, places = _grouped(rows)
+    inferred = [task.id for task in tasks if task.is_classification is None]
+    tasks = [
+        task.update(is_classification=looks_like_classification(task)) if task.is_classification is None else task
+        for task in tasks
+    ]
+    notes = [*_counted(records.notes), *_said_of(inferred, tasks)]
+    return Seeds(tasks, f"{layout} {records.kind}", inferred, places, notes)
+
+
+def _counted(notes: Counter[str]) -> list[str]:
+    return [f"{note}: {number:,}" for note, number in notes.items()]
 
 
 def _grouped(rows: Sequence[Row]) -> tuple[list[Task], dict[str, str]]:

@@ -1,18 +1,21 @@
 """One row of a seed file that is not in our format: which layout its fields have, and what it says."""
 
 import difflib
-import re
 import reprlib
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from pipeline.errors import SproutError, explain
-from pipeline.task import Instance, Task
+from pipeline.seeds.conversations import Message, first_exchange, is_masked, is_persona, listed, messages_in, turns_in
+from pipeline.seeds.markers import without_marks
+from pipeline.seeds.shapes import CONVERSATIONS, is_conversation
+from pipeline.seeds.values import Id, Text, text_of
+from pipeline.task import Task
 
-Record = dict[str, Any]
+Fields = dict[str, Any]
 Texts = tuple[str, str, str]  # instruction, input, output
 
 
@@ -28,94 +31,45 @@ class Row(NamedTuple):
     name: str
 
 
-class _Fields(BaseModel):
-    """What a row of any format may also have."""
+class _About(BaseModel):
+    """What a row of any layout may also have."""
 
     model_config = ConfigDict(frozen=True)
 
-    id: str = Field(default="", coerce_numbers_to_str=True)
-    name: str = ""
+    id: Id = ""
+    name: Text = ""
     is_classification: bool | None = None
 
 
-class _Seed(_Fields):
+class _Instance(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    input: Annotated[str, BeforeValidator(lambda value: "" if value is None else text_of(value))] = ""
+    output: Text
+
+
+class _Seed(_About):
     """One of our own tasks, where it is in a table."""
 
-    instruction: str
-    instances: list[Instance]
-
-    def instances_of(self, notes: Counter[str]) -> list[Texts]:
-        if not self.instances:
-            notes["tasks without instances that are left out"] += 1
-        return [(self.instruction, one.input, one.output) for one in self.instances]
+    instruction: Text
+    instances: Annotated[list[_Instance], BeforeValidator(listed)]
 
 
-class _Alpaca(_Fields):
-    instruction: str
-    input: str = ""
-    output: str
-
-    def instances_of(self, notes: Counter[str]) -> list[Texts]:
-        return [(self.instruction, self.input, self.output)]
+class _Alpaca(_About):
+    instruction: Text
+    input: Text = ""
+    output: Text
 
 
-class _PromptCompletion(_Fields):
-    prompt: str
-    completion: str
-
-    def instances_of(self, notes: Counter[str]) -> list[Texts]:
-        return [(self.prompt, "", self.completion.strip())]  # it often begins with a space
+class _PromptCompletion(_About):
+    prompt: Text
+    completion: Text
 
 
-_ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant", "developer": "system"}
+class _Conversation(_About):
+    messages: Any
 
 
-def _role(value: object) -> object:
-    return _ROLES.get(value, value) if isinstance(value, str) else value
-
-
-def _text(value: object) -> object:
-    """The text of a message that is one, or a list of parts."""
-    if isinstance(value, list) and all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in value):
-        return "".join(part["text"] for part in value)
-    return "" if value is None else value
-
-
-class _Message(BaseModel):
-    role: Annotated[str, BeforeValidator(_role), Field(validation_alias=AliasChoices("role", "from"))]
-    content: Annotated[str, BeforeValidator(_text), Field(validation_alias=AliasChoices("content", "value"))]
-
-
-class _Conversation(_Fields):
-    messages: list[_Message]
-
-    @model_validator(mode="after")
-    def _check(self) -> "_Conversation":
-        roles = [message.role for message in self.messages]
-        if "assistant" not in roles:
-            raise ValueError("no message of the assistant, so no output; add one, or leave the conversation out")
-        if "user" not in roles[: roles.index("assistant")]:
-            raise ValueError("the assistant speaks first; begin with a message of the user")
-        return self
-
-    def instances_of(self, notes: Counter[str]) -> list[Texts]:
-        """The first question and its answer. Later ones lean on what was said before, so they are no tasks."""
-        answer = [message.role for message in self.messages].index("assistant")
-        said: dict[str, list[str]] = {"system": [], "user": []}
-        for message in self.messages[:answer]:
-            if message.role in said:
-                said[message.role].append(message.content)
-            else:
-                notes[f"messages of the role {reprlib.repr(message.role)} that are left out"] += 1
-        if _PERSONA.fullmatch("\n".join(said["system"]).strip()):
-            notes["system messages that only name an assistant and are left out"] += 1
-            said["system"] = []
-        if self.messages[answer + 1 :]:
-            notes["conversations that go on, of which only the first question and answer are taken"] += 1
-        return [("\n\n".join(said["system"] + said["user"]), "", self.messages[answer].content)]
-
-
-_PERSONA = re.compile(r"You are (?:a|an|the) [\w, -]*\bassistant\.?", re.IGNORECASE)
 _LAYOUTS: dict[str, type[_Seed | _Alpaca | _PromptCompletion | _Conversation]] = {
     "seed tasks": _Seed,
     "messages": _Conversation,
@@ -123,59 +77,53 @@ _LAYOUTS: dict[str, type[_Seed | _Alpaca | _PromptCompletion | _Conversation]] =
     "prompt-completion": _PromptCompletion,
     "Alpaca": _Alpaca,
 }
+CONTEXT = ("system", "system_prompt", "system_message", "history")  # fields beside a conversation or an instruction
 
 
-def layout_of(record: Record, where: str, kind: str = "") -> str:
+def layout_of(fields: Iterable[str], where: str, kind: str = "") -> str:
     """Which of the layouts this is, by its fields; empty if it is one of our own tasks and JSON as they are."""
-    ours = record.keys() & Task.model_fields.keys() - {"name", "instruction"} if kind == "JSONL" else set()
-    if "instances" in record:
+    names = {*fields}
+    ours = names & Task.model_fields.keys() - {"name", "instruction"} if kind == "JSONL" else set()
+    if "instances" in names:
         return "" if kind in ("JSON", "JSONL") else "seed tasks"
-    if "messages" in record or "conversations" in record:
-        told = {"instruction", "output"} <= record.keys()
-        return "Alpaca" if told else "messages" if "messages" in record else "ShareGPT"
-    if "prompt" in record or "completion" in record:
+    if conversation := next((name for name in CONVERSATIONS if name in names), ""):
+        told = {"instruction", "output"} <= names
+        return "Alpaca" if told else "ShareGPT" if conversation == "conversations" else "messages"
+    if "prompt" in names or "completion" in names:
         return "prompt-completion"
-    if "input" in record or "output" in record or ("instruction" in record and not ours):
+    if "input" in names or "output" in names or ("instruction" in names and not ours):
         return "Alpaca"
-    if ours or (kind == "JSONL" and difflib.get_close_matches("instruction", record, 1)):
+    if ours or (kind == "JSONL" and difflib.get_close_matches("instruction", names, 1)):
         return ""
-    known = ", ".join(map(reprlib.repr, list(record)[:12]))
+    known = ", ".join(map(reprlib.repr, list(fields)[:12]))
     raise SproutError(f"{where}: there are {known or 'no fields'}; name them instruction, input and output")
 
 
-def parse_row(record: Record, layout: str, where: str, notes: Counter[str]) -> list[Row]:
-    """The instances of a record, and in `notes` what of it was not taken.
+def parse_row(fields: Fields, layout: str, where: str, notes: Counter[str]) -> list[Row]:
+    """The instances of a row, and in `notes` what of it was not taken.
 
     Raises:
         SproutError: naming `where`, for a field that is missing, misspelt, empty or of another type.
     """
-    if layout == "seed tasks" and record.get("rejected"):
+    if layout == "seed tasks" and fields.get("rejected"):
         notes["rejected tasks that are passed over"] += 1
         return []
-    if layout == "ShareGPT" and "conversations" in record:
-        record = {"messages" if key == "conversations" else key: value for key, value in record.items()}
-    if isinstance(record.get("prompt"), list) and isinstance(record.get("completion"), list):
-        layout = "messages"
-        rest = {key: value for key, value in record.items() if key not in ("prompt", "completion")}
-        record = rest | {"messages": [*record["prompt"], *record["completion"]]}
-    blank = {key for key, value in record.items() if value is None or (value == "" and key in _Fields.model_fields)}
-    given = {key: value for key, value in record.items() if key not in blank}
+    if is_masked(fields):
+        notes["rows that are marked not to be trained on, and are left out"] += 1
+        return []
+    fields, layout = _as_messages(fields, layout)
+    blank = {key for key, value in fields.items() if value is None or (value == "" and key in _About.model_fields)}
+    given = {key: value for key, value in fields.items() if key not in blank}
+    context = {key: given.pop(key) for key in CONTEXT if key in given}
     for key in check_names(given, layout, where):
         notes[f"rows whose field {reprlib.repr(key)} is left out"] += 1
     kind = _LAYOUTS[layout]
     try:
-        fields = kind.model_validate(given)
+        row = kind.model_validate(given)
     except ValidationError as error:
         raise SproutError(f"{where}: {explain(error, kind)}") from None
-    rows = []
-    for instruction, input, output in fields.instances_of(notes):
-        if not instruction.strip():
-            raise SproutError(f"{where}: the instruction is empty; say what is to be done")
-        if not output.strip():
-            raise SproutError(f"{where}: the output is empty; write the right answer, or leave the row out")
-        about = (fields.is_classification, fields.id, fields.name)
-        rows.append(Row(where, instruction.strip(), input, output, *about))
-    return rows
+    about = (row.is_classification, row.id, row.name)
+    return [Row(where, *_checked(texts, where, notes), *about) for texts in _texts(row, context, where, notes)]
 
 
 def check_names(names: Iterable[str], layout: str, where: str, noun: str = "field") -> list[str]:
@@ -195,3 +143,74 @@ def check_names(names: Iterable[str], layout: str, where: str, noun: str = "fiel
             known = ", ".join(name if name.isidentifier() else reprlib.repr(name) for name in given[:12])
             raise SproutError(f"{where}: {name} is missing; there are {known}")
     return other
+
+
+def system_in(context: Fields, where: str, notes: Counter[str]) -> str:
+    """The system message beside a row: what goes before its question; empty if it only names an assistant.
+
+    Raises:
+        SproutError: for one that is no text.
+    """
+    texts = [text_of(value) for key, value in context.items() if key != "history" and value is not None]
+    for text in texts:
+        if not isinstance(text, str):
+            raise SproutError(f"{where}: system: input should be a valid string (found {reprlib.repr(text)})")
+    system = "\n\n".join(dict.fromkeys(text for text in texts if text.strip()))
+    if system and is_persona(system):
+        notes["system messages that only name an assistant and are left out"] += 1
+        return ""
+    return system
+
+
+def _as_messages(fields: Fields, layout: str) -> tuple[Fields, str]:
+    """A conversation under the name `messages`, whatever it has in the file."""
+    if layout == "prompt-completion":
+        prompt, completion = fields.get("prompt"), fields.get("completion")
+        if is_conversation(prompt) and is_conversation(completion):
+            rest = {key: value for key, value in fields.items() if key not in ("prompt", "completion")}
+            return rest | {"messages": [*prompt, *completion]}, "messages"  # type: ignore[misc]
+    elif layout in ("messages", "ShareGPT") and fields.get("messages") is None:
+        name = next((name for name in CONVERSATIONS if fields.get(name) is not None), "messages")
+        return {"messages" if key == name else key: value for key, value in fields.items() if key != "messages"}, layout
+    return fields, layout
+
+
+def _texts(row: BaseModel, context: Fields, where: str, notes: Counter[str]) -> list[Texts]:
+    system = system_in(context, where, notes)
+    turns = turns_in(context.get("history") or [], where, notes)
+    if turns:
+        notes["rows with a history, of which the first question and answer are taken"] += 1
+    before = [Message("system", system)] * bool(system) + turns
+    if isinstance(row, _Seed):
+        if not row.instances:
+            notes["tasks without instances that are left out"] += 1
+        return [("\n\n".join(filter(None, (system, row.instruction))), one.input, one.output) for one in row.instances]
+    if isinstance(row, _Conversation):
+        messages = messages_in(row.messages, where, notes)
+        if before and messages[:1] == before[:1]:
+            before = before[1:]
+        return _first(before + messages, where, notes)
+    if isinstance(row, _PromptCompletion):
+        question, input, answer = row.prompt, "", row.completion.strip()  # it often begins with a space
+    else:
+        assert isinstance(row, _Alpaca)
+        question, input, answer = row.instruction, row.input, row.output
+    if turns:
+        asked = f"{question}\n\n{input}" if input else question
+        return _first([*before, Message("user", asked), Message("assistant", answer)], where, notes)
+    return [("\n\n".join(filter(None, (system, question))), input, answer)]
+
+
+def _first(messages: list[Message], where: str, notes: Counter[str]) -> list[Texts]:
+    found = first_exchange(messages, where, notes)
+    return [(found[0], "", found[1])] if found else []
+
+
+def _checked(texts: Texts, where: str, notes: Counter[str]) -> Texts:
+    instruction, input, output = without_marks(*texts, notes)
+    if not instruction.strip():
+        raise SproutError(f"{where}: the instruction is empty; say what is to be done")
+    if not output.strip():
+        thoughts = " once its thoughts are removed" if texts[2].strip() else ""
+        raise SproutError(f"{where}: the output is empty{thoughts}; write the right answer, or leave the row out")
+    return instruction.strip(), input, output

@@ -1,4 +1,4 @@
-"""Write the kept tasks as a dataset, in the formats trainers read."""
+"""Write the dataset, in the formats trainers read."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -21,8 +21,9 @@ from pipeline.dataset.trainers.write import write_configs
 from pipeline.dataset.write import Splitter, sizes, write_rows
 from pipeline.errors import SproutError
 from pipeline.resources import shown
+from pipeline.runs.context import Context
 from pipeline.runs.products import digest, empty_folder, put_in_place, read_record, write_record
-from pipeline.stage import Product, Run, Stage
+from pipeline.stage import Flag, Product, Stage
 from pipeline.stages.train import Train
 from pipeline.task import Task
 from pipeline.training.settings import TrainingSettings
@@ -39,8 +40,17 @@ class Export(Product):
         >>> Export(formats=("alpaca", "my_formats:Pairs"), encoding="plain")
     """
 
-    name: ClassVar[str] = "export"
     path: ClassVar[str] = "dataset"
+    caption: ClassVar[str] = "JSONL and Parquet, for your own fine-tuning too"
+    flags: ClassVar[tuple[Flag, ...]] = (
+        Flag(
+            "--format",
+            "formats with commas between them, such as alpaca,sharegpt,openai",
+            commas=True,
+            setting="formats",
+        ),
+        Flag("--push-to-hub", "upload the dataset to this repository, private", metavar="NAME"),
+    )
     growable: ClassVar[frozenset[str]] = frozenset(
         {"formats", "licence", "teacher_licence", "seeds_licence", "push_to_hub", "private"}
     )
@@ -96,24 +106,24 @@ class Export(Product):
 
     def resolve(self, stages: Sequence[Stage | Product]) -> Self:
         """The configs for other trainers tune as the run itself does on this dataset."""
-        trains = (stage for stage in stages if isinstance(stage, Train) and stage.dataset == self.path)
+        trains = (stage for stage in stages if isinstance(stage, Train) and stage.dataset == self.written)
         resolved = self.model_copy()
         resolved._training = next(trains, TrainingSettings())
         return resolved
 
-    def make(self, tasks: Sequence[Task], run: Run) -> None:
-        folder, origin = run.folder / self.path, read_origin(run, tasks)
-        model = [shown(run.engine.model), run.engine.chat, self._training.of_result()]
+    def make(self, tasks: Sequence[Task], context: Context) -> None:
+        folder, origin = context.folder / self.written, read_origin(context, tasks)
+        model = [shown(context.engine.model), context.engine.chat, self._training.of_result()]
 
         def document(partial: Path, figures: Figures) -> None:
             self.ask(origin)
             validation = "validation" in figures.splits
-            tuning = Tuning(run.engine.model, run.engine.chat, self._formats, self._training, validation)
+            tuning = Tuning(context.engine.model, context.engine.chat, self._formats, self._training, validation)
             write_configs(partial, tuning)
             card = Card(origin, figures, self._formats, self.model_dump(mode="json"), self.push_to_hub)
             (partial / "README.md").write_text(card.render(), encoding="utf-8")
 
-        self._write(self.rows(tasks, run.seeds), folder, [origin.model_dump(), model], document)
+        self._write(self.rows(tasks, context.seeds), folder, [origin.model_dump(), model], document)
         if self.push_to_hub:
             push(folder, self.push_to_hub, self.private)
 

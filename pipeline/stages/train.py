@@ -1,4 +1,4 @@
-"""Tune a model on a dataset, with TRL."""
+"""Tune the model on the dataset, or on any other."""
 
 import logging
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from pipeline.dataset.read import read_dataset
-from pipeline.engines.base import release
 from pipeline.engines.model_folder import check_model, choose_chat
 from pipeline.errors import SproutError
-from pipeline.stage import Product, Run
+from pipeline.runs.context import Context
+from pipeline.stage import Flag, Product
 from pipeline.task import Task
 from pipeline.training.settings import Training, TrainingSettings
 from pipeline.training.tune import tune
@@ -29,9 +29,13 @@ class Train(TrainingSettings, Product):
         >>> Train(dataset="alpaca.json", model="HuggingFaceTB/SmolLM2-135M", method="lora")
     """
 
-    name: ClassVar[str] = "train"
     path: ClassVar[str] = "model"
     of_tasks: ClassVar[bool] = False
+    optional: ClassVar[bool] = True
+    caption: ClassVar[str] = "the tuned model, a Hugging Face folder"
+    flags: ClassVar[tuple[Flag, ...]] = (
+        Flag("--dataset", "what to tune on: a JSON, JSONL or Parquet file, a folder or a name on the hub"),
+    )
 
     dataset: str = Field(
         default="dataset",
@@ -51,18 +55,18 @@ class Train(TrainingSettings, Product):
     def needs(self) -> dict[str, str]:
         return {"trl": "train", "peft": "train"}
 
-    def make(self, tasks: Sequence[Task], run: Run) -> None:
-        dataset = self.place(run.folder)
-        training = self.training(dataset, run)
-        logger.info("train: from %d rows of %s to %s", len(training.rows), dataset, run.folder / self.path)
-        tune(training, run.folder / self.path)
+    def make(self, tasks: Sequence[Task], context: Context) -> None:
+        dataset = self.place(context.folder)
+        training = self.training(dataset, context)
+        logger.info("train: from %d rows of %s to %s", len(training.rows), dataset, context.folder / self.written)
+        tune(training, context.folder / self.written)
 
     def place(self, folder: Path) -> Path | str:
         """Where the dataset is that this is tuned on; one of the run comes first."""
         own = folder / self.dataset
         return own if own.is_dir() or self.dataset == type(self).model_fields["dataset"].default else self.dataset
 
-    def training(self, dataset: Path | str, run: Run, **changes: Any) -> Training:
+    def training(self, dataset: Path | str, context: Context, **changes: Any) -> Training:
         """The rows of a dataset and all that a training needs besides, with other settings where `changes` has them.
 
         The engine of the run gives back the memory it holds.
@@ -70,13 +74,13 @@ class Train(TrainingSettings, Product):
         Raises:
             SproutError: if no model is named, or for a dataset that cannot be read.
         """
-        model = self.model or run.engine.model
+        model = self.model or context.engine.model
         if not model:
             raise SproutError("train: no model is named; give a folder, a name on the hub, or nano, with --model")
         check_model(model)
-        asked = run.engine.chat if self.chat is None and model == run.engine.model else self.chat
+        asked = context.engine.chat if self.chat is None and model == context.engine.model else self.chat
         chat = choose_chat(model, asked)
-        release(run.engine)
+        context.engine.close()
         rows = read_dataset(dataset, chat)
         settings = TrainingSettings(**{key: getattr(self, key) for key in TrainingSettings.model_fields} | changes)
         return Training(model=model, rows=rows.train, validation=rows.validation, settings=settings)

@@ -14,9 +14,9 @@ from pipeline.dataset.card import NOT_STATED, cell, size_category
 from pipeline.dataset.origin import without_place
 from pipeline.engines.scripted import Scripted
 from pipeline.resources import HELDOUT, NANO, shipped
+from pipeline.runs.context import Context
 from pipeline.runs.files import funnel
 from pipeline.seeds.read import read_seeds
-from pipeline.stage import Run
 from pipeline.stages import Classify, Decontaminate, Export, Filter, Instances, Instructions
 from pipeline.task import read_tasks
 from tests.conftest import answer
@@ -217,7 +217,7 @@ def test_tasks_from_elsewhere_are_not_said_to_come_from_the_run_even_if_they_are
         Task(id=f"a{n}", instruction=f"Add {n}.", instances=(Instance(input="1 1", output="2"),)) for n in range(kept)
     ]
     for folder in (tmp_path, tmp_path / "empty"):
-        Export().make(made, Run(seeds=seeds, engine=Named("toy"), folder=folder))
+        Export().make(made, Context(seeds=seeds, engine=Named("toy"), folder=folder))
         text = (folder / "dataset" / "README.md").read_text("utf-8")
 
         assert "The tasks were given to the export from outside of a run" in text
@@ -239,7 +239,7 @@ def test_a_card_is_made_anew_when_the_run_behind_it_is_another(tmp_path, seeds):
     path = tmp_path / "1_instructions.jsonl"
     path.write_bytes(path.read_bytes() + b'{"id":"x","instruction":"y","rejected":"from_elsewhere"}\n')
     kept = [task for task in read_tasks(tmp_path / "4_filter.jsonl") if task.kept]
-    Export().make(kept, Run(seeds=seeds, engine=Named("toy"), folder=tmp_path))
+    Export().make(kept, Context(seeds=seeds, engine=Named("toy"), folder=tmp_path))
 
     text = (tmp_path / "dataset" / "README.md").read_text("utf-8")
     assert "from_elsewhere" not in found.text

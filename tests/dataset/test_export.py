@@ -15,7 +15,7 @@ from pipeline.dataset.encodings import ENCODINGS, WITH_INPUT, WITHOUT_INPUT, add
 from pipeline.dataset.formats.find import shipped_formats
 from pipeline.dataset.rows import Row, Rows, RowSettings, held_back
 from pipeline.engines.scripted import Scripted
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 from pipeline.text import mend
@@ -267,7 +267,7 @@ def test_an_export_holds_no_more_tasks_and_rows_the_more_there_are(tmp_path: Pat
 
     monkeypatch.setattr("pipeline.dataset.write.BATCH", 50)
     monkeypatch.setattr(Rows, "_row", watched)
-    run = Run(seeds=[], engine=Scripted(lambda request: ""), folder=tmp_path)
+    run = Context(seeds=[], engine=Scripted(lambda request: ""), folder=tmp_path)
     Export(formats=names, validation_share=0.3).make(Lazy(400, tasks), run)
 
     assert 1 <= tasks.most <= most  # a task that is a seed is written itself, in batches too

@@ -11,8 +11,8 @@ from pipeline.dataset.formats.base import SPLITS, Split
 from pipeline.dataset.formats.find import find_format, shipped_formats
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.runs.context import Context
 from pipeline.seeds.read import read_seeds
-from pipeline.stage import Run
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 
@@ -61,7 +61,7 @@ Load = Callable[..., list[dict]]
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     stage = Export(formats=FORMATS, validation_share=0.25, encoding="plain")
-    stage.make(TASKS, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
+    stage.make(TASKS, Context(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
     return folder / "dataset"
 
 
@@ -142,7 +142,7 @@ def test_a_folder_of_datasets_gives_back_every_instance(dataset, load):
 
 def test_the_folder_of_datasets_has_the_same_bytes_each_time(dataset, tmp_path):
     stage = Export(formats=("datasets",), validation_share=0.25, encoding="plain")
-    stage.make(TASKS, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=tmp_path))
+    stage.make(TASKS, Context(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=tmp_path))
     files = [path.relative_to(dataset) for path in (dataset / "datasets").rglob("*") if path.is_file()]
 
     assert len(files) == 7
@@ -168,7 +168,7 @@ def test_a_task_that_can_be_no_seed_is_told_and_other_formats_take_it(tmp_path, 
     tasks = [TASKS[3].update(**change)]
 
     def export(name: str) -> None:
-        Export(formats=(name,)).make(tasks, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=tmp_path))
+        Export(formats=(name,)).make(tasks, Context(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=tmp_path))
 
     with pytest.raises(SproutError, match=problem):
         export("seeds")

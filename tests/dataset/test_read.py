@@ -14,7 +14,7 @@ from pipeline.dataset.formats.find import shipped_formats
 from pipeline.dataset.read import read_dataset
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 
@@ -34,7 +34,7 @@ CHAT = [["user", "Do 1.\n\nx"], ["assistant", "y"]]
 
 def export(folder: Path, *formats: str, **settings: Any) -> Path:
     stage = Export.model_validate({"formats": formats, "encoding": "plain", "validation_share": 0.3} | settings)
-    stage.make(TASKS, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
+    stage.make(TASKS, Context(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
     return folder / "dataset"
 
 

@@ -11,7 +11,7 @@ from pipeline.dataset.rows import held_back
 from pipeline.dataset.trainers.base import Tuning
 from pipeline.dataset.trainers.write import write_configs
 from pipeline.engines.scripted import Scripted
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.export import Export
 from pipeline.stages.train import Train
 from pipeline.task import Instance, Task
@@ -87,7 +87,7 @@ LLAMA_FACTORY = [
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     seeds = [Task(id="seed", instruction="Say no.", instances=(Instance(output="no"),))]
-    Export(validation_share=0.3).make(TASKS, Run(seeds=seeds, engine=Scripted(lambda request: ""), folder=folder))
+    Export(validation_share=0.3).make(TASKS, Context(seeds=seeds, engine=Scripted(lambda request: ""), folder=folder))
     return folder / "dataset"
 
 
@@ -182,7 +182,7 @@ def test_a_trainer_that_reads_none_of_the_formats_gets_no_config(tmp_path):
 def test_the_configs_beside_a_dataset_tune_as_the_run_does_on_it(tmp_path):
     export = Export(formats=("messages", "prompt_completion"))
     trainings = [Train(dataset="dataset-seeds", max_steps=3), Train(max_steps=7)]
-    run = Run(seeds=[], engine=Scripted(lambda request: "", model="m"), folder=tmp_path)
+    run = Context(seeds=[], engine=Scripted(lambda request: "", model="m"), folder=tmp_path)
     export.resolve([export, *trainings]).make(TASKS, run)
     tuned = read(tmp_path / "dataset", "trl.yaml")
     export.resolve([export]).make(TASKS, run)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import Request, Run, Sampling, read_seeds
+from pipeline import Context, Request, Sampling, read_seeds
 from pipeline.engines.base import Engine
 from pipeline.engines.scripted import Scripted
 from pipeline.engines.transformers import Transformers
@@ -28,7 +28,7 @@ PROMPTS = ["Give the opposite of the word.\n\nbig\n\n", "Name the capital.\n\nFr
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     seeds = read_seeds("nano")[:16]
-    run = Run(seeds, Scripted(lambda request: "", model=str(NANO)), folder)
+    run = Context(seeds, Scripted(lambda request: "", model=str(NANO)), folder)
     for stage in (
         Export(encoding="plain", only="seeds", validation_share=0),
         Train(method="lora", max_steps=12, batch_size=8, learning_rate=5e-3, max_length=256),

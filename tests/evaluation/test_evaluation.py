@@ -29,13 +29,13 @@ def test_a_script_evaluates_engines_of_its_own_and_prints_them_side_by_side(tmp_
     found = evaluate({"before": "a", "after": "b"}, HELDOUT, engines.__getitem__, tmp_path)
 
     assert table(found).splitlines() == [
-        "                  before ROUGE-L  before EM  after ROUGE-L  after EM  instances",
-        "all                         50.0       50.0          100.0     100.0          6",
-        "title_generation             0.0        0.0          100.0     100.0          3",
-        "word_analogy               100.0      100.0          100.0     100.0          3",
+        "                  before ROUGE-L  before EM  before match  after ROUGE-L  after EM  after match  instances",
+        "all                         50.0       50.0          50.0          100.0     100.0        100.0          6",
+        "title_generation             0.0        0.0           0.0          100.0     100.0        100.0          3",
+        "word_analogy               100.0      100.0         100.0          100.0     100.0        100.0          3",
         "",
-        "difference, 95 % interval over instances  ROUGE-L                      EM",
-        "after against before                      +50.0 (16.7 to 83.3) better  +50.0 (16.7 to 83.3) better",
+        "difference, 95 % interval over instances  ROUGE-L                       EM                            match",
+        "after against before                      +50.0 (0.0 to 100.0) unclear  +50.0 (-8.6 to 81.2) unclear  +50.0 (-8.6 to 81.2) unclear",
     ]
     assert len(table(found, max_categories=1).splitlines()) == 5
 

@@ -87,7 +87,7 @@ def test_a_json_array_holds_the_same(tmp_path):
 
     assert read_heldout(path) == (HeldOut(id="mine-1", task="mine-1", instruction="Add.", input="1 1", outputs=("2",)),)
     path.write_text(json.dumps(rows))
-    with pytest.raises(SproutError, match=r"mine.json: item 2: no output"):
+    with pytest.raises(SproutError, match=r"mine.json:1: item 2: no output"):
         read_heldout(path)
 
 
@@ -128,11 +128,11 @@ def test_the_limit_is_for_each_task(tmp_path):
     ("row", "message"),
     [
         ("{", r"mine.jsonl:2: not JSON"),
-        ("[]", r"mine.jsonl:2: input should be"),
+        ("[]", r"mine.jsonl:2: an object with the fields of a held-out task is wanted \(found \[\]\)"),
         ({"output": "2"}, r"mine.jsonl:2: instruction: field required"),
         ({"instruction": "Add."}, r"mine.jsonl:2: no output; give `output`"),
         ({"instruction": "Add.", "output": []}, r"mine.jsonl:2: no output"),
-        ({"instruction": "Add.", "output": [1]}, r"mine.jsonl:2: output.0: input should be a valid string"),
+        ({"instruction": "Add.", "output": [[1]]}, r"mine.jsonl:2: output.0: input should be a valid string"),
         ({"instruction": "Add.", "output": "2", "id": "mine-1"}, r"two instances have the id mine-1"),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path, row, message):
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ("{", r"bad.json: task bad: not JSON"),
+        ("{", r"bad.json:1: not JSON"),
         ({"Instances": []}, r"bad.json: task bad: Definition: field required"),
         ({"Definition": [], "Instances": []}, r"task bad: Definition: input should be a valid string"),
         ({"Definition": "x", "Instances": [{"input": "a"}]}, r"task bad: Instances.0.output: field required"),
@@ -162,7 +162,7 @@ def test_a_task_file_that_cannot_be_used_is_named(tmp_path, task, message):
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(SproutError, match=r"gone.jsonl: cannot be read \(No such file"):
         read_heldout(tmp_path / "gone.jsonl")
-    with pytest.raises(SproutError, match=r"test_tasks.txt: cannot be read"):
+    with pytest.raises(SproutError, match=r"cannot be read \(Is a directory\); .*splits/default/test_tasks.txt"):
         read_heldout(tmp_path)
     with pytest.raises(SproutError, match=r"gone.json: cannot be read"):
         read_heldout(natural(tmp_path, "gone"))

@@ -67,14 +67,19 @@ def test_the_xlingual_track_is_scored_on_pieces_if_there_is_a_tokenizer():
 
 def test_means_are_over_instances_times_a_hundred():
     scores = [
-        (instance(1, "t1", "Textual  Entailment"), Score(rouge_l=1, exact_match=1)),
-        (instance(2, "t1", "textual entailment"), Score(rouge_l=0.5, exact_match=0)),
-        (instance(3, "t2", "Title Generation", "xlingual"), Score(rouge_l=0, exact_match=0)),
+        (instance(1, "t1", "Textual  Entailment"), Score(rouge_l=1, exact_match=1, match=1)),
+        (instance(2, "t1", "textual entailment"), Score(rouge_l=0.5, exact_match=0, match=0)),
+        (instance(3, "t2", "Title Generation", "xlingual"), Score(rouge_l=0, exact_match=0, match=0)),
     ]
     found = aggregate(scores)
 
     assert (found["instances"], found["rouge_l"], found["exact_match"]) == (3, 50.0, 33.3333)
-    assert found["category"]["textual_entailment"] == {"instances": 2, "rouge_l": 75.0, "exact_match": 50.0}
+    assert found["category"]["textual_entailment"] == {
+        "instances": 2,
+        "rouge_l": 75.0,
+        "exact_match": 50.0,
+        "match": 50.0,
+    }
     assert found["category"]["title_generation"]["rouge_l"] == 0
     assert {name: part["instances"] for name, part in found["task"].items()} == {"t1": 2, "t2": 1}
     assert {name: part["rouge_l"] for name, part in found["track"].items()} == {"default": 75.0, "xlingual": 0.0}

@@ -12,9 +12,9 @@ from pipeline.errors import SproutError
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, candidates, control_tasks
 from pipeline.gain.measure import gain, table, tuned_and_evaluated, write_control
+from pipeline.runs.context import Context
 from pipeline.runs.run import run as run_stages
 from pipeline.runs.store import to_line
-from pipeline.stage import Run
 from pipeline.stages import Classify, Decontaminate, Evaluate, Export, Filter, Instances, Instructions, Train
 from pipeline.task import Instance, Task, read_tasks
 from tests.stages.conftest import save_model
@@ -31,7 +31,7 @@ MODELS = len(CONTROLS) + 1
 ASKING = [Instructions(), Classify(), Instances()]
 
 
-def make_run(folder: Path, model: str = "base", share: int = 4) -> tuple[Run, list[str]]:
+def make_run(folder: Path, model: str = "base", share: int = 4) -> tuple[Context, list[str]]:
     """A run that kept 16 instructions of 20, and the models its engines are asked on: tuned ones answer `share` in 10."""
     folder.mkdir(parents=True, exist_ok=True)
     rejected = [*(task.reject("not_new") for task in WHOLE[:4]), Task(id="task_x", instruction="", rejected="empty")]
@@ -52,7 +52,7 @@ def make_run(folder: Path, model: str = "base", share: int = 4) -> tuple[Run, li
 
         return Scripted(answer, model=name)
 
-    return Run(SEEDS, open_engine(model), folder, open_engine), asked
+    return Context(SEEDS, open_engine(model), folder, open_engine=open_engine), asked
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_candidates_are_all_instructions_that_were_written_with_inputs_and_outpu
     complete_candidates(ASKING, 5, run)
     assert len(candidates(tmp_path)) == 5
     with pytest.raises(SproutError, match="has no file of the stage instructions"):
-        complete_candidates(ASKING, 100, Run(SEEDS, run.engine, tmp_path / "elsewhere"))
+        complete_candidates(ASKING, 100, Context(SEEDS, run.engine, tmp_path / "elsewhere"))
 
 
 def test_what_the_run_has_asked_is_not_asked_again_for_candidates(model, seeds, tmp_path):
@@ -106,11 +106,11 @@ def test_what_the_run_has_asked_is_not_asked_again_for_candidates(model, seeds, 
     run_stages(stages, seeds, model, tmp_path)
     rejected = sum(not task.kept for task in read_tasks(tmp_path / "1_instructions.jsonl"))
     before = len(model.requests)
-    complete_candidates(stages, 1000, Run(seeds, model, tmp_path))
+    complete_candidates(stages, 1000, Context(seeds, model, tmp_path))
 
     assert rejected > 0
     assert len(model.requests) - before == 2 * rejected
-    complete_candidates(stages, 1000, Run(seeds, model, tmp_path))
+    complete_candidates(stages, 1000, Context(seeds, model, tmp_path))
     assert len(model.requests) - before == 2 * rejected
     assert len(candidates(tmp_path)) == 20 + rejected
 

@@ -118,7 +118,7 @@ def test_quoted_cells_keep_their_line_breaks_and_delimiters(tmp_path):
     [
         (lines(chat(("user", "a"), ("assistant", "b"), ("user", "c"))), "conversations that go on, of which only the first question and answer are taken: 1"),
         (lines(chat(("system", "You are an AI assistant."), ("user", "a"), ("assistant", "b"))), "system messages that only name an assistant and are left out: 1"),
-        (lines(chat(("tool", "x"), ("user", "a"), ("assistant", "b"))), "messages of the role 'tool' that are left out: 1"),
+        (lines(chat(("tool", "x"), ("user", "a"), ("assistant", "b"))), "messages of tools that are left out: 1"),
         (lines(TWICE | {"text": "x"}, SPAM | {"text": "x"}, HAM), "rows whose field 'text' is left out: 2"),
         (CSV, "which tasks are classification is not stated for 2; taken so by instruction and outputs: 1 "),
     ],
@@ -187,14 +187,14 @@ def test_ids_stay_when_rows_are_added_or_moved(tmp_path):
         (lines({"instuction": "a", "output": "b"}), ":1: there is no field 'instuction'; did you mean instruction?"),
         (lines({"prompt": "a", "chosen": "b"}), ":1: completion is missing; there are prompt, chosen"),
         (lines({"question": "a", "answer": "b"}), ":1: there are 'question', 'answer'; name them instruction, input and output"),
-        (lines(TWICE | {"output": 3}), ":1: output: input should be a valid string (found 3)"),
+        (lines(TWICE | {"output": [3]}), ":1: output: input should be a valid string (found [3])"),
         (lines(TWICE | {"output": None}), ":1: output is missing; there are instruction, input"),
         (lines(chat(("user", "a"))), ":1: no message of the assistant, so no output"),
         (lines(chat(("assistant", "a"), ("user", "b"))), ":1: the assistant speaks first; begin with a message of the user"),
         (lines(chat(("user", "a"), ("assistant", None))), ":1: the output is empty"),
         (lines(chat(("user", [{"type": "image"}]), ("assistant", "b"))), ":1: messages.0.content: input should be a valid string"),
         (lines({"messages": "a"}), ":1: messages: input should be a valid list (found 'a')"),
-        (b"PK\x03\x04\0\0", ": cannot be read (an Excel or zip file); save the sheet as CSV in UTF-8"),
+        (b"PK\x03\x04\0\0", ": cannot be read (File is not a zip file); give the path of a JSONL file"),
         (b"PAR1\0\0", ": no Parquet file that can be read ("),
     ],
 )  # fmt: skip
@@ -211,7 +211,7 @@ def test_a_table_without_a_known_column_is_told_by_its_ending(tmp_path):
     for name in ("s.csv", "s.csv.gz"):
         with pytest.raises(SproutError, match=r":1: there are 'question', 'anser'; name them instruction"):
             read_seeds(written(tmp_path / name, "question;anser\na;b\n"))
-    with pytest.raises(SproutError, match="not a task: invalid JSON"):
+    with pytest.raises(SproutError, match=r"s.txt:1: not JSON \(expecting value\); each line"):
         read_seeds(written(tmp_path / "s.txt", "question;anser\na;b\n"))
 
 
@@ -235,11 +235,11 @@ def test_folders_that_datasets_reads_are_read(tmp_path, caplog):
     tasks.to_parquet(tmp_path / "seeds.parquet")
 
     assert shown(read_seeds(tmp_path / "seeds.parquet")) == [("Go.", False, [("", "Gone.")])]
-    for name in ("saved", "split", "lines", "several:b", "several/a/train.parquet"):
+    for name in ("saved", "split", "lines", "several:b", "several/a/train.parquet", "other", "other@test"):
         assert shown(read_seeds(tmp_path / name)) == READ, name
     for name, said in {
-        "other": "a folder that `datasets` reads (it has no split train, only test)",
         "several": "there are the configurations a, b; choose one: ",
+        "other@train": "there is no split 'train'; there are test",
         "several:c": "there is no configuration 'c'; there are a, b",
     }.items():
         with pytest.raises(SproutError) as error:

@@ -11,7 +11,8 @@ from rouge_score.rouge_scorer import RougeScorer
 from pipeline import Instance, SproutError, Task, read_seeds
 from pipeline.filters.instructions import INSTRUCTION_FILTERS, first_reason
 from pipeline.novelty.rouge import RougeIndex
-from pipeline.seeds.read import looks_like_classification, write_seeds
+from pipeline.seeds.kinds import looks_like_classification
+from pipeline.seeds.read import write_seeds
 from pipeline.stages.filter import Filter
 
 GOOD = {"id": "a", "instruction": "Say it twice.", "is_classification": False, "instances": [{"output": "it it"}]}
@@ -79,11 +80,11 @@ def test_the_paper_s_format_loads_unchanged(tmp_path):
     ("lines", "said"),
     [
         ([], "no seed tasks in it; write one task on each line"),
-        (["{"], ":1: not a task: invalid JSON"),
+        (["{"], ":1: not JSON (expecting property name enclosed in double quotes at line 2); is the file whole?"),
         ([GOOD, {"id": "b", "instances": []}], ":2: not a task: instruction is missing"),
         ([{**GOOD, "instuction": "x"}], ":1: not a task: there is no field 'instuction'; did you mean instruction?"),
         ([{**GOOD, "instances": [{"input": "x"}]}], r":1: not a task: instances.0.output is missing"),
-        ([{**GOOD, "instruction": 3}], ":1: not a task: instruction: input should be a valid string (found 3)"),
+        ([{**GOOD, "instruction": [3]}], ":1: not a task: instruction: input should be a valid string (found [3])"),
         (
             [{**GOOD, "is_classification": "perhaps"}],
             ":1: not a task: is_classification: input should be a valid boolean",

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 
@@ -38,7 +38,7 @@ MANY = [
 
 def export(folder: Path, tasks: list[Task] = TASKS, **settings: object) -> Path:
     stage = Export.model_validate({"validation_share": 0} | settings)
-    stage.make(tasks, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
+    stage.make(tasks, Context(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
     return folder / "dataset"
 
 

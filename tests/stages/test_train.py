@@ -16,8 +16,9 @@ from pipeline.dataset.content import ChatRow, TextRow
 from pipeline.dataset.encodings import encode, zero_shot
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.runs.context import Context
 from pipeline.runs.run import run
-from pipeline.stage import Run, Stage
+from pipeline.stage import Stage
 from pipeline.stages.export import Export
 from pipeline.stages.train import Train
 from pipeline.task import Instance, Task
@@ -37,14 +38,14 @@ class Given(Stage):
     """Makes the tasks of these tests."""
 
     name = "given"
-    source = True
+    adds = True
 
-    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Context) -> Iterator[Task]:
         yield from TASKS[len(done) :]
 
 
-def context(folder: Path, model: str) -> Run:
-    return Run(seeds=SEEDS, engine=Scripted(lambda request: "", model=model), folder=folder)
+def context(folder: Path, model: str) -> Context:
+    return Context(seeds=SEEDS, engine=Scripted(lambda request: "", model=model), folder=folder)
 
 
 def train(folder: Path, model: str, tasks: list[Task] = TASKS, **settings: Any) -> dict:

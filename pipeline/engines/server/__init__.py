@@ -12,7 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from weakref import finalize
 
-from pipeline.engines.base import Arrived, Completion, Completions, Request, at_hand
+from pydantic import Field
+
+from pipeline.engines.base import Arrived, ChatOptions, Completion, Completions, Engine, Request, at_hand
 from pipeline.engines.model_folder import choose_chat
 from pipeline.engines.server.connection import Connection
 from pipeline.engines.server.slots import Slots
@@ -23,7 +25,19 @@ MAX_WINDOW = 1000  # connections; more than servers are made for
 BLIND = 256  # requests in flight where nobody tells how many are too many
 
 
-class Server:
+class ServerOptions(ChatOptions):
+    url: str = Field(
+        default="http://127.0.0.1:8000/v1", description="of the server's OpenAI API; ends in /v1 with most servers"
+    )
+    window: int | None = Field(
+        default=None, ge=1, description="the most requests in flight; unset: what the server takes well"
+    )
+    timeout: float = Field(default=600, gt=0, description="seconds for one completion")
+    patience: float = Field(default=300, ge=0, description="seconds to wait for a server that is gone")
+    pause: float = Field(default=0.5, gt=0, description="seconds before the second try; longer before each further one")
+
+
+class Server(Engine):
     """Keeps as many requests in flight as the server takes well, and gets an answer to each if there is a way.
 
     It follows what vLLM tells of its queue, or else how requests fare. The API key is read from SPROUT_API_KEY or
@@ -39,7 +53,12 @@ class Server:
         pause: Seconds before the second try; longer before each further one, up to 20.
         chat_template_kwargs: What the chat template gets besides messages, such as `{"enable_thinking": False}`; sent
             only if given, as vLLM and SGLang know it and others may not.
+
+    Example:
+        >>> engine = Server("my-model", "http://127.0.0.1:8000/v1")
     """
+
+    options = ServerOptions
 
     def __init__(
         self,
@@ -64,7 +83,7 @@ class Server:
         self.timeout = timeout
         self.patience = patience
         self.pause = pause
-        self.chat_template_kwargs = chat_template_kwargs
+        self.chat_template_kwargs = chat_template_kwargs or {}
         self._chat = chat
         self._connection: Connection | None = None
 

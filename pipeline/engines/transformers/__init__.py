@@ -5,10 +5,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.engines.base import Arrived, Completion, Completions, Request, Sampling, at_hand
+from pydantic import Field
+
+from pipeline.engines.base import (
+    Arrived,
+    ChatOptions,
+    Completion,
+    Completions,
+    Engine,
+    Request,
+    Sampling,
+    at_hand,
+)
 from pipeline.engines.model_folder import (
     check_model,
     choose_chat,
@@ -16,6 +28,7 @@ from pipeline.engines.model_folder import (
     load_tokenizer,
     not_installed,
     prompt_ids,
+    revision,
 )
 from pipeline.engines.transformers.kv_cache import new_cache
 from pipeline.engines.transformers.sampler import Sampler
@@ -29,7 +42,17 @@ MIN_PREFIX = 32  # tokens; a shorter common beginning is not worth a forward pas
 CONTEXT = 4  # tokens of the prompt decoded with the text, so that a leading space survives
 
 
-class Transformers:
+class TransformersOptions(ChatOptions):
+    dtype: str | None = Field(
+        default=None,
+        description="float64, float32, bfloat16 or float16; unset: that of the file, no half ones on a CPU",
+    )
+    window: int = Field(default=32, ge=1, description="the requests of a batch")
+    device: str | None = Field(default=None, description="such as cuda:1; unset: the first GPU, or the CPU")
+    trust_remote_code: bool = Field(default=False, description="run the code that a model brings with it")
+
+
+class Transformers(Engine):
     """Completes `window` requests at a time.
 
     A text depends only on its own request: every row samples with noise of its own, made from its seed. What a batch
@@ -42,7 +65,12 @@ class Transformers:
         dtype: One of `DTYPES`; None takes the one the model was saved in, but no half precision on a CPU.
         device: None takes the first GPU, or the CPU.
         chat_template_kwargs: What the chat template gets besides messages, such as `{"enable_thinking": False}`.
+
+    Example:
+        >>> engine = Transformers("my-model", dtype="float32", window=8)
     """
+
+    options = TransformersOptions
 
     def __init__(
         self,
@@ -63,7 +91,7 @@ class Transformers:
         self.window = window
         self.device = device
         self.trust_remote_code = trust_remote_code
-        self.chat_template_kwargs = chat_template_kwargs
+        self.chat_template_kwargs = chat_template_kwargs or {}
         self._loaded: _Model | None = None
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
@@ -74,6 +102,10 @@ class Transformers:
                 for request, completion in zip(batch, completions, strict=True):
                     arrived(request, completion)
             yield from completions
+
+    @cached_property
+    def revision(self) -> str:
+        return revision(self.model)
 
     def close(self) -> None:
         self._loaded = None

@@ -12,8 +12,8 @@ from pipeline import Completion, Instance, Task, read_seeds
 from pipeline.asking.clean import TOKEN, clean_text
 from pipeline.asking.examples import MARKER_LINE, parse_input_first, parse_output_first
 from pipeline.asking.lists import parse_list
+from pipeline.asking.verdicts import parse_yes_no
 from pipeline.filters.instructions import INSTRUCTION_FILTERS, first_reason
-from pipeline.stages.classify import parse_answer
 from pipeline.stages.filter import Filter
 from pipeline.stages.instances import Instances, as_demo
 from pipeline.stages.instructions import Instructions
@@ -86,7 +86,7 @@ def test_what_is_read_of_a_list_is_read_again(text, finish_reason):
 @settings(deadline=None, max_examples=200)
 @given(texts)
 def test_an_answer_is_yes_no_or_neither(text):
-    assert parse_answer(text) in (True, False, None)
+    assert parse_yes_no(text) in (True, False, None)
 
 
 @settings(deadline=None, max_examples=400)
@@ -199,7 +199,7 @@ def seconds(text: str) -> float:
     task = Task(id="1", instruction="Say which it is.", is_classification=True)
     judged = task.update(instances=(Instance(input=text, output="a"), Instance(input="b", output=text)))
     spent = [time.process_time()]
-    for read in (parse_list, parse_answer, parse_input_first, parse_output_first):
+    for read in (parse_list, parse_yes_no, parse_input_first, parse_output_first):
         read(text)
         spent.append(time.process_time())
     Filter().judge(judged)

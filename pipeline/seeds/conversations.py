@@ -1,0 +1,161 @@
+"""Conversations: who speaks, which answers are meant to be learned, and the first question with its answer."""
+
+import json
+import re
+import reprlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pipeline.errors import SproutError
+from pipeline.seeds.shapes import CONTENT_KEYS, ROLE_KEYS, is_message
+from pipeline.seeds.values import text_of
+
+_NAMES = {
+    "user": "user users human humans customer client prompter questioner usr asker",
+    "assistant": "assistant assistants gpt chatgpt bot chatbot ai ai_assistant model llm agent claude gemini "
+    "gpt-3 gpt-3.5 gpt-4 gpt-4o gpt3 gpt4 responder answerer",
+    "system": "system developer sys system_prompt",
+    "tool": "tool tools function function_call function_response tool_call tool_calls tool_response tool_result "
+    "observation ipython environment",
+}
+_ROLES = {name: role for role, names in _NAMES.items() for name in names.split()}
+_LEARNED = ("weight", "loss", "loss_weight", "loss_mask", "train", "training", "trainable", "train_on_turn", "learn")
+_MASKED = ("masked", "mask", "ignore", "ignored", "no_loss")
+_OFF = (0, False, "0", "0.0", "false", "no", "off")
+_ON = (1, True, "1", "1.0", "true", "yes", "on")
+_PERSONA = re.compile(r"You are (?:a|an|the) [\w, -]*\bassistant\.?", re.IGNORECASE)
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # fields of a message
+_THINKING = ("thinking", "reasoning", "redacted_thinking")
+
+
+class Message(NamedTuple):
+    role: str  # user, assistant, system or tool
+    content: str
+    learned: bool = True
+
+
+def is_masked(fields: Mapping[str, Any]) -> bool:
+    """Whether a message or a row is marked not to be trained on."""
+
+    def folded(value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    return any(fields.get(key) is not None and folded(fields[key]) in _OFF for key in _LEARNED) or any(
+        fields.get(key) is not None and folded(fields[key]) in _ON for key in _MASKED
+    )
+
+
+def messages_in(value: Any, where: str, notes: Counter[str]) -> list[Message]:
+    """The messages of a conversation.
+
+    Args:
+        value: A list of them, the same as a text of JSON, or a table of them by columns.
+
+    Raises:
+        SproutError: naming the message, for a role that is not known and a content that is no text.
+    """
+    value = listed(value)
+    if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
+        value = [dict(zip(value, cells, strict=False)) for cells in zip(*value.values(), strict=False)]
+    if not isinstance(value, list):
+        raise SproutError(f"{where}: messages: input should be a valid list (found {reprlib.repr(value)})")
+    return [_message(one, f"{where}: messages.{number}", notes) for number, one in enumerate(value)]
+
+
+def listed(value: Any) -> Any:
+    """The list that a cell of a table holds as a text of JSON; anything else as it is."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def turns_in(value: Any, where: str, notes: Counter[str]) -> list[Message]:
+    """The messages of a field `history`: pairs of a question and its answer, or messages."""
+    turns: list[Message] = []
+    value = listed(value)
+    for number, turn in enumerate(value if isinstance(value, list) else [value]):
+        if is_message(turn):
+            turns.append(_message(turn, f"{where}: history.{number}", notes))
+        elif isinstance(turn, list) and len(turn) == 2 and all(isinstance(text_of(text), str) for text in turn):
+            turns += [Message("user", text_of(turn[0])), Message("assistant", text_of(turn[1]))]
+        else:
+            raise SproutError(
+                f"{where}: history.{number}: a question and its answer, or a message, are wanted "
+                f"(found {reprlib.repr(turn)})"
+            )
+    return turns
+
+
+def is_persona(system: str) -> bool:
+    """Whether a system message only names an assistant, as "You are a helpful assistant." does."""
+    return bool(_PERSONA.fullmatch(system.strip()))
+
+
+def first_exchange(messages: Sequence[Message], where: str, notes: Counter[str]) -> tuple[str, str] | None:
+    """The first question and its answer; None if that answer is not to be learned.
+
+    Later ones lean on what was said before, so they are no tasks.
+
+    Raises:
+        SproutError: for a conversation without an answer, or without a question before it.
+    """
+    roles = [message.role for message in messages]
+    if "assistant" not in roles:
+        raise SproutError(f"{where}: no message of the assistant, so no output; add one, or leave the conversation out")
+    answer = roles.index("assistant")
+    if "user" not in roles[:answer]:
+        raise SproutError(f"{where}: the assistant speaks first; begin with a message of the user")
+    if not messages[answer].learned:
+        notes["conversations whose first answer is marked not to be trained on, and that are left out"] += 1
+        return None
+    said: dict[str, list[str]] = {"system": [], "user": []}
+    for message in messages[:answer]:
+        if message.role in said:
+            said[message.role].append(message.content)
+        else:
+            notes["messages of tools that are left out"] += 1
+    if is_persona("\n".join(said["system"])):
+        notes["system messages that only name an assistant and are left out"] += 1
+        said["system"] = []
+    if messages[answer + 1 :]:
+        notes["conversations that go on, of which only the first question and answer are taken"] += 1
+    return "\n\n".join(said["system"] + said["user"]), messages[answer].content
+
+
+def _message(value: Any, where: str, notes: Counter[str]) -> Message:
+    if not isinstance(value, dict):
+        raise SproutError(f"{where}: a message with a role and a content is wanted (found {reprlib.repr(value)})")
+    role, content = (next((key for key in keys if key in value), "") for keys in (ROLE_KEYS, CONTENT_KEYS))
+    if not role or not content:
+        missing = "role" if not role else "content"
+        raise SproutError(f"{where}: {missing} is missing; there are {', '.join(value) or 'no fields'}")
+    name = value[role]
+    known = _ROLES.get(name.strip().lower().replace(" ", "_")) if isinstance(name, str) else None
+    if known is None:
+        raise SproutError(
+            f"{where}: the role {reprlib.repr(name)} is not known; name it user, assistant, system or tool"
+        )
+    if any(value.get(key) for key in _THOUGHTS):
+        notes["messages with thoughts beside them, which are left out"] += 1
+    return Message(known, _content(value[content], f"{where}.{content}", notes), not is_masked(value))
+
+
+def _content(value: Any, where: str, notes: Counter[str]) -> str:
+    """The text of a message that is one, or a list of parts."""
+    if value is None:
+        return ""
+    texts = []
+    for part in value if isinstance(value, list) else [value]:
+        kind = part.get("type") if isinstance(part, dict) else ""
+        text = part.get("text", part.get("content")) if isinstance(part, dict) else text_of(part)
+        if kind in _THINKING:
+            notes["parts of messages that hold thoughts and are left out"] += 1
+        elif isinstance(text, str):
+            texts.append(text)
+        else:
+            raise SproutError(f"{where}: input should be a valid string (found {reprlib.repr(value)})")
+    return "".join(texts)

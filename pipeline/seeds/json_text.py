@@ -1,0 +1,94 @@
+"""The values of a JSON text, each with its place: of an array, of lines, of objects that span lines."""
+
+import re
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.errors import SproutError
+from pipeline.seeds.shapes import Record
+from pipeline.seeds.values import decoder
+
+_BETWEEN = re.compile(r"[\s,\x1e]*")  # \x1e begins a record of RFC 7464
+_SPACE = re.compile(r"\s*")
+
+
+class Values(NamedTuple):
+    kind: str  # JSON or JSONL
+    values: list[Record]
+
+
+def json_values(text: str, path: Path | str) -> Values:
+    """The items of the array that the text is, or else its values one after another.
+
+    Raises:
+        SproutError: with `path:line` for what is not JSON.
+    """
+    reader = _Reader(text, path)
+    if text[reader.position :].startswith("["):
+        items = [*reader.items()]
+        if reader.at_end():
+            return Values("JSON", items)
+        first = [Record(f"{path}:1", 1, [item.value for item in items])]
+        return Values("JSONL", [*first, *reader.values()])
+    values = [*reader.values()]
+    return Values("JSON" if reader.spanned else "JSONL", values)
+
+
+class _Reader:
+    def __init__(self, text: str, path: Path | str) -> None:
+        self.text, self.path = text, path
+        self.decoder = decoder()
+        self.line, self.seen = 1, 0
+        self.spanned = False  # a value over several lines
+        self.position = self._after(_SPACE, 0)
+
+    def values(self) -> Iterator[Record]:
+        """The values from here on."""
+        while not self.at_end():
+            line = self._line()
+            value = self._value(f"{self.path}:{line}", "each line is one JSON object")
+            self.spanned |= self._line() > line
+            self.position = self._after(_BETWEEN, self.position)
+            yield Record(f"{self.path}:{line}", line, value)
+
+    def items(self) -> Iterator[Record]:
+        """The items of the array that begins here."""
+        self.position = self._after(_SPACE, self.position + 1)
+        if self.text[self.position : self.position + 1] == "]":
+            self.position = self._after(_SPACE, self.position + 1)
+            return
+        for number in count(1):
+            where = f"{self.path}:{self._line()}: item {number}"
+            value = self._value(where, "is the file whole?")
+            yield Record(where, number, value)
+            self.position = self._after(_SPACE, self.position)
+            mark = self.text[self.position : self.position + 1]
+            if mark not in (",", "]"):
+                raise SproutError(f"{where}: no comma and no single ] follows it; is the file whole?")
+            self.position = self._after(_SPACE, self.position + 1)
+            if mark == "]":
+                return
+
+    def at_end(self) -> bool:
+        return self.position >= len(self.text)
+
+    def _value(self, where: str, hint: str) -> Any:
+        try:
+            value, self.position = self.decoder.raw_decode(self.text, self.position)
+        except (ValueError, RecursionError) as error:
+            problem = getattr(error, "msg", "nested too deeply").lower()
+            line = getattr(error, "lineno", self.line)
+            if line > self.line:
+                problem, hint = f"{problem} at line {line}", "is the file whole?"
+            raise SproutError(f"{where}: not JSON ({problem}); {hint}") from None
+        return value
+
+    def _line(self) -> int:
+        self.line += self.text.count("\n", self.seen, self.position)
+        self.seen = self.position
+        return self.line
+
+    def _after(self, pattern: re.Pattern[str], position: int) -> int:
+        return match.end() if (match := pattern.match(self.text, position)) else position

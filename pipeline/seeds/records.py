@@ -1,0 +1,145 @@
+"""One reader for seeds, held-out sets and predictions: whatever people keep rows in, and where each row is."""
+
+import codecs
+import json
+import reprlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.errors import SproutError, not_utf8
+from pipeline.seeds.datasets import dataset_rows, place_of
+from pipeline.seeds.json_text import json_values
+from pipeline.seeds.packed import read_bytes
+from pipeline.seeds.shapes import Record, rows_of
+from pipeline.seeds.tables import Header, arrow_rows, delimiter_of, text_table
+from pipeline.seeds.values import decoder, tidied
+
+
+class Wanted(NamedTuple):
+    """What the rows are for."""
+
+    splits: Sequence[str]  # of several, the first of these that is there is read
+    advice: str  # what to give instead of a file that cannot be read
+
+
+class Records(NamedTuple):
+    """Rows, what they were kept in, and what there is to say of how they were read."""
+
+    kind: str
+    records: list[Record]
+    notes: Counter[str]
+    header: Header | None = None
+
+
+def read_records(name: Path | str, wanted: Wanted) -> Records:
+    """The rows of a file, a folder or a data set on the hub; which format it is shows in what it holds.
+
+    A row is mostly a dict; what cannot be taken for one is as it is in the file, and for the caller to judge. Texts are
+    mended, and there is no NaN in them. `name:configuration@split` chooses part of a data set, `file@name` one of
+    several lists in a JSON file.
+
+    Raises:
+        SproutError: for what cannot be read, with `path:line` where there are lines.
+    """
+    place = place_of(str(name))
+    notes: Counter[str] = Counter()
+    found = dataset_rows(place, wanted.splits, wanted.advice)
+    if found:
+        split, rows = found
+        if not place.split and split and split not in wanted.splits:
+            notes[f"rows of the split {split}, the only one"] = len(rows)
+        return Records("data set", _tidied(rows, notes), notes)
+    if "://" in place.path:
+        raise SproutError(f"{name}: cannot be read (an address); download the file, and give its path")
+    if place.config:
+        raise SproutError(f"{place.path}: a file has no configurations; leave out :{place.config}")
+    data = read_bytes(place.path, wanted.advice)
+    if arrow := arrow_rows(data, place.path):
+        records = Records(arrow[0], _tidied(arrow[1], notes), notes)
+    else:
+        records = _of_text(_decoded(data, place.path), place.path, wanted.splits, place.split)
+    if place.split and records.kind not in ("JSON", "JSONL"):
+        raise SproutError(f"{place.path}: there are no splits in it; leave out @{place.split}")
+    return records
+
+
+def as_object(record: Record, what: str) -> dict[str, Any]:
+    """The row as a dict.
+
+    Raises:
+        SproutError: for any other value.
+    """
+    if not isinstance(record.value, dict):
+        raise SproutError(
+            f"{record.where}: an object with the fields of a {what} is wanted (found {reprlib.repr(record.value)})"
+        )
+    return record.value
+
+
+def _of_text(text: str, path: str, splits: Sequence[str], asked: str) -> Records:
+    notes: Counter[str] = Counter()
+    start = text.lstrip()[:1]
+    delimiter = None if start in ("{", "[") else delimiter_of(text, Path(path))
+    if delimiter:
+        found = [*text_table(text, delimiter, path)]
+        header = next((one for one in found if isinstance(one, Header)), None)
+        rows = [one for one in found if isinstance(one, Record)]
+        return Records("TSV" if delimiter == "\t" else "CSV", _tidied(rows, notes), notes, header)
+    if (nul := text.find("\0")) >= 0:
+        line = text.count("\n", 0, nul) + 1
+        raise SproutError(f"{path}:{line}: it holds NUL bytes, so it is damaged or no text; save the file as UTF-8")
+    kind, values = json_values(text, path)
+    values = [_decoded_twice(value) for value in _tidied(values, notes)]
+    rows = [*rows_of(values, splits, asked)]
+    if len(values) == 1 and rows != values:
+        kind = "JSON"
+    return Records(kind, rows, notes)
+
+
+def _tidied(records: Iterable[Record], notes: Counter[str]) -> list[Record]:
+    found = []
+    for record in records:
+        try:
+            found.append(record._replace(value=tidied(record.value, notes)))
+        except ValueError as error:
+            problem = "bytes that are no text" if isinstance(error, UnicodeDecodeError) else str(error)
+            raise SproutError(f"{record.where}: cannot be read ({problem}); write its fields as texts") from None
+    return found
+
+
+def _decoded_twice(record: Record) -> Record:
+    """A row whose JSON was written as a text of JSON."""
+    if isinstance(record.value, str) and record.value.lstrip().startswith(("{", "[")):
+        try:
+            return record._replace(value=tidied(decoder().decode(record.value), Counter()))
+        except (ValueError, RecursionError):
+            return record
+    return record
+
+
+_BOMS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def _decoded(data: bytes, path: str) -> str:
+    """The text; halves of surrogate pairs stay in it for `tidied`, whatever they were written as."""
+    encoding = next((name for bom, name in _BOMS.items() if data.startswith(bom)), "")
+    if not encoding and b"\0" in data[:4]:
+        encoding = json.detect_encoding(data)  # UTF-16 and UTF-32 without a mark
+    try:
+        if encoding:
+            return data.decode(encoding, "surrogatepass")
+        return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        if encoding:
+            raise SproutError(
+                f"{path}: cannot be read ({error.reason}, as {encoding}); save the file as UTF-8"
+            ) from None
+        number, problem = not_utf8(error)
+        raise SproutError(f"{path}:{number}: {problem}") from None
