@@ -43,7 +43,9 @@ def use_completion_tokens(name: str, value: Any) -> Answer:
 
 
 def extra_forbidden(name: str, value: Any) -> Answer:
-    detail = [{"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted", "input": value}]
+    detail = [
+        {"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted", "input": value}
+    ]
     body = {"object": "error", "message": {"detail": detail}, "type": "invalid_request_error", "code": None}
     return Answer(422, body=body)
 
@@ -81,7 +83,9 @@ def too_long_sglang(prompt: int, asked: int, context: int) -> Answer:
 
 def too_long_llama(prompt: int, asked: int, context: int) -> Answer:
     fields = {"type": "exceed_context_size_error", "n_prompt_tokens": prompt, "n_ctx": context, "code": 400}
-    return Answer(400, body={"error": {"message": "the request exceeds the available context size, try increasing it"} | fields})
+    return Answer(
+        400, body={"error": {"message": "the request exceeds the available context size, try increasing it"} | fields}
+    )
 
 
 def too_long_anthropic(prompt: int, asked: int, context: int) -> Answer:
@@ -111,6 +115,8 @@ class Provider:
         reasons: Its words for "stop" and "length".
         usage: What it tells instead of the right counts.
         key_header: Which header must hold the key.
+        first: How each prompt is answered at first, before it is asked again.
+        always: How each request with a kind of prompt is answered, by what the prompt ends with.
     """
 
     refuses: Mapping[str, Refusal] = field(default_factory=dict)
@@ -129,8 +135,15 @@ class Provider:
         "prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}  # fmt: skip
     content: Callable[[str], object] = lambda text: text
     key_header: str = ""
+    first: Answer | None = None
+    always: Mapping[str, Answer] = field(default_factory=dict)
 
-    def answer(self, body: dict[str, Any], path: str, headers: Mapping[str, str]) -> Answer:
+    def answer(self, tried: int, body: dict[str, Any], path: str, headers: Mapping[str, str]) -> Answer:
+        if self.first and not tried:
+            return self.first
+        for end, answer in self.always.items():
+            if prompt_of(body).endswith(end):
+                return answer
         takes = self.chat if "messages" in body else self.plain
         if isinstance(takes, Answer):
             return takes
@@ -191,7 +204,7 @@ class ProviderServer(StandIn):
         super().__init__(lambda tried, body: Answer())
 
     def answer(self, tried: int, body: dict[str, Any], path: str, headers: dict[str, str]) -> Answer:
-        return self.provider.answer(body, path, headers)
+        return self.provider.answer(tried, body, path, headers)
 
 
 HEALTHY = Provider()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_CONNECT = 10.0  # seconds
 KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
 MAX_ATTEMPTS = 12  # ways to put one request; a server that refuses all parameters one by one takes about eight
-EMPTY = "the answer holds no text, and nothing in it says why; it may be that the prompt is longer than the context"
+EMPTY = "the answer holds no text, and nothing in it says why; maybe the prompt did not fit into the model"
 
 
 class Wire:
