@@ -15,10 +15,10 @@ def sprout(provider: Provider, folder: Path, *options: str, query: str = "") -> 
     return server
 
 
-def run_on(server: ProviderServer, folder: Path, *options: str, query: str = "") -> None:
+def run_on(server: ProviderServer, folder: Path, *options: str, query: str = "", command: str = "run") -> None:
     url = server.url.replace("/v1", f"/openai/deployments/tiny?{query}") if query else server.url
     settings = ["--set", "instructions.num_tasks=12", "--set", f"engine.url={url}", "--set", "engine.pause=0.01"]
-    main(["run", "--engine", "server", "--model", "tiny", "--out", str(folder), *settings, *options])
+    main([command, "--engine", "server", "--model", "tiny", "--out", str(folder), *settings, *options])
 
 
 def written(folder: Path) -> dict[str, bytes]:

@@ -267,6 +267,16 @@ def test_a_budget_holds_where_nobody_counts(tmp_path: Path, capsys: pytest.Captu
     assert "they are estimated from the length of the text" in capsys.readouterr().err
 
 
+def test_a_plan_of_what_nobody_counts_is_an_estimate_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with ProviderServer(with_usage("absent")) as server:
+        run_on(server, tmp_path, "--set", "prices.prompt=100", "--set", "prices.completion=100", command="plan")
+    assert any("they are estimated from the length of the text" in record.getMessage() for record in caplog.records)
+    total = capsys.readouterr().out.splitlines()[-2].split()
+    assert (total[0], total[4] > "0.00") == ("all", True)
+
+
 def test_tasks_without_an_answer_stay_undecided_and_are_asked_again(
     healthy: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
