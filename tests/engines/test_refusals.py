@@ -155,7 +155,7 @@ def test_a_refusal_that_names_no_parameter_changes_nothing(words: str) -> None:
         (b"  ", "status 500"),
         (b"null", "status 500"),
         (b"{}", "status 500"),
-        (b"[" * 100_000, "[" * 100_000),
+        (b"[" * 100_000, "[" * 4000),
     ],
 )  # fmt: skip
 def test_what_an_error_says_is_found_in_any_shape(body: bytes, expected: str) -> None:
