@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from pipeline.asking.ask import request, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
-from pipeline.asking.lists import parse_list, split_list
+from pipeline.asking.lists import holds_several, parse_list, split_list
 from pipeline.asking.lists.items import item_of
 from pipeline.asking.phrases import is_echo
 from pipeline.asking.templates import render
@@ -167,8 +167,8 @@ class Instructions(Stage):
         demos = demos if completion.demos is None else completion.demos
         pieces = [] if completion.finish_reason == "error" else split_list(clean_text(completion.text))
         cut = completion.finish_reason == "length" and bool(pieces[-1].strip())  # not right after a number
-        items = [item for piece in pieces if (item := item_of(piece))]
-        for number, text in enumerate(items or [""]):
+        items = [(item, holds_several(piece)) for piece in pieces if (item := item_of(piece))]
+        for number, (text, several) in enumerate(items or [("", False)]):
             task = Task(
                 id=new_id(origin, position, number, text),
                 instruction=text, demos=demos, meta={"request": position, "item": number},
@@ -179,6 +179,8 @@ class Instructions(Stage):
                 task = task.reject("cut_off")
             elif is_echo(text, header):
                 task = task.reject("prompt_echo")
+            elif several:
+                task = task.reject("several_tasks")
             yield task
 
 

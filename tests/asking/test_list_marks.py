@@ -2,8 +2,10 @@
 
 import pytest
 
+from pipeline import Completion
 from pipeline.asking.lists import parse_list
 from pipeline.asking.phrases import is_preamble
+from pipeline.stages.instructions import Instructions
 
 A = "Describe a river in two sentences."
 B = "List three uses of a brick."
@@ -136,3 +138,22 @@ def test_one_task_is_not_cut_or_split(name):
     assert parse_list(f" {WHOLE[name]}") == [text]
     assert parse_list(f" {WHOLE[name]}\n10. {B}") == [text, B]
     assert parse_list(f"9. {WHOLE[name]}\n10. {B}\n11. {C}") == [text, B, C]
+
+
+SEVERAL = {
+    "bullets below a task": f"9. {A}\n- {B}\n- {C}", "letters below a task": f"9. {A}\na) {B}\nb) {C}\n10. {A}", "numbers in it": f"9. {A}\n   1. {B}\n   2. {C}\n10. {A}", "letters after the first": f" {A}\na) {B}\nb) {C}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_what_may_be_one_task_or_several_is_rejected(name):
+    tasks = list(Instructions().parse(Completion(id="1", text=SEVERAL[name]), (), 0))
+
+    assert tasks[0].rejected == "several_tasks"
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_task_with_parts_is_not_taken_for_several(name):
+    tasks = list(Instructions().parse(Completion(id="1", text=f"9. {WHOLE[name]}\n10. {B}"), (), 0))
+
+    assert [task.rejected for task in tasks] == [None, None]

@@ -5,8 +5,8 @@ import re
 from pipeline.asking.clean import FENCE, clean_text
 from pipeline.asking.lists.inline import inline
 from pipeline.asking.lists.items import item_of
-from pipeline.asking.lists.marks import KEY, any_word, bulleted, labelled, lettered, lines, roman, worded
-from pipeline.asking.lists.numbers import Span, dotted, numbered
+from pipeline.asking.lists.marks import BULLET, KEY, LETTER, any_word, bulleted, lettered, lines, roman, stands_alone, worded
+from pipeline.asking.lists.numbers import ITEM, Span, dotted, numbered
 from pipeline.asking.lists.records import from_table, from_values
 from pipeline.asking.markup import is_header, without_tags
 
@@ -32,15 +32,29 @@ def split_list(text: str) -> list[str]:
     text = BREAK.sub("\n", FENCE.sub("", text))
     first, *rest = _between(_spans(text), text)
     pieces = [part for piece in (first, *rest) for part in _parts(piece)]
-    heading = first.lstrip().startswith(("# ", "## ", "### ")) or KEY.fullmatch(first.strip()) or is_header(first)
+    heading = first.lstrip().startswith(("# ", "## ", "### ")) or KEY.fullmatch(first.strip()) or (is_header(first) and "task" in first.casefold())
     return pieces[1:] if rest and heading else pieces
 
 
 def _parts(piece: str) -> list[str]:
     """The items of a piece: those on one line with its own, or those of JSON after a number."""
     if piece.lstrip().startswith(("{", "[")) and (found := from_values(piece)):
-        return found if len(found) > 1 and not found[-1] else found
+        return found
     return _between(inline(piece), piece)
+
+
+def holds_several(piece: str) -> bool:
+    """Whether a piece of a list may be several tasks: after a sentence, marked lines that are each a sentence too.
+
+    They may as well be parts of one task, so nobody can say what it is.
+    """
+    if "\n" not in piece:
+        return False
+    for mark in (BULLET, LETTER, ITEM):
+        first, *parts = _between([found.span() for found in mark.finditer(piece)], piece)
+        if parts and first.rstrip().endswith(ENDS) and all(map(stands_alone, parts)):
+            return True
+    return False
 
 
 def _spans(text: str) -> list[Span]:
@@ -56,6 +70,7 @@ def _between(spans: list[Span], text: str) -> list[str]:
 
 
 BREAK = re.compile(r"^[^\S\n]*+(?:([-*_=~])\1{2,}+|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$|(?<=[.?!])<br\s?/?>", re.MULTILINE)
+ENDS = (".", "!", "。", "！")
 TAGS = {
     "li": "- ", "item": "- ", "task": "- ", "dd": "- ", "option": "- ", "entry": "- ", "tr": "| ", "td": "| ", "th": "| ",
     "p": "", "br": "", "h": "### ", "instruction": "Instruction: ", "prompt": "Prompt: ",

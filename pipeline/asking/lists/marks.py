@@ -39,7 +39,8 @@ def _counted(text: str, marks: list[re.Match[str]]) -> list[Span]:
     before = text[: marks[0].start()].strip()
     begins = not before or is_preamble(before)
     if begins if values[0] == 1 else (begins or not before.endswith((":", "："))):
-        second = values[0] == 2 or marks[0]["number"].isupper()  # B, or the X after 9
+        number = marks[0]["number"]
+        second = values[0] == 2 or (values[0] > 1 and (number.isupper() or number.isdigit()))  # B, or the X after 9
         enough = len(marks) > 1 or (second and before.endswith(SENTENCE_ENDS)) or bool(NAMED.match(text))
         return [mark.span() for mark in marks] if enough else []
     return []
