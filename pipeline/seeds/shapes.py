@@ -77,7 +77,7 @@ def _below(header: Sequence[str], rows: Iterable[Record]) -> Iterator[Record]:
     for record in rows:
         if not isinstance(record.value, list) or len(record.value) > len(header):
             raise SproutError(
-                f"{record.where}: an array of at most {len(header)} cells is wanted, as the first one has"
+                f"{record.where}: an array of at most {len(header)} cells is wanted, as in the first one"
             )
         yield record._replace(value=dict(zip(header, record.value, strict=False)))
 
@@ -139,9 +139,22 @@ def _split(record: Record, asked: str) -> Iterator[Record]:
 
 def _is_row(value: Mapping[str, Any]) -> bool:
     """Whether it has a field of a row, and not a column of them."""
-    if any(is_conversation(value.get(key)) for key in (*CONVERSATIONS, "prompt", "completion")):
+    if any(_is_one_conversation(value[key]) for key in CONVERSATIONS if key in value):
+        return True
+    if any(is_conversation(value.get(key)) for key in ("prompt", "completion")):
         return True
     return any(key in COLUMNS and not isinstance(item, dict | list) for key, item in value.items())
+
+
+def _is_one_conversation(item: Any) -> bool:
+    """Whether a field holds the messages of one, and not several conversations or rows with one each."""
+
+    def is_whole(one: Any) -> bool:
+        return isinstance(one, list) or (isinstance(one, dict) and not is_message(one) and _is_row(one))
+
+    if isinstance(item, list):
+        return not item or not all(map(is_whole, item))
+    return is_message(item)  # its messages by columns
 
 
 def _is_table(value: object) -> bool:
@@ -153,7 +166,7 @@ def _columns(value: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
     if not COLUMNS.intersection(header_of(value)):
         return []
     columns = [*value.values()]
-    if all(isinstance(column, list) for column in columns):
+    if all(isinstance(column, list) for column in columns) and any(columns):
         if len({len(column) for column in columns}) > 1:
             lengths = ", ".join(f"{name} {len(column)}" for name, column in value.items())
             raise SproutError(f"{where}: the columns are not equally long: {lengths}")
