@@ -151,6 +151,6 @@ def _change(content: Content, chat: bool) -> str:
     return ""
 
 
-_KNOWN = {"id", "name", "is_classification", "messages", "demos", "scores", "meta"}.union(
+_KNOWN = {"id", "name", "is_classification", "messages", "parents", "scores", "meta"}.union(
     *(kind.fields.model_fields for kind in shipped_formats().values())
 )

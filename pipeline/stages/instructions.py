@@ -130,7 +130,7 @@ class Instructions(Stage):
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         if before is not None:
             return
-        yield f"request {task.meta.get('request')}, item {task.meta.get('item')}; demos {', '.join(task.demos)}"
+        yield f"request {task.meta.get('request')}, item {task.meta.get('item')}; demos {', '.join(task.parents)}"
         if task.rejected not in ("request_failed", "cut_off"):
             for check in self.filters():
                 yield f"filter {check.__name__}: {'rejects' if check(task) else 'passes'}"
@@ -171,7 +171,7 @@ class Instructions(Stage):
         for number, (text, several) in enumerate(items or [("", False)]):
             task = Task(
                 id=new_id(origin, position, number, text),
-                instruction=text, demos=demos, meta={"request": position, "item": number},
+                instruction=text, parents=demos, meta={"request": position, "item": number},
             )  # fmt: skip
             if completion.finish_reason == "error":
                 task = task.reject("request_failed")
