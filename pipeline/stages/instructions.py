@@ -3,7 +3,7 @@
 import math
 import random
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain, count
 from typing import ClassVar, NamedTuple
@@ -126,6 +126,12 @@ class Instructions(Stage):
 
     def requests(self, task: Task) -> tuple[str, ...]:
         return (f"{self.name}-{task.meta.get('request')}",)
+
+    def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
+        yield (
+            f"An instruction is new if its ROUGE-L with every other text is at most {self.max_rouge}: those that are "
+            f"alike were sought by their words, not by their meaning."
+        )
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         if before is not None:
