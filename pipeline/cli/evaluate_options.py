@@ -12,17 +12,17 @@ def add_options(command: argparse.ArgumentParser, name: str) -> None:
     if name not in ("evaluate", "judge"):
         return
     command.add_argument(
-        "--heldout", nargs="+", metavar="SET", help="folder of Super-NaturalInstructions, JSONL file, or nano"
+        "--heldout", nargs="+", metavar="SET", help="folder of Super-NaturalInstructions, file of rows, or nano"
     )
     if name == "judge":
-        command.add_argument("--ours", help="a name in predictions/, or a JSONL file of answers (default: dataset)")
+        command.add_argument("--ours", help="a name in predictions/, or a file of answers (default: dataset)")
         command.add_argument("--theirs", nargs="+", help="what it is compared with, likewise (default: base)")
         return
     command.add_argument(
         "--models", nargs="+", type=named, metavar="NAME=MODEL", help="a folder, hub name, or my-model@http://host/v1"
     )
     command.add_argument(
-        "--predictions", nargs="+", type=named, metavar="NAME=FILE", help="JSONL files of `id` and `prediction`"
+        "--predictions", nargs="+", type=named, metavar="NAME=FILE", help="files of `id` and `prediction`"
     )
     command.add_argument("--lm-eval", metavar="TASKS", help="tasks of lm-eval, if it is installed, such as mmlu,gsm8k")
 

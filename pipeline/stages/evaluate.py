@@ -22,6 +22,7 @@ from pipeline.evaluation.table import FILE
 from pipeline.resources import shown
 from pipeline.runs.budget import Budget
 from pipeline.runs.products import write_record
+from pipeline.seeds.values import printable
 from pipeline.stage import Product, Run
 from pipeline.task import Task
 from pipeline.training.adapter import merged
@@ -223,7 +224,8 @@ def score_file(
     """
     answers, strange = answers_in(Path(path), heldout)
     if strange:
-        logger.warning("evaluate: %s: %d ids are of no held-out instance, such as %s", path, len(strange), strange[0])
+        logger.warning("evaluate: %s: %d ids are of no held-out instance, such as %s", path, len(strange),
+                       printable(strange[0]))  # fmt: skip
     given = ((one, answers[one.id]) for one in heldout if one.id in answers)
     found = write_predictions(scored, given, tokenizer)
     return _summary(heldout, found, str(path))
