@@ -125,6 +125,8 @@ def evaluate(
         for name, (theirs, summary) in given.items():
             scores[name], evaluation[name] = theirs, {"predictions": files[name]} | summary
         compare(scores, heldout, resample, evaluation)
+        if isinstance(tokenizer, Words):
+            evaluation = {name: entry | {"tokenizer": UNICODE} for name, entry in evaluation.items()}
     if lm_eval:
         for name, model in models.items():
             engine = open_model(model, open_engine)

@@ -196,6 +196,7 @@ def test_references_that_rouge_l_does_not_see_are_told_of_and_there_is_a_tokeniz
     found = figures(tokenizer="unicode")
     assert (found["rouge_l"], found["exact_match"], found["match"]) == (88.8889, 66.6667, 66.6667)
     assert found["interval"]["match"]["value"] == 66.6667
+    assert found["tokenizer"] == "unicode"
     assert caplog.messages == []
     write("h.json", [row | {"output": "+"} for row in rows])
     figures(tokenizer="unicode")
