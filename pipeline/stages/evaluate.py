@@ -24,6 +24,7 @@ from pipeline.resources import shown
 from pipeline.runs.budget import Budget
 from pipeline.runs.context import Context
 from pipeline.runs.products import read_record, write_record
+from pipeline.seeds.values import printable
 from pipeline.stage import Flag, Product
 from pipeline.task import Task
 from pipeline.training.adapter import merged
@@ -161,6 +162,8 @@ def evaluate(
         for name, (theirs, summary) in given.items():
             scores[name], evaluation[name] = theirs, {"predictions": files[name]} | summary
         compare(scores, heldout, resample, evaluation)
+        if isinstance(tokenizer, Words):
+            evaluation = {name: entry | {"tokenizer": UNICODE} for name, entry in evaluation.items()}
     if lm_eval:
         for name, model in models.items():
             engine = open_model(model, open_engine)
@@ -265,7 +268,8 @@ def score_file(
     """
     answers, strange = answers_in(Path(path), heldout)
     if strange:
-        logger.warning("evaluate: %s: %d ids are of no held-out instance, such as %s", path, len(strange), strange[0])
+        logger.warning("evaluate: %s: %d ids are of no held-out instance, such as %s", path, len(strange),
+                       printable(strange[0]))  # fmt: skip
     given = ((one, answers[one.id]) for one in heldout if one.id in answers)
     found = write_predictions(scored, given, tokenizer)
     return _summary(heldout, found, str(path))
