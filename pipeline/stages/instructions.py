@@ -23,11 +23,12 @@ from pipeline.filters.instructions import INSTRUCTION_FILTERS, Filter, first_rea
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.resources import shown
 from pipeline.runs.context import Context
-from pipeline.stage import Stage
+from pipeline.stage import LongestPrompt, Stage
 from pipeline.task import Task, new_id
 
 RECENT = 100  # requests from which the yield of the next ones is foreseen
 FIRST_WINDOW = 32  # requests in flight, before the run has some of its own to show
+FEW_SEEDS = 40  # of fewer, each is in more than 15 of 100 prompts
 FIRST = 4  # tasks that a request brings, before any is known
 
 
@@ -147,6 +148,27 @@ class Instructions(Stage):
         for completion in completions:
             for number, item in enumerate(parse_list(completion.text)):
                 yield f"{'→' if number == task.meta.get('item') else ' '} item {number}: {item}"
+
+    def objection(self, seed: Task) -> str | None:
+        return first_reason(seed, INSTRUCTION_FILTERS)
+
+    def check_seeds(self, seeds: Sequence[Task]) -> Iterator[str]:
+        later = self.num_demos - self.num_generated_demos
+        if len(seeds) < FEW_SEEDS:
+            yield (
+                f"{len(seeds)} seeds, where the paper used 175: a prompt of {self.name} shows {self.num_demos}, "
+                f"or {later} and {self.num_generated_demos} generated, so each seed is in "
+                f"{min(1, later / len(seeds)):.0%} of the prompts"
+            )
+        if self.english and (foreign := sum(bool(starts_non_ascii(seed)) for seed in seeds)):
+            yield (
+                f"{foreign} instructions begin with a character outside ASCII, and such tasks are rejected; set "
+                f"{self.name}.english = false to keep them"
+            )
+
+    def longest_prompts(self, seeds: Sequence[Task]) -> Iterator[LongestPrompt]:
+        longest = sorted(seeds, key=lambda seed: -len(seed.instruction))[: self.num_demos]
+        yield LongestPrompt(self.name, self.prompt(longest), self.sampling.max_tokens, f"{self.name}.num_demos")
 
     def filters(self) -> list[Filter]:
         return [check for check in INSTRUCTION_FILTERS if self.english or check is not starts_non_ascii]
