@@ -151,7 +151,7 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
     assert 1 < held < 8
     assert (rows["seeds"]["rows"], rows["dataset"]["rows"]) == ([2], [18 - held])
     assert {tuple(one["steps"]) for name, one in rows.items() if name != "base"} == {(2,)}
-    assert rows["base"]["dataset"]["rouge_l"] == {"value": 100, "low": 100, "high": 100, "verdict": "better"}
+    assert rows["base"]["dataset"]["rouge_l"] == {"value": 100, "low": 50, "high": 100, "verdict": "better"}
     assert rows["half"]["rouge_l"]["value"] == 40
     assert found == json.loads((run.folder / "gain.json").read_text("utf-8"))
 
@@ -162,11 +162,9 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
     assert len(asked) == (MODELS + 1) * 40
     assert {path: path.stat().st_mtime_ns for path in made} == made
     lines = table(found).splitlines()
-    assert (
-        lines[2]
-        == "| nothing (the base model) |  | 0.0 (0.0 to 0.0) | 0.0 (0.0 to 0.0) | +100.0 (100.0 to 100.0) better |"
-    )
-    assert lines[9] == f"| the dataset | {18 - held} |{' 100.0 (100.0 to 100.0) |' * 3}  |"
+    none, whole = " | ".join(["0.0 (0.0 to 25.0)"] * 3), " | ".join(["100.0 (75.0 to 100.0)"] * 3)
+    assert lines[2] == f"| nothing (the base model) |  | {none} | +100.0 (50.0 to 100.0) better |"
+    assert lines[9] == f"| the dataset | {18 - held} | {whole} |  |"
     assert (run.folder / "gain.md").read_text("utf-8").startswith("| tuned on | rows | ROUGE-L |")
 
 
