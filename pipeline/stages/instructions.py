@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 from pipeline.asking.ask import request, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
-from pipeline.asking.lists import holds_several, item_of, split_list
+from pipeline.asking.lists import holds_several, split_list
+from pipeline.asking.lists.items import item_of
 from pipeline.asking.phrases import is_echo
 from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling

@@ -4,7 +4,7 @@ import re
 
 from pipeline.asking.lists.marks import LATER_LETTER, LATER_ROMAN, LETTER, ROMAN
 from pipeline.asking.lists.numbers import Span
-from pipeline.asking.words import CIRCLED, KEYCAP, WORD, value_of
+from pipeline.asking.words import CIRCLED, KEYCAP, WORD, place_of, value_of
 
 
 def inline(text: str) -> list[Span]:
@@ -48,7 +48,7 @@ def _letters(text: str) -> list[Span]:
         if (first := pattern.match(text.lstrip())) is None:
             continue
         marks = [first, *later.finditer(text)]
-        values = [value_of(mark["number"]) if pattern is ROMAN else ord(mark["number"].lower()) - 96 for mark in marks]
+        values = [value_of(mark["number"]) if pattern is ROMAN else place_of(mark["number"]) for mark in marks]
         if len(values) > 1 and values == list(range(1, len(values) + 1)):
             start = len(text) - len(text.lstrip())
             return [(start, start + first.end()), *(mark.span() for mark in marks[1:])]
