@@ -125,6 +125,17 @@ def test_a_text_without_fields_is_nothing_to_a_task_that_needs_an_input(name, se
     assert (task.rejected, task.instances, task.meta) == ("no_instances", (), {})
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["input: 1. Boil it.\n2. Pour it.", "instruction: Name a lake.", "|EoS|\n\ninstruction: Name a lake.\n|EoS|", ""],
+)
+def test_another_task_or_an_input_is_no_whole_output(text, seeds, tmp_path):
+    tasks = [Task(id="1", instruction="Name a river.", is_classification=False)]
+    (task,) = Instances().decide(tasks, (), Run(seeds, Scripted(lambda request: text), tmp_path))
+
+    assert task.rejected == "no_instances"
+
+
 @pytest.mark.parametrize("text", ["The sky is bl", "One.\nExample 2\nTwo, or"])
 def test_a_text_without_fields_that_is_cut_off_is_left_out(text, seeds, tmp_path):
     cut = Scripted(lambda request: Completion(id=request.id, text=text, finish_reason="length"))

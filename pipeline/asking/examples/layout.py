@@ -52,7 +52,14 @@ def labels_in_layout(text: str) -> str:
     if EXACT_LABEL.search(text) or not LABELS.search(text):
         return text
     text = LABELS.sub(r"\g<indent>Class label\g<number>:", text)
-    return _until_end(INPUTS.sub(r"\g<indent>Input\g<number>:", text))
+    return until_end(INPUTS.sub(r"\g<indent>Input\g<number>:", text))
+
+
+def until_end(text: str) -> str:
+    """Up to where the model goes on with another task."""
+    first = FIELD.search(text)
+    found = ENDS.search(text, first.end() if first else 0)
+    return END_TOKEN.sub("", text[: found.start()] if found else text)
 
 
 def _named(text: str, instruction: str) -> str:
@@ -77,7 +84,7 @@ def _named(text: str, instruction: str) -> str:
     if bare.startswith("```") and bare.endswith("```") and bare.count("```") == 2 and "\n" in bare:
         text = bare.partition("\n")[2].removesuffix("```")
     text = outputs.sub(named("Output"), asked.sub(named("Input"), text))
-    return _until_end(_unquoted(text) if quoted else _folded(text))
+    return until_end(_unquoted(text) if quoted else _folded(text))
 
 
 def _unquoted(text: str) -> str:
@@ -87,13 +94,6 @@ def _unquoted(text: str) -> str:
 
 def _folded(text: str) -> str:
     return FOLD.sub(lambda mark: mark["name"], text)
-
-
-def _until_end(text: str) -> str:
-    """Up to where the model goes on with another task."""
-    first = FIELD.search(text)
-    found = ENDS.search(text, first.end() if first else 0)
-    return END_TOKEN.sub("", text[: found.start()] if found else text)
 
 
 def _tagged(text: str, *names: str) -> str:
