@@ -16,6 +16,7 @@ from pipeline.asking.examples.fields import (
     FIELD,
     FOLD,
     HASHED,
+    HEADED,
     INPUTS,
     LABELS,
     OTHER_EXAMPLE,
@@ -35,6 +36,7 @@ def in_layout(text: str, instruction: str = "") -> str:
     text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
     text = OTHER_EXAMPLE.sub(r"Example \g<number>", text)
     if not EXACT_OUTPUT.search(text):
+        text = HEADED.sub(_with_colon, text)
         text = _named(_tagged(text, "output", "answer", "response", "result"), instruction)
     if not EXACT_OUTPUT.search(text):
         text = _split(text, instruction)
@@ -44,6 +46,8 @@ def in_layout(text: str, instruction: str = "") -> str:
 def labels_in_layout(text: str) -> str:
     """The same with "Class label:" for what comes first."""
     text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
+    if not EXACT_LABEL.search(text):
+        text = HEADED.sub(_with_colon, text)
     if INPUTS.match(text.lstrip()):  # the layout of the other tasks
         return in_layout(LABELS.sub(r"\g<indent>Output\g<number>:", text))
     if EXACT_LABEL.search(text):
@@ -53,6 +57,10 @@ def labels_in_layout(text: str) -> str:
         return text
     text = LABELS.sub(r"\g<indent>Class label\g<number>:", text)
     return until_end(INPUTS.sub(r"\g<indent>Input\g<number>:", text))
+
+
+def _with_colon(mark: re.Match[str]) -> str:
+    return mark["name"].replace("**", "").replace("__", "") + ":"
 
 
 def until_end(text: str) -> str:

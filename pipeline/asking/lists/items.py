@@ -3,7 +3,7 @@
 import re
 from itertools import takewhile
 
-from pipeline.asking.lists.marks import LABEL
+from pipeline.asking.lists.marks import LABEL, TASK
 from pipeline.asking.phrases import MIN_WORDS, SIGNS_OFF
 from pipeline.asking.words import WORD
 from pipeline.novelty.tokens import count_words
@@ -79,15 +79,17 @@ PARAGRAPH = re.compile(r"\n(?:[^\S\n]*+\n)++")
 BOLD = re.compile(r"(?<![\w*])\*{2,}+([^*]+)\*{2,}+(?!\w)")
 HALF_BOLD = re.compile(r"(?<=[^\s*])\*\*(?=\s|$)")
 LEAD = re.compile(
-    rf"(?:(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:(?i:task|instruction|prompt)"
+    rf"(?:(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:{TASK}"
     rf"|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
 )
 TAIL = re.compile(r"(?<=[.?!\"”'])[,;]$|(?<=[.?!])[^\S\n]?\\$")
 KEYED = re.compile(r"[\"']?\w{1,20}[\"']?[^\S\n]?:[^\S\n]")
 ASKS = re.compile(  # what a task begins with
-    r"(?:add|analy[sz]e|answer|arrange|ask|categori[sz]e|change|check|choose|classify|combine|compare|complete|compose|convert"
+    r"(?:add|analy[sz]e|answer|arrange|ask|categori[sz]e|change|check|choose|classify|combine|compare|complete"
+    r"|compose|convert"
     r"|correct|count|create|define|describe|design|determine|draft|edit|estimate|evaluate|explain|extract|fill|find|fix"
-    r"|generate|give|guess|identify|imagine|list|make|match|name|order|paraphrase|pick|plan|predict|prove|provide|put|rank"
+    r"|generate|give|guess|identify|imagine|list|make|match|name|order|paraphrase|pick|plan|predict|prove|provide"
+    r"|put|rank"
     r"|read|recommend|remove|rephrase|replace|reply|respond|rewrite|say|select|shorten|simplify|solve|sort|spell|split"
     r"|suggest|summari[sz]e|tell|think|translate|turn|use|write)\b",
     re.IGNORECASE,

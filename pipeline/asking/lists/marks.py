@@ -113,8 +113,9 @@ BULLET = re.compile(
     rf"|(?:[-*+]\s)?\\?\[[ xX✓]?\\?\])(?:[^\S\n]\\?\[[ xX✓]?\\?\])?[^\S\n]",
     re.MULTILINE,
 )
+TASK = r"(?i:(?:(?:new|next|another|final|last|bonus) )?(?:task|instruction|prompt))"
 LABEL = re.compile(
-    rf"{_INDENT}(?:{_BEFORE})(?P<quote>[\"']?)(?P<word>(?i:task|instruction|prompt)"
+    rf"{_INDENT}(?:{_BEFORE})(?P<quote>[\"']?)(?P<word>{TASK}"
     rf"|(?:{WORD}))(?P=quote){_AFTER}[^\S\n]?[:：=]{_AFTER}",
     re.MULTILINE,
 )
