@@ -30,7 +30,9 @@ TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # 
 class Instances(Stage):
     """Up to `max_instances` worked examples of each task, in one completion.
 
-    Numbers of demos and sampling are those of Self-Instruct (its published code); demos come from the seed set.
+    Numbers of demos and sampling are those of Self-Instruct (its published code); demos come from the seed set. A
+    completion without any field is the output of a task that, by its instruction, needs no input; `meta["no_fields"]`
+    says so. For any other task it is nothing.
     """
 
     templates: ClassVar[tuple[str, ...]] = tuple(TEMPLATES.values())
