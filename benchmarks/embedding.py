@@ -22,8 +22,8 @@ from pipeline.engines.scripted import Scripted
 from pipeline.novelty.diversity import k_center, k_means, vote_k
 from pipeline.novelty.embedding import NUM_PROBES, EmbeddingIndex, Encoder, import_faiss
 from pipeline.novelty.encoder import Vectors, batches
-from pipeline.runs.run import run_alone
-from pipeline.stage import Run
+from pipeline.runs.context import Context
+from pipeline.runs.run import run_stages
 from pipeline.stages.dedup import Dedup
 
 T = TypeVar("T")
@@ -148,10 +148,12 @@ def time_dedup(model: str, vectors: Vectors, max_cosine: float) -> None:
         encoder = Encoder(model, Path(folder) / "vectors")
         for rows in batches(range(num)):
             encoder.stored.append([encoder.key(tasks[i].instruction) for i in rows], vectors[rows])
-        context = Run((), Scripted(lambda request: ""), Path(folder))
+        context = Context((), Scripted(lambda request: ""), Path(folder))
         kept = timed(
             f"dedup of {num:,} tasks with stored vectors",
-            lambda: run_alone(Dedup(encoder=model, max_cosine=max_cosine), "5_dedup.jsonl", tasks, context),
+            lambda: run_stages(
+                [Dedup(encoder=model, max_cosine=max_cosine)], {"dedup": "5_dedup.jsonl"}, tasks, context
+            ),
         )
         timed(
             f"its index rebuilt from the {len(kept):,} kept",

@@ -25,8 +25,10 @@ from novelty import spell
 
 from pipeline import Request, Task, read_seeds
 from pipeline.engines.scripted import Scripted
-from pipeline.runs.run import file_names, run_alone
-from pipeline.stage import Product, Run, Stage
+from pipeline.runs.context import Context
+from pipeline.runs.run import run_stages
+from pipeline.runs.settings import file_names
+from pipeline.stage import Product, Stage
 from pipeline.stages import Classify, Export, Filter, Instances, Instructions
 
 STAGES = ("instructions", "classify", "instances", "filter", "export")
@@ -73,10 +75,10 @@ def measure(num_tasks: int) -> dict[str, tuple[float, float, str]]:
     with tempfile.TemporaryDirectory() as folder:
         engine = Scripted(model, window=64)
         engine.requests = deque(maxlen=1)  # type: ignore[assignment]  # it would remember them all
-        context = Run(seeds, engine, Path(folder))
+        context = Context(seeds, engine, Path(folder))
         for stage, file in zip(stages, file_names(stages).values(), strict=True):
             begun, elsewhere = time.perf_counter(), model.seconds
-            tasks = run_alone(stage, file, tasks, context)
+            tasks = run_stages([stage], {stage.name: file}, tasks, context)
             seconds = time.perf_counter() - begun - (model.seconds - elsewhere)
             path = Path(folder) / file
             data = path.read_bytes() if path.is_file() else b""

@@ -18,11 +18,13 @@ from novelty import reference
 from pipeline import Request, Sampling, read_seeds, read_tasks, run
 from pipeline.engines.vllm import VLLM
 from pipeline.resources import NANO
+from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal
-from pipeline.runs.run import file_names, run_alone
+from pipeline.runs.run import run_stages
+from pipeline.runs.settings import file_names
 from pipeline.runs.store import Store
-from pipeline.settings.read import build_stage, read
-from pipeline.stage import Run
+from pipeline.settings.build import build_stage
+from pipeline.settings.read import read
 
 STAGES = ("instructions", "classify", "instances", "filter")
 MAX_NUM_SEQS = 256  # requests vLLM works on at once: the default of its `LLM` on a CPU
@@ -74,7 +76,7 @@ def instances(engine: Any, folder: Path, recorded: Path, changes: Sequence[str])
     files = stage_files()
     tasks = [task for task in Store(recorded / files["classify"]).load() if task.kept]
     start = time.perf_counter()
-    kept = run_alone(stage, files["instances"], tasks, Run(read_seeds("nano"), engine, folder))
+    kept = run_stages([stage], files, tasks, Context(read_seeds("nano"), engine, folder))
     return journal_of(folder, time.perf_counter() - start, len(kept))
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.main import COMMANDS
+from pipeline.cli.main import commands as known_commands
 from pipeline.cli.main import parser as command_line
-from pipeline.settings.read import ENGINES, OPTIONAL, engine_class
+from pipeline.engines.find import engine_class, engine_names
 from pipeline.settings.schema import schema
-from pipeline.stages import STAGES
+from pipeline.stages import find, names
 
 FOLDER = Path(__file__).parent
 MADE = "<!-- made by docs/build.py from the code; change that -->"
@@ -25,12 +25,12 @@ def pages() -> dict[str, str]:
 
 def commands() -> Iterator[str]:
     """A section for each command; options that those which run stages share are said once."""
-    parsers = subparsers(command_line())
+    parsers = subparsers(command_line(names()))
     shared = {one.dest: one for one in arguments(parsers["classify"])}
     yield from ("# Commands", "", MADE, "")
     yield "`sprout COMMAND --help` says the same. Commands that run stages share these options:"
     yield from ("", *option_table(shared.values()))
-    for name, help in COMMANDS.items():
+    for name, help in known_commands().items():
         for title, parser in (subparsers(parsers[name]) or {"": parsers[name]}).items():
             yield from ("", f"## sprout {name} {title}".rstrip(), "", sentence(help.rpartition("FILE: ")[2]))
             given = list(arguments(parser))
@@ -72,29 +72,27 @@ def settings() -> Iterator[str]:
     found = schema()
     definitions = found["$defs"]
     yield from ("# Settings", "", MADE, "")
-    yield "A settings file is TOML: `seeds` and `out`, a table `[engine]`, a table `[prices]`, and one for each stage."
+    yield "A settings file is TOML: `seeds`, `out`, `stages`, tables `[engine]` and `[prices]`, and one for each stage."
     yield "What it does not set has the default; `--set stage.key=value` sets one for a single command."
     yield "Paths count from the folder in which `sprout` is called, not from that of the file; `~/` is your home."
     yield "`sprout settings` prints all of them as such a file, `sprout settings --schema` a JSON Schema for an editor."
-    top = {key: found["properties"][key] for key in ("seeds", "out")}
+    top = {key: found["properties"][key] for key in ("seeds", "out", "stages")}
     yield from ("", *setting_table(top, definitions))
-    for name, kind in ENGINES.items():
-        own = definitions[kind]
+    for name in engine_names():
+        kind = engine_class(name)
+        own = definitions[kind.__name__]
         properties = {key: one for key, one in own["properties"].items() if key != "name"}
-        yield from ("", f'## [engine] name = "{name}"', "", *text_of(engine_class(name)))
+        yield from ("", f'## [engine] name = "{name}"', "", *text_of(kind))
         if own.get("additionalProperties", True):
             yield from ("", "Any other key is handed on to vLLM's engine as it is, such as `tensor_parallel_size = 2`.")
         yield from ("", *setting_table(properties, definitions))
     yield from ("", "## [prices]", "", sentence(definitions["Prices"]["description"]))
     yield from ("", *setting_table(definitions["Prices"]["properties"], definitions))
-    for stage in STAGES:
-        yield from ("", f"## [{stage.name}]", "", *text_of(stage))
-        if stage.name in OPTIONAL:
-            also = ", or `[evaluate]`," if stage.name == "decontaminate" else ""
-            yield from (
-                "",
-                f"Part of a run only if its settings have this table{also} or alone: `sprout {stage.name}`.",
-            )
+    for stage in map(find, names()):
+        yield from ("", f"## [{stage.kind}]", "", *text_of(stage))
+        if stage.optional:
+            yield ""
+            yield f"Without a list of stages a run has it if there is this table; alone: `sprout {stage.kind}`."
         if properties := definitions[stage.__name__].get("properties"):
             yield from ("", *setting_table(properties, definitions))
     yield from (

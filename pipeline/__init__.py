@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.engines.base import Completion, Engine, Request, Sampling
     from pipeline.errors import EngineUnreachable, SproutError
-    from pipeline.runs.run import run
+    from pipeline.runs.budget import Budget, Prices
+    from pipeline.runs.context import Context
+    from pipeline.runs.run import Progress, RunOptions, run
     from pipeline.seeds.read import read_seeds
-    from pipeline.stage import Product, Run, Stage
+    from pipeline.stage import Product, Stage
     from pipeline.task import Instance, Task, read_tasks
 
 __version__ = "0.1.0"
@@ -17,20 +19,26 @@ __version__ = "0.1.0"
 _MODULES = {
     "pipeline.engines.base": ["Completion", "Engine", "Request", "Sampling"],
     "pipeline.errors": ["EngineUnreachable", "SproutError"],
-    "pipeline.runs.run": ["run"],
+    "pipeline.runs.budget": ["Budget", "Prices"],
+    "pipeline.runs.context": ["Context"],
+    "pipeline.runs.run": ["Progress", "RunOptions", "run"],
     "pipeline.seeds.read": ["read_seeds"],
-    "pipeline.stage": ["Product", "Run", "Stage"],
+    "pipeline.stage": ["Product", "Stage"],
     "pipeline.task": ["Instance", "Task", "read_tasks"],
 }
 
 __all__ = [
+    "Budget",
     "Completion",
+    "Context",
     "Engine",
     "EngineUnreachable",
     "Instance",
+    "Prices",
     "Product",
+    "Progress",
     "Request",
-    "Run",
+    "RunOptions",
     "Sampling",
     "SproutError",
     "Stage",

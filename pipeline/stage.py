@@ -1,86 +1,171 @@
-"""What a stage is: tasks in, decided tasks out. And what a product is: kept tasks in, a folder out."""
+"""What a stage is: tasks in, decided tasks out. And what a product is: kept tasks in, a folder or file out."""
 
-import ast
-import hashlib
-import inspect
-import textwrap
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.asking import templates
-from pipeline.engines.base import Engine
-from pipeline.runs.budget import Budget
 from pipeline.task import Task
+
+if TYPE_CHECKING:
+    from pipeline.engines.base import Completion
+    from pipeline.runs.context import Context
+
+BUILT_IN = "pipeline.stages."
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a stage works with besides tasks: seed tasks, engine, the folder of the run, and what may be spent."""
+class Flag:
+    """A command-line option that stands for a setting of a stage, such as `--heldout` for `evaluate.heldout`."""
 
-    seeds: Sequence[Task]
-    engine: Engine
-    folder: Path
-    open_engine: Callable[[str], Engine] | None = None  # opens the same kind of engine on another model
-    budget: Budget = field(default_factory=Budget)
+    flag: str
+    help: str
+    metavar: str | None = None
+    many: bool = False  # it takes several values
+    named: bool = False  # each value is NAME=VALUE
+    commas: bool = False  # it takes one value, with commas between several
+    setting: str = ""  # unless the flag says it
+
+    @property
+    def field(self) -> str:
+        return self.setting or self.flag.removeprefix("--").replace("-", "_")
 
 
-class Settings(BaseModel):
-    """The fields of a stage are its settings: frozen, and a misspelt one is an error."""
+class Configured(BaseModel):
+    """What stages and products have in common: their fields are their settings, and a misspelt one is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: ClassVar[str]
-    path: ClassVar[str] = ""  # what a product writes, in the folder of the run; a stage writes <number>_<name>.jsonl
+    kind: ClassVar[str]  # its word in a list of stages; unless set, its module, or its class if it is yours
+    path: ClassVar[str] = ""  # what a product writes in the folder of the run; a stage writes <number>_<name>.jsonl
     templates: ClassVar[tuple[str, ...]] = ()  # the prompts it uses, by name
     growable: ClassVar[frozenset[str]] = frozenset()  # settings that may differ when a run goes on
+    flags: ClassVar[tuple[Flag, ...]] = ()  # of its command, besides those that all commands share
+    asks: ClassVar[bool] = True  # it may put requests to an engine, so that `plan` tries it
+    optional: ClassVar[bool] = False  # a run whose settings have no list of stages has it only if they have its table
+
+    label: str = Field(
+        default="", exclude=True, pattern=r"^[a-z0-9_]*$", description="tells two stages of one kind apart"
+    )
+    engine: str = Field(default="", exclude=True, description="the table [engines.NAME] it asks; empty: [engine]")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        if cls.__module__ != __name__ and not hasattr(cls, "kind"):  # a derived one keeps its kind
+            words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+            own = cls.__module__.startswith(BUILT_IN)
+            cls.kind = cls.__module__.removeprefix(BUILT_IN).partition(".")[0] if own else words
+
+    @property
+    def name(self) -> str:
+        """Its kind, or kind-label: unique in a list of stages."""
+        return f"{self.kind}-{self.label}" if self.label else self.kind
+
+    @property
+    def written(self) -> str:
+        """What a product writes, by its name in the folder of the run; empty for a stage."""
+        place = PurePosixPath(self.path)
+        return f"{place.stem}-{self.label}{place.suffix}" if self.label and self.path else self.path
+
+    @classmethod
+    def takes_part(cls, tables: Mapping[str, Any]) -> bool:
+        """Whether a run has this stage when its settings give no list of stages, but these tables."""
+        return not cls.optional or cls.kind in tables
+
+    @classmethod
+    def implied(cls, given: Mapping[str, Any], has_model: bool) -> Iterator[str]:
+        """What options of its command that are given change in other settings, as `--set` has it."""
+        return iter(())
+
+    def resolve(self, stages: Sequence["Stage | Product"]) -> Self:
+        """This stage with what it needs to know of the others in the list; called once, when the list is built."""
+        return self
 
     def settings(self) -> dict[str, Any]:
-        """Everything that bears on what this stage writes."""
-        fields = self.model_dump(mode="json", exclude=set(self.growable))
-        shown = {f"{name}.jinja": templates.digest(name) for name in self.templates}
-        return {"stage": self.name} | fields | shown | self._code()
-
-    def _code(self) -> dict[str, str]:
-        """Of a stage that is no part of Sprout, a digest of its class, comments aside, if it is in a file."""
-        if type(self).__module__.partition(".")[0] == "pipeline":
-            return {}
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(type(self))))
-        except (OSError, TypeError, SyntaxError):
-            return {}
-        return {"code": hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]}
+        """Its fields as far as they bear on what it writes."""
+        return {"stage": self.kind} | self.model_dump(mode="json", exclude=set(self.growable))
 
     def needs(self) -> dict[str, str]:
-        """Packages that it imports once it is at work, with the extra that brings them; they are looked for before."""
+        """Packages that it imports at work, with the extra that brings each; a run looks for them before it starts."""
         return {}
 
 
-class Stage(Settings, ABC):
-    """One step of the pipeline; `decide` is its work."""
+class Stage(Configured, ABC):
+    """One step of the pipeline; `decide` is its work.
 
-    source: ClassVar[bool] = False  # it makes tasks of its own; the others decide each task of the stage before
+    Example:
+        class NoQuestions(Stage):
+            def decide(self, todo, done, context):
+                for task in todo:
+                    yield task.reject("question") if task.instruction.endswith("?") else task
+    """
+
+    adds: ClassVar[bool] = False  # it yields tasks of its own besides those it is given
+    open_ended: ClassVar[bool] = False  # it asks until it has enough, so nobody can count its requests beforehand
+    selects: ClassVar[bool] = False  # its work is to reject, so `gain` leaves it out for the unfiltered control
 
     @abstractmethod
-    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: "Context") -> Iterator[Task]:
         """Yield each task once decided: filled in, or rejected with a reason.
 
         Args:
             todo: Tasks kept by the stage before that this one has not decided yet.
             done: Tasks this stage decided in earlier, interrupted runs, in the order they were decided.
-            run: Seeds, engine and folder.
+            context: Seeds, engine and folder.
         """
 
+    def wanted(self, num_given: int) -> int:
+        """How many tasks it will have decided, or kept if it adds tasks, once it is done."""
+        return num_given
 
-class Product(Settings, ABC):
-    """What the kept tasks are turned into, at the end of a run: a dataset, a tuned model, an evaluation."""
+    def requests(self, task: Task) -> tuple[str, ...]:
+        """Ids of the requests that were put for a task; those that begin with one of them and a colon belong to it."""
+        return (task.id,)
+
+    def explain(self, task: Task, before: Task | None, completions: Sequence["Completion"]) -> Iterator[str]:
+        """Lines that say how this stage came to its decision, for `sprout why`.
+
+        Args:
+            task: As this stage decided it.
+            before: As the stage before left it.
+            completions: Those of the requests for the task, as far as the run has them.
+        """
+        old = before or Task(id=task.id, instruction="")
+        if task.is_classification is not None and old.is_classification is None:
+            yield f"classification: {'yes' if task.is_classification else 'no'}"
+        for name, score in task.scores.items():
+            if old.scores.get(name) != score:
+                yield f"{name} {score}"
+        for name, value in task.meta.items():
+            if old.meta.get(name) != value:
+                yield f"{name.replace('_', ' ')}: {value}"
+
+    def check_seeds(self, seeds: Sequence[Task]) -> Iterator[str]:
+        """What keeps this stage from its work with these seed tasks, or makes it worse, in sentences."""
+        return iter(())
+
+    def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
+        """What the card of a dataset says of this stage: what it means that it kept and rejected so many."""
+        return iter(())
+
+
+class Product(Configured, ABC):
+    """What the kept tasks are turned into: a dataset, a tuned model, an evaluation."""
 
     of_tasks: ClassVar[bool] = True  # made from the kept tasks; an evaluation is not, so it needs no run
+    caption: ClassVar[str] = ""  # what lies at its path, for the end of a run
 
     @abstractmethod
-    def make(self, tasks: Sequence[Task], run: Run) -> None:
-        """Write `run.folder / path`. The same tasks and settings give the same product; a finished one is kept."""
+    def make(self, tasks: Sequence[Task], context: "Context") -> None:
+        """Write `context.folder / self.written`. The same tasks and settings give the same product.
+
+        A finished product is kept as it is.
+        """
+
+    def summary(self, folder: Path) -> str:
+        """What has come of it in the folder of a run, as text; empty if there is nothing to say."""
+        return ""

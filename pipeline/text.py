@@ -1,5 +1,7 @@
 """Small operations on text that many modules share."""
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 
@@ -19,3 +21,20 @@ def mended(value: Any) -> Any:
 
 def mend(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def short(text: str, most: int = 300) -> str:
+    """The beginning of a text on one line, up to a whole word, for messages; "…" says that there is more."""
+    line = " ".join(text[: 4 * most].split())
+    if len(line) <= most and len(text) <= 4 * most:
+        return line
+    kept, space, _ = line[:most].rpartition(" ")
+    return f"{kept if space and len(kept) > most // 2 else line[:most]} …"
+
+
+def some_of(names: Sequence[str], most: int = 200) -> str:
+    """As many of the names as fit, and how many more there are."""
+    shown = list(accumulate(names, lambda line, name: f"{line}, {name}"))
+    fitting = [line for line in shown if len(line) <= most] or [short(names[0], most)] if names else ["nothing"]
+    more = len(names) - len(fitting)
+    return f"{fitting[-1]} and {more:,} more" if names and more else fitting[-1]

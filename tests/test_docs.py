@@ -16,10 +16,11 @@ from typing import NamedTuple
 import huggingface_hub.constants
 import pytest
 
-from pipeline.cli.commands import settings_of
-from pipeline.cli.main import COMMANDS, LOOKS, main, parser
+from pipeline.cli.main import LOOKS, commands, main, parser
+from pipeline.cli.options import settings_of
 from pipeline.runs.store import read_kept
-from pipeline.settings.read import build_stages, read
+from pipeline.settings.build import build_stages
+from pipeline.settings.read import read
 from tests.test_readme import server_port
 
 __all__ = ["server_port"]
@@ -155,9 +156,9 @@ def test_a_command_that_is_not_run_names_what_is_there(shown: Shown, shop: Path,
     connect(monkeypatch)
     words = shlex.split(shown.command)
     if words[0] == "sprout" and (words[1] == "COMMAND" or re.fullmatch(r"sprout [a-z]+( check)?", shown.command)):
-        assert words[1] in (*COMMANDS, "COMMAND")  # spoken of, in a sentence
+        assert words[1] in (*commands(), "COMMAND")  # spoken of, in a sentence
     elif words[0] == "sprout":
-        args = parser().parse_args(words[1 : words.index(">") if ">" in words else None])
+        args = parser(words).parse_args(words[1 : words.index(">") if ">" in words else None])
         if args.command not in LOOKS:
             build_stages(settings_of(args))
     elif words[0] == "make":

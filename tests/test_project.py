@@ -1,7 +1,6 @@
 """What holds the project together: names, sizes, layout, and a wheel that works anywhere."""
 
 import ast
-import importlib
 import os
 import subprocess
 import sys
@@ -11,24 +10,24 @@ from pathlib import Path
 import pytest
 
 from pipeline.asking.templates import prompt_folder
-from pipeline.cli.main import COMMANDS
-from pipeline.runs.run import file_names
-from pipeline.stages import STAGES
+from pipeline.cli.main import commands
+from pipeline.stages import find, names
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py")])
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_one_word_names_a_stage_everywhere(stage):
-    module = importlib.import_module(f"pipeline.stages.{stage.name}")
+@pytest.mark.parametrize("name", names())
+def test_one_word_names_a_stage_everywhere(name):
+    kind = find(name)
 
-    assert getattr(module, stage.name.capitalize()) is stage
-    assert stage.name in COMMANDS
+    assert kind.kind == name
+    assert kind.__name__.lower() == name.replace("_", "")
+    assert commands()[name]
     assert all(
-        name.split("_")[0] == stage.name and (prompt_folder() / f"{name}.jinja").is_file() for name in stage.templates
+        template.split("_")[0] == name and (prompt_folder() / f"{template}.jinja").is_file()
+        for template in kind.templates
     )
-    assert stage.path or file_names(STAGES)[stage.name].endswith(f"_{stage.name}.jsonl")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -70,6 +69,7 @@ def test_a_wheel_holds_prompts_seeds_and_model_and_runs_anywhere(tmp_path):
     subprocess.run(build, check=True, env=os.environ | {"PIP_NO_WARN": "1"})
     (wheel,) = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    assert (tmp_path / "site" / "pipeline" / "py.typed").is_file()
 
     code = (
         "from pipeline.seeds.read import read_seeds; from pipeline.asking.templates import render; from pipeline.resources import *;"

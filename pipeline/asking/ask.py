@@ -1,9 +1,10 @@
 """One request per task, in the form the model of the engine takes, each with a sampling seed of its own."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from pipeline.engines.base import Completion, Engine, Request, Sampling, template_kwargs
+from pipeline.asking.clean import without_thoughts
+from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.task import Task
 
 
@@ -13,7 +14,7 @@ def ask(
     """Put one prompt per task to the engine and yield each task with its completion, in order.
 
     Each request samples with a seed of its own, made from `random_seed` and the id of its task. A task whose request
-    failed is left out: it stays undecided, and the next run tries it again.
+    failed, or brought no text, is left out: it stays undecided, and the next run tries it again.
     """
     waiting: dict[str, Task] = {}
 
@@ -24,8 +25,30 @@ def ask(
 
     for completion in engine.generate(requests()):
         task = waiting.pop(completion.id)
-        if completion.finish_reason != "error":
+        if is_answer(completion):
             yield task, completion
+
+
+def is_answer(completion: Completion) -> bool:
+    """Whether there is something to read: the request did not fail, and its completion is not empty."""
+    return completion.finish_reason != "error" and not is_empty(completion)
+
+
+def is_empty(completion: Completion) -> bool:
+    """Whether a completion holds no text, or thoughts and nothing else."""
+    return completion.finish_reason != "error" and not without_thoughts(completion.text).strip()
+
+
+def lack_of(completion: Completion) -> str:
+    """What an answer lacks, in a word that `said_of` knows: "cut off", "empty", or nothing."""
+    if is_empty(completion):
+        return "empty"
+    return "cut off" if completion.finish_reason == "length" else ""
+
+
+def said_of(lacks: Mapping[str, int]) -> str:
+    """How many answers are cut off, and how many empty, by `lack_of`; nothing if none is."""
+    return " and ".join(f"{lacks[lack]:,} are {lack}" for lack in ("cut off", "empty") if lacks.get(lack))
 
 
 def seeded(sampling: Sampling, random_seed: int, request: object) -> Sampling:
@@ -43,5 +66,5 @@ def put(engine: Engine, chat: bool, id: str, prompt: str, sampling: Sampling, de
     """A request as plain text, or as one user message with what the engine's chat template gets besides."""
     if not chat:
         return Request(id=id, prompt=prompt, sampling=sampling, demos=demos)
-    message, given = {"role": "user", "content": prompt}, template_kwargs(engine)
+    message, given = {"role": "user", "content": prompt}, engine.chat_template_kwargs
     return Request(id=id, prompt=(message,), sampling=sampling, demos=demos, chat_template_kwargs=given)

@@ -6,26 +6,18 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipeline.cli.evaluate_options import add_options
+from pipeline import __version__
+from pipeline.recipes import SELF_INSTRUCT
+from pipeline.resources import PACKAGE
 
-COMMANDS = {
-    "run": "all stages, in order; the same command again goes on where it stopped",
-    "instructions": "write new instructions from the seeds and what was kept so far",
-    "classify": "say which tasks are classification",
-    "instances": "write inputs and outputs",
-    "filter": "reject instances that are unfit to train on",
-    "verify": "leave out short outputs that the model does not give again",
-    "dedup": "reject tasks that mean nearly the same, and choose the most diverse",
-    "decontaminate": "reject tasks that overlap with held-out ones",
-    "export": "write the dataset",
-    "train": "tune the model on the dataset",
-    "evaluate": "score models on held-out tasks",
-    "judge": "compare what two models answered, by the verdict of a third",
+ALL_STAGES = "all stages, in order; the same command again goes on where it stopped"
+OTHERS = {  # than those of stages, which say themselves what they are for
     "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it",
     "plan": "probe the model with 20 requests and say what the run will take",
-    "stats": "how many tasks each stage kept, and why it rejected the rest",
+    "recipes": "the recipes that ship, with a line each",
     "settings": "all settings of a run with what they mean, as a file to change and run",
     "seeds": "seeds check FILE: what a seed file holds, how varied it is, and what it lacks",
+    "stats": "how many tasks each stage kept, and why it rejected the rest",
     "report": "one page with all figures and all tasks of a run: report.html",
     "show": "tasks, kept or rejected, by stage, reason and text",
     "compare": "two runs side by side",
@@ -37,7 +29,8 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Exit codes: 0 done, 1 error, 2 usage, 3 budget reached, 4 engine unreachable. After 3 and 4 it can go on."""
-    args = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    args = parser(given).parse_args(given)
     from pipeline.cli.commands import run_command
     from pipeline.errors import SproutError
 
@@ -56,28 +49,63 @@ def fail(message: object, code: int) -> int:
     return code
 
 
-def parser() -> argparse.ArgumentParser:
+def commands() -> dict[str, str]:
+    """All commands with what they are for: that of a stage is the first line of its module, which is not imported."""
+    files = {path.stem: path for path in (PACKAGE / "stages").glob("[a-z]*.py")}
+    ordered = [*(name for name in SELF_INSTRUCT if name in files), *sorted(files.keys() - {*SELF_INSTRUCT})]
+    stages = {}
+    for name in ordered:
+        with files[name].open(encoding="utf-8") as file:
+            text = file.readline().strip().strip('"').partition(". ")[0].rstrip(".")
+        stages[name] = text[0].lower() + text[1:]
+    return {"run": ALL_STAGES} | stages | OTHERS
+
+
+def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line; a stage is imported for its options only if its command is among the arguments."""
     parser = argparse.ArgumentParser(prog="sprout", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, help in COMMANDS.items():
-        command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+    parser.add_argument("--version", action="version", version=f"sprout {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help in commands().items():
+        command = subparsers.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
         if name in LOOKS:
             LOOKS[name](command)
             continue
-        add_run_options(command, alone=name not in ("run", "plan", "gain", "settings"))
+        stage = name not in ("run", *OTHERS)
+        add_run_options(command, alone=stage)
         if name not in ("plan", "settings"):
             add_budget(command)
         if name == "gain":
             command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
         if name == "run":
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
-        add_options(command, name)
-        if name == "export":
-            command.add_argument("--format", help="formats with commas between them, such as alpaca,sharegpt,openai")
-            command.add_argument("--push-to-hub", metavar="NAME", help="upload the dataset to this repository, private")
+        if stage and name in argv:
+            add_flags(command, name)
         if name == "settings":
             command.add_argument("--schema", action="store_true", help="a JSON Schema of all settings, for editors")
     return parser
+
+
+def add_flags(command: argparse.ArgumentParser, name: str) -> None:
+    """The options that a stage has of its own, each of which stands for one of its settings."""
+    from pipeline.stages import find
+
+    for flag in find(name).flags:
+        command.add_argument(
+            flag.flag,
+            dest=f"set_{flag.field}",
+            help=flag.help,
+            metavar=flag.metavar,
+            nargs="+" if flag.many else None,
+            type=named if flag.named else str,
+        )
+
+
+def named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} has no name; give it one, such as base={value or text}")
+    return name, value
 
 
 def add_stats(command: argparse.ArgumentParser) -> None:
@@ -113,22 +141,26 @@ def add_why(command: argparse.ArgumentParser) -> None:
 
 def add_seeds(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = actions.add_parser("check", help=COMMANDS["seeds"].partition(": ")[2])
+    check = actions.add_parser("check", help=OTHERS["seeds"].partition(": ")[2])
     check.add_argument("file", help="file, folder or data set, or seeds that ship: general, nano")
     check.add_argument("--json", action="store_true", help="all figures")
 
 
+def add_nothing(command: argparse.ArgumentParser) -> None:
+    """This command takes no options."""
+
+
 LOOKS = {  # commands that look at files and change nothing
     "stats": add_stats, "report": add_report, "show": add_show, "compare": add_compare, "why": add_why,
-    "seeds": add_seeds,
+    "seeds": add_seeds, "recipes": add_nothing,
 }  # fmt: skip
 
 
 def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
-    command.add_argument("settings", nargs="?", help="TOML file, or one that ships: default, paper, quickstart")
+    command.add_argument("settings", nargs="?", help="TOML file, or a recipe, see `sprout recipes`")
     command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano")
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
-    command.add_argument("--engine", help="vllm (default), server, transformers")
+    command.add_argument("--engine", help="vllm (default), server, transformers, scripted, or module:Class of yours")
     command.add_argument("--model", help="model folder, name on the hub, name on the server, or nano")
     command.add_argument("--set", metavar="STAGE.KEY=VALUE", action="append", default=[], help="change one setting")
     command.add_argument("--quiet", action="store_true", help="only warnings and the result")

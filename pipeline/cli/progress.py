@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.run import Progress
 
+Show = Callable[[Progress], None]
+
 logger = logging.getLogger("pipeline")
 INTERVAL = 60.0  # seconds between two plain lines
 WINDOW = 60.0  # seconds that speeds are taken over
@@ -19,9 +21,7 @@ Clock = Callable[[], float]
 
 
 @contextmanager
-def shown_progress(
-    quiet: bool = False, budget: Budget | None = None, clock: Clock = time.monotonic
-) -> Iterator[Progress]:
+def shown_progress(quiet: bool = False, budget: Budget | None = None, clock: Clock = time.monotonic) -> Iterator[Show]:
     """Log to standard error for as long as it lasts, and give the function that `run` calls with each decided task.
 
     Args:
@@ -96,27 +96,23 @@ def spelled(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
 
 
-def _done(stage: str, decided: int, kept: int) -> int:
-    return kept if stage == "instructions" else decided  # which wants a number of kept tasks
-
-
 @contextmanager
-def _plain(pace: Pace) -> Iterator[tuple[Progress, logging.Handler]]:
+def _plain(pace: Pace) -> Iterator[tuple[Show, logging.Handler]]:
     last = pace.clock()
 
-    def progress(stage: str, decided: int, kept: int, total: int) -> None:
+    def progress(now: Progress) -> None:
         nonlocal last
-        pace.count(stage, _done(stage, decided, kept), total)
-        if (now := pace.clock()) - last >= INTERVAL:
-            last = now
-            counts = f"{decided:,} decided, {kept:,} kept ({kept / decided:.0%})"
-            logger.info("%s: %s", stage, ", ".join([counts, *pace.notes()]))
+        pace.count(now.stage, now.done, now.wanted)
+        if (time := pace.clock()) - last >= INTERVAL:
+            last = time
+            counts = f"{now.decided:,} decided, {now.kept:,} kept ({now.kept / now.decided:.0%})"
+            logger.info("%s: %s", now.stage, ", ".join([counts, *pace.notes()]))
 
     yield progress, logging.StreamHandler(sys.stderr)
 
 
 @contextmanager
-def _live(pace: Pace) -> Iterator[tuple[Progress, logging.Handler]]:
+def _live(pace: Pace) -> Iterator[tuple[Show, logging.Handler]]:
     from rich.console import Console, RenderableType
     from rich.logging import RichHandler
     from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -142,11 +138,11 @@ def _live(pace: Pace) -> Iterator[tuple[Progress, logging.Handler]]:
     with Display(*columns, console=console) as bars:
         known: dict[str, TaskID] = {}
 
-        def progress(stage: str, decided: int, kept: int, total: int) -> None:
-            done = _done(stage, decided, kept)
-            pace.count(stage, done, total)
-            if stage not in known:
-                known[stage] = bars.add_task(stage, total=total, note="")
-            bars.update(known[stage], completed=done, note=f"{kept / decided:.0%} of {decided:,} kept")
+        def progress(now: Progress) -> None:
+            pace.count(now.stage, now.done, now.wanted)
+            if now.stage not in known:
+                known[now.stage] = bars.add_task(now.stage, total=now.wanted, note="")
+            note = f"{now.kept / now.decided:.0%} of {now.decided:,} kept"
+            bars.update(known[now.stage], completed=now.done, note=note)
 
         yield progress, handler

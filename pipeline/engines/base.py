@@ -1,13 +1,20 @@
-"""Where completions come from: requests go in, completions come out, in the same order."""
+"""What every engine promises: requests in, completions out; texts in, their likelihood out."""
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
-from functools import partial
-from typing import Any, Literal, Protocol
+from functools import cached_property, partial
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.errors import SproutError
 
 Message = dict[str, str]  # {"role": "user", "content": "..."}
 Prompt = str | tuple[Message, ...]  # a string is completed as it stands; messages go through the chat template
+
+# The values that leave a model's own distribution as it is.
+NEUTRAL = {"top_p": 1.0, "top_k": 0, "presence_penalty": 0.0, "min_tokens": 0, "stop": (), "seed": None}
 
 
 class Sampling(BaseModel):
@@ -15,15 +22,41 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    temperature: float = Field(default=0.7, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    presence_penalty: float = Field(default=0.0, ge=-2, le=2)
-    max_tokens: int = Field(default=1024, ge=1)
-    stop: tuple[str, ...] = ()  # generation ends before the first of these; it is not part of the text
-    seed: int | None = None
+    temperature: float = Field(
+        default=0.7, ge=0, description="0 always takes the likeliest token; higher values vary more"
+    )
+    top_p: float = Field(
+        default=1.0, gt=0, le=1, description="sample from the likeliest tokens that reach this share together; 1: all"
+    )
+    top_k: int = Field(default=0, ge=0, description="sample from this many of the likeliest tokens; 0: all")
+    presence_penalty: float = Field(
+        default=0.0, ge=-2, le=2, description="above 0, tokens that were already written become less likely"
+    )
+    max_tokens: int = Field(default=1024, ge=1, description="a longer completion is cut off")
+    min_tokens: int = Field(default=0, ge=0, description="a completion does not end before it has this many tokens")
+    stop: tuple[str, ...] = Field(
+        default=(), description="generation ends before the first of these; it is not part of the text"
+    )
+    seed: int | None = Field(default=None, description="each request gets its own, made from random_seed")
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        if self.min_tokens > self.max_tokens:
+            raise ValueError(f"min_tokens is {self.min_tokens}, more than max_tokens, {self.max_tokens}")
+        return self
+
+    def bearing(self) -> dict[str, Any]:
+        """What bears on the text: `temperature`, and every other field that is not neutral.
+
+        `max_tokens` is left out: it only cuts a text off.
+        """
+        fields = self.model_dump(exclude={"max_tokens"})
+        return {key: value for key, value in fields.items() if key not in NEUTRAL or value != NEUTRAL[key]}
 
 
 class Request(BaseModel):
+    """What an engine is asked to complete."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
@@ -31,9 +64,12 @@ class Request(BaseModel):
     sampling: Sampling
     demos: tuple[str, ...] = ()  # ids of the tasks the prompt shows, where they differ from request to request
     chat_template_kwargs: dict[str, Any] = {}  # what the chat template gets besides messages, as of `engine`
+    prefill: str = ""  # the answer begins with this, which is not part of the completion; see `Engine.can_prefill`
 
 
 class Completion(BaseModel):
+    """What an engine wrote."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str  # of the request it answers
@@ -45,23 +81,134 @@ class Completion(BaseModel):
     demos: tuple[str, ...] | None = None  # of a completion that is decided anew: what its own prompt showed
 
 
-Arrived = Callable[[Request, Completion], None]
-Completions = Generator[Completion, None, None]  # a caller that has enough closes it
+class ScoreRequest(BaseModel):
+    """A text whose likelihood is asked for, given the prompt before it.
 
-
-class Engine(Protocol):
-    """A source of completions.
-
-    `chat` says whether prompts are put as messages (a chat model) or as plain text (a base model); `window` is how many
-    requests it keeps in flight at most.
+    After messages, the continuation is the assistant's answer, as the chat template renders it: some templates strip
+    white space at its ends.
     """
 
-    model: str
-    window: int
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    prompt: Prompt
+    continuation: str
+    count_end: bool = False  # the token that ends the answer counts too: end of turn after messages, else end of text
+    chat_template_kwargs: dict[str, Any] = {}  # what the chat template gets besides messages, as of `engine`
+
+
+class Likelihood(BaseModel):
+    """How likely a model finds a continuation: natural logarithms of probabilities, one for each of its tokens.
+
+    Only tokens of the continuation count. After an empty prompt, and where the tokenizer puts no token of its own
+    before a text, the first token has nothing before it and so no likelihood: it does not count either.
+
+    Example:
+        >>> Likelihood(id="a", per_token=(-0.5, -1.5)).mean
+        -1.0
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str  # of the request it answers
+    per_token: tuple[float, ...] = ()
+    prompt_tokens: int = 0  # before the continuation
+    error: str = ""  # why it cannot be scored; there are no tokens then
 
     @property
-    def chat(self) -> bool: ...
+    def sum(self) -> float:
+        """The log-probability of the whole continuation."""
+        return math.fsum(self.per_token)
 
+    @property
+    def num_tokens(self) -> int:
+        return len(self.per_token)
+
+    @property
+    def mean(self) -> float:
+        """The log-probability of a token on average: the negative of the cross-entropy loss.
+
+        Raises:
+            ZeroDivisionError: for a continuation that cannot be scored.
+        """
+        return self.sum / self.num_tokens
+
+
+Arrived = Callable[[Request, Completion], None]
+Completions = Generator[Completion, None, None]  # a caller that has enough closes it
+Scored = Callable[[ScoreRequest, Likelihood], None]
+Likelihoods = Generator[Likelihood, None, None]
+R = TypeVar("R")
+
+
+class Options(BaseModel):
+    """What the table of an engine may hold in a settings file: the arguments of its constructor.
+
+    A class of engines has its own, derived from this one, with a description and limits for each field.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(description="a folder, a name on the hub, a name on the server, or nano")
+
+
+class ChatOptions(Options):
+    """Options of engines that put messages through a chat template."""
+
+    chat: bool | None = Field(
+        default=None,
+        description="prompts are messages (true) or plain text (false); unset: as the chat template says",
+    )
+    chat_template_kwargs: dict[str, Any] | None = Field(
+        default=None, description="for the chat template, such as { enable_thinking = false }"
+    )
+
+
+class Engine(ABC):
+    """A source of completions, and of the likelihood of texts.
+
+    An engine of one's own needs `model` and `generate`; all else has a default.
+
+    Attributes:
+        options: What a settings file may say of this engine.
+        model: The name or folder of the model.
+        window: How many requests it keeps in flight at most.
+        can_prefill: Whether it can begin the answer to messages with a given text. Plain prompts always can.
+
+    Example:
+        >>> class Echo(Engine):
+        ...     model = "echo"
+        ...
+        ...     def generate(self, requests, arrived=None):
+        ...         for request in at_hand(iter(requests)):
+        ...             yield Completion(id=request.id, text=str(request.prompt))
+    """
+
+    options: ClassVar[type[BaseModel]] = Options
+    model: str
+    window: int = 1
+
+    @cached_property
+    def chat(self) -> bool:
+        """Whether prompts are put as messages (a chat model) or as plain text (a base model)."""
+        return False
+
+    @cached_property
+    def chat_template_kwargs(self) -> dict[str, Any]:
+        """What the chat template gets besides messages."""
+        return {}
+
+    @cached_property
+    def can_prefill(self) -> bool:
+        """Whether the answer to messages can begin with `Request.prefill`."""
+        return False
+
+    @cached_property
+    def revision(self) -> str:
+        """What tells which weights the model has: a commit of the hub, or a digest of a folder; empty if unknown."""
+        return ""
+
+    @abstractmethod
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         """Yield one completion per request, in the order of the requests.
 
@@ -78,20 +225,67 @@ class Engine(Protocol):
             EngineUnreachable: when no request can succeed any more. A request that fails by itself gives a
                 completion with `finish_reason` "error" instead.
         """
-        ...
+
+    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
+        """Yield the likelihood of each continuation, in the order of the requests, under the rules of `generate`.
+
+        Prompt and continuation meet between two tokens: the prompt has the tokens it has when it stands alone.
+
+        Raises:
+            SproutError: for an engine that cannot tell likelihoods.
+            EngineUnreachable: as `generate`. A request that fails by itself gives a likelihood with an `error`.
+        """
+        raise SproutError(
+            f"the engine {type(self).__name__} cannot tell how likely a text is; take vllm, transformers or a server"
+        )
+
+    def pre_query(self, system: str | None = None) -> str | None:
+        """The chat template up to where the user's message begins, as a plain prompt; None if it is not known here.
+
+        A chat model that completes it writes a user's message (Magpie, arXiv 2406.08464).
+
+        Args:
+            system: A system message before it; None leaves that to the template, which may have one of its own.
+        """
+        return None
+
+    def close(self) -> None:  # noqa: B027 - most engines hold nothing
+        """Give back the memory that the engine holds. It loads its model again when it is asked again."""
 
 
-def at_hand(source: Iterator[Request | None]) -> Iterator[Request]:
+class Proxy(Engine):
+    """An engine around another one, which does all that this one does not do itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.model, self.window = engine.model, engine.window
+        self.chat_template_kwargs = engine.chat_template_kwargs
+
+    @cached_property
+    def chat(self) -> bool:
+        return self.engine.chat
+
+    @cached_property
+    def can_prefill(self) -> bool:
+        return self.engine.can_prefill
+
+    @cached_property
+    def revision(self) -> str:
+        return self.engine.revision
+
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
+        return self.engine.generate(requests, arrived)
+
+    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
+        return self.engine.score(requests, arrived)
+
+    def pre_query(self, system: str | None = None) -> str | None:
+        return self.engine.pre_query(system)
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+def at_hand(source: Iterator[R | None]) -> Iterator[R]:
     """The requests up to the next None: those there are for now."""
     return iter(partial(next, source, None), None)
-
-
-def template_kwargs(engine: Engine) -> dict[str, Any]:
-    """What the chat template gets besides messages; an engine need not have any."""
-    return getattr(engine, "chat_template_kwargs", None) or {}
-
-
-def release(engine: Engine) -> None:
-    """Have an engine give back the memory it holds, if it can; it loads its model again when it is asked again."""
-    if close := getattr(engine, "close", None):
-        close()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines.base import Prompt
+from pipeline.engines.tokens import pre_query
 from pipeline.errors import SproutError
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "tekken.json")
@@ -51,6 +51,27 @@ def fingerprint(folder: Path, files: Iterable[Path]) -> str:
                 file.seek(spot * size // 64)
                 hashed.update(file.read(min(1 << 16, size)))
     return hashed.hexdigest()
+
+
+def content(folder: Path) -> str:
+    """A digest of what makes a model: its configuration, tokenizer and weights, wherever the folder lies."""
+    return fingerprint(folder, (path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
+
+
+def revision(model: str, wanted: str | None = None) -> str:
+    """Which weights a model has: 16 hex digits for a folder, the commit for one of the hub; empty if none is here.
+
+    Args:
+        wanted: A branch, tag or commit of the hub.
+    """
+    if Path(model).is_dir():
+        return content(Path(model))[:16]
+    if not is_hub_name(model):
+        return ""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(model, "config.json", revision=wanted)
+    return Path(config).parent.name if isinstance(config, str) else ""
 
 
 def is_hub_name(model: str) -> bool:
@@ -112,24 +133,18 @@ def not_installed(package: str, error: ImportError) -> SproutError:
     return SproutError(f"{package} cannot be imported ({error}); install it, or use another engine")
 
 
-def prompt_ids(tokenizer: Any, prompt: Prompt, template_kwargs: Mapping[str, Any]) -> list[int]:
-    """The tokens of a prompt; messages go through the chat template, which brings its own first token (BOS).
+def local_pre_query(
+    model: str, system: str | None, template_kwargs: Mapping[str, Any], trust_remote_code: bool = False
+) -> str | None:
+    """`Engine.pre_query` of a model whose tokenizer is here.
 
     Raises:
-        ValueError: when the chat template refuses the messages.
+        SproutError: when the chat template does not take these messages.
     """
-    if isinstance(prompt, str):
-        ids: list[int] = tokenizer(prompt).input_ids
-        return ids
-    from jinja2 import TemplateError
-
-    options = {**template_kwargs, "add_generation_prompt": True, "tokenize": False}
     try:
-        text = tokenizer.apply_chat_template(list(prompt), **options)
-    except TemplateError as error:
-        raise ValueError(f"the chat template refuses these messages: {error}") from None
-    ids = tokenizer(text, add_special_tokens=False).input_ids
-    return ids
+        return pre_query(load_tokenizer(model, trust_remote_code), system, template_kwargs)
+    except ValueError as error:
+        raise SproutError(f"{model}: {error}") from None
 
 
 def _check_weights(folder: Path) -> None:

@@ -45,6 +45,11 @@ class HeldOut(BaseModel):
     outputs: tuple[str, ...] = Field(min_length=1)
     source: str = ""  # the set it is from, where there are several
 
+    @property
+    def task_name(self) -> str:
+        """The task, told apart from those of other sets."""
+        return f"{self.source}/{self.task}" if self.source else self.task
+
 
 def read_sets(paths: str | Sequence[str], max_instances: int = 100) -> tuple[HeldOut, ...]:
     """Read one set of held-out instances or several; `nano` is the one that ships.

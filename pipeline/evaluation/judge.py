@@ -1,32 +1,32 @@
 """Two models head to head: a judge reads both answers to a held-out task, twice, the second time in the other order."""
 
 import logging
-import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.asking.ask import request
-from pipeline.asking.clean import clean_text
+from pipeline.asking.ask import is_answer, lack_of, request, said_of
 from pipeline.asking.templates import render
+from pipeline.asking.verdicts import parse_better
 from pipeline.engines.base import Engine, Request, Sampling
-from pipeline.evaluation.confidence import MIN_UNITS, interval, resample
+from pipeline.evaluation.confidence import (
+    Difference,
+    Interval,
+    default_unit,
+    interval,
+    resample,
+    score_interval,
+    unit_means,
+)
 from pipeline.evaluation.heldout import HeldOut
 
 logger = logging.getLogger(__name__)
 
 SAMPLING = Sampling(temperature=0, max_tokens=16)
-ANSWER = re.compile(  # "A", "**B**", "Answer A is better", "Better: A", "A tie"; not "A good answer would be"
-    r"\W*(?:(?:the )?(?:(?:final|better|best|answer|one|option|response|verdict|choice|winner)\b\W*)+(?:is\b\W*)?)?"
-    r"(?:(?:it(?:'s| is) )?(?:a )?(tie|draw|neither|both|equal)\b"
-    r"|(a|b)(?=\W*$|[.,:;!)\]*\"'\n]|\s+(?:is(?! not| worse| wrong| incorrect)|because|wins|does)\b))",
-    re.IGNORECASE,
-)
-OF_BOTH = re.compile(r"\W*A\W*:.*\bB\W*:", re.DOTALL)  # what is said of each is no verdict
-WORDS = {"a": 1.0, "b": 0.0}  # for the answer shown first
-POINTS = {"win": 1.0, "tie": 0.5, "loss": 0.0}
+POINTS: dict[str, float] = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 
 
 class Verdict(BaseModel):
@@ -35,12 +35,42 @@ class Verdict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str  # of the instance
+    task: str
     instruction: str
     input: str
     ours: str
     theirs: str
-    said: tuple[str | None, ...]  # ours shown first, then theirs; None: the request failed; empty: the same answers
+    said: tuple[
+        str | None, ...
+    ]  # ours shown first, then theirs; None: the request failed or had no text; empty: the same answers
     outcome: Literal["win", "tie", "loss"] | None  # for ours; None: a request failed
+
+
+class Tally(BaseModel):
+    """How often ours wins, and how far the judge can be trusted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    instances: int  # that have an outcome
+    wins: int
+    ties: int
+    losses: int
+    win_rate: Difference | None  # in percent, where a tie is half a win, against 50; None: no instance has an outcome
+    same: int  # how many answers are the same
+    failed: int  # how many instances have no outcome
+    unclear: int  # how often the judge said what is no verdict
+    consistency: float | None  # the share of asked pairs where both orders say the same
+    first_rate: float | None  # the share of verdicts, ties aside, for the answer shown first
+
+
+class Asking(NamedTuple):
+    """How a judge is asked."""
+
+    with_reference: bool = False  # show it the first right output as well
+    sampling: Sampling = SAMPLING
+
+
+ASKING = Asking()
 
 
 def head_to_head(
@@ -48,8 +78,7 @@ def head_to_head(
     ours: Mapping[str, str],
     theirs: Mapping[str, str],
     judge: Engine,
-    with_reference: bool = False,
-    sampling: Sampling = SAMPLING,
+    asking: Asking = ASKING,
 ) -> Iterator[Verdict]:
     """Have a judge compare two models; yield its verdict on each instance, in order.
 
@@ -60,7 +89,6 @@ def head_to_head(
     Args:
         ours: The answers by the id of the held-out instance; one that is missing is empty.
         judge: To ask what was asked before for nothing, give one that keeps a journal (`recorded.Recorded`).
-        with_reference: Show the judge the first right output as well.
     """
     pairs = {one.id: (ours.get(one.id, ""), theirs.get(one.id, "")) for one in heldout}
     asked = [one for one in heldout if pairs[one.id][0].split() != pairs[one.id][1].split()]
@@ -68,43 +96,38 @@ def head_to_head(
     def requests() -> Iterator[Request]:
         for one in asked:
             for order, (first, second) in enumerate((pairs[one.id], pairs[one.id][::-1])):
-                text = prompt(one, first, second, with_reference)
-                yield request(judge, f"{order}:{one.id}", text, sampling)
+                text = prompt(one, first, second, asking.with_reference)
+                yield request(judge, f"{order}:{one.id}", text, asking.sampling)
 
-    completions = judge.generate(requests())
+    completions, lacks = judge.generate(requests()), Counter[str]()
     ids = {one.id for one in asked}
     for one in heldout:
         both = [next(completions), next(completions)] if one.id in ids else []
-        said = tuple(None if each.finish_reason == "error" else each.text for each in both)
-        fields = {"id": one.id, "instruction": one.instruction, "input": one.input}
+        lacks.update(map(lack_of, both))
+        said = tuple(each.text if is_answer(each) else None for each in both)
+        fields = {"id": one.id, "task": one.task_name, "instruction": one.instruction, "input": one.input}
         yield Verdict(**fields, ours=pairs[one.id][0], theirs=pairs[one.id][1], said=said, outcome=outcome(said))
+    if lacking := said_of(lacks):
+        logger.warning("judge: of %d answers of the judge %s", lacks.total(), lacking)
 
 
-def figures(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """How often ours wins, and how far the judge can be trusted.
-
-    Returns:
-        `instances` that have an outcome; `wins`, `ties`, `losses`; `win_rate`, where a tie is half a win, in percent
-        with its 95 % interval and the verdict "better" or "worse" only where that is clear of 50; `same`, how many
-        answers are the same; `failed`, how many have no outcome; `unclear`, how often the judge said what is no
-        verdict; `consistency`, the share of asked pairs where both orders say the same; `first_rate`, the share of
-        verdicts, ties aside, for the answer shown first; both None if there are none.
-    """
-    points = [POINTS[one.outcome] for one in verdicts if one.outcome]
-    both = [tuple(parse_verdict(text or "") for text in one.said) for one in verdicts if one.said and one.outcome]
-    clear = [one for pair in both for one in pair if one is not None]
-    return {
-        "instances": len(points),
-        "wins": points.count(1.0),
-        "ties": points.count(0.5),
-        "losses": points.count(0.0),
-        "win_rate": rate(points),
-        "same": sum(not one.said for one in verdicts),
-        "failed": len(verdicts) - len(points),
-        "unclear": 2 * len(both) - len(clear),
-        "consistency": share([None not in pair and pair[0] == 1 - (pair[1] or 0) for pair in both]),
-        "first_rate": share([one == 1.0 for one in clear if one != 0.5]),
-    }
+def figures(verdicts: Sequence[Verdict]) -> Tally:
+    decided = [verdict for verdict in verdicts if verdict.outcome]
+    both = [tuple(parse_better(text or "") for text in verdict.said) for verdict in decided if verdict.said]
+    clear = [said for pair in both for said in pair if said is not None]
+    outcomes = [verdict.outcome for verdict in decided]
+    return Tally(
+        instances=len(decided),
+        wins=outcomes.count("win"),
+        ties=outcomes.count("tie"),
+        losses=outcomes.count("loss"),
+        win_rate=win_rate(decided),
+        same=sum(not verdict.said for verdict in verdicts),
+        failed=len(verdicts) - len(decided),
+        unclear=2 * len(both) - len(clear),
+        consistency=share([None not in pair and pair[0] == 1 - (pair[1] or 0) for pair in both]),
+        first_rate=share([said == 1.0 for said in clear if said != 0.5]),
+    )
 
 
 def prompt(instance: HeldOut, first: str, second: str, with_reference: bool = False) -> str:
@@ -113,29 +136,26 @@ def prompt(instance: HeldOut, first: str, second: str, with_reference: bool = Fa
     return render("judge", **fields, first=first.strip() or "(empty)", second=second.strip() or "(empty)")
 
 
-def parse_verdict(text: str) -> float | None:
-    """1 if the answer shown first is better, 0 if the second is, 0.5 for a tie; None for what is no verdict."""
-    text = clean_text(text)
-    said = None if OF_BOTH.match(text) else ANSWER.match(text)
-    return WORDS.get((said[2] or "tie").lower(), 0.5) if said else None
-
-
 def outcome(said: Sequence[str | None]) -> Literal["win", "tie", "loss"] | None:
     """What both orders come to: a win or a loss only if both say so."""
     if None in said:
         return None
-    found = [parse_verdict(text or "") for text in said]
+    found = [parse_better(text or "") for text in said]
     return "win" if found == [1, 0] else "loss" if found == [0, 1] else "tie"
 
 
-def rate(points: Sequence[float]) -> dict[str, Any] | None:
-    if not points:
+def win_rate(decided: Sequence[Verdict]) -> Difference | None:
+    """In percent, with an interval over instances, or over whole tasks where these have several (see `Comparison`)."""
+    if not decided:
         return None
-    found = interval(resample(100 * np.array(points)[:, None])[:, 0], len(points))
-    verdict = "better" if found.low > 50 else "worse" if found.high < 50 else "unclear"
-    known = len(points) >= MIN_UNITS
-    low, high = (round(found.low, 4), round(found.high, 4)) if known else (None, None)
-    return {"value": round(found.value, 4), "low": low, "high": high, "verdict": verdict}
+    points = [POINTS[verdict.outcome or ""] for verdict in decided]
+    tasks = [verdict.task for verdict in decided]
+    if default_unit(tasks) == "task":
+        values = 100 * np.array(points)[:, None]
+        means, units = resample(values, tasks)[:, 0], unit_means(values, tasks)[:, 0]
+        return interval(means, units, (0.0, 100.0)).difference(none=50)
+    found = score_interval(points.count(1.0), points.count(0.5), points.count(0.0))
+    return Interval(*(50 + 50 * end for end in found)).difference(none=50)
 
 
 def share(values: Sequence[bool]) -> float | None:

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.engines.base import Engine
 from pipeline.engines.server import Server
 from pipeline.errors import SproutError
-from pipeline.runs.journal import identity
+from pipeline.runs.keys import identity
 from pipeline.runs.products import digest, empty_folder, read_record, write_record
 
 logger = logging.getLogger(__name__)

@@ -9,25 +9,34 @@ from pipeline.engines.base import Arrived, Completions, Engine, Request
 from pipeline.engines.server import Server
 from pipeline.errors import SproutError
 from pipeline.evaluation.table import FILE
-from pipeline.gain.controls import CONTROLS
 from pipeline.runs.budget import Budget
+from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE as JOURNAL
-from pipeline.runs.journal import Journal, identity
+from pipeline.runs.journal import Journal
+from pipeline.runs.keys import identity
 from pipeline.runs.products import read_record
 from pipeline.runs.recorded import Recorded
-from pipeline.stage import Run
 
+TUNED = re.compile(r"model(?:-([\w-]+))?")  # the folders of a run's tuned models: model, model-seeds
 SERVED = re.compile(r"(.+)@(https?://.+)")  # my-model@http://127.0.0.1:8000/v1
 
 
-def opener(run: Run, models: Iterable[str]) -> Callable[[str], Engine]:
-    """What opens the engine on any of the models: that of the run itself, for its own model."""
-    others = [model for model in models if model != run.engine.model and not SERVED.fullmatch(model)]
-    if others and run.open_engine is None:
-        raise SproutError(f"{others[0]}: this run cannot open another model than {run.engine.model}")
+def opener(context: Context, models: Iterable[str]) -> Callable[[str], Engine]:
+    """What opens the engine on any of the models: that of the run itself, for its own model.
+
+    If that is not among them, the engine of the run gives back the memory it holds for the others.
+    """
+    models = list(models)
+    others = [model for model in models if model != context.engine.model and not SERVED.fullmatch(model)]
+    if others and context.open_engine is None:
+        raise SproutError(f"{others[0]}: this run cannot open another model than {context.engine.model}")
+    if context.engine.model not in models:
+        context.engine.close()
 
     def open_engine(model: str) -> Engine:
-        return run.engine if model == run.engine.model or not run.open_engine else run.open_engine(model)
+        return (
+            context.engine if model == context.engine.model or not context.open_engine else context.open_engine(model)
+        )
 
     return open_engine
 
@@ -61,16 +70,21 @@ def remembering(
         yield open_recorded
 
 
-def default_models(run: Run) -> dict[str, str]:
+def default_models(context: Context) -> dict[str, str]:
     """The model of the run as "base", and what it was tuned to, by what it was tuned on; "dataset" comes last.
 
     Raises:
         SproutError: for a run that names no model.
     """
-    if not run.engine.model:
+    if not context.engine.model:
         raise SproutError("no model is named; give models with --models NAME=MODEL, or that of the run with --model")
-    tuned = {control: run.folder / f"model_{control}" for control in CONTROLS} | {"dataset": run.folder / "model"}
-    return {"base": run.engine.model} | {name: str(path) for name, path in tuned.items() if path.is_dir()}
+    found = {
+        match[1] or "dataset": str(path)
+        for path in sorted(context.folder.glob("model*"))
+        if path.is_dir() and (match := TUNED.fullmatch(path.name))
+    }
+    last = "dataset".__eq__
+    return {"base": context.engine.model} | {name: found[name] for name in sorted(found, key=last)}
 
 
 def asked_as_chat(model: str, engine: Engine) -> bool:
@@ -88,7 +102,7 @@ def check_names(names: Sequence[str]) -> None:
             raise SproutError(f"{name!r}: is the name of a model and of a file of predictions; rename one of them")
 
 
-class NoModel:
+class NoModel(Engine):
     """Stands for the engine of a run that names no model: enough where others are evaluated."""
 
     model = ""

@@ -3,27 +3,31 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from pipeline.engines.model_folder import load_tokenizer
 from pipeline.errors import SproutError
-from pipeline.evaluation.confidence import Comparison, written
+from pipeline.evaluation.confidence import Comparison, as_record, written
 from pipeline.evaluation.heldout import read_sets
 from pipeline.evaluation.metrics import METRICS, open_tokenizer
 from pipeline.evaluation.models import opener
 from pipeline.gain.candidates import complete_candidates
-from pipeline.gain.controls import CONTROLS, MEANING, Control
+from pipeline.gain.controls import CONTROLS, MEANING, Control, control_tasks, count_tokens
+from pipeline.runs.context import Context
 from pipeline.runs.lock import only_writer
 from pipeline.runs.products import read_record, write_record
-from pipeline.stage import Product, Run, Stage
-from pipeline.stages.evaluate import Evaluate, answer, task_names
+from pipeline.stage import Product, Stage
+from pipeline.stages.evaluate import Evaluate, answer
+from pipeline.stages.export import Export
 from pipeline.stages.train import Train
 from pipeline.task import Task
+from pipeline.training.tune import tune
 
 logger = logging.getLogger(__name__)
 
 FILE = "gain.json"
 PAGE = "gain.md"
-COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "match", "the dataset against it, ROUGE-L")
+COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "the dataset against it, ROUGE-L")
 
 NOTE = """\
 In brackets: 95 % intervals by a bootstrap over held-out {unit} ({instances:,} instances){seeds}.
@@ -33,85 +37,125 @@ wrote for them; only what overlaps with held-out tasks is left out. If the datas
 and its parts."""
 
 
+class Tuned(NamedTuple):
+    """The stages of a run that its gain is measured with."""
+
+    export: Export
+    train: Train
+    evaluate: Evaluate
+
+
 def gain(
     stages: Sequence[Stage | Product],
     tasks: Sequence[Task],
-    run: Run,
+    context: Context,
     num_random_seeds: int = 1,
     controls: Sequence[Control] = CONTROLS,
 ) -> dict[str, Any]:
     """Tune on the seeds, on unfiltered tasks, on parts of the dataset and on all of it, and evaluate each model.
 
-    All are tuned with the settings of the run, for the number of steps the dataset takes. With several random seeds
-    each is tuned as often, on subsets drawn anew. What the run has tuned and evaluated, or an interrupted call of this,
-    is not done again. Writes gain.json and gain.md, and returns what is in the first: a row for each model with its
-    intervals, over all random seeds and for each, and how the dataset compares with it.
+    Each control is a dataset in <run>/gain/<random seed>/<control>/dataset, exported as the run's own and with the same
+    validation split, and the model beside it is tuned on it with the settings of the run, for the number of steps the
+    dataset takes. With several random seeds each is tuned as often, on subsets drawn anew. What the run has tuned and
+    evaluated, or an interrupted call of this, is not done again. Writes gain.json and gain.md, and returns what is in
+    the first: a row for each model with its intervals, over all random seeds and for each, and how the dataset compares
+    with it.
 
     Args:
-        stages: Those of the run; `train` and `evaluate` are used.
+        stages: Those of the run; `export`, `train` and `evaluate` are used.
         tasks: What the run has kept.
         controls: What else to tune on than the dataset.
 
     Raises:
         SproutError: for a run without `train` or `evaluate`, and for whatever stops these.
     """
-    train, evaluate = tuned_and_evaluated(stages)
+    used = tuned_and_evaluated(stages)
+    train, evaluate = used.train, used.evaluate
     heldout = read_sets(evaluate.heldout, evaluate.max_instances)
     random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
-    with only_writer(run.folder):
+    with only_writer(context.folder):
         if {"random", "unfiltered"} & {*controls}:
-            complete_candidates(stages, 2 * len(tasks), run)
-        places = {"base": train.model or run.engine.model}
+            complete_candidates(stages, 2 * len(tasks), context)
+        places = {"base": train.model or context.engine.model}
         for random_seed in random_seeds:
-            places |= tune(train, tasks, run, random_seed, controls)
-        open_engine = opener(run, places.values())
+            places |= tune_all(used, tasks, context, random_seed, controls)
+        open_engine = opener(context, places.values())
         scores, figures = answer(
             places,
             heldout,
             open_engine,
-            run.folder,
+            context.folder,
             evaluate.sampling,
             evaluate.encoding,
             open_tokenizer(heldout, evaluate.tokenizer),
-            run.budget,
+            context.budget,
         )
-        comparison = Comparison(scores, task_names(heldout), evaluate.resample)
+        comparison = Comparison(scores, [instance.task_name for instance in heldout], evaluate.resample)
         names = {
             name: models_of(name, train, random_seeds) for name in MEANING if name in ("base", *controls, "dataset")
         }
         found = {
             "instances": len(heldout),
-            "resampled": evaluate.resample,
+            "resampled": comparison.unit,
             "random_seeds": random_seeds,
             "rows": [row(name, names, comparison, places, figures) for name in names],
         }
-        write_record(run.folder / FILE, found)
-        (run.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
+        write_record(context.folder / FILE, found)
+        (context.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
     return found
 
 
-def tuned_and_evaluated(stages: Sequence[Stage | Product]) -> tuple[Train, Evaluate]:
-    train = next((stage for stage in stages if isinstance(stage, Train)), None)
+def tuned_and_evaluated(stages: Sequence[Stage | Product]) -> Tuned:
+    """The stages that a gain needs: what exports the dataset of the run, what tunes on it, and what evaluates.
+
+    Raises:
+        SproutError: if one of them is missing.
+    """
+    trains = [stage for stage in stages if isinstance(stage, Train)]
     evaluate = next((stage for stage in stages if isinstance(stage, Evaluate)), None)
-    if train is None or evaluate is None or not evaluate.heldout:
+    if not trains or evaluate is None or not evaluate.heldout:
         raise SproutError("the gain is that of tuning: give the settings a table [train], and [evaluate] with heldout")
-    return train, evaluate
+    exports = {stage.written: stage for stage in stages if isinstance(stage, Export)}
+    for train in trains:
+        if (export := exports.get(train.dataset)) and export.only is None:
+            return Tuned(export, train, evaluate)
+    raise SproutError("the gain is that of the run's own dataset, and no stage is tuned on it; leave out train.dataset")
 
 
-def tune(
-    train: Train, tasks: Sequence[Task], run: Run, random_seed: int, controls: Sequence[Control]
+def tune_all(
+    used: Tuned, tasks: Sequence[Task], context: Context, random_seed: int, controls: Sequence[Control]
 ) -> dict[str, str]:
-    """Tune all models of a random seed; return their folders by name. Those of the run itself are where they are."""
-    own = {"dataset", *train.controls} if random_seed == train.random_seed else set()
-
-    def place(name: str) -> Path:
-        if name in own:
-            return run.folder / (train.path if name == "dataset" else f"{train.path}_{name}")
-        return run.folder / "gain" / str(random_seed) / name
-
+    """Tune all models of a random seed; return their folders by name. That of the run itself is where it is."""
+    train = used.train
     logger.info("gain: %d models with the random seed %d", len(controls) + 1, random_seed)
-    train.model_copy(update={"random_seed": random_seed, "controls": tuple(controls)}).tune_all(tasks, run, place)
-    return {model_name(name, train, random_seed): str(place(name)) for name in (*controls, "dataset")}
+    folder = context.folder / "gain" / str(random_seed)
+    whole = context.folder / train.written if random_seed == train.random_seed else folder / "dataset" / "model"
+    record = tune(train.training(train.place(context.folder), context, random_seed=random_seed), whole)
+    places = {"dataset": whole}
+    for control in controls:
+        dataset = write_control(control, used, tasks, context, random_seed)
+        same_steps = {"random_seed": random_seed, "max_steps": record["max_steps"], "patience": None}
+        training = train.training(dataset, context, **same_steps).model_copy(update={"last_step": record["steps"]})
+        places[control] = folder / control / "model"
+        tune(training, places[control])
+    return {model_name(name, train, random_seed): str(place) for name, place in places.items()}
+
+
+def write_control(control: Control, used: Tuned, tasks: Sequence[Task], context: Context, random_seed: int) -> Path:
+    """Write a control as a dataset and return its folder: its own tasks to train on, the validation split of all."""
+    export = used.export
+
+    def size(some: Sequence[Task]) -> dict[str, int]:
+        tokenizer = load_tokenizer(used.train.model or context.engine.model)
+        return count_tokens(export.rows(some, ()), lambda text: len(tokenizer(text)["input_ids"]))
+
+    chosen = control_tasks(control, tasks, context.folder, random_seed, size)
+    own = [task for task in chosen if not export.splitter.holds_back(task)]
+    held = [task for task in tasks if export.splitter.holds_back(task)]
+    folder = context.folder / "gain" / str(random_seed) / control / "dataset"
+    kind = export.model_copy(update={"only": "seeds", "include_seeds": True}) if control == "seeds" else export
+    kind.write([*own, *held], context.seeds, folder)
+    return folder
 
 
 def model_name(name: str, train: Train, random_seed: int) -> str:
@@ -133,17 +177,17 @@ def row(
     models = list(names[name])
     records = [read_record(Path(places[model]) / "train.json") for model in models]
     seen = {key: [record.get(key) for record in records] for key in ("rows", "steps", "tokens")}
-    against = {} if name == "dataset" else {"dataset": comparison.difference(list(names["dataset"]), models)}
+    compared = {} if name == "dataset" else {"dataset": comparison.difference(list(names["dataset"]), models)}
     return {
         "name": name,
         "tuned_on": MEANING[name],
         **({} if name == "base" else seen),
-        **comparison.score(*models),
+        **as_record(comparison.score(*models)),
         "by_random_seed": {
-            str(seed): {"missing": figures[model]["missing"], **comparison.score(model)}
+            str(seed): {"missing": figures[model]["missing"], **as_record(comparison.score(model))}
             for model, seed in names[name].items()
         },
-        **against,
+        **{other: as_record(found) for other, found in compared.items()},
     }
 
 

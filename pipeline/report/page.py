@@ -158,9 +158,8 @@ def labels(record: Record) -> list[tuple[str, int, float]]:
 def usage(record: Record) -> list[dict[str, Any]]:
     found = []
     for stage, used in record.usage.items():
-        seconds = used.last - used.first
-        speed = f"{used.completion_tokens / seconds:,.0f}" if seconds >= 1 else "–"
-        time = f"{seconds:,.0f} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
+        speed = "–" if used.tokens_per_second is None else f"{used.tokens_per_second:,.0f}"
+        time = f"{used.seconds:,.0f} s" if used.seconds < 600 else f"{used.seconds / 60:,.0f} min"
         cost = record.prices.cost(used.prompt_tokens, used.completion_tokens)
         found.append(used._asdict() | {"stage": stage, "speed": speed, "time": time, "cost": cost})
     return found

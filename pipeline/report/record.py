@@ -18,7 +18,7 @@ from pipeline.runs.files import stage_files
 from pipeline.runs.journal import FILE as JOURNAL
 from pipeline.runs.journal import Journal, Usage
 from pipeline.runs.products import read_record
-from pipeline.runs.run import read_settings
+from pipeline.runs.settings import read_settings
 from pipeline.task import Task, read_task
 from pipeline.text import mend
 
@@ -188,7 +188,7 @@ def _read_products(record: Record) -> None:
     if (folder / JOURNAL).is_file():
         with Journal(folder / JOURNAL) as journal:
             record.usage = journal.usage()
-    for name in ("model", "model_seeds"):
+    for name in ("model", "model-seeds"):
         if found := read_record(folder / name / "train.json"):
             record.training[name] = found
     record.evaluation = read_record(folder / "evaluation.json")

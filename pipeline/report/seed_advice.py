@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from pipeline.novelty.tokens import count_words
+from pipeline.report.seed_figures import Checked, Duplicates
 from pipeline.seeds.kinds import looks_like_classification
 from pipeline.stages import Classify, Instances, Instructions
 from pipeline.task import Task
@@ -20,26 +20,26 @@ SETTINGS = {
 }  # what makes a prompt shorter
 
 
-def advice(found: dict[str, Any], tasks: Sequence[Task]) -> list[str]:
+def advice(found: Checked, tasks: Sequence[Task]) -> list[str]:
     """Of the figures that `check` has found; the most urgent first."""
     return [
         *_of_kinds(found, tasks),
         *_of_prompts(found, tasks),
-        *_of_twins(found["duplicates"]),
-        *_of_labels(found["labels"]["by_task"], tasks),
+        *_of_twins(found.duplicates),
+        *_of_labels(found.labels.by_task, tasks),
         *_of_numbers(tasks),
         *_of_variety(found, tasks),
     ]
 
 
-def _of_kinds(found: dict[str, Any], tasks: Sequence[Task]) -> Iterator[str]:
+def _of_kinds(found: Checked, tasks: Sequence[Task]) -> Iterator[str]:
     kinds = {task.is_classification for task in tasks}
     if len(kinds) == 1:
         yield (
             f"{'every' if True in kinds else 'no'} task is a classification: the stage classify then has nothing to "
             f"choose, all are taken as {'' if True in kinds else 'not '}classification; add some of the other kind"
         )
-    inferred = {one["id"] for one in found["inferred"]}
+    inferred = {task.id for task in found.inferred}
     if inferred:
         yield (
             f"for {len(inferred):,} tasks it is not stated whether they are classification; look at those that are "
@@ -53,10 +53,10 @@ def _of_kinds(found: dict[str, Any], tasks: Sequence[Task]) -> Iterator[str]:
         yield f"marked as classification, though an output has more than {MANY_WORDS} words: {some(odd)}"
 
 
-def _of_prompts(found: dict[str, Any], tasks: Sequence[Task]) -> Iterator[str]:
+def _of_prompts(found: Checked, tasks: Sequence[Task]) -> Iterator[str]:
     longest = max(tasks, key=lambda task: len(task.model_dump_json()))
-    for name, one in found["prompts"].items():
-        if (needed := one["prompt"] + one["completion"]) > CONTEXT:
+    for name, size in found.prompts.items():
+        if (needed := size.prompt + size.completion) > CONTEXT:
             yield (
                 f"a prompt of {name} takes about {needed:,} tokens with its answer, more than a context of "
                 f"{CONTEXT:,}; shorten the longest seeds (first {longest.id}), or lower {SETTINGS[name]}"
@@ -71,13 +71,14 @@ def times(ids: Sequence[str]) -> list[str]:
     return [f"{id} ({count} times)" if count > 1 else id for id, count in Counter(ids).items()]
 
 
-def _of_twins(duplicates: dict[str, Any]) -> Iterator[str]:
-    for name in ("instruction", "instance"):
-        if same := duplicates[f"same_{name}"]:
+def _of_twins(duplicates: Duplicates) -> Iterator[str]:
+    for name, same in (("instruction", duplicates.same_instruction), ("instance", duplicates.same_instance)):
+        if same:
             twins = some([" and ".join(times(ids)) for ids in same])
             yield f"the same {name} is there twice: {twins}; keep one of each"
-    same = [set(ids) for ids in duplicates["same_instruction"]]
-    near = [one["ids"] for one in duplicates["near"] if not any(ids.issuperset(one["ids"]) for ids in same)]
+    group = {id: number for number, ids in enumerate(duplicates.same_instruction) for id in ids}
+    pairs = (near.ids for near in duplicates.near)
+    near = [ids for ids in pairs if group.get(ids[0], -1) != group.get(ids[1], -2)]
     if near:
         yield (
             f"nearly alike, so that one would not count as new beside the other (ROUGE-L above "
@@ -119,20 +120,20 @@ def _of_numbers(tasks: Sequence[Task]) -> Iterator[str]:
             )
 
 
-def _of_variety(found: dict[str, Any], tasks: Sequence[Task]) -> Iterator[str]:
-    num_inputs = found["coverage"]["with_input"]
+def _of_variety(found: Checked, tasks: Sequence[Task]) -> Iterator[str]:
+    num_inputs = found.coverage.with_input
     if num_inputs < len(tasks) / 5:
         yield f"only {num_inputs} of {len(tasks)} tasks have an input, so few of those written will; add some"
-    verb, count = next(iter(found["coverage"]["verbs"]["most"].items()), ("", 0))
+    verb, count = next(iter(found.coverage.verbs.most.items()), ("", 0))
     if len(tasks) >= 10 and count > 0.2 * len(tasks):
         yield f"{count} of {len(tasks)} instructions have the verb {verb!r}; ask for other things too, in other words"
-    foreign = [id for id, reason in found["rejected"].items() if reason == "starts_non_ascii"]
+    foreign = [id for id, reason in found.rejected.items() if reason == "starts_non_ascii"]
     if foreign:
         yield (
             f"{len(foreign)} instructions begin with a character outside ASCII, and such tasks are rejected; set "
             f"instructions.english = false to keep them"
         )
-    if odd := [f"{id} ({reason})" for id, reason in found["rejected"].items() if id not in foreign]:
+    if odd := [f"{id} ({reason})" for id, reason in found.rejected.items() if id not in foreign]:
         yield f"shown as demos, though the filters reject tasks like these: {some(odd)}; change them"
 
 

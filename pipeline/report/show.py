@@ -10,7 +10,7 @@ from pipeline.errors import SproutError, unknown
 from pipeline.report import stats
 from pipeline.runs.files import reasons, stage_files
 from pipeline.runs.products import read_record
-from pipeline.runs.run import read_settings
+from pipeline.runs.settings import read_settings
 from pipeline.task import Task, read_task
 
 

@@ -1,10 +1,12 @@
 """What became of every candidate of a run, stage by stage."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.runs.files import funnel
-from pipeline.runs.products import read_record, write_record
+from pipeline.runs.products import write_record
+from pipeline.stage import Product, Stage
 
 if TYPE_CHECKING:
     from pipeline.runs.journal import Usage
@@ -46,7 +48,7 @@ def figures(folder: Path) -> dict[str, Any]:
     for stage, used in usage(folder).items():
         one = found.setdefault(stage, {})
         one["engine"] = used._asdict() | {
-            "tokens_per_second": used.completion_tokens / max(used.seconds, 1e-9),
+            "tokens_per_second": used.tokens_per_second,
             "tokens_per_kept_task": used.completion_tokens / max(one.get("kept", 0), 1),
             "busy_share": used.busy / max(used.seconds, 1e-9),
         }
@@ -68,40 +70,28 @@ def show_usage(found: dict[str, Any]) -> str:
         if engine := one.get("engine"):
             cached = engine["cached_tokens"] / max(1, engine["prompt_tokens"])
             each = f"{engine['tokens_per_kept_task']:,.1f}" if one.get("kept") else ""
+            speed = "–" if engine["tokens_per_second"] is None else f"{engine['tokens_per_second']:,.0f}"
             lines.append(
                 f"{stage:<14}{engine['requests']:>9,}{engine['prompt_tokens']:>13,}{cached:>8.0%}"
                 f"{engine['completion_tokens']:>12,}{each:>12}"
-                f"{engine['tokens_per_second']:>8,.0f}{engine['busy_share']:>6.0%}{engine['in_flight']:>10,.1f}"
+                f"{speed:>8}{engine['busy_share']:>6.0%}{engine['in_flight']:>10,.1f}"
             )
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
-def summary(folder: Path, found: dict[str, Any]) -> str:
+def summary(folder: Path, found: dict[str, Any], stages: Sequence[Stage | Product] = ()) -> str:
     """What a run has come to, where it is, and what can be done with it.
 
     Args:
         found: The figures of the run; empty where there is nothing but an evaluation.
+        stages: Those of the run, whose products say what has come of them.
     """
-    from pipeline.evaluation.table import table
-    from pipeline.stages.judge import table as verdicts
-
+    products = [stage for stage in stages if isinstance(stage, Product)]
     parts = [show(found)] if found else []
-    if (folder / "evaluation.json").is_file():
-        parts.append(table(read_record(folder / "evaluation.json")))
-    if judged := read_record(folder / "judge.json"):
-        parts.append(verdicts(judged))
-    places = {
-        "dataset": "JSONL and Parquet, for your own fine-tuning too",
-        "model": "the tuned model, a Hugging Face folder",
-        "report.html": "all figures and all tasks, on one page",
-    }
+    parts += [product.summary(folder) for product in products]
+    places = {product.written: product.caption for product in products if product.of_tasks}
+    places |= {"report.html": "all figures and all tasks, on one page"}
     parts.append("\n".join(f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()))
-    if not found:
-        return "\n\n".join(part for part in parts if part)
-    steps = [f"sprout stats {folder}"]
-    if (folder / "model").exists():
-        steps.append(f"vllm serve {folder / 'model'}")
-    if folder.name == "quickstart":
-        steps.append("sprout run --seeds my_seeds.csv --model my-model --out outputs/mine")
-    parts.append("\n  ".join(["next:", *steps]))
-    return "\n\n".join(part for part in parts if part)
+    if found:
+        parts.append(f"next:\n  sprout stats {folder}\n  sprout show {folder}")
+    return "\n\n".join(filter(None, parts))

@@ -21,8 +21,8 @@ class Prices(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt: float = Field(default=0.0, ge=0)  # what a million prompt tokens cost, in a currency of your choice
-    completion: float = Field(default=0.0, ge=0)  # what a million completion tokens cost
+    prompt: float = Field(default=0.0, ge=0, description="what a million prompt tokens cost")
+    completion: float = Field(default=0.0, ge=0, description="what a million completion tokens cost")
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / MILLION

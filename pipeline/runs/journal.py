@@ -1,22 +1,20 @@
-"""The journal of a run: every completion is kept the moment it arrives, so that no token is paid for twice."""
+"""The journal of a run: each completion and likelihood is kept as it arrives, so that no token is paid for twice."""
 
-import hashlib
 import json
 import os
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from pipeline.engines.base import Completion, Request
-from pipeline.engines.model_folder import fingerprint
+from pipeline.engines.base import Completion, Likelihood, Request, ScoreRequest
 from pipeline.errors import SproutError
 from pipeline.resources import shown
+from pipeline.runs.keys import key, score_key
 from pipeline.text import mend
 
 FILE = "completions.sqlite"
@@ -43,6 +41,22 @@ CREATE TABLE IF NOT EXISTS completions (
   arrived REAL NOT NULL      -- seconds since 1970
 );
 CREATE INDEX IF NOT EXISTS requests ON completions (stage, request);
+CREATE TABLE IF NOT EXISTS likelihoods (
+  key TEXT PRIMARY KEY,      -- hash of model, prompt, continuation and count_end
+  stage TEXT NOT NULL,
+  request TEXT NOT NULL,     -- id of the request, unique within its stage
+  model TEXT NOT NULL,
+  prefix INTEGER,            -- what the prompt begins with, in prefixes
+  prompt TEXT NOT NULL,      -- the rest of the prompt; messages are JSON
+  continuation TEXT NOT NULL,
+  count_end INTEGER NOT NULL,
+  sum REAL NOT NULL,         -- the log-probability
+  num_tokens INTEGER NOT NULL,
+  per_token TEXT NOT NULL,   -- JSON
+  prompt_tokens INTEGER NOT NULL,
+  arrived REAL NOT NULL      -- seconds since 1970
+);
+CREATE INDEX IF NOT EXISTS scored ON likelihoods (stage, request);
 CREATE TABLE IF NOT EXISTS sittings (  -- a stage at work, from its first request to its last completion
   id INTEGER PRIMARY KEY,
   stage TEXT NOT NULL,
@@ -73,9 +87,14 @@ class Usage(NamedTuple):
     completion_tokens: int
     first: float  # when its first completion arrived, seconds since 1970
     last: float
-    seconds: float  # at work, in all sittings
+    seconds: float  # at work, in all sittings; 0 where nobody took the time
     busy: float  # of them, those in which the engine had something to do
     in_flight: float  # requests, on average, while it had
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The speed of a stage: tokens of completions in a second at work, so pauses between sittings do not count."""
+        return self.completion_tokens / self.seconds if self.seconds else None
 
 
 class Journal:
@@ -138,6 +157,31 @@ class Journal:
                 ),
             )  # fmt: skip
 
+    def find_likelihood(self, model: str, request: ScoreRequest) -> Likelihood | None:
+        """The likelihood of the same continuation after the same prompt."""
+        return self._likelihood("key = ?", (score_key(model, request),), request.id)
+
+    def recorded_likelihood(self, stage: str, request: str) -> Likelihood | None:
+        """The latest likelihood of a request, by its id."""
+        return self._likelihood("stage = ? AND request = ? ORDER BY arrived DESC LIMIT 1", (stage, request), request)
+
+    def record_likelihood(self, stage: str, model: str, request: ScoreRequest, likelihood: Likelihood) -> None:
+        with self._safe(), self.lock:
+            prefix, rest = self._split(mend(as_text(request)))
+            self.db.execute(
+                "INSERT OR REPLACE INTO likelihoods VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    score_key(model, request), stage, request.id, shown(model), prefix, rest,
+                    mend(request.continuation), request.count_end, likelihood.sum, likelihood.num_tokens,
+                    json.dumps(likelihood.per_token), likelihood.prompt_tokens, time.time(),
+                ),
+            )  # fmt: skip
+
+    def _likelihood(self, where: str, values: tuple[str, ...], id: str) -> Likelihood | None:
+        with self._safe(), self.lock:
+            row = self.db.execute(f"SELECT per_token, prompt_tokens FROM likelihoods WHERE {where}", values).fetchone()
+        return None if row is None else Likelihood(id=id, per_token=tuple(json.loads(row[0])), prompt_tokens=row[1])
+
     def entry(self, stage: str, request: str) -> Entry | None:
         """The latest completion of a request, by its id."""
         with self._safe(), self.lock:
@@ -152,10 +196,35 @@ class Journal:
         model, prompt, sampling, *completion = row
         return Entry(stage, request, model, prompt, sampling, _completion(request, *completion))
 
+    def entries(self, stage: str, requests: Iterable[str]) -> list[Entry]:
+        """The latest completion of each request, and of those whose id goes on with a colon, such as `ID:0`, `ID:1`."""
+        found = []
+        for request in requests:
+            with self._safe(), self.lock:
+                rows = self.db.execute(
+                    "SELECT DISTINCT request FROM completions WHERE stage = ? AND (request = ? OR "
+                    "request >= ? AND request < ?)", (stage, request, f"{request}:", f"{request};"),
+                ).fetchall()  # fmt: skip
+            found += [
+                entry
+                for (id,) in sorted(rows, key=lambda row: (len(row[0]), row[0]))
+                if (entry := self.entry(stage, id))
+            ]
+        return found
+
     def requests(self, stage: str) -> set[str]:
         """The ids of all requests of a stage that have a completion."""
         with self._safe(), self.lock:
             return {id for (id,) in self.db.execute("SELECT request FROM completions WHERE stage = ?", (stage,))}
+
+    def answered(self, stage: str, model: str) -> bool:
+        """Whether the model has a completion with text, or a likelihood, for the stage."""
+        with self._safe(), self.lock:
+            row = self.db.execute(
+                "SELECT 1 FROM completions WHERE stage = ?1 AND model = ?2 AND text != '' "
+                "UNION ALL SELECT 1 FROM likelihoods WHERE stage = ?1 AND model = ?2 LIMIT 1", (stage, shown(model))
+            ).fetchone()  # fmt: skip
+        return row is not None
 
     def usage(self) -> dict[str, Usage]:
         """What was paid for, by stage, in the order the stages began."""
@@ -163,7 +232,9 @@ class Journal:
             rows = self.db.execute(
                 "SELECT stage, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), min(arrived), "
                 "max(arrived), coalesce(seconds, 0), coalesce(busy, 0), coalesce(in_flight / max(busy, 1e-9), 0) "
-                "FROM completions LEFT JOIN (SELECT stage AS name, sum(seconds) AS seconds, sum(busy) AS busy, "
+                "FROM (SELECT stage, prompt_tokens, cached_tokens, completion_tokens, arrived FROM completions "
+                "UNION ALL SELECT stage, prompt_tokens + num_tokens, 0, 0, arrived FROM likelihoods) "
+                "LEFT JOIN (SELECT stage AS name, sum(seconds) AS seconds, sum(busy) AS busy, "
                 "sum(in_flight) AS in_flight FROM sittings GROUP BY stage) ON name = stage "
                 "GROUP BY stage ORDER BY min(arrived)"
             )
@@ -202,26 +273,13 @@ class Journal:
             raise SproutError(f"{self.path}: {error}; {advice}") from None
 
 
-def key(model: str, request: Request) -> str:
-    """The same key, the same completion: model, prompt and sampling, but for max_tokens, which only cuts it off."""
-    sampling = request.sampling.model_dump_json(exclude={"max_tokens"})
-    template = [request.chat_template_kwargs] if request.chat_template_kwargs else []
-    parts = json.dumps([identity(model), request.prompt, sampling, *template])
-    return hashlib.sha256(parts.encode()).hexdigest()[:32]
-
-
-@cache
-def identity(model: str) -> str:
-    """What a model is known by: a folder by what is in it, wherever it lies, any other by its name."""
-    folder = Path(model)
-    if not folder.is_dir():
-        return model
-    return fingerprint(folder, (path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
-
-
-def as_text(request: Request) -> str:
-    """The prompt as text: messages as JSON."""
-    return request.prompt if isinstance(request.prompt, str) else json.dumps(request.prompt, ensure_ascii=False)
+def as_text(request: Request | ScoreRequest) -> str:
+    """The prompt as text, with what the answer begins with: messages as JSON."""
+    begun = request.prefill if isinstance(request, Request) else ""
+    if isinstance(request.prompt, str):
+        return request.prompt + begun
+    answer = [{"role": "assistant", "content": begun}] if begun else []
+    return json.dumps([*request.prompt, *answer], ensure_ascii=False)
 
 
 def alike(one: str, other: str) -> int:

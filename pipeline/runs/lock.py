@@ -5,16 +5,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from pipeline.errors import SproutError
+
+_held: set[TextIO] = set()
 
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder; it ends with the process, so one that was killed leaves none behind.
+    """Hold the lock of a run's folder, against other processes and other threads, and against this thread too.
+
+    The lock ends with the process, so one that was killed leaves none behind.
 
     Raises:
-        SproutError: naming the process that holds it, or if the folder can't be written.
+        SproutError: naming the process that holds it, or if the folder can't be written or locked.
     """
     path = folder / ".lock"
     try:
@@ -23,13 +28,36 @@ def only_writer(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise SproutError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
     with file:
+        _lock(file, folder)
+        _held.add(file)
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not held by workers it forks
-        except OSError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise SproutError(f"{folder}: process {holder} is at work in it; let it finish, or stop it first") from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+        finally:
+            _held.discard(file)
+
+
+def _lock(file: TextIO, folder: Path) -> None:
+    try:
+        # Unlike lockf, it is refused to a second file of this process, and closing such a file does not end it.
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        if holder == str(os.getpid()):
+            raise SproutError(f"{folder}: this process is at work in it already; let that finish first") from None
+        raise SproutError(f"{folder}: process {holder} is at work in it; let it finish, or stop it first") from None
+    except OSError as error:
+        raise SproutError(f"{folder}: cannot be locked ({error.strerror}); choose a folder on another disk") from None
+
+
+def _let_go() -> None:
+    """In a forked worker: a copy of the file that it leaves open would hold the lock after this process has ended."""
+    for file in _held:
+        file.close()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)

@@ -3,23 +3,36 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from pipeline.engines.base import Arrived, Completions, Engine, Request, template_kwargs
+from pipeline.engines.base import (
+    Arrived,
+    Completion,
+    Completions,
+    Engine,
+    Likelihood,
+    Likelihoods,
+    Proxy,
+    Request,
+    Scored,
+    ScoreRequest,
+)
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
-from pipeline.runs.journal import FILE, Journal
+from pipeline.runs.context import Context
+from pipeline.runs.journal import FILE, Journal, Usage
 from pipeline.runs.lock import only_writer
 from pipeline.runs.recorded import Recorded
-from pipeline.runs.run import check_settings, file_names, listed
+from pipeline.runs.run import listed
+from pipeline.runs.settings import check_settings, file_names
 from pipeline.runs.store import Store
-from pipeline.stage import Product, Run, Stage
-from pipeline.stages import Instructions
+from pipeline.stage import Product, Stage
 from pipeline.task import Task
 
+Q = TypeVar("Q", Request, ScoreRequest)
+A = TypeVar("A", Completion, Likelihood)
 NUM_PROBES = 20
 
 
@@ -33,100 +46,128 @@ class Estimate(NamedTuple):
     seconds: float
 
 
-def plan(stages: Sequence[Stage | Product], seeds: Sequence[Task], engine: Engine, folder: Path, prices: Prices) -> str:
-    """Probe the engine, write no stage file, and say what the rest of the run takes as a table.
+def plan(stages: Sequence[Stage | Product], context: Context, prices: Prices) -> str:
+    """Probe the engines, write no stage file, and say what the rest of the run takes as a table.
 
-    Half of the probes are the next requests for instructions, the others classify and complete what those brought.
-    Their completions go into the run's journal, so the run itself asks none of them again.
+    Half of the probes are the next requests of a stage that writes tasks until it has enough, the others are what the
+    later stages ask about those tasks. Their completions go into the run's journal, so the run asks none of them again.
 
     Raises:
-        SproutError: as `run`, and if no instruction of the probe is kept.
+        SproutError: as `run`, and if no task of the probe is kept.
     """
-    context, files = Run(seeds, engine, folder), file_names(stages)
-    with only_writer(folder):
+    files = file_names(stages)
+    with only_writer(context.folder):
         check_settings(stages, files, context)
-        with Journal(folder / FILE) as journal:
+        with Journal(context.folder / FILE) as journal:
             estimates, notes = probe(stages, files, context, journal)
     return table(estimates, prices) + "".join(f"\n{note}" for note in notes)
 
 
 def probe(
-    stages: Sequence[Stage | Product], files: dict[str, str], context: Run, journal: Journal
+    stages: Sequence[Stage | Product], files: dict[str, str], context: Context, journal: Journal
 ) -> tuple[list[Estimate], list[str]]:
+    """What each stage that asks will take, and remarks on how sure that is."""
     estimates, notes = [], []
-    tasks: list[Task] = []
-    wanted = 0
-    asking = [stage for stage in stages if isinstance(stage, Stage) and stage.templates]
+    asking = [stage for stage in stages if isinstance(stage, Stage) and stage.asks]
+    tasks: Sequence[Task] = () if asking and asking[0].adds else context.seeds
+    num_tasks = len(tasks)
+    num_after = sum(bool(stage.templates) for stage in asking if not stage.open_ended)
     for stage in asking:
         store = Store(context.folder / files[stage.name])
         done = store.load()
-        most = NUM_PROBES // 2 if isinstance(stage, Instructions) else NUM_PROBES // (2 * max(1, len(asking) - 1))
-        recorded = journal.usage().get(stage.name)
-        engine = Probe(Recorded(context.engine, journal, stage.name, Budget()), most, endless=stage.source)
-        new = list(stage.decide(tasks[:most], done, replace(context, engine=engine)))
-        if recorded and recorded == journal.usage().get(stage.name):  # probed before, so its time is in the journal
-            engine.begun, engine.ended = recorded.first, recorded.last
+        own = context.of(stage)
+        most = NUM_PROBES // 2 if stage.open_ended else NUM_PROBES // (2 * max(1, num_after))
+        engine = Probe(Recorded(own.engine, journal, stage.name, Budget()), most, stage.open_ended)
+        used = journal.usage().get(stage.name)
+        todo = () if stage.open_ended else tasks[: max(1, most)]
+        given = frozenset(task.id for task in todo)
+        new = list(stage.decide(todo, done, replace(own, engine=engine, given=given)))
+        engine.pace = engine.pace or pace(used)
         kept = [task for task in new if task.kept]
-        if isinstance(stage, Instructions):
-            before = len(store.kept)
-            if not kept and before < stage.num_tasks:
+        if stage.open_ended:
+            left = max(0, stage.wanted(num_tasks) - num_tasks - len(store.kept))
+            if not kept and left:
                 reasons = Counter(task.rejected for task in new if task.rejected)
-                raise SproutError(f"the probe kept no instruction{listed(reasons)}")
-            wanted, left = stage.num_tasks, max(0, stage.num_tasks - before)
+                raise SproutError(f"{stage.name}: the probe kept no task{listed(reasons)}")
             estimates.append(engine.estimate(stage.name, math.ceil(left * engine.asked / max(1, len(kept)))))
             if new:
                 notes.append(
-                    f"instructions: {len(kept)} kept of {len(new)} in {engine.asked} requests; fewer will be as the "
+                    f"{stage.name}: {len(kept)} kept of {len(new)} in {engine.asked} requests; fewer will be as the "
                     f"pool grows, so the run may take more requests than this"
                 )
             tasks = kept or list(store.kept[:most])
         else:
-            share = (engine.asked + engine.left) / max(1, len(tasks[:most]))  # none, or several of a task
-            estimates.append(engine.estimate(stage.name, round(share * max(0, wanted - len(done)))))
-            tasks = kept
+            if engine.asked or engine.left or stage.templates:
+                share = (engine.asked + engine.left) / max(1, len(todo))  # none, or several of a task
+                estimates.append(engine.estimate(stage.name, round(share * max(0, num_tasks - len(done)))))
+            tasks = kept or tasks
+        num_tasks = stage.wanted(num_tasks)
     return estimates, notes
 
 
-class Probe:
-    """Lets a few requests through, and measures them; of a source that ends, those left are counted.
+def pace(used: Usage | None) -> float:
+    """Seconds a request of a stage took by its journal, without pauses and the first, which loads the model."""
+    if used is None or used.requests < 2:
+        return 0.0
+    return min(used.last - used.first, used.seconds or math.inf) / (used.requests - 1)
 
-    The first is left out of the timing: it loads the model.
+
+class Probe(Proxy):
+    """Lets a few requests through, and measures those that are asked; of a source that ends, those left are counted.
+
+    The first that is asked is left out of the timing: it loads the model.
     """
 
     def __init__(self, engine: Engine, most: int, endless: bool) -> None:
-        self.engine, self.most, self.endless = engine, most, endless
-        self.model, self.window = engine.model, engine.window
-        self.chat_template_kwargs = template_kwargs(engine)
+        super().__init__(engine)
+        self.most, self.endless = most, endless
         self.asked = self.left = self.prompt_tokens = self.completion_tokens = 0
-        self.begun = self.ended = 0.0
-
-    @property
-    def chat(self) -> bool:
-        return self.engine.chat
+        self.pace = 0.0  # seconds for each request; 0 until two are asked
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        source = iter(requests)
-        for few in (1, self.most):
-            for completion in self.engine.generate(first(source, min(few, self.most - self.asked)), arrived):
+        for completion in self._few(iter(requests), self.engine.generate, arrived):
+            self.prompt_tokens += completion.prompt_tokens
+            self.completion_tokens += completion.completion_tokens
+            yield completion
+
+    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
+        for likelihood in self._few(iter(requests), self.engine.score, arrived):
+            self.prompt_tokens += likelihood.prompt_tokens + likelihood.num_tokens
+            yield likelihood
+
+    def _few(
+        self,
+        source: Iterator[Q | None],
+        ask: Callable[[Iterator[Q | None], Callable[[Q, A], None]], Iterator[A]],
+        arrived: Callable[[Q, A], None] | None,
+    ) -> Iterator[A]:
+        times: list[float] = []
+
+        def measured(request: Q, answer: A) -> None:
+            times.append(time.monotonic())
+            if len(times) > 1:
+                self.pace = (times[-1] - times[0]) / (len(times) - 1)
+            if arrived:
+                arrived(request, answer)
+
+        while (before := self.asked) < self.most:
+            few = self.most - self.asked if times else 1
+            for answer in ask(first(source, few), measured):
                 self.asked += 1
-                self.prompt_tokens += completion.prompt_tokens
-                self.completion_tokens += completion.completion_tokens
-                self.ended = time.monotonic()
-                self.begun = self.begun or self.ended
-                yield completion
+                yield answer
+            if self.asked == before:
+                break
         if not self.endless:
             self.left = sum(request is not None for request in source)
 
     def estimate(self, stage: str, requests: int) -> Estimate:
         """As many requests, at the mean of those probed and at the speed of so few at once."""
         each = requests / max(1, self.asked)
-        seconds = (self.ended - self.begun) / max(1, self.asked - 1) * requests
-        return Estimate(
-            stage, requests, round(self.prompt_tokens * each), round(self.completion_tokens * each), seconds
-        )
+        prompt_tokens, completion_tokens = round(self.prompt_tokens * each), round(self.completion_tokens * each)
+        return Estimate(stage, requests, prompt_tokens, completion_tokens, self.pace * requests)
 
 
-def first(source: Iterator[Request | None], most: int) -> Iterator[Request | None]:
+def first(source: Iterator[Q | None], most: int) -> Iterator[Q | None]:
     """Up to `most` requests."""
     while most > 0:
         request = next(source, None)
@@ -142,6 +183,10 @@ def table(estimates: Sequence[Estimate], prices: Prices) -> str:
         lines.append(
             f"{row.stage:<14}{row.requests:>11,}{row.prompt_tokens:>15,}{row.completion_tokens:>14,}"
             f"{cost:>12,.2f}{duration(row.seconds):>16}"
+        )
+    if uncounted := [row.stage for row in estimates if row.requests and not row.prompt_tokens]:
+        lines.append(
+            f"Nobody told how many tokens {', '.join(uncounted)} took, so the table lacks these and their cost."
         )
     if prices == Prices():
         lines.append(

@@ -4,92 +4,143 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
 
-from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request, template_kwargs
+from pipeline.engines.base import (
+    Arrived,
+    Completion,
+    Completions,
+    Engine,
+    Likelihood,
+    Likelihoods,
+    Proxy,
+    Request,
+    Scored,
+    ScoreRequest,
+)
 from pipeline.runs.budget import Budget, stop
 from pipeline.runs.journal import Journal
+from pipeline.runs.outcomes import Outcomes
 from pipeline.text import mend
 
 logger = logging.getLogger(__name__)
 
+Q = TypeVar("Q", Request, ScoreRequest)
+A = TypeVar("A", Completion, Likelihood)
 AHEAD = 4096  # how far to read ahead while all answers are in the journal
 SAVE = 1.0  # seconds between two notes of how busy the engine is
 
 
-class Recorded:
-    """An engine around an engine."""
+class Recorded(Proxy):
+    """An engine around an engine. What it asks counts against the budget."""
 
     def __init__(self, engine: Engine, journal: Journal, stage: str, budget: Budget) -> None:
-        self.engine, self.journal, self.stage, self.budget = engine, journal, stage, budget
-        self.model, self.window = engine.model, engine.window
-        self.chat_template_kwargs = template_kwargs(engine)
-        self.num_known = 0  # completions that the journal had
-
-    @property
-    def chat(self) -> bool:
-        return self.engine.chat
+        super().__init__(engine)
+        self.journal, self.stage, self.budget = journal, stage, budget
+        self.num_known = 0  # completions and likelihoods that the journal had
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         """As `Engine.generate`.
 
         Raises:
             BudgetReached: once what is in flight has been handed out.
+            SproutError: when the first requests of a stage bring nothing, see `Outcomes.in_turn`.
         """
+
+        def keep(request: Request, completion: Completion) -> None:
+            if completion.finish_reason != "error":
+                self.journal.record(self.stage, self.model, request, completion)
+                self.budget.spend(completion.prompt_tokens, completion.completion_tokens)
+
+        def as_kept(completion: Completion) -> Completion:
+            return completion.model_copy(update={"text": mend(completion.text)})
+
+        memory = _Memory(self.journal.find, keep, as_kept, lambda completion: completion)
+        yield from self._remember(requests, self.engine.generate, memory, arrived)
+
+    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
+        """As `Engine.score`, and as `generate` here."""
+
+        def keep(request: ScoreRequest, likelihood: Likelihood) -> None:
+            if not likelihood.error:
+                self.journal.record_likelihood(self.stage, self.model, request, likelihood)
+                self.budget.spend(likelihood.prompt_tokens + likelihood.num_tokens, 0)
+
+        def as_completion(likelihood: Likelihood) -> Completion:
+            reason: Literal["error", "stop"] = "error" if likelihood.error else "stop"
+            return Completion(id=likelihood.id, text=likelihood.error or "scored", finish_reason=reason)
+
+        memory = _Memory(self.journal.find_likelihood, keep, lambda likelihood: likelihood, as_completion)
+        yield from self._remember(requests, self.engine.score, memory, arrived)
+
+    def _remember(
+        self,
+        requests: Iterable[Q | None],
+        ask: Callable[[Iterator[Q | None], Callable[[Q, A], None]], Generator[A, None, None]],
+        memory: "_Memory[Q, A]",
+        arrived: Callable[[Q, A], None] | None,
+    ) -> Generator[A, None, None]:
+        """What the journal holds, and what `ask` answers to the rest, in the order of the requests."""
         source = iter(requests)
         reached: str | None = None
-        waiting: deque[Request | Completion] = deque()  # in order: what is known, and what is asked
+        waiting: deque[A | None] = deque()  # in order: what is known, and None for what is asked
         meter = Meter(self.journal, self.stage)
+        outcomes = Outcomes(self.stage, self.journal.answered(self.stage, self.model), memory.as_completion)
 
-        def pull() -> Request | None:
+        def pull() -> Q | None:
             """The next that must be asked, as far as the budget reaches."""
             nonlocal reached
             while len(waiting) < AHEAD and not reached and (request := next(source, None)) is not None:
-                known = self.journal.find(self.model, request)
+                known = memory.find(self.model, request)
                 if known is None and (reached := self.budget.reached()):
                     return None
-                waiting.append(known or request)
-                self.num_known += known is not None
+                waiting.append(known)
                 if known is None:
                     meter.count(1)
                     return request
+                self.num_known += 1
+                outcomes.note(request, known)
             return None
 
-        def unknown(request: Request | None) -> Iterator[Request | None]:
+        def unknown(request: Q | None) -> Iterator[Q | None]:
             while True:
                 yield request
                 request = pull()
 
-        failed: list[str] = []
-
-        def keep(request: Request, completion: Completion) -> None:
-            if completion.finish_reason == "error":
-                failed.append(f"{request.id}: {completion.text}")
-            else:
-                self.journal.record(self.stage, self.model, request, completion)
-                self.budget.spend(completion.prompt_tokens, completion.completion_tokens)
+        def keep(request: Q, answer: A) -> None:
+            outcomes.note(request, answer)
+            memory.keep(request, answer)
             meter.count(-1)
             if arrived:
-                arrived(request, completion)
+                arrived(request, answer)
 
         try:
             while True:
                 if (first := pull()) is not None:
-                    yield from _in_turn(waiting, self.engine.generate(unknown(first), keep))
+                    yield from outcomes.checked(_in_turn(waiting, ask(unknown(first), keep), memory.as_kept))
                 elif not waiting:
                     break
-                yield from _known(waiting)
+                yield from outcomes.checked(_known(waiting))
+                yield from outcomes.held()
         finally:
             meter.save()
-            if failed:
-                logger.warning("%s: %d requests can't succeed, the first is %s", self.stage, len(failed), failed[0])
+            for line in outcomes.said():
+                logger.warning(line)
         if reached:
             raise stop(reached)
 
-    def close(self) -> None:
-        if close := getattr(self.engine, "close", None):
-            close()
+
+@dataclass
+class _Memory(Generic[Q, A]):
+    """How one kind of answer is kept."""
+
+    find: Callable[[str, Q], A | None]  # what the journal holds about a request to a model
+    keep: Callable[[Q, A], None]  # writes an answer down, unless the request failed
+    as_kept: Callable[[A], A]  # an answer as the journal would give it back
+    as_completion: Callable[[A], Completion]  # what `Outcomes` looks at
 
 
 class Meter:
@@ -122,17 +173,19 @@ class Meter:
             self.id = self.journal.sitting(self.id, self.stage, self.last - self.begun, self.busy, self.together)
 
 
-def _in_turn(waiting: deque[Request | Completion], answers: Completions) -> Iterator[Completion]:
-    """Hand out each answer after the known completions that come before it."""
+def _in_turn(
+    waiting: deque[A | None], answers: Generator[A, None, None], as_kept: Callable[[A], A]
+) -> Generator[A, None, None]:
+    """Hand out each answer after the known ones that come before it."""
     with closing(answers):
         for answer in answers:
             yield from _known(waiting)
             waiting.popleft()
-            yield answer.model_copy(update={"text": mend(answer.text)})  # as the journal has it
+            yield as_kept(answer)
 
 
-def _known(waiting: deque[Request | Completion]) -> Iterator[Completion]:
-    """Hand out the known completions whose turn it is."""
-    while waiting and isinstance(known := waiting[0], Completion):
+def _known(waiting: deque[A | None]) -> Generator[A, None, None]:
+    """Hand out the known answers whose turn it is."""
+    while waiting and (known := waiting[0]) is not None:
         waiting.popleft()
         yield known

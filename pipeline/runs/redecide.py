@@ -2,27 +2,41 @@
 
 import logging
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request
+from pipeline.engines.base import (
+    Arrived,
+    Completion,
+    Completions,
+    Engine,
+    Likelihood,
+    Likelihoods,
+    Proxy,
+    Request,
+    Scored,
+    ScoreRequest,
+    at_hand,
+)
 from pipeline.errors import SproutError
+from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal
 from pipeline.runs.lock import only_writer
-from pipeline.runs.run import (
-    Progress,
+from pipeline.runs.run import Progress, decide, first_tasks
+from pipeline.runs.settings import (
+    FILE as SETTINGS,
+)
+from pipeline.runs.settings import (
+    Described,
     changes,
     check_left_out,
-    decide,
-    described,
     file_names,
     read_settings,
     write_settings,
 )
 from pipeline.runs.store import Store, Stored
-from pipeline.stage import Product, Run, Stage
-from pipeline.task import Task
+from pipeline.stage import Product, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +44,7 @@ MODEL = {"model", "chat", "seeds"}  # what completions depend on, besides the se
 
 
 def redecide(
-    stages: Sequence[Stage | Product],
-    seeds: Sequence[Task],
-    engine: Engine,
-    folder: Path,
-    progress: Progress | None = None,
+    stages: Sequence[Stage | Product], context: Context, progress: Callable[[Progress], None] | None = None
 ) -> Stored:
     """Run all stages on the recorded completions as they are, whatever their prompts, and replace the stage files.
 
@@ -45,49 +55,65 @@ def redecide(
         SproutError: if the folder has no completions, or those of another model or other seeds, and for a stage that
             keeps nothing; the stage files are then as they were.
     """
+    folder = context.folder
     with only_writer(folder):
         if not (folder / FILE).is_file():
             raise SproutError(f"{folder / FILE}: is not there, so there is nothing to decide anew; run it first")
-        before = read_settings(folder / "settings.json")
+        before = read_settings(folder / SETTINGS)
         names = file_names(stages)
-        check_left_out(names, folder, before)
-        asked = Recording(engine, next(iter(before.values()), {}))
-        context = Run(seeds, asked, folder)
-        changed = changes(stages, names, context, before)
+        check_left_out(names, folder)
+        context = recorded_only(context, stages, before)
+        described = Described(names, context)
+        now = {stage.name: described.of(stage) for stage in stages}
+        changed = changes(now, before)
         if other := {key for keys in changed.values() for key in keys} & MODEL:
             raise SproutError(
                 f"{folder}: its completions are of another {', '.join(sorted(other))}; run in another folder"
             )
         new = folder / "redecided"
         shutil.rmtree(new, ignore_errors=True)
-        tasks: Sequence[Task] = seeds
+        tasks = first_tasks(stages, context.seeds)
         kept = Stored(folder)
         done = [stage for stage in stages if isinstance(stage, Stage) and (folder / names[stage.name]).exists()]
         if not done:
             raise SproutError(f"{folder}: has no stage file to decide anew; run it, what was paid for is in {FILE}")
         with Journal(folder / FILE) as journal:
             for stage in done:
-                asked.read(journal, stage.name)
-                store = Store(new / names[stage.name])
-                tasks = kept = decide(stage, store, tasks, context, progress)
+                own = context.of(stage)
+                assert isinstance(own.engine, Recording)
+                own.engine.read(journal, stage.name)
+                tasks = kept = decide(stage, Store(new / names[stage.name]), tasks, own, progress)
         for stage in done:
             kept.path = (new / names[stage.name]).replace(folder / names[stage.name])
         new.rmdir()
         logger.info("%s: decided anew; `sprout run` asks what is missing and makes dataset and model anew", folder)
-        write_settings(folder / "settings.json", before | {s.name: described(s, names, context) for s in done})
+        write_settings(folder / SETTINGS, before | {stage.name: now[stage.name] for stage in done})
     return kept
 
 
-class Recording:
+def recorded_only(
+    context: Context, stages: Sequence[Stage | Product], before: Mapping[str, Mapping[str, Any]]
+) -> Context:
+    """The same context with engines that ask nobody."""
+
+    def stand_in(engine: Engine, name: str) -> Recording:
+        used = (before[stage.name] for stage in stages if stage.engine == name and stage.name in before)
+        return Recording(engine, next(used, {}))
+
+    engines = {name: stand_in(engine, name) for name, engine in context.engines.items()}
+    return replace(context, engine=stand_in(context.engine, ""), engines=engines, stages=stages)
+
+
+class Recording(Proxy):
     """Stands for an engine: answers with what the journal holds for the id of a request, and asks nobody.
 
     It ends after the last request of the stage that was recorded; one that is missing before that is an error.
     """
 
     def __init__(self, engine: Engine, settings: Mapping[str, Any]) -> None:
-        self.model, self.window = engine.model, engine.window
+        super().__init__(engine)
         self.chat = bool(settings.get("chat"))
-        self.chat_template_kwargs = settings.get("chat_template_kwargs")
+        self.chat_template_kwargs = settings.get("chat_template_kwargs") or {}
 
     def read(self, journal: Journal, stage: str) -> None:
         self.journal, self.stage, self.left = journal, stage, journal.requests(stage)
@@ -99,3 +125,8 @@ class Recording:
             entry = self.journal.entry(self.stage, request.id)
             missing = Completion(id=request.id, text="was not recorded", finish_reason="error")
             yield entry.completion if entry else missing
+
+    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
+        for request in at_hand(iter(requests)):
+            missing = Likelihood(id=request.id, error="was not recorded")
+            yield self.journal.recorded_likelihood(self.stage, request.id) or missing

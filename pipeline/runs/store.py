@@ -5,8 +5,9 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import overload
+from typing import BinaryIO, overload
 
 from pipeline.errors import SproutError
 from pipeline.task import GZIP, Task, placed_tasks, read_task, read_tasks
@@ -85,17 +86,33 @@ class Store:
         return self.decided[:]
 
     def extend(self, tasks: Iterable[Task]) -> Iterator[Task]:
-        """Write each task as it arrives and pass it on, so that a crash loses at most the one being written."""
+        """Write each task as it arrives and pass it on, so that a crash loses at most the one being written.
+
+        The file is there once the first task is decided.
+        """
+        file: BinaryIO | None = None
+        end = 0
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "ab") as file:
-                end = file.seek(0, os.SEEK_END)
-                for task in tasks:
+            for task in tasks:
+                with self._writing():
+                    if file is None:
+                        self.path.parent.mkdir(parents=True, exist_ok=True)
+                        file = open(self.path, "ab")  # noqa: SIM115  # closed below
+                        end = file.seek(0, os.SEEK_END)
                     place, end = end, end + file.write(to_line(task).encode())
                     file.flush()
-                    self.ids.add(task.id)
-                    self._count(task, place)
-                    yield task
+                self.ids.add(task.id)
+                self._count(task, place)
+                yield task
+        finally:
+            if file:
+                with self._writing():
+                    file.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise SproutError(f"{self.path}: cannot be written ({error.strerror}); what it holds is kept") from None
 
@@ -136,12 +153,8 @@ def read_kept(path: Path) -> Sequence[Task]:
 
 def to_line(task: Task) -> str:
     """One line of JSON; half of a surrogate pair, which no UTF-8 file can hold, becomes U+FFFD."""
-    return clean(task).model_dump_json(exclude_defaults=True) + "\n"
-
-
-def clean(task: Task) -> Task:
     try:
-        task.model_dump_json()
+        line = task.model_dump_json(exclude_defaults=True)
     except ValueError:
-        return Task.model_validate(mended(task.model_dump()))
-    return task
+        line = Task.model_validate(mended(task.model_dump())).model_dump_json(exclude_defaults=True)
+    return line + "\n"

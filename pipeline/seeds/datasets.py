@@ -15,7 +15,7 @@ from pipeline.seeds.tables import without_points
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _DATA_FILES = (".csv", ".gz", ".json", ".jsonl", ".parquet", ".tsv", ".txt", ".zst", ".bz2", ".xz", ".zip", ".arrow")
 _GIVE = "give the path of a JSONL file of tasks"
-_ON_DISK = ("state.json", "dataset_dict.json")  # what `save_to_disk` leaves in a folder
+ON_DISK = ("state.json", "dataset_dict.json")  # what `save_to_disk` leaves in a folder
 
 
 class Place(NamedTuple):
@@ -70,7 +70,7 @@ def dataset_rows(place: Place, splits: Sequence[str], advice: str) -> tuple[str,
     from datasets.exceptions import DatasetsError
 
     try:
-        with _silent():
+        with silent():
             split, data = _load(place, splits, local)
             rows = without_points(list(data))
     except (DatasetsError, OSError, ValueError, TypeError, KeyError) as error:
@@ -92,7 +92,7 @@ def _load(place: Place, splits: Sequence[str], local: bool) -> tuple[str, Any]:
     import datasets
 
     path = place.path
-    if local and any((Path(path) / file).is_file() for file in _ON_DISK):
+    if local and any((Path(path) / file).is_file() for file in ON_DISK):
         found = datasets.load_from_disk(path)
         if not isinstance(found, datasets.DatasetDict):
             if place.split:
@@ -124,7 +124,7 @@ def _split(place: Place, known: Sequence[str], splits: Sequence[str]) -> str:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """What the libraries say of an error while they try again, or before they raise it, is in the error."""
     loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
     levels = [logger.level for logger in loggers]

@@ -1,41 +1,21 @@
-"""Settings of a run: a TOML file with a table for the engine and for each stage, and changes from the command line."""
+"""Settings of a run: a TOML file with a table for each engine and each stage, and changes from the command line."""
 
 import codecs
-import importlib
-import inspect
 import reprlib
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.engines.base import Engine
+from pipeline import recipes
 from pipeline.errors import SproutError, explain, not_utf8, unknown
-from pipeline.resources import NANO, PACKAGE
 from pipeline.runs.budget import Prices
-from pipeline.stage import Product, Stage
-from pipeline.stages import STAGES
-from pipeline.stages.decontaminate import implied
+from pipeline.settings.words import Word, words
+from pipeline.stages import names
 
-ENGINES = {"vllm": "VLLM", "server": "Server", "transformers": "Transformers"}  # module: class
-OPTIONS: dict[str, dict[str, Any]] = {  # of the engines: what they mean, and their limits
-    "model": {"description": "a folder, a name on the hub, a name on the server, or nano"},
-    "chat": {"description": "prompts are messages (true) or plain text (false); unset: as the chat template says"},
-    "chat_template_kwargs": {"description": "for the chat template, such as { enable_thinking = false }"},
-    "url": {"description": "of the server's OpenAI API; ends in /v1 with most servers"},
-    "window": {"ge": 1, "description": "the most requests in flight"},
-    "timeout": {"gt": 0, "description": "seconds for one completion"},
-    "patience": {"ge": 0, "description": "seconds to wait for a server that is gone"},
-    "pause": {"gt": 0, "description": "seconds before the second try; longer before each further one"},
-    "dtype": {"description": "float64, float32, bfloat16 or float16; unset: that of the file, no half ones on a CPU"},
-    "device": {"description": "such as cuda:1; unset: the first GPU, or the CPU"},
-    "trust_remote_code": {"description": "run the code that a model brings with it"},
-}
-NAMES = [stage.name for stage in STAGES]
-# Part of a run only if the settings have a table for them.
-OPTIONAL = ("verify", "dedup", "decontaminate", "train", "evaluate", "judge")
+Table = dict[str, Any]
 
 
 class RunSettings(BaseModel):
@@ -43,15 +23,29 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seeds: str = Field(default="general", min_length=1)  # a JSONL file of seed tasks, or one that ships: general, nano
-    out: str = Field(default="outputs/default", min_length=1)  # the folder of the run
-    engine: dict[str, Any] = {"name": "vllm"}  # where completions come from
-    prices: Prices = Prices()
-    stages: dict[str, dict[str, Any]] = {}
+    seeds: str = Field(
+        default="general",
+        min_length=1,
+        description="a file or data set of seed tasks, or one that ships: general, nano",
+    )
+    out: str = Field(default="outputs/default", min_length=1, description="the folder of the run")
+    stages: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="the pipeline, in order: kind, kind-label, or module:Class of your own; unset: Self-Instruct",
+    )
+    engine: Table = Field(default={"name": "vllm"}, description="where completions come from")
+    engines: dict[str, Table] = Field(default={}, description="further engines, for stages that name one")
+    prices: Prices = Field(default=Prices(), description="what tokens cost")
+    tables: dict[str, Table] = Field(default={}, description="the settings of each stage, by its name")
+
+
+SINGLE = ("seeds", "out", "stages")  # keys above all tables
+SHARED = ("engine", "engines", "prices")  # tables that are no stage's
 
 
 def read(name: str | None, changes: Sequence[str] = ()) -> RunSettings:
-    """Read a TOML file, or the one that ships under a name such as `quickstart`, and apply `table.key=value` changes.
+    """Read a TOML file, or the recipe of that name, and apply `table.key=value` changes.
 
     Raises:
         SproutError: for a file that is missing or no TOML, and for a table or key that does not exist.
@@ -64,14 +58,14 @@ def read(name: str | None, changes: Sequence[str] = ()) -> RunSettings:
     return settings
 
 
-def _read_toml(name: str) -> dict[str, Any]:
-    shipped = PACKAGE / "recipes" / f"{name}.toml"
+def _read_toml(name: str) -> Table:
+    shipped = recipes.FOLDER / f"{name}.toml"
     path = shipped if shipped.is_file() else Path(name)
     try:
         return tomllib.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8).decode())
     except OSError as error:
-        names = ", ".join(sorted(file.stem for file in (PACKAGE / "recipes").glob("*.toml")))
-        raise SproutError(f"{path}: cannot be read ({error.strerror}); give a TOML file or one of: {names}") from None
+        known = ", ".join(recipes.names())
+        raise SproutError(f"{path}: cannot be read ({error.strerror}); give a TOML file or a recipe: {known}") from None
     except UnicodeDecodeError as error:
         number, problem = not_utf8(error)
         raise SproutError(f"{path}:{number}: {problem}") from None
@@ -90,22 +84,36 @@ def _at_home(value: Any) -> Any:
     return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~/") else value
 
 
-def _settings(tables: dict[str, Any], where: str) -> RunSettings:
-    texts = [key for key, field in RunSettings.model_fields.items() if field.annotation is str]
-    known = [*texts, "engine", "prices", *NAMES]
+def _settings(tables: Table, where: str) -> RunSettings:
     for key, value in tables.items():
-        if key not in known:
-            raise SproutError(f"{where}: {unknown('table or key', key, known)}")
-        if key not in texts and not isinstance(value, dict):
+        if key not in SINGLE and not isinstance(value, dict):
+            _check_known(tables, key, where)
             raise SproutError(f"{where}: {key} is a table, not {reprlib.repr(value)}; give its keys below [{key}]")
-    stages = {key: tables[key] for key in NAMES if key in tables}
+    top = {key: value for key, value in tables.items() if key in (*SINGLE, *SHARED)}
     try:
-        return RunSettings(**{key: tables[key] for key in tables if key not in NAMES}, stages=stages)
+        settings = RunSettings(**top, tables={key: tables[key] for key in tables if key not in top})
     except ValidationError as error:
         raise SproutError(f"{where}: {explain(error, RunSettings, 'setting')}") from None
+    for name, table in settings.engines.items():
+        if not isinstance(table, dict):
+            raise SproutError(f"{where}: [engines.{name}] is a table, not {reprlib.repr(table)}")
+    for key in settings.tables:
+        _check_known(tables, key, where)
+    return settings
 
 
-def _apply(tables: dict[str, Any], change: str) -> None:
+def _check_known(tables: Table, key: str, where: str) -> None:
+    """Refuse a table that no stage has; one of a kind that is not in the list may be for a command of its own."""
+    listed: list[Word] = words(tables["stages"]) if isinstance(tables.get("stages"), list) else []
+    known = [*SINGLE, *SHARED, *dict.fromkeys([*(word.name for word in listed), *names()])]
+    if key not in known:
+        problem = unknown("table or key", key, known)
+        if key.partition("-")[0] in names() and "-" in key:
+            problem = f"[{key}] belongs to no stage; list it in stages = […], or delete the table"
+        raise SproutError(f"{where}: {problem}")
+
+
+def _apply(tables: Table, change: str) -> None:
     key, equals, value = change.partition("=")
     *parents, field = key.split(".")
     if not equals or not all([*parents, field]) or len(parents) > 2:
@@ -123,63 +131,3 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def build_stages(settings: RunSettings) -> list[Stage | Product]:
-    """All stages of the run; the optional ones only if the settings name them, `decontaminate` also with `evaluate`."""
-    named = {*settings.stages, *(["decontaminate"] if implied(settings.stages) else [])}
-    return [build_stage(s.name, settings) for s in STAGES if s.name not in OPTIONAL or s.name in named]
-
-
-def build_stage(name: str, settings: RunSettings) -> Stage | Product:
-    fields = (implied(settings.stages) if name == "decontaminate" else {}) | settings.stages.get(name, {})
-    stage = STAGES[NAMES.index(name)]
-    for key, field in stage.model_fields.items():
-        if isinstance(field.default, BaseModel) and isinstance(fields.get(key), dict):
-            fields[key] = field.default.model_dump() | fields[key]  # such as sampling: one key keeps the others
-    try:
-        return stage(**fields)
-    except ValidationError as error:
-        raise SproutError(f"[{name}] {explain(error, stage, 'setting')}") from None
-
-
-def open_engine(settings: RunSettings, model: str | None = None) -> Engine:
-    """The engine the settings name, on its model or on another; it loads the model at its first request."""
-    kind, options = engine_options(settings)
-    if model:
-        options["model"] = model
-    if not options["model"]:
-        raise SproutError("[engine] model: no model is named; give a folder, a name on the hub, or nano, with --model")
-    if options["model"] == "nano":
-        options["model"] = str(NANO)
-    engine: Engine = kind(**options)
-    return engine
-
-
-def engine_options(settings: RunSettings) -> tuple[Callable[..., Engine], dict[str, Any]]:
-    """The class of the engine the settings name, and all its options, in the types its constructor declares."""
-    given = {"name": "vllm", "model": ""} | settings.engine
-    if (name := given.pop("name")) not in [*ENGINES]:
-        raise SproutError(f"[engine] name: {unknown('engine', name, ENGINES)}")
-    kind = engine_class(name)
-    model = options_of(kind)
-    try:
-        return kind, dict(model(**given))
-    except ValidationError as error:
-        raise SproutError(f"[engine] {explain(error, model, 'setting')}") from None
-
-
-def engine_class(name: str) -> Callable[..., Engine]:
-    kind: Callable[..., Engine] = getattr(importlib.import_module(f"pipeline.engines.{name}"), ENGINES[name])
-    return kind
-
-
-def options_of(kind: Callable[..., Engine], **more: Any) -> type[BaseModel]:
-    """The options of an engine as a model, and `more` fields; one that hands options on takes any."""
-    known = inspect.signature(kind, eval_str=True).parameters.values()
-    fields: dict[str, Any] = {
-        one.name: (one.annotation, Field(... if one.default is one.empty else one.default, **OPTIONS.get(one.name, {})))
-        for one in known if one.kind is not one.VAR_KEYWORD
-    }  # fmt: skip
-    config = ConfigDict(extra="allow" if len(fields) < len(known) else "forbid")
-    return create_model("Options", __config__=config, **more, **fields)

@@ -1,16 +1,16 @@
 """The JSON Schema of a settings file, by which an editor completes and checks it."""
 
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from pipeline.engines.base import Sampling
+from pipeline.engines.find import engine_class, engine_names
 from pipeline.runs.budget import Prices
-from pipeline.settings.read import ENGINES, RunSettings, engine_class, options_of
-from pipeline.settings.resolved import comments, summary
-from pipeline.stages import STAGES
-from pipeline.stages.decontaminate import implied
+from pipeline.settings.read import SINGLE, RunSettings
+from pipeline.settings.resolved import shown_fields, summary
+from pipeline.stages import find, names
 
 
 class ForToml(GenerateJsonSchema):
@@ -32,40 +32,49 @@ class ForToml(GenerateJsonSchema):
 
 def schema() -> dict[str, Any]:
     """Of draft 2020-12. It is as strict as the settings about names, types and bounds, not about files and models."""
-    engine: Any = Union[tuple(engine_model(name) for name in ENGINES)]  # noqa: UP007
-    stages: dict[str, Any] = {kind.name: (kind, None) for kind in STAGES}
-    file: type[BaseModel] = create_model(
-        "Settings",
-        __config__=ConfigDict(extra="forbid"),
-        seeds=(str, RunSettings.model_fields["seeds"]),
-        out=(str, RunSettings.model_fields["out"]),
-        engine=(engine, None),
-        prices=(Prices, None),
-        **stages,
-    )
+    engine: Any = Union[(*map(engine_model, engine_names()), own_engine())]
+    kinds = [find(name) for name in names()]
+    stages: dict[str, Any] = {kind.kind: (kind, None) for kind in kinds}
+    own: dict[str, Any] = {
+        key: (field.annotation, field) for key, field in RunSettings.model_fields.items() if key in SINGLE
+    }
+    several: Any = dict[str, engine]
+    own |= {
+        "engine": (engine, None),
+        "engines": (several, Field({}, description=RunSettings.model_fields["engines"].description)),
+        "prices": (Prices, None),
+    }
+    file: type[BaseModel] = create_model("Settings", __config__=ConfigDict(extra="forbid"), **own, **stages)
     found = file.model_json_schema(schema_generator=ForToml)
-    for kind in (Sampling, Prices, *STAGES):
-        own = found["$defs"][kind.__name__]
-        own["description"] = summary(kind)
-        for key, meaning in comments(kind, getattr(kind, "name", "")).items():
-            own["properties"][key]["description"] = meaning
-    for key, meaning in comments(RunSettings).items():
-        found["properties"][key]["description"] = meaning
-    given = implied({"evaluate": {"heldout": ""}})
-    own = found["$defs"]["Decontaminate"]
-    missing = [key for key in own["required"] if key in given]
-    own["required"] = [key for key in own["required"] if key not in given]
-    found["if"] = {"required": ["evaluate"], "properties": {"evaluate": {"required": ["heldout"]}}}
-    found["else"] = {"properties": {"decontaminate": {"required": missing}}}
+    for kind in (Sampling, Prices, *kinds):
+        definition = found["$defs"][kind.__name__]
+        definition["description"] = summary(kind)
+        definition["properties"] = {
+            key: one for key, one in definition.get("properties", {}).items() if key in shown_fields(kind)
+        }
+    # A label makes another table of the same kind; a stage of one's own has a table of its own name.
+    labelled = {f"^{kind.kind}-[a-z0-9_]+$": {"$ref": f"#/$defs/{kind.__name__}"} for kind in kinds}
+    found["patternProperties"] = labelled
+    del found["additionalProperties"]
+    known = [{"enum": list(found["properties"])}, *({"pattern": pattern} for pattern in labelled)]
+    found["if"] = {"required": ["stages"], "properties": {"stages": {"contains": {"pattern": ":"}}}}
+    found["else"] = {"propertyNames": {"anyOf": known}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found
 
 
 def engine_model(name: str) -> type[BaseModel]:
     """The table of an engine; the model may also be given with --model."""
-    kind: Any = engine_class(name)
-    options = options_of(kind)
+    kind = engine_class(name)
     name_type = Literal[name]  # type: ignore[valid-type]
-    fields: dict[str, Any] = {key: (field.annotation, field) for key, field in options.model_fields.items()}
-    fields["name"] = (name_type, Field("vllm" if name == "vllm" else ..., description=", ".join(ENGINES)))
-    fields["model"] = (str, Field("", description=options.model_fields["model"].description))
-    return create_model(ENGINES[name], __config__=options.model_config, __doc__=summary(kind), **fields)
+    fields: dict[str, Any] = {key: (field.annotation, field) for key, field in kind.options.model_fields.items()}
+    default = "vllm" if name == "vllm" else ...
+    fields["name"] = (name_type, Field(default, description=", ".join(engine_names())))
+    fields["model"] = (str, Field("", description=kind.options.model_fields["model"].description))
+    return create_model(kind.__name__, __config__=kind.options.model_config, __doc__=summary(kind), **fields)
+
+
+def own_engine() -> type[BaseModel]:
+    """The table of an engine of the user's own, of which the schema knows nothing but its name."""
+    place = Annotated[str, Field(pattern="^[^:]+:[^:]+$", description="module:Class of an engine of your own")]
+    text = "An engine of your own; its options are the fields of its class `options`"
+    return create_model("OwnEngine", __config__=ConfigDict(extra="allow"), __doc__=text, name=(place, ...))

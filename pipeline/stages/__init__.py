@@ -1,34 +1,63 @@
-"""The stages and products, in order. The list is the pipeline."""
+"""The stages and products, a module each. One is found by the name of its module, so adding one edits no list."""
 
+import ast
+import inspect
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pipeline.engines.find import named
+from pipeline.errors import SproutError, unknown
 from pipeline.stage import Product, Stage
-from pipeline.stages.classify import Classify
-from pipeline.stages.decontaminate import Decontaminate
-from pipeline.stages.dedup import Dedup
-from pipeline.stages.evaluate import Evaluate
-from pipeline.stages.export import Export
-from pipeline.stages.filter import Filter
-from pipeline.stages.instances import Instances
-from pipeline.stages.instructions import Instructions
-from pipeline.stages.judge import Judge
-from pipeline.stages.train import Train
-from pipeline.stages.verify import Verify
 
-STAGES: list[type[Stage] | type[Product]] = [
-    Instructions, Classify, Instances, Filter, Verify, Dedup, Decontaminate, Export, Train, Evaluate,
-    Judge,
-]  # fmt: skip
+Kind = type[Stage] | type[Product]
 
-__all__ = [
-    "STAGES",
-    "Classify",
-    "Decontaminate",
-    "Dedup",
-    "Evaluate",
-    "Export",
-    "Filter",
-    "Instances",
-    "Instructions",
-    "Judge",
-    "Train",
-    "Verify",
-]
+
+def names() -> list[str]:
+    """The kinds of stages that ship, in alphabetical order; none is imported for this."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+
+
+def summary(name: str) -> str:
+    """The first sentence about a kind, from the docstring of its module, which is not imported for this."""
+    text = ast.get_docstring(ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].rstrip(".")
+
+
+@cache
+def find(name: str) -> Kind:
+    """The class of a kind of stage: by the name of one that ships, or `module:Class` for one of the user's own.
+
+    Raises:
+        SproutError: for a name that no stage has, and for a module or class that cannot be imported.
+    """
+    if ":" in name:
+        return _own(name)
+    if name not in names():
+        raise SproutError(f"{unknown('stage', name, names())}, or module:Class for one of your own")
+    module = import_module(f"{__name__}.{name}")
+    (kind,) = (
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type)
+        and issubclass(kind, (Stage, Product))
+        and kind.__module__ == module.__name__
+        and not inspect.isabstract(kind)
+    )
+    return kind
+
+
+def _own(name: str) -> Kind:
+    found = named(name, "stage")
+    if not (isinstance(found, type) and issubclass(found, (Stage, Product))):
+        raise SproutError(f"{name}: is no stage; derive the class from pipeline.Stage")
+    return found
+
+
+def __getattr__(name: str) -> Any:
+    """`from pipeline.stages import Dedup`: the class of a module, imported when it is asked for."""
+    for module in names():
+        if module.replace("_", "") == name.lower():
+            return find(module)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,22 +1,25 @@
-"""Reject tasks that overlap with held-out tasks, which would make an evaluation on these mean nothing."""
+"""Reject tasks that overlap with held-out ones, which would make an evaluation on these mean nothing."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.dataset.rows import question
+from pipeline.dataset.encodings import question
 from pipeline.engines.model_folder import is_hub_name
+from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.novelty import Nearest
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import EMBED, check_folder
 from pipeline.novelty.overlap import OverlapIndex
+from pipeline.runs.context import Context
 from pipeline.runs.products import digest
-from pipeline.stage import Run, Stage
+from pipeline.stage import Product, Stage
+from pipeline.stages.evaluate import Evaluate
 from pipeline.task import Task
 from pipeline.text import mend
 
@@ -40,14 +43,23 @@ class Decontaminate(Stage):
     rejected one the id of the held-out instance in `meta["heldout_id"]`.
     """
 
-    name: ClassVar[str] = "decontaminate"
+    optional: ClassVar[bool] = True
+    asks: ClassVar[bool] = False
 
-    heldout: str | tuple[str, ...]  # as in evaluate; an empty list lets everything through
-    max_instances: int = Field(default=MAX_INSTANCES, ge=1)  # of each held-out task
-    ngram: int = Field(default=8, ge=1)  # this and the next: open-instruct, as for Tulu 3 (arXiv 2411.15124)
-    max_overlap: float = Field(default=0.5, ge=0, le=1)
-    encoder: str = ""  # a sentence-transformers model, a folder or a name on the hub; empty: the n-gram rule alone
-    max_cosine: float = Field(default=0.9, gt=0, le=1)
+    heldout: str | tuple[str, ...] | None = Field(
+        default=None, description="held-out sets; unset: those the run is evaluated on; an empty list lets all through"
+    )
+    max_instances: int | None = Field(
+        default=None, ge=1, description="of each held-out task; unset: 100, or as many as are evaluated if more"
+    )
+    ngram: int = Field(default=8, ge=1, description="words in a row; open-instruct, as for Tulu 3 (arXiv 2411.15124)")
+    max_overlap: float = Field(
+        default=0.5, ge=0, le=1, description="share of a held-out instance that may be in a task; open-instruct"
+    )
+    encoder: str = Field(
+        default="", description="a sentence-transformers model, a folder or a hub name; empty: the n-gram rule alone"
+    )
+    max_cosine: float = Field(default=0.9, gt=0, le=1, description="with an encoder: to any held-out instance")
 
     @model_validator(mode="after")
     def _check_encoder(self) -> "Decontaminate":
@@ -55,24 +67,42 @@ class Decontaminate(Stage):
             check_folder(Path(self.encoder))
         return self
 
+    @classmethod
+    def takes_part(cls, tables: Mapping[str, Any]) -> bool:
+        return super().takes_part(tables) or bool(tables.get("evaluate", {}).get("heldout"))
+
+    def resolve(self, stages: Sequence[Stage | Product]) -> Self:
+        """With the sets that the run is evaluated on, unless the settings name others."""
+        found = [stage for stage in stages if isinstance(stage, Evaluate)]
+        heldout = self.heldout
+        if heldout is None:
+            sets = dict.fromkeys(one for stage in found for one in as_tuple(stage.heldout))
+            heldout = next(iter(sets)) if len(sets) == 1 else tuple(sets)
+            if not sets:
+                raise SproutError(
+                    f"[{self.name}] heldout is missing, and the run is not evaluated on any set; name one"
+                )
+        most = self.max_instances or max([MAX_INSTANCES, *(stage.max_instances for stage in found)])
+        return self.model_copy(update={"heldout": heldout, "max_instances": most})
+
     def settings(self) -> dict[str, Any]:
         """The held-out instances themselves bear on what is rejected, wherever they are read from."""
         return super().settings() | {"heldout": digest([one.model_dump() for one in self._instances])}
 
     @cached_property
     def _instances(self) -> tuple[HeldOut, ...]:
-        return read_sets(self.heldout, self.max_instances) if self.heldout else ()
+        return read_sets(self.heldout, self.max_instances or MAX_INSTANCES) if self.heldout else ()
 
     def needs(self) -> dict[str, str]:
         return EMBED if self.encoder else {}
 
-    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
         if not todo:
             return
         texts = [mend(question(one.instruction, one.input)) for one in self._instances]
         overlaps = OverlapIndex(texts, self.ngram)
-        self.warn(run.seeds, overlaps)
-        meanings = Meanings(texts, self.encoder, run.folder / "vectors") if self.encoder and texts else None
+        self.warn(context.seeds, overlaps)
+        meanings = Meanings(texts, self.encoder, context.folder / "vectors") if self.encoder and texts else None
         for start in range(0, len(todo), BATCH):
             batch = list(todo[start : start + BATCH])
             closest = meanings.closest(batch) if meanings else [None] * len(batch)
@@ -123,6 +153,10 @@ class Meanings:
         return [(one.score, self.rows[one.text or ""]) for one in best]
 
 
+def as_tuple(sets: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (sets,) if isinstance(sets, str) else sets
+
+
 def prompts(task: Task) -> list[str]:
     """Instruction and input of each instance; the instruction alone if there are none."""
     return [mend(question(task.instruction, one.input)) for one in task.instances] or [mend(task.instruction)]
@@ -131,12 +165,3 @@ def prompts(task: Task) -> list[str]:
 def whole_texts(task: Task) -> list[str]:
     outputs = [one.output for one in task.instances] or [""]
     return [f"{prompt}\n\n{mend(output)}" for prompt, output in zip(prompts(task), outputs, strict=True)]
-
-
-def implied(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The settings of this stage that follow from the other tables of a run: the sets that it will be evaluated on."""
-    evaluate = tables.get("evaluate", {})
-    if "heldout" not in evaluate:
-        return {}
-    most = evaluate.get("max_instances")
-    return {"heldout": evaluate["heldout"], "max_instances": max(MAX_INSTANCES, most if isinstance(most, int) else 0)}

@@ -1,4 +1,4 @@
-"""Reject tasks that mean nearly the same as an earlier one, and keep the most diverse if there is a budget."""
+"""Reject tasks that mean nearly the same as an earlier one, and choose the most diverse."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,8 @@ from pipeline.novelty import Nearest
 from pipeline.novelty.diversity import k_center, k_means, vote_k
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import EMBED, Vectors, check_folder
-from pipeline.stage import Run, Stage
+from pipeline.runs.context import Context
+from pipeline.stage import Stage
 from pipeline.task import Task
 from pipeline.text import mend
 
@@ -32,19 +33,40 @@ class Dedup(Stage):
     far as it left budget: what was decided stands. k_center also keeps away from the seeds.
     """
 
-    name: ClassVar[str] = "dedup"
+    optional: ClassVar[bool] = True
+    selects: ClassVar[bool] = True
+    asks: ClassVar[bool] = False
 
-    encoder: str = "sentence-transformers/all-MiniLM-L6-v2"  # a folder, or a name on the hub
-    max_cosine: float = Field(default=0.9, gt=0, le=1)  # DEITA (arXiv 2312.15685); 1 keeps all
-    text: Literal["instruction", "instance"] = "instruction"  # what is compared; "instance": with the first input
-    against_seeds: bool = True  # seeds count as kept before all tasks
-    num_kept: int | None = Field(default=None, ge=1)
-    method: Literal["k_center", "k_means", "vote_k"] = "k_center"
-    num_clusters: int = Field(default=512, ge=1)  # k_means; DivConquer (arXiv 2409.11378) tries 512, 1024 and 4096
-    quality: str = "judge"  # k_means: the score that makes a task likelier; without it all are equally likely
-    num_neighbours: int = Field(default=150, ge=1)  # vote_k; this and rho as published (arXiv 2209.01975)
-    rho: int = Field(default=10, ge=2)
-    random_seed: int = 0
+    encoder: str = Field(
+        default="sentence-transformers/all-MiniLM-L6-v2", description="an encoder: a folder, or a name on the hub"
+    )
+    max_cosine: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="above it a task is a near-duplicate; DEITA (arXiv 2312.15685); 1 keeps all",
+    )
+    text: Literal["instruction", "instance"] = Field(
+        default="instruction", description="what is compared; instance: the instruction with its first input"
+    )
+    against_seeds: bool = Field(default=True, description="seeds count as kept before all tasks")
+    num_kept: int | None = Field(
+        default=None, ge=1, description="keep so many, the most diverse; unset: all that are no near-duplicates"
+    )
+    method: Literal["k_center", "k_means", "vote_k"] = Field(
+        default="k_center", description="how the most diverse are chosen"
+    )
+    num_clusters: int = Field(
+        default=512, ge=1, description="k_means; DivConquer (arXiv 2409.11378) tries 512, 1024 and 4096"
+    )
+    quality: str = Field(
+        default="judge", description="k_means: the score that makes a task likelier; without it all are equally likely"
+    )
+    num_neighbours: int = Field(default=150, ge=1, description="vote_k (arXiv 2209.01975)")
+    rho: int = Field(
+        default=10, ge=2, description="vote_k: how much less a neighbour of a chosen task counts (arXiv 2209.01975)"
+    )
+    random_seed: int = Field(default=0, description="another number makes other random choices")
 
     @model_validator(mode="after")
     def _check_encoder(self) -> "Dedup":
@@ -55,11 +77,11 @@ class Dedup(Stage):
     def needs(self) -> dict[str, str]:
         return EMBED
 
-    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
         if not todo:
             return
-        encoder = Encoder(self.encoder, run.folder / "vectors")
-        seeds = list(run.seeds) if self.against_seeds else []
+        encoder = Encoder(self.encoder, context.folder / "vectors")
+        seeds = list(context.seeds) if self.against_seeds else []
         if self.num_kept is None:
             before = (task for task in done if task.kept)
             yield from self.judge(todo, chain(seeds, before), encoder, position=len(done))

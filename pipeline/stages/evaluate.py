@@ -1,29 +1,31 @@
-"""Put held-out tasks to the model before and after tuning, or to any others, and score the answers."""
+"""Score models on held-out tasks."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.asking.ask import put
+from pipeline.asking.ask import is_answer, lack_of, put, said_of
 from pipeline.asking.clean import without_thoughts
-from pipeline.dataset.rows import ZeroShot, question, zero_shot
-from pipeline.engines.base import Engine, Request, Sampling, release
+from pipeline.dataset.encodings import ZeroShot, question, zero_shot
+from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.errors import SproutError
-from pipeline.evaluation.confidence import Comparison, Unit
+from pipeline.evaluation.confidence import Comparison, Unit, as_record
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.lm_eval import Option, measure
 from pipeline.evaluation.metrics import UNICODE, Score, Tokenizer, Words, aggregate, num_unseen, open_tokenizer, score
 from pipeline.evaluation.models import asked_as_chat, check_names, default_models, open_model, opener, remembering
 from pipeline.evaluation.predictions import answers_in, write_predictions
-from pipeline.evaluation.table import FILE
+from pipeline.evaluation.table import FILE, table
 from pipeline.resources import shown
 from pipeline.runs.budget import Budget
-from pipeline.runs.products import write_record
+from pipeline.runs.context import Context
+from pipeline.runs.products import read_record, write_record
 from pipeline.seeds.values import printable
-from pipeline.stage import Product, Run
+from pipeline.stage import Flag, Product
 from pipeline.task import Task
 from pipeline.training.adapter import merged
 
@@ -36,41 +38,76 @@ class Evaluate(Product):
     """ROUGE-L, exact match and `match` of each model on held-out tasks, zero-shot; the answers are in predictions/.
 
     Exact match is as published, without any punctuation; for `match` signs and decimal points count. Every two models
-    are compared, with 95 % intervals by a paired bootstrap over instances, or over whole tasks.
+    are compared, with paired 95 % intervals over instances, or over whole tasks.
     """
 
-    name: ClassVar[str] = "evaluate"
     path: ClassVar[str] = FILE
     of_tasks: ClassVar[bool] = False
     growable: ClassVar[frozenset[str]] = frozenset(
         {"models", "predictions", "max_instances", "resample", "lm_eval", "lm_eval_options"}
     )
 
-    heldout: str | tuple[str, ...] = ()  # each a folder of Super-NaturalInstructions, a file of rows, or nano
-    models: dict[str, str] | None = None  # name -> folder, hub name, NAME@URL; unset: "base", and all the run has tuned
-    predictions: dict[str, str] = Field(default={})  # name -> file of answers (`id`, `prediction`) made elsewhere
-    max_instances: int = Field(default=100, ge=1)  # of each task
-    resample: Unit = "instance"  # what the intervals draw again; instances of one task go right or wrong together
-    sampling: Sampling = GREEDY
-    encoding: ZeroShot = "plain"
-    tokenizer: str = "gpt2"  # of ROUGE-L: "unicode" for all scripts; or of the xlingual track, a folder or a hub name
-    lm_eval: str | tuple[str, ...] = ()  # tasks of the lm-evaluation-harness, if it is installed
-    lm_eval_options: dict[str, Option] = Field(default={})  # of its command line, such as { num_fewshot = 5 }
+    optional: ClassVar[bool] = True
+    caption: ClassVar[str] = "the scores of all models"
+    flags: ClassVar[tuple[Flag, ...]] = (
+        Flag("--heldout", "folder of Super-NaturalInstructions, file of tasks, or nano", metavar="SET", many=True),
+        Flag("--models", "a folder, hub name, or my-model@http://host/v1", "NAME=MODEL", many=True, named=True),
+        Flag("--predictions", "files of `id` and `prediction`", "NAME=FILE", many=True, named=True),
+        Flag("--lm-eval", "tasks of lm-eval, if it is installed, such as mmlu,gsm8k", metavar="TASKS"),
+    )
 
-    def make(self, tasks: Sequence[Task], run: Run) -> None:
+    heldout: str | tuple[str, ...] = Field(
+        default=(), description="each a folder of Super-NaturalInstructions, a file of tasks, or nano"
+    )
+    models: dict[str, str] | None = Field(
+        default=None, description="by name a folder, hub name or NAME@URL; unset: base, and all the run has tuned"
+    )
+    predictions: dict[str, str] = Field(
+        default={}, description="by name a file of answers (`id`, `prediction`) made elsewhere"
+    )
+    max_instances: int = Field(default=100, ge=1, description="of each held-out task")
+    resample: Unit | None = Field(
+        default=None, description="what the intervals draw again; unset: tasks where they have several instances"
+    )
+    sampling: Sampling = Field(default=GREEDY, description="how the models answer")
+    encoding: ZeroShot = Field(
+        default="plain", description="of a base model's prompts: plain, or output, which ends in Output:"
+    )
+    tokenizer: str = Field(
+        default="gpt2",
+        description="of ROUGE-L: unicode for all scripts; or of the xlingual track, a folder or a name on the hub",
+    )
+    lm_eval: str | tuple[str, ...] = Field(
+        default=(), description="tasks of the lm-evaluation-harness, if it is installed"
+    )
+    lm_eval_options: dict[str, Option] = Field(
+        default={}, description="of its command line, such as { num_fewshot = 5 }"
+    )
+
+    @classmethod
+    def implied(cls, given: Mapping[str, Any], has_model: bool) -> Iterator[str]:
+        """Predictions alone need no model."""
+        if "predictions" in given and "models" not in given and not has_model:
+            yield "evaluate.models={}"
+
+    def summary(self, folder: Path) -> str:
+        found = read_record(folder / self.written)
+        return table(found) if found else ""
+
+    def make(self, tasks: Sequence[Task], context: Context) -> None:
         if not self.heldout and not self.lm_eval:
             raise SproutError("there is nothing to evaluate on; give held-out tasks with --heldout")
         heldout = read_sets(self.heldout, self.max_instances) if self.heldout else ()
-        models = default_models(run) if self.models is None else self.models
+        models = default_models(context) if self.models is None else self.models
         check_names([*models, *self.predictions])
-        open_engine = opener(run, models.values())
-        models = {name: merged(model, run.folder / "merged" / name) for name, model in models.items()}
+        open_engine = opener(context, models.values())
+        models = {name: merged(model, context.folder / "merged" / name) for name, model in models.items()}
         lm_tasks = self.lm_eval.split(",") if isinstance(self.lm_eval, str) else self.lm_eval
         evaluate(
             models,
             heldout,
             open_engine,
-            run.folder,
+            context.folder,
             self.sampling,
             self.encoding,
             open_tokenizer(heldout, self.tokenizer),
@@ -78,7 +115,7 @@ class Evaluate(Product):
             self.resample,
             [task for task in lm_tasks if task],
             self.lm_eval_options,
-            run.budget,
+            context.budget,
         )
 
 
@@ -91,7 +128,7 @@ def evaluate(
     encoding: ZeroShot = "plain",
     tokenizer: Tokenizer | None = None,
     files: Mapping[str, str] | None = None,
-    resample: Unit = "instance",
+    resample: Unit | None = None,
     lm_eval: Sequence[str] = (),
     lm_eval_options: Mapping[str, Option] | None = None,
     budget: Budget | None = None,
@@ -153,14 +190,16 @@ def warn_of_unseen(heldout: Sequence[HeldOut], tokenizer: Tokenizer | None) -> N
 def compare(
     scores: Mapping[str, Sequence[Score]],
     heldout: Sequence[HeldOut],
-    resample: Unit,
+    resample: Unit | None,
     evaluation: dict[str, dict[str, Any]],
 ) -> None:
     """Give each model its interval, and how it compares with those before it."""
-    comparison = Comparison(scores, task_names(heldout), resample)
+    comparison = Comparison(scores, [instance.task_name for instance in heldout], resample)
     for number, name in enumerate(scores):
-        against = {other: comparison.difference([name], [other]) for other in comparison.names[:number]}
-        evaluation[name] |= {"resampled": resample, "interval": comparison.score(name), "against": against}
+        before = comparison.names[:number]
+        against = {other: as_record(comparison.difference([name], [other])) for other in before}
+        interval = as_record(comparison.score(name))
+        evaluation[name] |= {"resampled": comparison.unit, "interval": interval, "against": against}
 
 
 def answer(
@@ -181,13 +220,13 @@ def answer(
         raise SproutError(f"{bare.id} has no instruction, so no model can be asked; set models = {{}}, and predictions")
     scores: dict[str, list[Score]] = {}
     figures: dict[str, dict[str, Any]] = {}
-    with remembering(Evaluate.name, folder, open_engine, budget) as opened:
+    with remembering(Evaluate.kind, folder, open_engine, budget) as opened:
         for name, model in models.items():
             engine = opened(model)
             chat = asked_as_chat(model, engine)
             answers = ask_all(engine, heldout, chat, sampling, encoding)
             found = write_predictions(folder / "predictions" / f"{name}.jsonl", answers, tokenizer)
-            release(engine)
+            engine.close()
             scores[name], summary = _summary(heldout, found, name)
             figures[name] = {"model": shown(model), "chat": chat} | summary
             known = f", {engine.num_known} of them answered before" if engine.num_known else ""
@@ -200,7 +239,10 @@ def answer(
 def ask_all(
     engine: Engine, heldout: Sequence[HeldOut], chat: bool, sampling: Sampling, encoding: ZeroShot
 ) -> Iterator[tuple[HeldOut, str]]:
-    """Each instance with its answer, without the thoughts before it, in order; one whose request failed is left out."""
+    """Each instance with its answer, without the thoughts before it, in order.
+
+    One whose request failed, or brought no text, is left out.
+    """
     by_id = {one.id: one for one in heldout}
 
     def requests() -> Iterator[Request]:
@@ -208,13 +250,13 @@ def ask_all(
             text = question(one.instruction, one.input) if chat else zero_shot(one.instruction, one.input, encoding)
             yield put(engine, chat, one.id, text, sampling)
 
+    lacks = Counter[str]()
     for completion in engine.generate(requests()):
-        if completion.finish_reason != "error":
+        lacks[lack_of(completion)] += 1
+        if is_answer(completion):
             yield by_id[completion.id], without_thoughts(completion.text).strip()
-
-
-def task_names(heldout: Sequence[HeldOut]) -> list[str]:
-    return [f"{one.source}/{one.task}" for one in heldout]
+    if lacking := said_of(lacks):
+        logger.warning("evaluate: of %d answers of %s %s", lacks.total(), shown(engine.model), lacking)
 
 
 def score_file(

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from pipeline.filters.instances import contradiction, instance_reason
-from pipeline.stage import Run, Stage
+from pipeline.engines.base import Completion
+from pipeline.filters.instances import INSTANCE_FILTERS, OUR_FILTERS, contradiction, instance_reason
+from pipeline.runs.context import Context
+from pipeline.stage import Stage
 from pipeline.task import Task
 
 
@@ -16,9 +18,18 @@ class Filter(Stage):
     other, or when none is left, for the reason of its first. Instances that occur twice are kept once, in their order.
     """
 
-    name: ClassVar[str] = "filter"
+    selects: ClassVar[bool] = True
 
-    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
+    def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
+        for number, instance in enumerate(before.instances if before else (), 1):
+            objections = [check.__name__ for check in INSTANCE_FILTERS if check(instance)]
+            objections += [check.__name__ for check in OUR_FILTERS if check(instance, before or task)]
+            yield f"instance {number}: {'rejected by ' + ', '.join(objections) if objections else 'passes'}"
+        if contradiction(task):
+            yield "the same input has two different outputs"
+        yield from super().explain(task, before, completions)
+
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
         for task in todo:
             yield self.judge(task)
 

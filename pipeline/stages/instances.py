@@ -8,11 +8,19 @@ from pydantic import Field
 from pipeline.asking.ask import ask
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line, pick
-from pipeline.asking.examples import MARKER_LINE, TASK, parse_input_first, parse_output_first, without_remark
+from pipeline.asking.examples import (
+    MARKER_LINE,
+    TASK,
+    parse_input_first,
+    parse_output_first,
+    parse_whole,
+    without_remark,
+)
 from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
+from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import Run, Stage
+from pipeline.stage import Stage
 from pipeline.task import Instance, Task
 
 TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # by whether it is a classification
@@ -24,20 +32,33 @@ class Instances(Stage):
     Numbers of demos and sampling are those of Self-Instruct (its published code); demos come from the seed set.
     """
 
-    name: ClassVar[str] = "instances"
     templates: ClassVar[tuple[str, ...]] = tuple(TEMPLATES.values())
 
-    num_input_first_demos: int = Field(default=11, ge=0)
-    num_output_first_demos: int = Field(default=16, ge=0)
-    max_instances: int = Field(default=5, ge=1)
-    random_seed: int = 0
-    sampling: Sampling = Sampling(temperature=0, presence_penalty=1.5, max_tokens=350, stop=("\nTask:", "\nExample 6"))
+    num_input_first_demos: int = Field(default=11, ge=0, description="tasks in a prompt; Self-Instruct")
+    num_output_first_demos: int = Field(
+        default=16, ge=0, description="tasks in a prompt for a classification; Self-Instruct"
+    )
+    max_instances: int = Field(default=5, ge=1, description="of each task; Self-Instruct")
+    random_seed: int = Field(default=0, description="another number makes other random choices")
+    sampling: Sampling = Field(
+        default=Sampling(temperature=0, presence_penalty=1.5, max_tokens=350, stop=("\nTask:", "\nExample 6")),
+        description="how the model writes",
+    )
 
-    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
-        prompt = self.prompts({kind: self.demos(run.seeds, kind) for kind in (True, False)})
-        for task, completion in ask(run.engine, todo, prompt, self.sampling, self.random_seed):
-            found = self.parse(task, completion)
-            yield task.update(instances=found) if found else task.reject("no_instances")
+    def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
+        yield f"instances: {len(task.instances)}"
+        for instance in task.instances:
+            yield instance.model_dump_json()
+
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
+        prompt = self.prompts({kind: self.demos(context.seeds, kind) for kind in (True, False)})
+        for task, completion in ask(context.engine, todo, prompt, self.sampling, self.random_seed):
+            if found := self.parse(task, completion):
+                yield task.update(instances=found)
+            elif found := self.whole(task, completion):
+                yield task.update(instances=found, meta=task.meta | {"no_fields": "the whole output"})
+            else:
+                yield task.reject("no_instances")
 
     def demos(self, seeds: Sequence[Task], is_classification: bool) -> list[Task]:
         most = self.num_output_first_demos if is_classification else self.num_input_first_demos
@@ -53,9 +74,17 @@ class Instances(Stage):
         text = self.after_echo(task, clean_text(completion.text))
         cut = completion.finish_reason == "length"
         if not task.is_classification:
-            return tuple(parse_input_first(text, cut)[: self.max_instances])
+            return tuple(parse_input_first(text, cut, task.instruction)[: self.max_instances])
         found = parse_output_first(text, cut)[: self.max_instances]
         return tuple(i.model_copy(update={"output": without_remark(i.output, task.instruction)}) for i in found)
+
+    def whole(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
+        """What a completion without any field is to a task that needs no input: its output."""
+        if task.is_classification:
+            return ()
+        text = self.after_echo(task, clean_text(completion.text))
+        cut = completion.finish_reason == "length"
+        return tuple(parse_whole(text, cut, task.instruction)[: self.max_instances])
 
     def after_echo(self, task: Task, text: str) -> str:
         """What follows the prompt, or its last task, in a completion that begins by saying it again; else all of it."""

@@ -1,11 +1,11 @@
-"""Bootstrap new instructions from a pool that starts as the seeds and grows by what is kept."""
+"""Write new instructions from a pool that starts as the seeds and grows by what is kept."""
 
 import math
 import random
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from itertools import count
+from itertools import chain, count
 from typing import ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
@@ -13,15 +13,17 @@ from pydantic import Field, model_validator
 from pipeline.asking.ask import request, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
-from pipeline.asking.lists import item_of, split_list
+from pipeline.asking.lists import holds_several, parse_list, split_list
+from pipeline.asking.lists.items import item_of
 from pipeline.asking.phrases import is_echo
 from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.errors import SproutError
-from pipeline.filters.instructions import INSTRUCTION_FILTERS, first_reason, starts_non_ascii
+from pipeline.filters.instructions import INSTRUCTION_FILTERS, Filter, first_reason, starts_non_ascii
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.resources import shown
-from pipeline.stage import Run, Stage
+from pipeline.runs.context import Context
+from pipeline.stage import Stage
 from pipeline.task import Task, new_id
 
 RECENT = 100  # requests from which the yield of the next ones is foreseen
@@ -45,21 +47,33 @@ class Instructions(Stage):
     Defaults are those of Self-Instruct (its published code).
     """
 
-    name: ClassVar[str] = "instructions"
     templates: ClassVar[tuple[str, ...]] = ("instructions",)
     growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience"})
-    source: ClassVar[bool] = True
+    adds: ClassVar[bool] = True
+    open_ended: ClassVar[bool] = True
 
-    num_tasks: int = Field(default=1000, ge=1)
-    num_demos: int = Field(default=8, ge=1)  # shown in a prompt
-    num_generated_demos: int = Field(default=2, ge=0)  # of them, how many the model wrote, once there are some
-    max_rouge: float = Field(default=0.7, gt=0, lt=1)  # ROUGE-L F1; above it a text is not new, exactly at it is
-    window: int | None = Field(default=None, ge=1)  # requests in flight; unset: grows, to what the engine takes
-    patience: int = Field(default=300, ge=1)  # requests in a row without a new task before giving up
-    english: bool = True  # reject what begins with a character outside ASCII
-    random_seed: int = 0
-    sampling: Sampling = Sampling(
-        temperature=0.7, top_p=0.5, presence_penalty=2, max_tokens=1024, stop=("\n\n", "\n16.", "\n16 .")
+    num_tasks: int = Field(default=1000, ge=1, description="how many to write; ask for more later and it adds them")
+    num_demos: int = Field(default=8, ge=1, description="tasks shown in a prompt")
+    num_generated_demos: int = Field(
+        default=2, ge=0, description="of these demos, how many the model wrote itself, once there are some"
+    )
+    max_rouge: float = Field(
+        default=0.7,
+        gt=0,
+        lt=1,
+        description="ROUGE-L F1 with any text of the pool, above which an instruction is not new",
+    )
+    window: int | None = Field(
+        default=None, ge=1, description="requests in flight; unset: grows with the run, up to what the engine takes"
+    )
+    patience: int = Field(default=300, ge=1, description="requests in a row without a new task before it gives up")
+    english: bool = Field(default=True, description="reject what begins with a character outside ASCII")
+    random_seed: int = Field(default=0, description="another number makes other random choices")
+    sampling: Sampling = Field(
+        default=Sampling(
+            temperature=0.7, top_p=0.5, presence_penalty=2, max_tokens=1024, stop=("\n\n", "\n16.", "\n16 .")
+        ),
+        description="how the model writes",
     )
 
     @model_validator(mode="after")
@@ -68,25 +82,29 @@ class Instructions(Stage):
             raise ValueError(f"num_generated_demos {self.num_generated_demos} is more than num_demos {self.num_demos}")
         return self
 
-    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
-        pool = Pool(self, run.seeds, done, run.engine.window)
-        origin = new_id(self.name, self.random_seed, shown(run.engine.model), *(seed.id for seed in run.seeds))
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
+        origin = new_id(self.name, self.random_seed, shown(context.engine.model), *(seed.id for seed in context.seeds))
+        pool = Pool(self, context, [task for task in done if task.id not in context.given])
+        for task in chain((task for task in done if task.id in context.given), todo):
+            pool.index.add(task.instruction)  # what is written must be new beside what other stages have made
+        yield from todo
         position = pool.next_request
         if pool.num_kept >= self.num_tasks:
             return
         header = self.header(pool.demos(position))
         asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
+        shared = self.sampling_for(context.engine.chat)
 
         def requests() -> Iterator[Request | None]:
             for number in count(position):
-                while len(asked) >= min(self.window_at(number, run.engine.window), pool.num_needed()):
+                while len(asked) >= min(self.window_at(number, context.engine.window), pool.num_needed()):
                     yield None
                 demos = pool.demos(number)
                 asked.append(ids := tuple(task.id for task in demos))
-                sampling = seeded(self.sampling, self.random_seed, number)
-                yield request(run.engine, f"{self.name}-{number}", self.prompt(demos), sampling, ids)
+                sampling = seeded(shared, self.random_seed, number)
+                yield request(context.engine, f"{self.name}-{number}", self.prompt(demos), sampling, ids)
 
-        with closing(run.engine.generate(requests())) as completions:
+        with closing(context.engine.generate(requests())) as completions:
             for completion in completions:
                 for task in self.parse(completion, asked.popleft(), position, origin, header):
                     if pool.num_kept < self.num_tasks and task.id not in pool.interrupted:
@@ -97,6 +115,35 @@ class Instructions(Stage):
                     return
                 if pool.idle >= self.patience:
                     raise SproutError(pool.stuck())
+
+    def sampling_for(self, chat: bool) -> Sampling:
+        """A chat model announces its list before a blank line, so that no blank line may end its completion."""
+        stop = tuple(one for one in self.sampling.stop if one.strip() or not chat)
+        return self.sampling.model_copy(update={"stop": stop})
+
+    def wanted(self, num_given: int) -> int:
+        return num_given + self.num_tasks
+
+    def requests(self, task: Task) -> tuple[str, ...]:
+        return (f"{self.name}-{task.meta.get('request')}",)
+
+    def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
+        if before is not None:
+            return
+        yield f"request {task.meta.get('request')}, item {task.meta.get('item')}; demos {', '.join(task.demos)}"
+        if task.rejected not in ("request_failed", "cut_off"):
+            for check in self.filters():
+                yield f"filter {check.__name__}: {'rejects' if check(task) else 'passes'}"
+        for name, score in task.scores.items():
+            yield f"{name} {score}"
+        if "nearest" in task.meta:
+            yield f"nearest {task.meta['nearest']}"
+        for completion in completions:
+            for number, item in enumerate(parse_list(completion.text)):
+                yield f"{'→' if number == task.meta.get('item') else ' '} item {number}: {item}"
+
+    def filters(self) -> list[Filter]:
+        return [check for check in INSTRUCTION_FILTERS if self.english or check is not starts_non_ascii]
 
     def window_at(self, number: int, most: int) -> int:
         """How many completions before it the prompt of a request knows nothing of."""
@@ -120,8 +167,8 @@ class Instructions(Stage):
         demos = demos if completion.demos is None else completion.demos
         pieces = [] if completion.finish_reason == "error" else split_list(clean_text(completion.text))
         cut = completion.finish_reason == "length" and bool(pieces[-1].strip())  # not right after a number
-        items = [item for piece in pieces if (item := item_of(piece))]
-        for number, text in enumerate(items or [""]):
+        items = [(item, holds_several(piece)) for piece in pieces if (item := item_of(piece))]
+        for number, (text, several) in enumerate(items or [("", False)]):
             task = Task(
                 id=new_id(origin, position, number, text),
                 instruction=text, demos=demos, meta={"request": position, "item": number},
@@ -132,21 +179,23 @@ class Instructions(Stage):
                 task = task.reject("cut_off")
             elif is_echo(text, header):
                 task = task.reject("prompt_echo")
+            elif several:
+                task = task.reject("several_tasks")
             yield task
 
 
 class Pool:
     """The seeds and what was kept so far, with the request each came from."""
 
-    def __init__(self, stage: Instructions, seeds: Sequence[Task], done: Sequence[Task], most: int) -> None:
-        self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in seeds]
-        self.most = most  # requests in flight
-        self.filters = [check for check in INSTRUCTION_FILTERS if stage.english or check is not starts_non_ascii]
+    def __init__(self, stage: Instructions, context: Context, done: Sequence[Task]) -> None:
+        self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in context.seeds]
+        self.most = context.engine.window  # requests in flight
+        self.filters = stage.filters()
         self.generated: list[Shown] = []
         self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
         self.reasons: Counter[str] = Counter()
         self.idle = self.num_kept = 0
-        self.index = RougeIndex((task.instruction for task in seeds), stage.max_rouge)
+        self.index = RougeIndex((seed.instruction for seed in self.seeds), stage.max_rouge)
         self.interrupted: set[str] = set()  # what is decided of the last request, which is asked again
         for task in done:
             number = _request(task)

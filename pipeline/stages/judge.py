@@ -1,4 +1,4 @@
-"""Compare what two models answered: a judge says which is better, see `pipeline/evaluation/judge.py`."""
+"""Compare what two models answered, by the verdict of a third."""
 
 import json
 import logging
@@ -8,17 +8,18 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.engines.base import Sampling, release
+from pipeline.engines.base import Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import written
 from pipeline.evaluation.heldout import HeldOut, read_sets
-from pipeline.evaluation.judge import SAMPLING, Verdict, figures, head_to_head
+from pipeline.evaluation.judge import SAMPLING, Asking, Tally, Verdict, figures, head_to_head
 from pipeline.evaluation.models import opener, remembering
 from pipeline.evaluation.predictions import answers_in
 from pipeline.evaluation.table import aligned
 from pipeline.resources import shown
+from pipeline.runs.context import Context
 from pipeline.runs.products import read_record, write_record
-from pipeline.stage import Product, Run
+from pipeline.stage import Flag, Product
 from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
@@ -30,32 +31,50 @@ VERDICTS = "judge.jsonl"  # a line for each pair: both answers, and what the jud
 class Judge(Product):
     """Two models head to head: a judge reads both answers to each held-out task, in both orders."""
 
-    name: ClassVar[str] = "judge"
     path: ClassVar[str] = "judge.json"
     of_tasks: ClassVar[bool] = False
     templates: ClassVar[tuple[str, ...]] = ("judge",)
     growable: ClassVar[frozenset[str]] = frozenset({"ours", "theirs", "max_instances"})
 
-    ours: str = "dataset"  # a name in predictions/, or a JSONL file of answers (`id`, `prediction`)
-    theirs: str | tuple[str, ...] = "base"  # what it is compared with, one after the other
-    heldout: str | tuple[str, ...] | None = None  # unset: what the run was evaluated on
-    max_instances: int = Field(default=100, ge=1)  # of each task
-    model: str = ""  # the judge: a folder, a hub name or NAME@URL; empty: the model of the run
-    with_reference: bool = False  # show it the first right output
-    sampling: Sampling = SAMPLING
+    optional: ClassVar[bool] = True
+    caption: ClassVar[str] = "the verdicts of the judge"
+    flags: ClassVar[tuple[Flag, ...]] = (
+        Flag("--heldout", "folder of Super-NaturalInstructions, file of tasks, or nano", metavar="SET", many=True),
+        Flag("--ours", "a name in predictions/, or a file of answers (default: dataset)"),
+        Flag("--theirs", "what it is compared with, likewise (default: base)", many=True),
+        Flag("--judge", "the judge: a folder, hub name, or my-model@http://host/v1", metavar="MODEL", setting="model"),
+    )
 
-    def make(self, tasks: Sequence[Task], run: Run) -> None:
-        heldout = read_sets(self.sets(run.folder), self.max_instances)
+    ours: str = Field(
+        default="dataset", description="a name in predictions/, or a file of answers (`id`, `prediction`)"
+    )
+    theirs: str | tuple[str, ...] = Field(default="base", description="what it is compared with, one after the other")
+    heldout: str | tuple[str, ...] | None = Field(
+        default=None, description="the held-out sets that were answered; unset: those the run was evaluated on"
+    )
+    max_instances: int = Field(default=100, ge=1, description="of each held-out task")
+    model: str = Field(
+        default="", description="the judge: a folder, a hub name or NAME@URL; empty: the model of its engine"
+    )
+    with_reference: bool = Field(default=False, description="show the judge the first right output")
+    sampling: Sampling = Field(default=SAMPLING, description="how the judge writes")
+
+    def summary(self, folder: Path) -> str:
+        found = read_record(folder / self.written)
+        return table(found) if found else ""
+
+    def make(self, tasks: Sequence[Task], context: Context) -> None:
+        heldout = read_sets(self.sets(context.folder), self.max_instances)
         others = (self.theirs,) if isinstance(self.theirs, str) else self.theirs
-        answers = {name: answers_of(name, heldout, run.folder) for name in (self.ours, *others)}
-        model = self.model or run.engine.model
+        answers = {name: answers_of(name, heldout, context.folder) for name in (self.ours, *others)}
+        model = self.model or context.engine.model
         if not model:
             raise SproutError("no judge is named; give a folder, a name on the hub, or nano, with --model")
-        against: dict[str, dict[str, Any]] = {}
-        path = run.folder / VERDICTS
+        against: dict[str, Tally] = {}
+        path = context.folder / VERDICTS
         partial = path.with_name(f"{path.name}.partial")
         with (
-            remembering(self.name, run.folder, opener(run, [model]), run.budget) as opened,
+            remembering(self.name, context.folder, opener(context, [model]), context.budget) as opened,
             partial.open("w", encoding="utf-8", newline="\n") as file,
         ):
             engine = opened(model)
@@ -66,15 +85,16 @@ class Judge(Product):
                     if missing := sum(one.id not in given for one in both):
                         logger.warning("judge: %d answers of %s are missing, counted as empty", missing, model_name)
                 verdicts = []
-                for one in head_to_head(both, ours, theirs, engine, self.with_reference, self.sampling):
+                for one in head_to_head(both, ours, theirs, engine, Asking(self.with_reference, self.sampling)):
                     verdicts.append(one)
                     file.write(line(one, self.ours, name))
                 against[name] = figures(verdicts)
                 warn(against[name], name)
-            release(engine)
+            engine.close()
         partial.replace(path)
+        tallies = {name: tally.model_dump() for name, tally in against.items()}
         judged_by = {"judge": shown(model), "with_reference": self.with_reference}
-        write_record(run.folder / self.path, judged_by | {"ours": self.ours, "against": against})
+        write_record(context.folder / self.written, judged_by | {"ours": self.ours, "against": tallies})
 
     def sets(self, folder: Path) -> str | tuple[str, ...]:
         """The held-out sets: as told, or those that settings.json says the run was evaluated on."""
@@ -100,19 +120,17 @@ def line(verdict: Verdict, ours: str, theirs: str) -> str:
     return json.dumps({"models": [ours, theirs]} | fields, ensure_ascii=False) + "\n"
 
 
-def warn(found: Mapping[str, Any], name: str) -> None:
-    pairs = found["instances"] + found["failed"]
-    if found["failed"]:
-        logger.warning(
-            "judge: %d of %d pairs with %s are left out, their requests failed", found["failed"], pairs, name
-        )
-    if found["unclear"] > MAX_UNCLEAR * 2 * (found["instances"] - found["same"]):
+def warn(tally: Tally, name: str) -> None:
+    pairs = tally.instances + tally.failed
+    if tally.failed:
+        logger.warning("judge: %d of %d pairs with %s are left out, their requests failed", tally.failed, pairs, name)
+    if tally.unclear > MAX_UNCLEAR * 2 * (tally.instances - tally.same):
         logger.warning("judge: %d of its answers on %s are no verdict and make ties; see %s, and take a "
-                       "judge that says A, B or tie", found["unclear"], name, VERDICTS)  # fmt: skip
+                       "judge that says A, B or tie", tally.unclear, name, VERDICTS)  # fmt: skip
 
 
 def table(record: Mapping[str, Any]) -> str:
-    """How often ours wins against each other model, and how far the judge can be trusted, see `judge.figures`."""
+    """How often ours wins against each other model, and how far the judge can be trusted, see `Tally`."""
     head = [
         f"head to head, judged by {record['judge']}",
         "wins",
@@ -128,8 +146,8 @@ def table(record: Mapping[str, Any]) -> str:
 
 def rows(record: Mapping[str, Any]) -> Iterator[list[str]]:
     for name, found in record["against"].items():
-        rate = found["win_rate"]
-        won = f"{written(rate, sign=False)} {rate['verdict']}" if rate else "–"
-        shares = ["–" if found[key] is None else f"{found[key]:.0%}" for key in ("consistency", "first_rate")]
-        counts = [str(found[key]) for key in ("wins", "ties", "losses")]
-        yield [f"{record['ours']} against {name}", *counts, won, *shares, str(found["unclear"])]
+        tally = Tally.model_validate(found)
+        won = f"{written(tally.win_rate, sign=False)} {tally.win_rate.verdict}" if tally.win_rate else "–"
+        shares = ["–" if share is None else f"{share:.0%}" for share in (tally.consistency, tally.first_rate)]
+        counts = [str(count) for count in (tally.wins, tally.ties, tally.losses)]
+        yield [f"{record['ours']} against {name}", *counts, won, *shares, str(tally.unclear)]

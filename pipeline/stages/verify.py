@@ -1,4 +1,4 @@
-"""Ask the model for each short output again, and leave out what it does not say twice."""
+"""Leave out short outputs that the model does not give again."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -6,13 +6,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.asking.ask import request, seeded
+from pipeline.asking.ask import is_answer, request, seeded
 from pipeline.asking.demos import pick, shuffled
 from pipeline.asking.examples import parse_input_first
 from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling
+from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import Run, Stage
+from pipeline.stage import Stage
 from pipeline.stages.instances import as_demo
 from pipeline.task import Instance, Task
 from pipeline.text import folded
@@ -30,16 +31,20 @@ class Verify(Stage):
     left is rejected.
     """
 
-    name: ClassVar[str] = "verify"
     templates: ClassVar[tuple[str, ...]] = ("verify",)
+    optional: ClassVar[bool] = True
+    selects: ClassVar[bool] = True
 
-    max_words: int = Field(default=10, ge=1)  # of an output that is verified
-    num_demos: int = Field(default=9, ge=0)  # seed tasks shown, a third of them classification
-    random_seed: int = 0
-    sampling: Sampling = Sampling(temperature=0, max_tokens=64, stop=("\nTask:", "\nExample", "\nInput:"))
+    max_words: int = Field(default=10, ge=1, description="of an output that is verified; longer ones pass")
+    num_demos: int = Field(default=9, ge=0, description="seed tasks shown, a third of them classification")
+    random_seed: int = Field(default=0, description="another number makes other random choices")
+    sampling: Sampling = Field(
+        default=Sampling(temperature=0, max_tokens=64, stop=("\nTask:", "\nExample", "\nInput:")),
+        description="how the model writes",
+    )
 
-    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Run) -> Iterator[Task]:
-        demos = self.demos(run.seeds)
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
+        demos = self.demos(context.seeds)
         waiting: deque[Task] = deque()  # tasks in order, and the answers to those they need
         answers: dict[str, dict[int, Completion]] = {}
 
@@ -50,16 +55,16 @@ class Verify(Stage):
                 for number in self.short(task):
                     id = f"{task.id}:{number}"
                     sampling = seeded(self.sampling, self.random_seed, id)
-                    yield request(run.engine, id, self.prompt(task, number, demos), sampling)
+                    yield request(context.engine, id, self.prompt(task, number, demos), sampling)
 
         def decided() -> Iterator[Task]:
             while waiting and len(answers[waiting[0].id]) == len(self.short(waiting[0])):
                 task = waiting.popleft()
                 given = answers.pop(task.id)
-                if all(answer.finish_reason != "error" for answer in given.values()):  # else the next run asks again
+                if all(map(is_answer, given.values())):  # else the next run asks again
                     yield self.judge(task, {number: parse_answer(answer.text) for number, answer in given.items()})
 
-        for completion in run.engine.generate(requests()):
+        for completion in context.engine.generate(requests()):
             id, _, number = completion.id.rpartition(":")
             answers[id][int(number)] = completion
             yield from decided()

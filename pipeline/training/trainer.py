@@ -1,64 +1,18 @@
-"""A training with TRL, never half done: the same however often it was interrupted."""
+"""A training with TRL in this process: from its last checkpoint to a saved model."""
 
-import hashlib
 import shutil
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.dataset.rows import Row
-from pipeline.engines.model_folder import check_model, choose_chat
-from pipeline.errors import SproutError
 from pipeline.resources import shown
-from pipeline.runs.products import digest, put_in_place, read_record, write_record
-from pipeline.training import distributed
-from pipeline.training.sft import Training, make_trainer
+from pipeline.runs.products import read_record
+from pipeline.training.settings import Training
+from pipeline.training.sft import make_trainer
 from pipeline.training.tidy import tidy
 
 if TYPE_CHECKING:
     from trl.trainer.sft_trainer import SFTTrainer
-
-
-def tune(training: Training, folder: Path) -> dict[str, Any]:
-    """Tune a model and save it as `folder`; return what is in its train.json.
-
-    A folder made from the same rows, model and settings is left as it is. A training that was killed goes on from its
-    last checkpoint, in `folder`.partial, to the same result.
-
-    Raises:
-        SproutError: for no rows, for a model that cannot be loaded, or for rows that do not fit it.
-    """
-    model, rows, settings, validation, last_step = training
-    if not rows:
-        raise SproutError(f"{folder}: nothing to train on: no kept task has an instance")
-    before = read_record(Path(model) / "train.json").get("fingerprint")  # if it was tuned here itself
-    fingerprint = digest(settings.settings(), shown(model), before, *map(_digest, (rows, validation)), last_step)
-    record = read_record(folder / "train.json")
-    if record.get("fingerprint") == fingerprint:
-        return record
-    check_model(model)
-    partial = folder.with_name(f"{folder.name}.partial")
-    if read_record(partial / "started.json").get("fingerprint") != fingerprint:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        write_record(partial / "started.json", {"fingerprint": fingerprint})
-    if (processes := distributed.num_processes(settings)) > 1:
-        record = distributed.train(training, partial, processes)
-    else:
-        record = train(training, partial)
-    record |= {"settings": settings.settings(), "fingerprint": fingerprint}
-    write_record(partial / "model" / "train.json", record)
-    put_in_place(partial / "model", folder)
-    shutil.rmtree(partial)
-    return record
-
-
-def _digest(rows: Iterable[Row]) -> str:
-    hashed = hashlib.sha256()
-    for row in rows:
-        hashed.update(row.model_dump_json().encode() + b"\n")
-    return hashed.hexdigest()
 
 
 def train(training: Training, partial: Path) -> dict[str, Any]:
@@ -78,7 +32,7 @@ def train(training: Training, partial: Path) -> dict[str, Any]:
     history = state.log_history
     return {
         "model": shown(training.model),
-        "chat": choose_chat(training.model, training.settings.chat),
+        "chat": training.chat,
         "rows": len(training.rows),
         "validation_rows": len(training.validation),
         "steps": state.best_global_step if restored else state.global_step,  # behind the weights that are saved

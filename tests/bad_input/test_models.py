@@ -103,7 +103,7 @@ def test_a_model_that_cannot_be_loaded_gets_one_sentence(sprout: Sprout, config,
     [
         (["engine.url=localhost:8000"], 1, "localhost:8000: is no url of a server; it begins with http:// or https:// and most end in /v1"),
         (["engine.timeout=0"], 1, "[engine] timeout: input should be greater than 0 (found 0)"),
-        (["engine.retries=3"], 1, "[engine] there is no setting 'retries'; there are model, url"),
+        (["engine.retries=3"], 1, "[engine] there is no setting 'retries'; there are model, chat"),
     ],
 )  # fmt: skip
 def test_a_bad_setting_of_a_server_gets_one_sentence(sprout: Sprout, changes, code, said):

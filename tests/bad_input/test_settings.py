@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings.read import build_stage, open_engine, read
+from pipeline.settings.build import build_stage, open_engine
+from pipeline.settings.read import read
 from tests.bad_input.conftest import Sprout
 
 
@@ -28,8 +29,8 @@ from tests.bad_input.conftest import Sprout
         ("[prices]\nprompt = -1\n", "my.toml: prices.prompt: input should be greater than or equal to 0 (found -1)"),
         ("[prices]\nprompts = 1\n", "my.toml: prices: there is no setting 'prompts'; did you mean prompt?"),
         ('[engine]\nname = "vlm"\nmodel = "nano"\n', "[engine] name: there is no engine 'vlm'; did you mean vllm?"),
-        ('[engine]\nname = "llama"\nmodel = "nano"\n', "[engine] name: there is no engine 'llama'; there are vllm, server, transformers"),
-        ("[engine]\nname = [1]\n", "[engine] name: there is no engine [1]; there are vllm, server, transformers"),
+        ('[engine]\nname = "llama"\nmodel = "nano"\n', "[engine] name: there is no engine 'llama'; there are scripted, server, transformers, vllm"),
+        ("[engine]\nname = [1]\n", "[engine] name: there is no engine '[1]'; there are scripted, server, transformers, vllm"),
         ('[engine]\nname = "transformers"\n', "[engine] model: no model is named; give a folder, a name on the hub, or nano, with --model"),
         ('[engine]\nname = "transformers"\nmodel = 5\n', "[engine] model: input should be a valid string (found 5)"),
     ],
@@ -89,7 +90,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
         ("dedup.encoder=nowhere", "nowhere: is no folder here"),
         ("train.method=qlora", "[train] method: input should be 'full' or 'lora' (found 'qlora')"),
         ("train.gradient_accumulation=3", "[train] a batch of 16 cannot be cut into 3 parts"),
-        ("engine.speed=3", "[engine] there is no setting 'speed'; there are model, chat, dtype, window, device, trust_remote_code"),
+        ("engine.speed=3", "[engine] there is no setting 'speed'; there are model, chat, chat_template_kwargs, dtype, window, device, trust_remote_code"),
         ("engine.window=0", "[engine] window: input should be greater than or equal to 1 (found 0)"),
         ("engine.window=many", "[engine] window: input should be a valid integer, unable to parse string as an integer (found 'many')"),
         ("engine.chat=perhaps", "[engine] chat: input should be a valid boolean, unable to interpret input (found 'perhaps')"),

@@ -1,22 +1,17 @@
 """What is to be evaluated can be said on the command line, without a settings file."""
 
-import argparse
-
 import pytest
 
 from pipeline import SproutError
-from pipeline.cli.evaluate_options import add_options, changes
-from pipeline.settings import read as toml
+from pipeline.cli.main import parser
+from pipeline.cli.options import changes
+from pipeline.settings.build import build_stage
+from pipeline.settings.read import read
 from pipeline.stages.evaluate import Evaluate
 
 
 def parse(command: str, *argv: str) -> list[str]:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("settings", nargs="?")
-    parser.add_argument("--model")
-    add_options(parser, command)
-    args = parser.parse_args(argv)
-    args.command = command
+    args = parser([command, *argv]).parse_args([command, *argv])
     return list(changes(args))
 
 
@@ -33,7 +28,7 @@ def test_sets_models_and_predictions_are_named_side_by_side():
         "--lm-eval",
         "mmlu,arc",
     ]
-    stage = toml.build_stage("evaluate", toml.read(None, parse("evaluate", *argv)))
+    stage = build_stage("evaluate", read(None, parse("evaluate", *argv)))
 
     assert isinstance(stage, Evaluate)
     assert stage.heldout == ("a.jsonl", "nano")
@@ -53,7 +48,7 @@ def test_sets_models_and_predictions_are_named_side_by_side():
     ],
 )
 def test_predictions_alone_are_evaluated_alone(argv, models):
-    stage = toml.build_stage("evaluate", toml.read(None, parse("evaluate", *argv)))
+    stage = build_stage("evaluate", read(None, parse("evaluate", *argv)))
 
     assert isinstance(stage, Evaluate)
     assert stage.models == models

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import Completion, Request, run
+from pipeline import Completion, Request, RunOptions, run
 from pipeline.cli.progress import shown_progress, spelled
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.budget import Budget, Prices
@@ -43,7 +43,7 @@ def steps(seconds: float) -> Callable[[], float]:
 def lines(seeds, folder, capsys, seconds: float, quiet: bool = False, prices: Prices | None = None) -> list[str]:
     budget = Budget(prices=prices)
     with shown_progress(quiet, budget, steps(seconds)) as progress:
-        run(stages(100), seeds, Scripted(counted), folder, progress=progress, budget=budget)
+        run(stages(100), seeds, Scripted(counted), folder, RunOptions(progress=progress, budget=budget))
     return capsys.readouterr().err.splitlines()
 
 
@@ -106,7 +106,7 @@ def test_a_time_is_spelled_as_one_would_say_it(seconds, text):
 SCRIPT = """
     import sys, time
     from pathlib import Path
-    from pipeline import run, read_seeds
+    from pipeline import RunOptions, run, read_seeds
     from pipeline.runs.budget import Budget, Prices
     from pipeline.engines.scripted import Scripted
     from pipeline.cli.progress import shown_progress
@@ -119,7 +119,8 @@ SCRIPT = """
 
     budget = Budget(prices=Prices(completion=100))
     with shown_progress(False, budget) as progress:
-        run(stages(40), list(read_seeds(sys.argv[1])), Scripted(slowly), sys.argv[2], progress=progress, budget=budget)
+        run(stages(40), list(read_seeds(sys.argv[1])), Scripted(slowly), sys.argv[2],
+            RunOptions(progress=progress, budget=budget))
 """
 
 

@@ -10,12 +10,13 @@ import pytest
 from huggingface_hub import DatasetCard, constants
 
 from pipeline import Instance, Task, __version__, run
-from pipeline.dataset.card import NOT_STATED, cell, size_category, without_place
+from pipeline.dataset.card import NOT_STATED, cell, size_category
+from pipeline.dataset.origin import without_place
 from pipeline.engines.scripted import Scripted
 from pipeline.resources import HELDOUT, NANO, shipped
+from pipeline.runs.context import Context
 from pipeline.runs.files import funnel
 from pipeline.seeds.read import read_seeds
-from pipeline.stage import Run
 from pipeline.stages import Classify, Decontaminate, Export, Filter, Instances, Instructions
 from pipeline.task import read_tasks
 from tests.conftest import answer
@@ -209,11 +210,14 @@ def test_a_model_of_a_server_has_no_revision_even_if_one_of_that_name_is_here(tm
     assert "| model | owner/name; its revision is not known here |" in text
 
 
-def test_tasks_from_elsewhere_are_not_said_to_come_from_the_run(tmp_path, seeds):
+def test_tasks_from_elsewhere_are_not_said_to_come_from_the_run_even_if_they_are_as_many(tmp_path, seeds):
     card(tmp_path, seeds)
-    made = [Task(id="a", instruction="Add.", instances=(Instance(input="1 1", output="2"),))]
+    kept = sum(task.kept for task in read_tasks(tmp_path / "4_filter.jsonl"))
+    made = [
+        Task(id=f"a{n}", instruction=f"Add {n}.", instances=(Instance(input="1 1", output="2"),)) for n in range(kept)
+    ]
     for folder in (tmp_path, tmp_path / "empty"):
-        Export().make(made, Run(seeds=seeds, engine=Named("toy"), folder=folder))
+        Export().make(made, Context(seeds=seeds, engine=Named("toy"), folder=folder))
         text = (folder / "dataset" / "README.md").read_text("utf-8")
 
         assert "The tasks were given to the export from outside of a run" in text
@@ -222,12 +226,20 @@ def test_tasks_from_elsewhere_are_not_said_to_come_from_the_run(tmp_path, seeds)
         assert "toy" not in text
 
 
+def test_the_card_of_the_seed_tasks_alone_says_so(tmp_path, seeds):
+    text = card(tmp_path, seeds, only="seeds", validation_share=0.3).text
+    figures = json.loads((tmp_path / "dataset" / "dataset.json").read_text("utf-8"))
+
+    assert figures["splits"]["train"]["tasks"] == len(seeds)
+    assert "to train on, the seed tasks that a dataset was grown from, and for validation tasks written by toy" in text
+
+
 def test_a_card_is_made_anew_when_the_run_behind_it_is_another(tmp_path, seeds):
     found = card(tmp_path, seeds)
     path = tmp_path / "1_instructions.jsonl"
     path.write_bytes(path.read_bytes() + b'{"id":"x","instruction":"y","rejected":"from_elsewhere"}\n')
     kept = [task for task in read_tasks(tmp_path / "4_filter.jsonl") if task.kept]
-    Export().make(kept, Run(seeds=seeds, engine=Named("toy"), folder=tmp_path))
+    Export().make(kept, Context(seeds=seeds, engine=Named("toy"), folder=tmp_path))
 
     text = (tmp_path / "dataset" / "README.md").read_text("utf-8")
     assert "from_elsewhere" not in found.text

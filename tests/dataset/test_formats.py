@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dataset.formats import FORMATS, SPLITS, file_name
-from pipeline.dataset.rows import question
+from pipeline.dataset.encodings import question
+from pipeline.dataset.formats.base import SPLITS, Split
+from pipeline.dataset.formats.find import find_format, shipped_formats
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.runs.context import Context
 from pipeline.seeds.read import read_seeds
-from pipeline.stage import Run
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 
+FORMATS = ("prompt_completion", *(name for name in shipped_formats() if name != "prompt_completion"))
 TEXTS = [
     "é 猫 😀",
     "a\nb\n\nc",
@@ -47,6 +49,11 @@ TRIPLES = {
 }
 JOINED = sorted((question(instruction, input), output) for instruction, input, output in TRIPLES.values())
 
+
+def file_name(name: str, split: Split) -> str:
+    return find_format(name).file(split)
+
+
 Load = Callable[..., list[dict]]
 
 
@@ -54,7 +61,7 @@ Load = Callable[..., list[dict]]
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     stage = Export(formats=FORMATS, validation_share=0.25, encoding="plain")
-    stage.make(TASKS, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
+    stage.make(TASKS, Context(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=folder))
     return folder / "dataset"
 
 
@@ -99,7 +106,7 @@ def test_every_format_has_the_same_instances_in_each_split(dataset, load):
 
     assert not set(ids["train"]) & set(ids["validation"])
     for split in SPLITS:
-        for name in ("prompt_completion", "messages", "sharegpt"):
+        for name in ("prompt_completion", "chat_prompt_completion", "messages", "sharegpt"):
             assert [row["id"] for row in load(name, split)] == ids[split]
         assert load("openai", split) == [{"messages": row["messages"]} for row in load("messages", split)]
         assert {row["id"] for row in load("seeds", split)} == {id.split(":")[0] for id in ids[split]}
@@ -135,7 +142,7 @@ def test_a_folder_of_datasets_gives_back_every_instance(dataset, load):
 
 def test_the_folder_of_datasets_has_the_same_bytes_each_time(dataset, tmp_path):
     stage = Export(formats=("datasets",), validation_share=0.25, encoding="plain")
-    stage.make(TASKS, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=tmp_path))
+    stage.make(TASKS, Context(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=tmp_path))
     files = [path.relative_to(dataset) for path in (dataset / "datasets").rglob("*") if path.is_file()]
 
     assert len(files) == 7
@@ -161,7 +168,7 @@ def test_a_task_that_can_be_no_seed_is_told_and_other_formats_take_it(tmp_path, 
     tasks = [TASKS[3].update(**change)]
 
     def export(name: str) -> None:
-        Export(formats=(name,)).make(tasks, Run(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=tmp_path))
+        Export(formats=(name,)).make(tasks, Context(seeds=SEEDS, engine=Scripted(lambda request: ""), folder=tmp_path))
 
     with pytest.raises(SproutError, match=problem):
         export("seeds")

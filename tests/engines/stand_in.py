@@ -62,6 +62,9 @@ class StandIn(ThreadingHTTPServer):
     def __enter__(self) -> Self:
         return self
 
+    def answer(self, tried: int, body: dict[str, Any], path: str, headers: dict[str, str]) -> Answer:
+        return self.plan(tried, body)
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
@@ -121,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
             stand_in.calls.append((time.monotonic(), self.path, body, self.headers["Authorization"] or ""))
             stand_in.at_once += 1
             stand_in.most_at_once = max(stand_in.most_at_once, stand_in.at_once)
-        answer = stand_in.plan(tried, body)
+        answer = stand_in.answer(tried, body, self.path, dict(self.headers))
         time.sleep(answer.seconds)
         with stand_in.lock:
             stand_in.at_once -= 1

@@ -18,10 +18,10 @@ import pytest
 
 from pipeline.asking.examples import parse_input_first, parse_output_first
 from pipeline.asking.lists import parse_list
-from pipeline.engines.base import Completion, Request, Sampling, connection
-from pipeline.engines.server import Server
+from pipeline.asking.verdicts import parse_yes_no
+from pipeline.engines.base import Completion, Request, Sampling
+from pipeline.engines.server import Server, connection
 from pipeline.errors import EngineUnreachable, SproutError
-from pipeline.stages.classify import parse_answer
 from tests.engines import chaos_server
 from tests.engines.chaos_server import FAULTS, ChaosServer, fault
 from tests.engines.stand_in import Answer, StandIn
@@ -257,7 +257,7 @@ def test_a_server_that_is_killed_and_started_again_changes_nothing(expected: lis
     ("prompt", "parse"),
     [
         ("Tasks.\n1. Name a river\n2.", parse_list),
-        ("Task: x\nClassification:", lambda text: parse_answer(text) is not None),
+        ("Task: x\nClassification:", lambda text: parse_yes_no(text) is not None),
         ("Task: x\nExample 1", parse_input_first),
         ("Task: x\nClass label:", parse_output_first),
     ],

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines.base import Request, Sampling, connection
-from pipeline.engines.server import Server
+from pipeline.engines.base import Request, Sampling
+from pipeline.engines.server import Server, connection
 from pipeline.engines.server.slots import START, Gate, Slots
 from tests.engines.stand_in import Answer, StandIn
 

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
+from pipeline.asking.verdicts import parse_better
 from pipeline.engines.base import Completion, Request
 from pipeline.engines.scripted import Scripted
+from pipeline.evaluation.confidence import Difference
 from pipeline.evaluation.heldout import HeldOut
-from pipeline.evaluation.judge import figures, head_to_head, parse_verdict, prompt
+from pipeline.evaluation.judge import Tally, figures, head_to_head, prompt
 
 HELDOUT = [
-    HeldOut(id=str(n), task="t", instruction="Name a fruit.", input=f"no. {n}", outputs=("fig",)) for n in range(12)
+    HeldOut(id=str(n), task=str(n), instruction="Name a fruit.", input=f"no. {n}", outputs=("fig",)) for n in range(12)
 ]
 GOOD = {one.id: "a ripe fig" for one in HELDOUT}
 BAD = {one.id: "a stone" for one in HELDOUT}
@@ -18,7 +20,7 @@ BAD = {one.id: "a stone" for one in HELDOUT}
 
 def compare(
     answer: Callable[[str], str | Completion], ours: dict = GOOD, theirs: dict = BAD, chat: bool = False
-) -> dict:
+) -> Tally:
     def judge(request: Request) -> str | Completion:
         return answer(request.prompt if isinstance(request.prompt, str) else request.prompt[0]["content"])
 
@@ -43,7 +45,7 @@ def fair(text: str) -> str:
     ],
 )  # fmt: skip
 def test_a_verdict_is_the_first_word(text, expected):
-    assert parse_verdict(text) == expected
+    assert parse_better(text) == expected
 
 
 def test_a_prompt_shows_the_task_and_both_answers():
@@ -58,18 +60,19 @@ def test_a_prompt_shows_the_task_and_both_answers():
 def test_a_fair_judge_finds_the_better_model(chat):
     found = compare(fair, chat=chat)
 
-    assert (found["wins"], found["ties"], found["losses"]) == (12, 0, 0)
-    assert found["win_rate"] == {"value": 100, "low": 100, "high": 100, "verdict": "better"}
-    assert (found["consistency"], found["first_rate"], found["unclear"]) == (1, 0.5, 0)
-    assert compare(fair, BAD, GOOD)["win_rate"]["verdict"] == "worse"
+    assert (found.wins, found.ties, found.losses) == (12, 0, 0)
+    assert (found.win_rate.value, found.win_rate.high, found.win_rate.verdict) == (100, 100, "better")
+    assert found.win_rate.low == pytest.approx(75.75, abs=0.01)  # Wilson
+    assert (found.consistency, found.first_rate, found.unclear) == (1, 0.5, 0)
+    assert compare(fair, BAD, GOOD).win_rate.verdict == "worse"
 
 
 def test_a_judge_that_prefers_what_is_shown_first_decides_nothing_and_is_found_out():
     found = compare(lambda text: "A")
 
-    assert (found["wins"], found["ties"], found["losses"]) == (0, 12, 0)
-    assert found["win_rate"]["verdict"] == "unclear"
-    assert (found["consistency"], found["first_rate"]) == (0, 1)
+    assert (found.wins, found.ties, found.losses) == (0, 12, 0)
+    assert found.win_rate.verdict == "unclear"
+    assert (found.consistency, found.first_rate) == (0, 1)
 
 
 def test_the_same_answer_is_a_tie_nobody_is_asked_about():
@@ -81,16 +84,16 @@ def test_the_same_answer_is_a_tie_nobody_is_asked_about():
         return fair(text)
 
     found = compare(judge, theirs=theirs)
-    assert (found["wins"], found["ties"], found["instances"], found["same"]) == (10, 2, 12, 1)
+    assert (found.wins, found.ties, found.instances, found.same) == (10, 2, 12, 1)
     assert len(asked) == 22
-    assert compare(judge, GOOD, GOOD)["consistency"] is None
+    assert compare(judge, GOOD, GOOD).consistency is None
 
 
 def test_what_is_no_verdict_is_a_tie_and_counted():
     found = compare(lambda text: "I cannot say" if "no. 3" in text else fair(text))
 
-    assert (found["wins"], found["ties"], found["unclear"]) == (11, 1, 2)
-    assert found["consistency"] == pytest.approx(11 / 12, abs=1e-4)
+    assert (found.wins, found.ties, found.unclear) == (11, 1, 2)
+    assert found.consistency == pytest.approx(11 / 12, abs=1e-4)
 
 
 def test_a_pair_whose_request_failed_is_left_out():
@@ -99,11 +102,37 @@ def test_a_pair_whose_request_failed_is_left_out():
         return Completion(id="0:3", text="too long", finish_reason="error") if failed else fair(text)
 
     found = compare(judge)
-    assert (found["instances"], found["wins"], found["failed"], found["unclear"]) == (11, 11, 1, 0)
+    assert (found.instances, found.wins, found.failed, found.unclear) == (11, 11, 1, 0)
 
 
 def test_few_instances_are_not_enough_for_a_verdict():
     few = HELDOUT[:5]
     found = figures(list(head_to_head(few, GOOD, BAD, Scripted(lambda request: fair(str(request.prompt))))))
 
-    assert found["win_rate"] == {"value": 100, "low": None, "high": None, "verdict": "unclear"}
+    assert found.win_rate.model_dump() == {"value": 100, "low": None, "high": None, "verdict": "unclear"}
+
+
+def test_six_wins_of_six_are_better_but_not_always():
+    found = figures(list(head_to_head(HELDOUT[:6], GOOD, BAD, Scripted(lambda request: fair(str(request.prompt))))))
+
+    assert found.win_rate.value == 100
+    assert found.win_rate.low == pytest.approx(60.97, abs=0.01)  # Wilson
+    assert found.win_rate.verdict == "better"
+
+
+def test_tasks_with_several_instances_count_as_one_each():
+    """Six tasks of ten instances, of which three are won as a whole and three lost, say little."""
+    heldout = [HELDOUT[0].model_copy(update={"id": f"{n}", "task": f"t{n // 10}"}) for n in range(60)]
+    won = [n // 10 < 3 for n in range(60)]
+    ours = {f"{n}": "fig" if won[n] else "stone" for n in range(60)}
+    theirs = {f"{n}": "stone" if won[n] else "fig" for n in range(60)}
+
+    def judged(heldout: list[HeldOut]) -> Difference:
+        return figures(
+            list(head_to_head(heldout, ours, theirs, Scripted(lambda request: fair(str(request.prompt)))))
+        ).win_rate
+
+    by_task = judged(heldout)
+    by_instance = judged([one.model_copy(update={"task": one.id}) for one in heldout])
+    assert by_task.value == by_instance.value == 50
+    assert by_task.high - by_task.low > 2 * (by_instance.high - by_instance.low)

@@ -13,7 +13,7 @@ from pipeline.engines.server import Server
 from pipeline.errors import SproutError
 from pipeline.evaluation.lm_eval import arguments_of
 from pipeline.evaluation.table import table
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate
 
 HARNESS = """#!{python}
@@ -54,7 +54,12 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def measure(folder: Path, *tasks: str, **settings: object) -> dict:
-    run = Run((), Scripted(lambda request: "", model="base"), folder, lambda model: Scripted(lambda request: "", model))
+    run = Context(
+        (),
+        Scripted(lambda request: "", model="base"),
+        folder,
+        open_engine=lambda model: Scripted(lambda request: "", model),
+    )
     models = {"base": "base", "tuned": "outputs/tuned"}
     Evaluate.model_validate({"models": models, "lm_eval": tasks} | settings).make((), run)
     return json.loads((folder / "evaluation.json").read_text("utf-8"))

@@ -13,8 +13,8 @@ from pipeline.errors import BudgetReached, SproutError
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.models import check_names, opener
 from pipeline.runs.budget import Budget
+from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal
-from pipeline.stage import Run
 from pipeline.stages.evaluate import evaluate
 from tests.engines.stand_in import Answer, StandIn
 
@@ -52,11 +52,11 @@ def test_models_of_servers_stand_beside_each_other_and_are_not_asked_again_when_
 
 
 def test_a_model_of_a_server_is_named_where_it_cannot_be_opened(tmp_path):
-    run = Run(seeds=(), engine=Scripted(lambda request: "", model="base"), folder=tmp_path)
+    run = Context(seeds=(), engine=Scripted(lambda request: "", model="base"), folder=tmp_path)
     opener(run, ["base", "tiny@http://127.0.0.1:9/v1"])
     with pytest.raises(SproutError, match="cannot open another model than base"):
         opener(run, ["base", "tiny@127.0.0.1"])
-    with pytest.raises(SproutError, match="holds a user, a password or a query"):
+    with pytest.raises(SproutError, match="holds a user, a password or a key"):
         evaluate({"gpt": "tiny@https://me:secret@host/v1"}, HELDOUT, never, tmp_path)
     with pytest.raises(SproutError, match="'a b': not the name of a file"):
         check_names(["a b"])

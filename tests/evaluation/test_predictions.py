@@ -14,7 +14,7 @@ from pipeline.evaluation.heldout import HeldOut, read_heldout, read_sets
 from pipeline.evaluation.metrics import open_tokenizer
 from pipeline.evaluation.predictions import answers_in, read_predictions
 from pipeline.evaluation.table import table
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate, score_file
 from tests.stages.conftest import save_model
 
@@ -85,7 +85,7 @@ def test_published_references_and_predictions_get_the_published_scores_per_track
         "xlingual": RougeScorer(["rougeL"], tokenizer=Pieces(folder)),
     }
 
-    run = Run(seeds=(), engine=Scripted(lambda request: ""), folder=tmp_path)
+    run = Context(seeds=(), engine=Scripted(lambda request: ""), folder=tmp_path)
     settings = {"heldout": references, "models": {}, "predictions": {"t5": predictions}, "tokenizer": folder}
     Evaluate.model_validate(settings).make((), run)
     found = json.loads((tmp_path / "evaluation.json").read_text("utf-8"))["t5"]

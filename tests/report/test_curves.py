@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import Task, run
 from pipeline.engines.scripted import Scripted
-from pipeline.evaluation.confidence import Comparison
+from pipeline.evaluation.confidence import Comparison, as_record
 from pipeline.evaluation.metrics import Score
 from pipeline.gain.controls import MEANING
 from pipeline.report import write_report
@@ -36,14 +36,18 @@ def products(folder: Path, *, shares: Sequence[str] = ("eighth", "quarter", "hal
     comparison = Comparison(scores, [f"t{n % 8}" for n in range(80)])
     rows = [
         {"name": name, "tuned_on": MEANING[name], **({} if name == "base" else {"rows": [100 * 2**n]})}
-        | comparison.score(name)
-        | ({} if name == "dataset" else {"dataset": comparison.difference(["dataset"], [name])})
+        | as_record(comparison.score(name))
+        | ({} if name == "dataset" else {"dataset": as_record(comparison.difference(["dataset"], [name]))})
         for n, name in enumerate(names)
     ]
     write_record(folder / "gain.json", {"rows": rows})
     evaluation = {
         name: {"rouge_l": rows[n]["rouge_l"]["value"], "exact_match": rows[n]["exact_match"]["value"], "instances": 80}
-        | {"against": {other: comparison.difference([name], [other]) for other in ("base",) if name != other}}
+        | {
+            "against": {
+                other: as_record(comparison.difference([name], [other])) for other in ("base",) if name != other
+            }
+        }
         for n, name in ((0, "base"), (len(names) - 1, "dataset"))
     }
     figures = {"acc,none": 0.25, "acc_stderr,none": 0.0312, "sample_len": 40}

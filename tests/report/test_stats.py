@@ -2,12 +2,14 @@
 
 import json
 import re
+import time
 
 import pytest
 
 from pipeline import Completion, Request, Sampling, run
 from pipeline.engines.scripted import Scripted
-from pipeline.report import stats
+from pipeline.report import page, stats
+from pipeline.report.record import read_run
 from pipeline.runs.files import funnel
 from pipeline.runs.journal import FILE, Journal
 from pipeline.stages import Classify, Filter, Instances, Instructions
@@ -54,6 +56,17 @@ def test_a_folder_without_a_journal_has_no_usage(seeds, model, tmp_path):
     assert stats.show_usage(stats.figures(tmp_path)) == ""
 
 
+def test_the_next_steps_do_not_depend_on_the_name_of_the_folder(seeds, model, tmp_path):
+    run([Instructions(num_tasks=5, window=2)], seeds, model, tmp_path / "quickstart")
+    (tmp_path / "quickstart").rename(tmp_path / "other")
+    said = {name: stats.summary(tmp_path / name, stats.figures(tmp_path / "other")) for name in ("quickstart", "other")}
+
+    assert said["quickstart"].replace("quickstart", "other") == said["other"]
+    assert said["other"].endswith(
+        f"next:\n  sprout stats {tmp_path / 'other'}\n  sprout run --seeds my_seeds.csv --model my-model --out outputs/mine"
+    )
+
+
 def test_what_an_evaluation_was_paid_is_listed_without_tasks(seeds, tmp_path):
     run([Instructions(num_tasks=15, window=2)], seeds, Scripted(answer), tmp_path)
     with Journal(tmp_path / FILE) as journal:
@@ -63,4 +76,23 @@ def test_what_an_evaluation_was_paid_is_listed_without_tasks(seeds, tmp_path):
 
     assert found["evaluate"]["engine"]["completion_tokens"] == 2
     assert "evaluate" not in stats.show(found)
-    assert re.search(r"\nevaluate +1 +3 +0% +2 ", stats.show_usage(found))
+    assert found["evaluate"]["engine"]["tokens_per_second"] is None  # nobody took the time
+    assert re.search(r"\nevaluate +1 +3 +0% +2 +– ", stats.show_usage(found))
+
+
+def test_stats_and_report_say_the_same_speed_and_leave_pauses_out(seeds, tmp_path):
+    pytest.importorskip("bokeh")
+
+    def counted(request: Request) -> Completion:
+        time.sleep(0.01)
+        return Completion(id=request.id, text=answer(request), prompt_tokens=10, completion_tokens=10)
+
+    run([Instructions(num_tasks=40, window=2)], seeds, Scripted(counted), tmp_path)
+    time.sleep(1.5)
+    run([Instructions(num_tasks=80, window=2)], seeds, Scripted(counted), tmp_path)
+    (used,) = page.usage(read_run(tmp_path))
+    shown = stats.show_usage(stats.figures(tmp_path)).splitlines()[1].split()
+
+    assert shown[6] == used["speed"]
+    assert used["seconds"] < 1.5
+    assert float(used["speed"].replace(",", "")) == pytest.approx(used["completion_tokens"] / used["seconds"], abs=1)

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from pipeline import Completion, Request, run
+from pipeline import Completion, Request, RunOptions, run
 from pipeline.cli.main import seconds
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import BudgetReached, SproutError
@@ -22,12 +22,12 @@ def test_tokens_stop_a_run_and_a_larger_budget_ends_it_with_the_same_bytes(seeds
     run(stages(), seeds, Scripted(counted), tmp_path / "whole")
     for most in (500, 1_000, 3_000):
         with pytest.raises(BudgetReached, match=rf"spent of the {most:,} that --max-tokens allows.*a larger limit"):
-            run(stages(), seeds, Scripted(counted), tmp_path / "part", budget=Budget(max_tokens=most))
+            run(stages(), seeds, Scripted(counted), tmp_path / "part", RunOptions(budget=Budget(max_tokens=most)))
         with Journal(tmp_path / "part" / FILE) as journal:
             used = sum(stage.prompt_tokens + stage.completion_tokens for stage in journal.usage().values())
         assert most <= used < most + 8 * 110  # no more than what was in flight
 
-    run(stages(), seeds, Scripted(counted), tmp_path / "part", budget=Budget(max_tokens=10**6))
+    run(stages(), seeds, Scripted(counted), tmp_path / "part", RunOptions(budget=Budget(max_tokens=10**6)))
     assert files(tmp_path / "part") == files(tmp_path / "whole")
 
 
@@ -36,14 +36,14 @@ def test_what_is_known_needs_no_budget(seeds, tmp_path):
     for path in tmp_path.glob("*.jsonl"):
         path.unlink()
 
-    assert len(run(stages(), seeds, Scripted(counted), tmp_path, budget=Budget(max_tokens=1))) == 20
+    assert len(run(stages(), seeds, Scripted(counted), tmp_path, RunOptions(budget=Budget(max_tokens=1)))) == 20
 
 
 def test_cost_counts_prompts_and_completions_at_their_price(seeds, tmp_path):
     budget = Budget(max_cost=0.01, prices=Prices(prompt=5, completion=50))  # 0.001 a request
 
     with pytest.raises(BudgetReached, match=r"0\.01 is spent of the 0\.01 that --max-cost allows"):
-        run(stages(), seeds, Scripted(counted), tmp_path, budget=budget)
+        run(stages(), seeds, Scripted(counted), tmp_path, RunOptions(budget=budget))
 
 
 def test_a_limit_of_cost_without_prices_is_refused():
@@ -52,7 +52,7 @@ def test_a_limit_of_cost_without_prices_is_refused():
 
 
 def test_a_server_that_tells_no_tokens_is_told_of_once(seeds, tmp_path, caplog):
-    run(stages(), seeds, Scripted(answer), tmp_path, budget=Budget(max_tokens=1))
+    run(stages(), seeds, Scripted(answer), tmp_path, RunOptions(budget=Budget(max_tokens=1)))
 
     assert [message for message in caplog.messages if "does not say how many tokens" in message] == [
         "the server does not say how many tokens a request took, so --max-tokens and --max-cost do not hold; stop it with "
@@ -62,9 +62,9 @@ def test_a_server_that_tells_no_tokens_is_told_of_once(seeds, tmp_path, caplog):
 
 def test_time_is_that_of_one_sitting(seeds, tmp_path):
     with pytest.raises(BudgetReached, match=r"that --max-time allows.*kept, and the same command goes on"):
-        run(stages(), seeds, Scripted(counted), tmp_path, budget=Budget(max_time=0))
+        run(stages(), seeds, Scripted(counted), tmp_path, RunOptions(budget=Budget(max_time=0)))
 
-    assert len(run(stages(), seeds, Scripted(counted), tmp_path, budget=Budget(max_time=600))) == 20
+    assert len(run(stages(), seeds, Scripted(counted), tmp_path, RunOptions(budget=Budget(max_time=600)))) == 20
 
 
 @pytest.mark.parametrize(("text", "value"), [("90", 90), ("90s", 90), ("1.5m", 90), ("8h", 28800), ("2d", 172800)])

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import Completion, Request, Sampling, SproutError, run
-from pipeline.engines.base import at_hand
+from pipeline.engines.base import Engine, at_hand
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.budget import Budget
 from pipeline.runs.journal import FILE, Journal
@@ -116,7 +116,7 @@ def test_a_failed_request_is_not_kept(journal):
     assert not journal.find("scripted", next(requests([1])))
 
 
-class Straggling:
+class Straggling(Engine):
     """All completions of a window arrive at once, but for the first, whose machine is lost."""
 
     model, chat, window = "straggling", False, 8

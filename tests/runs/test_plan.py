@@ -1,10 +1,11 @@
 """What a run will take is said before anything is spent, and what the probe spent is not spent again."""
 
 import re
+import time
 
 import pytest
 
-from pipeline import Completion, SproutError, read_tasks, run
+from pipeline import Completion, Context, SproutError, read_tasks, run
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.budget import Prices
 from pipeline.runs.plan import duration, plan
@@ -19,7 +20,7 @@ def counted(request):
 
 def test_a_plan_foresees_what_the_run_then_takes(seeds, tmp_path):
     engine = Scripted(counted)
-    said = plan(stages(200), seeds, engine, tmp_path, Prices(prompt=1, completion=10))
+    said = plan(stages(200), Context(seeds, engine, tmp_path), Prices(prompt=1, completion=10))
     probed = len(engine.requests)
     figures = {
         line.split()[0]: [float(x.replace(",", "")) for x in line.split()[1:5]] for line in said.splitlines()[1:5]
@@ -36,7 +37,7 @@ def test_a_plan_foresees_what_the_run_then_takes(seeds, tmp_path):
 
 def test_a_stage_that_asks_several_times_of_a_task_is_foreseen(seeds, tmp_path):
     engine = Scripted(answer)
-    said = plan([*stages(100), Verify()], seeds, engine, tmp_path, Prices())
+    said = plan([*stages(100), Verify()], Context(seeds, engine, tmp_path), Prices())
     run(stages(100), seeds, engine, tmp_path)
 
     asked = sum(len(task.instances) for task in read_tasks(tmp_path / "4_filter.jsonl"))
@@ -46,7 +47,7 @@ def test_a_stage_that_asks_several_times_of_a_task_is_foreseen(seeds, tmp_path):
 
 def test_a_plan_for_a_finished_run_has_nothing_left(seeds, tmp_path):
     run(stages(20), seeds, Scripted(answer), tmp_path)
-    said = plan(stages(20), seeds, Scripted(answer), tmp_path, Prices())
+    said = plan(stages(20), Context(seeds, Scripted(answer), tmp_path), Prices())
 
     assert re.search(r"all +0 +0 +0 ", said)
     assert "0 kept of 0" not in said
@@ -54,7 +55,7 @@ def test_a_plan_for_a_finished_run_has_nothing_left(seeds, tmp_path):
 
 def test_a_probe_writes_no_stage_file_and_costs_the_run_nothing(seeds, tmp_path):
     run(stages(200), seeds, Scripted(answer), tmp_path / "whole")
-    plan(stages(200), seeds, first := Scripted(answer), tmp_path / "planned", Prices())
+    plan(stages(200), Context(seeds, first := Scripted(answer), tmp_path / "planned"), Prices())
     assert not files(tmp_path / "planned")
 
     run(stages(200), seeds, second := Scripted(answer), tmp_path / "planned")
@@ -64,23 +65,61 @@ def test_a_probe_writes_no_stage_file_and_costs_the_run_nothing(seeds, tmp_path)
 
 
 def test_the_same_plan_again_asks_nothing(seeds, tmp_path):
-    first = plan(stages(200), seeds, Scripted(answer), tmp_path, Prices())
-    again = plan(stages(200), seeds, engine := Scripted(answer), tmp_path, Prices())
+    first = plan(stages(200), Context(seeds, Scripted(answer), tmp_path), Prices())
+    again = plan(stages(200), Context(seeds, engine := Scripted(answer), tmp_path), Prices())
 
     assert not engine.requests
     assert re.sub(r" +[\d.]+ (s|min|h)\n", "", again) == re.sub(r" +[\d.]+ (s|min|h)\n", "", first)
 
 
+def seconds(said: str, stage: str) -> float:
+    value, unit = re.search(rf"^{stage} .* ([\d.]+) (s|min|h)$", said, re.MULTILINE).groups()
+    return float(value) * {"s": 1, "min": 60, "h": 3600}[unit]
+
+
+@pytest.mark.parametrize("probed", [False, True])
+def test_a_plan_over_a_journal_of_many_requests_takes_their_speed(seeds, tmp_path, probed):
+    def slow(request):
+        time.sleep(0.01)
+        return answer(request)
+
+    if probed:
+        plan(stages(3000), Context(seeds, Scripted(slow), tmp_path), Prices())
+        time.sleep(0.5)  # a pause is no work
+    run(stages(60), seeds, Scripted(slow), tmp_path)
+    for path in tmp_path.glob("*_*.jsonl"):
+        path.unlink()  # what was decided; what was paid for stays
+    said = plan(stages(3000), Context(seeds, engine := Scripted(slow), tmp_path), Prices())
+
+    assert not engine.requests
+    assert 20 < seconds(said, "classify") < 60  # 3,000 times 10 ms
+    assert 20 < seconds(said, "instances") < 60
+
+
+def test_what_is_known_from_the_journal_is_not_taken_for_fast(seeds, tmp_path):
+    def slow(request):
+        time.sleep(0.01)
+        return answer(request)
+
+    run(stages(4), seeds, Scripted(answer), tmp_path)
+    for path in tmp_path.glob("*_*.jsonl"):
+        path.unlink()
+    said = plan(stages(3000), Context(seeds, engine := Scripted(slow), tmp_path), Prices())
+
+    assert 0 < sum(request.id.startswith("instructions") for request in engine.requests) < 10
+    assert 6 < seconds(said, "instructions") < 20  # about 800 times 10 ms
+
+
 def test_a_plan_in_the_middle_of_a_run_is_for_what_is_left(seeds, tmp_path):
     run(stages(20), seeds, Scripted(answer), tmp_path)
-    said = plan(stages(50), seeds, Scripted(answer), tmp_path, Prices())
+    said = plan(stages(50), Context(seeds, Scripted(answer), tmp_path), Prices())
 
     assert re.search(r"classify +30 ", said)
 
 
 def test_a_model_that_brings_nothing_is_told(seeds, tmp_path):
-    with pytest.raises(SproutError, match=r"the probe kept no instruction, 10 rejected \(empty 10\)"):
-        plan(stages(), seeds, Scripted(lambda request: ""), tmp_path, Prices())
+    with pytest.raises(SproutError, match=r"instructions: the probe kept no task, 10 rejected \(empty 10\)"):
+        plan(stages(), Context(seeds, Scripted(lambda request: ""), tmp_path), Prices())
 
 
 def test_a_duration_is_readable():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import Completion, SproutError, Task, read_tasks, run
+from pipeline import Completion, Context, SproutError, Task, read_tasks, run
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.redecide import redecide
 from pipeline.stages import Classify, Filter, Instances, Instructions
@@ -23,14 +23,14 @@ def folder(seeds, tmp_path):
 def test_the_same_settings_decide_the_same(folder, seeds):
     before = files(folder)
 
-    redecide(stages(), seeds, Scripted(silent), folder)
+    redecide(stages(), Context(seeds, Scripted(silent), folder))
 
     assert files(folder) == before
 
 
 def test_a_changed_threshold_is_applied_without_asking_and_the_run_goes_on_from_there(folder, seeds):
     changed = stages(max_rouge=0.55)
-    tasks = redecide(changed, seeds, Scripted(silent), folder)
+    tasks = redecide(changed, Context(seeds, Scripted(silent), folder))
     decided = list(read_tasks(folder / "1_instructions.jsonl"))
 
     assert 0 < len(tasks) <= 20
@@ -43,7 +43,7 @@ def test_a_changed_threshold_is_applied_without_asking_and_the_run_goes_on_from_
 def test_demos_stay_those_that_the_prompt_showed(folder, seeds):
     shown = {task.id: task.demos for task in read_tasks(folder / "1_instructions.jsonl")}
 
-    redecide(stages(max_rouge=0.55), seeds, Scripted(silent), folder)
+    redecide(stages(max_rouge=0.55), Context(seeds, Scripted(silent), folder))
 
     again = list(read_tasks(folder / "1_instructions.jsonl"))
     assert all(shown[task.id] == task.demos for task in again if task.id in shown)
@@ -57,7 +57,7 @@ def test_a_stage_that_would_keep_nothing_leaves_the_files_as_they_were(folder, s
 
     before = files(folder)
     with pytest.raises(SproutError, match="kept none of 20 tasks"):
-        redecide([*stages()[:3], Never()], seeds, Scripted(silent), folder)
+        redecide([*stages()[:3], Never()], Context(seeds, Scripted(silent), folder))
 
     assert files(folder) == before
     assert len(run(stages(), seeds, Scripted(silent), folder)) == 20
@@ -71,7 +71,7 @@ def test_a_request_that_failed_when_it_was_asked_stays_undecided(seeds, tmp_path
 
     run(stages(), seeds, Scripted(flaky), tmp_path)
     before = files(tmp_path)
-    redecide(stages(), seeds, Scripted(silent), tmp_path)
+    redecide(stages(), Context(seeds, Scripted(silent), tmp_path))
 
     assert files(tmp_path) == before
 
@@ -79,7 +79,7 @@ def test_a_request_that_failed_when_it_was_asked_stays_undecided(seeds, tmp_path
 def test_a_run_that_was_stopped_early_is_decided_as_far_as_it_came(seeds, tmp_path):
     run([Instructions(num_tasks=20, window=4)], seeds, Scripted(answer), tmp_path)
 
-    assert len(redecide(stages(), seeds, Scripted(silent), tmp_path)) == 20
+    assert len(redecide(stages(), Context(seeds, Scripted(silent), tmp_path))) == 20
     assert [path.name for path in tmp_path.glob("*.jsonl")] == ["1_instructions.jsonl"]
 
 
@@ -88,7 +88,7 @@ def test_completions_of_another_model_or_other_seeds_are_refused(folder, seeds, 
     others = seeds if model == "another" else seeds[1:]
 
     with pytest.raises(SproutError, match=r"its completions are of another (model|seeds)"):
-        redecide(stages(), others, Scripted(silent, model=model), folder)
+        redecide(stages(), Context(others, Scripted(silent, model=model), folder))
 
 
 def test_without_stage_files_there_is_nothing_to_replace(folder, seeds):
@@ -96,9 +96,9 @@ def test_without_stage_files_there_is_nothing_to_replace(folder, seeds):
         path.unlink()
 
     with pytest.raises(SproutError, match="has no stage file to decide anew; run it"):
-        redecide(stages(), seeds, Scripted(silent), folder)
+        redecide(stages(), Context(seeds, Scripted(silent), folder))
 
 
 def test_without_completions_there_is_nothing_to_decide(seeds, tmp_path):
     with pytest.raises(SproutError, match=r"completions\.sqlite: is not there"):
-        redecide([Instructions(), Classify(), Instances(), Filter()], seeds, Scripted(silent), tmp_path)
+        redecide([Instructions(), Classify(), Instances(), Filter()], Context(seeds, Scripted(silent), tmp_path))

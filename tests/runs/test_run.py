@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -27,6 +28,23 @@ def test_every_kept_task_is_complete(model, seeds, tmp_path):
 
     assert len(tasks) == 20
     assert all(task.instances and task.is_classification is not None for task in tasks)
+
+
+class Counted(Task):
+    """A task that counts how often it is written as JSON."""
+
+    counts: ClassVar[Counter[str]] = Counter()
+
+    def model_dump_json(self, **options: Any) -> str:
+        self.counts[self.id] += 1
+        return super().model_dump_json(**options)
+
+
+def test_a_seed_is_written_as_json_once_in_a_run_of_many_stages(model, seeds, tmp_path):
+    counted = [Counted.model_validate(seed.model_dump()) for seed in seeds]
+    run(stages(), counted, model, tmp_path)
+
+    assert Counted.counts == {seed.id: 1 for seed in seeds}  # for the digest in settings.json
 
 
 def test_two_runs_give_the_same_bytes(seeds, tmp_path):
@@ -150,8 +168,6 @@ def test_generated_tasks_can_seed_the_next_run(model, seeds, tmp_path):
 
 def test_a_stage_of_ones_own_takes_its_place_in_the_list(model, seeds, tmp_path):
     class Shout(Stage):
-        name = "shout"
-
         def decide(self, todo, done, run) -> Iterator[Task]:
             for task in todo:
                 yield task.update(instruction=task.instruction.upper())
@@ -198,12 +214,10 @@ def test_a_window_larger_than_the_engine_takes_changes_nothing(seeds, tmp_path):
 @pytest.mark.parametrize("source", [False, True])
 def test_an_id_that_is_there_twice_is_an_error_but_by_chance_in_a_stage_that_makes_ids(seeds, tmp_path, caplog, source):
     class Twice(Stage):
-        name = "twice"
-
         def decide(self, todo, done, run) -> Iterator[Task]:
             yield from [*seeds[:2], seeds[0]]
 
-    kind = type("Twice", (Twice,), {"source": source})
+    kind = type("Twice", (Twice,), {"adds": source})
     if not source:
         with pytest.raises(SproutError, match="task seed_0 is decided twice"):
             run([kind()], seeds, Scripted(answer), tmp_path)
@@ -215,8 +229,6 @@ def test_an_id_that_is_there_twice_is_an_error_but_by_chance_in_a_stage_that_mak
 
 def test_a_package_that_a_late_stage_needs_is_looked_for_before_anything_is_asked(seeds, tmp_path):
     class Late(Stage):
-        name = "late"
-
         def needs(self):
             return {"json": "usual", "no_such_package": "embed"}
 
@@ -240,3 +252,27 @@ def test_hardly_more_is_asked_than_it_takes(seeds, tmp_path, num_tasks):
     last = [task.meta["request"] for task in read_tasks(tmp_path / "1_instructions.jsonl")][-1]
 
     assert len(model.requests) - (last + 1) <= 1 + math.isqrt(last + 1)
+
+
+def test_an_error_of_the_system_in_a_stage_of_ones_own_is_not_said_to_be_one_of_its_file(seeds, tmp_path):
+    class Reads(Stage):
+        def decide(self, todo, done, context):
+            yield from todo[:3]
+            (tmp_path / "is-not-there.txt").read_text()
+
+    with pytest.raises(FileNotFoundError, match=r"is-not-there\.txt"):
+        run([Reads()], seeds, Scripted(answer), tmp_path / "run")
+
+    assert len(list(read_tasks(tmp_path / "run" / "1_reads.jsonl"))) == 3
+
+
+def test_a_stage_that_fails_before_it_has_decided_a_task_leaves_no_file(seeds, tmp_path):
+    class Fails(Stage):
+        def decide(self, todo, done, context):
+            raise SproutError("no encoder")
+            yield
+
+    with pytest.raises(SproutError, match="no encoder"):
+        run([Fails()], seeds, Scripted(answer), tmp_path)
+
+    assert not list(tmp_path.glob("*.jsonl"))

@@ -2,6 +2,7 @@
 
 import importlib
 import shutil
+from itertools import count
 
 import pytest
 
@@ -69,29 +70,43 @@ def test_two_stages_of_one_name_are_refused(model, seeds, tmp_path):
 OWN = """
 from pipeline import Stage
 
+LIMIT = {limit}
+UNUSED = {unused}
+
+
+def is_long(text):
+    return len(text) {sign} LIMIT
+
 
 class Short(Stage):
-    name = "short"
-
-    def decide(self, todo, done, run):
+    def decide(self, todo, done, context):
         {comment}
         for task in todo:
-            yield task if len(task.instruction) {sign} 20 else task.reject("long")
+            yield task.reject("long") if is_long(task.instruction) else task
+
+
+stages = [Short(), {unused}]
 """
+CODE = {"comment": "# one way", "sign": "<", "limit": 20, "unused": 1}
 
 
-def test_a_stage_of_ones_own_that_is_changed_is_not_the_same(seeds, tmp_path, monkeypatch):
-    def own(name: str, comment: str, sign: str) -> Stage:
-        (tmp_path / f"{name}.py").write_text(OWN.format(comment=comment, sign=sign))
+@pytest.mark.parametrize("same", [{"comment": "# a better word"}, {"unused": 2}])
+@pytest.mark.parametrize("changed", [{"sign": "<="}, {"limit": 21}])
+def test_what_a_stage_of_ones_own_uses_of_its_module_must_stay_the_same(seeds, tmp_path, monkeypatch, same, changed):
+    names = count()
+
+    def own(**code: object) -> Stage:
+        name = f"own_{tmp_path.name}_{next(names)}"
+        (tmp_path / f"{name}.py").write_text(OWN.format(**CODE | code))
         return importlib.import_module(name).Short()
 
     monkeypatch.syspath_prepend(tmp_path)
     model = Scripted(answer)
-    run([Instructions(num_tasks=20), own("own_first", "# one way", ">")], seeds, model, tmp_path / "run")
-    run([Instructions(num_tasks=20), own("own_said_better", "# a better word", ">")], seeds, model, tmp_path / "run")
+    run([Instructions(num_tasks=20), own()], seeds, model, tmp_path / "run")
+    run([Instructions(num_tasks=20), own(**same)], seeds, model, tmp_path / "run")
 
     with pytest.raises(SproutError, match="begun with another code in short"):
-        run([Instructions(num_tasks=20), own("own_changed", "# one way", ">=")], seeds, model, tmp_path / "run")
+        run([Instructions(num_tasks=20), own(**changed)], seeds, model, tmp_path / "run")
 
 
 def test_a_stage_that_is_left_out_of_a_run_which_has_it_is_missed(seeds, tmp_path):

@@ -1,15 +1,15 @@
 """`sprout settings` prints what a run will do, as a file that does it."""
 
-import inspect
 import tomllib
 
 import pytest
 
 from pipeline.cli.main import main
 from pipeline.engines.base import Sampling
-from pipeline.settings.read import build_stages, read
-from pipeline.settings.resolved import FIELD, MEANINGS, comments
-from pipeline.stages import STAGES
+from pipeline.runs.budget import Prices
+from pipeline.settings.build import build_stages
+from pipeline.settings.read import RunSettings, read
+from pipeline.stages import find, names
 
 
 def printed(capsys, *args: str) -> str:
@@ -27,7 +27,7 @@ def test_what_is_printed_is_the_same_run(capsys, tmp_path, name):
     assert [stage.settings() for stage in again] == [
         stage.settings() for stage in build_stages(read(name, ["instructions.max_rouge=0.65"]))
     ]
-    assert "max_rouge = 0.65  # ROUGE-L F1; above it a text is not new, exactly at it is\n" in text
+    assert "max_rouge = 0.65  # ROUGE-L F1 with any text of the pool, above which an instruction is not new\n" in text
 
 
 def test_stages_that_are_no_part_of_the_run_are_there_as_comments(capsys):
@@ -35,8 +35,9 @@ def test_stages_that_are_no_part_of_the_run_are_there_as_comments(capsys):
 
     assert "\n# [dedup]" in text
     assert "\n# max_cosine = 0.9" in text
-    assert set(tomllib.loads(text)) == {"seeds", "out", "engine", "prices"} | {
-        stage.name for stage in STAGES if stage.name in ("instructions", "classify", "instances", "filter", "export")
+    assert set(tomllib.loads(text)) == {
+        *("seeds", "out", "stages", "engine", "prices"),
+        *("instructions", "classify", "instances", "filter", "export"),
     }
 
 
@@ -47,30 +48,24 @@ def test_every_key_has_a_comment(capsys):
             assert not line.endswith("# unset"), line
 
 
-def test_what_is_said_of_keys_without_a_comment_is_used():
-    bare = {
-        (getattr(kind, "name", ""), key)
-        for kind in (*STAGES, Sampling)
-        for key, comment in FIELD.findall(inspect.getsource(kind))
-        if key in kind.model_fields and not comment
-    }
-
-    assert MEANINGS.keys() <= {key for _, key in bare} | {f"{name}.{key}" for name, key in bare}
-    assert comments(Sampling)["temperature"] == MEANINGS["temperature"]
+@pytest.mark.parametrize("kind", [*map(find, names()), Sampling, Prices, RunSettings], ids=lambda kind: kind.__name__)
+def test_every_setting_says_what_it_means(kind):
+    for key, field in kind.model_fields.items():
+        assert field.description, f"{kind.__name__}.{key}"
 
 
 def test_stages_that_need_something_show_their_keys_too(capsys):
     text = printed(capsys)
 
-    assert "\n# heldout =   # as in evaluate; an empty list lets everything through\n" in text
+    assert "\n# heldout =   # held-out sets; unset: those the run is evaluated on" in text
     assert "\n# max_overlap = 0.5  # " in text
 
 
 def test_options_of_the_engine_are_there_as_comments_unless_given(capsys):
     text = printed(capsys, "--engine", "server", "--set", "engine.window=8", "--set", "engine.chat=true")
 
-    assert '\nname = "server"  # vllm, server, transformers\n' in text
-    assert "\nwindow = 8  # the most requests in flight\nchat" not in text
+    assert '\nname = "server"  # scripted, server, transformers, vllm\n' in text
+    assert "\nwindow = 8  # the most requests in flight; unset: what the server takes well\n" in text
     assert "\nchat = true  # " in text
     assert "\n# timeout = 600  # seconds for one completion\n" in text
     assert tomllib.loads(text)["engine"] == {"name": "server", "model": "", "window": 8, "chat": True}

@@ -8,7 +8,8 @@ from jsonschema import Draft202012Validator
 
 from pipeline.errors import SproutError
 from pipeline.resources import PACKAGE
-from pipeline.settings.read import build_stages, engine_options, read
+from pipeline.settings.build import build_stages, engine_options
+from pipeline.settings.read import read
 from pipeline.settings.resolved import as_toml
 from pipeline.settings.schema import schema
 
@@ -24,7 +25,7 @@ def validator() -> Draft202012Validator:
 def build(path: str) -> None:
     settings = read(path)
     build_stages(settings)
-    engine_options(settings)
+    engine_options(settings.engine)
 
 
 @pytest.mark.parametrize("name", [*PRESETS, None])
@@ -50,9 +51,8 @@ def test_presets_and_what_is_printed_of_them_are_valid(validator, name):
         "[filter]\nstrict = true",
         "[dedup]\nmethod = 'random'",
         "[export]\nformats = []",
-        "[train]\ncontrols = ['third']",
+        "[export]\nonly = 'tasks'",
         "[evaluate]\nheldout = 3",
-        "[decontaminate]\nmax_overlap = 0.2",
         "[prices]\nprompt = -1",
         "[engine]\nname = 'vlm'",
         "[engine]\nname = 'server'\nwindow = 0",

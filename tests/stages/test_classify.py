@@ -2,9 +2,10 @@
 
 import pytest
 
-from pipeline import Run
+from pipeline import Context
+from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.scripted import Scripted
-from pipeline.stages.classify import Classify, parse_answer
+from pipeline.stages.classify import Classify
 
 
 @pytest.mark.parametrize(
@@ -12,16 +13,16 @@ from pipeline.stages.classify import Classify, parse_answer
     [
         (" Yes", True), ("No", False), (" yes.", True), ("NO\n", False), ("**Yes**", True), ("Yes, since", True),
         ("- no", False), ('"Yes"', True), ("", None), ("  ", None), ("Maybe", None), ("Not sure", None), ("Yesterday", None),
-        ("None", None), ("It is. Yes", None), ("1", None),
+        ("None", None), ("It is. Yes", True), ("1", None),
     ],
 )  # fmt: skip
 def test_only_a_clear_answer_counts(text, answer):
-    assert parse_answer(text) is answer
+    assert parse_yes_no(text) is answer
 
 
 def test_an_unclear_answer_is_a_rejection_with_a_reason(seeds, tmp_path):
     answers = iter([" Yes", " No", " Perhaps"])
-    tasks = list(Classify().decide(seeds[:3], (), Run(seeds, Scripted(lambda r: next(answers)), tmp_path)))
+    tasks = list(Classify().decide(seeds[:3], (), Context(seeds, Scripted(lambda r: next(answers)), tmp_path)))
 
     assert [task.is_classification for task in tasks[:2]] == [True, False]
     assert tasks[2].rejected == "unclear_answer"
@@ -29,7 +30,7 @@ def test_an_unclear_answer_is_a_rejection_with_a_reason(seeds, tmp_path):
 
 def test_all_requests_share_one_prefix_with_both_kinds_of_seeds(seeds, tmp_path):
     engine = Scripted(lambda request: " No")
-    list(Classify().decide(seeds, (), Run(seeds, engine, tmp_path)))
+    list(Classify().decide(seeds, (), Context(seeds, engine, tmp_path)))
     prefixes = {str(request.prompt).rsplit("Task:", 1)[0] for request in engine.requests}
 
     assert len(prefixes) == 1
@@ -40,7 +41,7 @@ def test_all_requests_share_one_prefix_with_both_kinds_of_seeds(seeds, tmp_path)
 def test_seeds_of_one_kind_leave_nothing_to_ask(seeds, tmp_path, kind):
     engine = Scripted(lambda request: "?")
     alike = [task.update(is_classification=kind) for task in seeds]
-    tasks = list(Classify().decide(seeds, (), Run(alike, engine, tmp_path)))
+    tasks = list(Classify().decide(seeds, (), Context(alike, engine, tmp_path)))
 
     assert {task.is_classification for task in tasks} == {kind}
     assert not engine.requests

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from pipeline import Instance, Task
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.runs.run import run_alone
-from pipeline.stage import Run
-from pipeline.stages.decontaminate import Decontaminate, implied
+from pipeline.runs.context import Context
+from pipeline.runs.run import run_stages
+from pipeline.stages.decontaminate import Decontaminate
+from pipeline.stages.evaluate import Evaluate
 
 FILE = "5_decontaminate.jsonl"
 REVIEW = "Decide whether the review of a restaurant below is positive or negative."
@@ -37,7 +38,12 @@ def heldout(tmp_path: Path) -> str:
 
 def decide(tasks: list[Task], folder: Path, seeds: tuple[Task, ...] = (), **settings: object) -> list[Task]:
     """All that the stage has decided."""
-    run_alone(Decontaminate(**settings), FILE, tasks, Run(seeds, Scripted(lambda request: ""), folder))
+    run_stages(
+        [stage := Decontaminate(**settings)],
+        {stage.name: FILE},
+        tasks,
+        Context(seeds, Scripted(lambda request: ""), folder),
+    )
     return [Task.model_validate_json(line) for line in (folder / FILE).read_text("utf-8").splitlines()]
 
 
@@ -161,14 +167,18 @@ def test_seeds_that_overlap_are_named_once_but_stay(heldout, tmp_path, caplog):
 
 
 def test_a_run_that_is_evaluated_is_compared_with_what_it_is_evaluated_on():
-    assert implied({}) == implied({"evaluate": {}}) == {}
-    assert implied({"evaluate": {"heldout": "nano"}}) == {"heldout": "nano", "max_instances": 100}
-    assert implied({"evaluate": {"heldout": ["a", "b"], "max_instances": 500}}) == {
-        "heldout": ["a", "b"], "max_instances": 500,
-    }  # fmt: skip
+    assert not Decontaminate.takes_part({})
+    assert not Decontaminate.takes_part({"evaluate": {}})
+    assert Decontaminate.takes_part({"evaluate": {"heldout": "nano"}})
+    found = Decontaminate().resolve([Evaluate(heldout="nano")])
+    assert (found.heldout, found.max_instances) == ("nano", 100)
+    found = Decontaminate().resolve([Evaluate(heldout=("a", "b"), max_instances=500)])
+    assert (found.heldout, found.max_instances) == (("a", "b"), 500)
+    with pytest.raises(SproutError, match=r"\[decontaminate\] heldout is missing"):
+        Decontaminate().resolve([])
 
 
-@pytest.mark.parametrize("settings", [{}, {"heldout": "x", "ngram": 0}, {"heldout": "x", "max_overlap": 2}])
+@pytest.mark.parametrize("settings", [{"heldout": "x", "ngram": 0}, {"heldout": "x", "max_overlap": 2}])
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(ValidationError):
         Decontaminate(**settings)

@@ -12,9 +12,9 @@ from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.novelty import encoder
 from pipeline.novelty.embedding import Encoder
-from pipeline.runs.run import run_alone
+from pipeline.runs.context import Context
+from pipeline.runs.run import run_stages
 from pipeline.seeds.read import read_seeds
-from pipeline.stage import Run
 from pipeline.stages import dedup
 from pipeline.stages.dedup import Dedup
 
@@ -63,8 +63,8 @@ def execute(minilm: str, embedded: Path, tmp_path: Path) -> Execute:
         where = tmp_path / folder
         if not (where / "vectors").exists():
             shutil.copytree(embedded, where / "vectors")
-        context = Run(SEEDS, Scripted(lambda request: ""), where)
-        run_alone(Dedup(encoder=minilm, **settings), FILE, tasks, context)
+        context = Context(SEEDS, Scripted(lambda request: ""), where)
+        run_stages([stage := Dedup(encoder=minilm, **settings)], {stage.name: FILE}, tasks, context)
         return [Task.model_validate_json(line) for line in (where / FILE).read_text("utf-8").splitlines()]
 
     return run
@@ -110,7 +110,7 @@ def test_the_first_input_counts_where_it_is_asked_for(minilm: str, tmp_path: Pat
         task(number, "Translate to German.", text)
         for number, text in enumerate(["The cat sleeps.", "", "Pay the invoice by Friday."])
     ]
-    context = Run((), Scripted(lambda request: ""), tmp_path)
+    context = Context((), Scripted(lambda request: ""), tmp_path)
 
     assert len(kept(list(Dedup(encoder=minilm).decide(tasks, (), context)))) == 1
     assert len(kept(list(Dedup(encoder=minilm, text="instance").decide(tasks, (), context)))) == 3
@@ -160,7 +160,7 @@ def test_a_run_killed_while_it_embeds_ends_the_same_to_the_last_bit(
 ) -> None:
     monkeypatch.setattr(dedup, "BATCH", 16)
     stage = Dedup(encoder=minilm)
-    contexts = [Run(SEEDS, Scripted(lambda request: ""), tmp_path / name) for name in ("whole", "killed")]
+    contexts = [Context(SEEDS, Scripted(lambda request: ""), tmp_path / name) for name in ("whole", "killed")]
 
     whole = list(stage.decide(TASKS, (), contexts[0]))
     decided = stage.decide(TASKS, (), contexts[1])
@@ -202,7 +202,7 @@ def test_tasks_that_arrive_later_fill_what_is_left_of_the_budget(execute: Execut
 def test_a_finished_run_needs_no_encoder(tmp_path: Path) -> None:
     stage = Dedup(encoder="nobody/no-such-model")
 
-    assert list(stage.decide([], TASKS, Run(SEEDS, Scripted(lambda request: ""), tmp_path))) == []
+    assert list(stage.decide([], TASKS, Context(SEEDS, Scripted(lambda request: ""), tmp_path))) == []
 
 
 def test_half_a_surrogate_pair_is_mended(execute: Execute) -> None:

@@ -12,7 +12,7 @@ from pipeline.engines.base import Completion, Request
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import EngineUnreachable, SproutError
 from pipeline.evaluation.table import table
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate
 
 
@@ -53,7 +53,7 @@ def make(
     folder: Path, sets: str | tuple[str, ...], engines: dict[str, Scripted], base: str = "base", **settings: Any
 ) -> dict:
     """Evaluate a run of the model `base`, with these engines on these models."""
-    run = Run(seeds=(), engine=engines[base], folder=folder, open_engine=engines.__getitem__)
+    run = Context(seeds=(), engine=engines[base], folder=folder, open_engine=engines.__getitem__)
     Evaluate.model_validate({"heldout": sets} | settings).make((), run)
     return json.loads((folder / "evaluation.json").read_text("utf-8"))
 
@@ -66,21 +66,45 @@ def predictions(folder: Path, name: str) -> list[dict]:
     return [json.loads(line) for line in (folder / "predictions" / f"{name}.jsonl").read_text("utf-8").splitlines()]
 
 
+def test_the_model_of_the_run_gives_its_memory_back_before_others_are_asked_if_it_is_not_among_them(tmp_path, heldout):
+    base, closed = engine(wrong, "base"), []
+
+    def answer(request: Request) -> str:
+        closed.append(base.closed)
+        return "the 3 cats"
+
+    make(tmp_path, heldout, {"base": base, "mine": engine(answer, "mine")}, models={"mine": "mine"})
+
+    assert closed == [1] * 6
+    assert not base.requests
+
+
 def test_every_model_of_the_run_is_scored_on_the_same_instances(tmp_path, heldout):
     run = tmp_path / "run"
-    for name in ("model", "model_seeds"):
+    for name in ("model", "model-seeds"):
         (run / name).mkdir(parents=True)
     engines = {"base": engine(wrong, "base")}
-    engines |= {str(run / "model_seeds"): engine(half, "seeds"), str(run / "model"): engine(right, "dataset")}
+    engines |= {str(run / "model-seeds"): engine(half, "seeds"), str(run / "model"): engine(right, "dataset")}
     found = make(run, heldout, engines)
 
     assert {name: one["rouge_l"] for name, one in found.items()} == {"base": 0, "seeds": 50, "dataset": 100}
     assert {name: one["exact_match"] for name, one in found.items()} == {"base": 0, "seeds": 50, "dataset": 100}
-    assert found["seeds"]["category"]["word_analogy"] == {"instances": 3, "rouge_l": 100, "exact_match": 100, "match": 100}
+    assert found["seeds"]["category"]["word_analogy"] == {
+        "instances": 3,
+        "rouge_l": 100,
+        "exact_match": 100,
+        "match": 100,
+    }
     assert found["seeds"]["task"]["b"]["rouge_l"] == 0
-    assert found["seeds"]["model"] == str(run / "model_seeds")
+    assert found["seeds"]["model"] == str(run / "model-seeds")
     assert [one["id"] for one in predictions(run, "seeds")] == ["a0", "a1", "a2", "b0", "b1", "b2"]
-    assert predictions(run, "seeds")[0] == {"id": "a0", "prediction": "the 3 cats", "rouge_l": 1, "exact_match": 1, "match": 1}
+    assert predictions(run, "seeds")[0] == {
+        "id": "a0",
+        "prediction": "the 3 cats",
+        "rouge_l": 1,
+        "exact_match": 1,
+        "match": 1,
+    }
     assert all(one.closed == 1 for one in engines.values())
 
 
@@ -196,13 +220,10 @@ def test_every_two_models_are_compared_and_better_is_said_only_where_it_is_clear
     assert found["c"]["against"]["a"]["rouge_l"]["verdict"] == "unclear"  # there are only two tasks
     assert found["c"]["resampled"] == "task"
     again = make(tmp_path, heldout, engines, base="a", models={name: name for name in engines})
-    assert again["c"]["against"]["b"]["exact_match"] == {
-        "value": 50,
-        "low": 16.6667,
-        "high": 83.3333,
-        "verdict": "better",
-    }
-    assert again["b"]["interval"]["rouge_l"] == {"value": 50, "low": 16.6667, "high": 83.3333}
+    assert again["c"]["resampled"] == "instance"  # as there are too few tasks to draw from
+    difference = again["c"]["against"]["b"]["exact_match"]
+    assert difference == {"value": 50, "low": -8.5501, "high": 81.2384, "verdict": "unclear"}  # three against none
+    assert again["c"]["against"]["a"]["exact_match"]["verdict"] == "better"  # six against none
     assert all(len(one.requests) == 6 for one in engines.values())
 
 
@@ -250,7 +271,7 @@ def test_a_lora_adapter_is_evaluated_on_its_base_model(tmp_path, heldout, base_m
         opened.append(model)
         return engine(right, model)
 
-    run = Run(seeds=(), engine=engine(wrong, "base"), folder=tmp_path, open_engine=open_engine)
+    run = Context(seeds=(), engine=engine(wrong, "base"), folder=tmp_path, open_engine=open_engine)
     stage = Evaluate(heldout=heldout, models={"base": "base", "mine": str(tmp_path / "lora")})
     stage.make((), run)
     stage.make((), run)
@@ -273,7 +294,7 @@ def test_a_lora_adapter_is_evaluated_on_its_base_model(tmp_path, heldout, base_m
 
 def test_what_cannot_be_evaluated_is_said_before_a_model_is_asked(tmp_path, heldout):
     base = engine(right, "base")
-    alone = Run(seeds=(), engine=base, folder=tmp_path)
+    alone = Context(seeds=(), engine=base, folder=tmp_path)
     with pytest.raises(SproutError, match="cannot open another model than base"):
         Evaluate(heldout=heldout, models={"base": "base", "x": "other"}).make((), alone)
     with pytest.raises(SproutError, match="not the name of a file"):

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 
@@ -84,7 +84,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 def export(folder: Path, **settings: object) -> Path:
     tasks = [Task(id="task_1", instruction="Add.", instances=(Instance(input="1 1", output="2"),))]
-    Export.model_validate(settings).make(tasks, Run(seeds=[], engine=Scripted(lambda request: ""), folder=folder))
+    Export.model_validate(settings).make(tasks, Context(seeds=[], engine=Scripted(lambda request: ""), folder=folder))
     return folder / "dataset"
 
 

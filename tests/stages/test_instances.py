@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import Completion, Run, Task
+from pipeline import Completion, Context, Task
 from pipeline.asking.examples import parse_input_first, parse_output_first
 from pipeline.engines.scripted import Scripted
 from pipeline.stages.instances import Instances
@@ -52,7 +52,7 @@ def test_classification_is_asked_for_labels_and_all_else_for_inputs(seeds, tmp_p
         Task(id="1", instruction="Sort it", is_classification=True),
         Task(id="2", instruction="Say it", is_classification=False),
     ]
-    found = list(Instances().decide(tasks, (), Run(seeds, engine, tmp_path)))
+    found = list(Instances().decide(tasks, (), Context(seeds, engine, tmp_path)))
 
     assert [(i.input, i.output) for task in found for i in task.instances] == [("x", "a"), ("y", "b")]
     kinds = [str(request.prompt) for request in engine.requests]
@@ -63,7 +63,7 @@ def test_classification_is_asked_for_labels_and_all_else_for_inputs(seeds, tmp_p
 
 def test_each_kind_shares_one_prefix(model, seeds, tmp_path):
     tasks = [Task(id=str(n), instruction=f"Task number {n}", is_classification=n % 2 == 0) for n in range(20)]
-    list(Instances().decide(tasks, (), Run(seeds, model, tmp_path)))
+    list(Instances().decide(tasks, (), Context(seeds, model, tmp_path)))
 
     assert len({str(request.prompt).rsplit("Task:", 1)[0] for request in model.requests}) == 2
 
@@ -73,13 +73,13 @@ def test_what_the_length_limit_cut_is_left_out(seeds, tmp_path):
     cut = Scripted(lambda request: Completion(id=request.id, text=text, finish_reason="length"))
     tasks = [Task(id="1", instruction="Say it", is_classification=False)]
 
-    (task,) = Instances().decide(tasks, (), Run(seeds, cut, tmp_path))
+    (task,) = Instances().decide(tasks, (), Context(seeds, cut, tmp_path))
     assert [i.output for i in task.instances] == ["1"]
 
 
 def test_a_task_without_an_instance_is_rejected(seeds, tmp_path):
     tasks = [Task(id="1", instruction="Say it", is_classification=False)]
-    (task,) = Instances().decide(tasks, (), Run(seeds, Scripted(lambda r: "I would rather not."), tmp_path))
+    (task,) = Instances().decide(tasks, (), Context(seeds, Scripted(lambda r: "I would rather not."), tmp_path))
 
     assert task.rejected == "no_instances"
 
@@ -87,7 +87,7 @@ def test_a_task_without_an_instance_is_rejected(seeds, tmp_path):
 def test_each_request_has_a_sampling_seed_of_its_own_and_always_the_same(model, seeds, tmp_path):
     tasks = [Task(id=str(n), instruction=f"Task number {n}", is_classification=False) for n in range(5)]
     for _ in range(2):
-        list(Instances().decide(tasks, (), Run(seeds, model, tmp_path)))
+        list(Instances().decide(tasks, (), Context(seeds, model, tmp_path)))
     chosen = [request.sampling.seed for request in model.requests]
 
     assert chosen[:5] == chosen[5:]

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from pipeline import Completion, Request, Run, Task
+from pipeline import Completion, Context, Request, Task
 from pipeline.asking.lists import parse_list
 from pipeline.engines.scripted import Scripted
 from pipeline.stages.instructions import Instructions
@@ -13,7 +13,7 @@ from tests.conftest import answer
 
 
 def decide(stage, seeds, engine, folder):
-    return list(stage.decide(seeds, (), Run(seeds, engine, folder)))
+    return list(stage.decide((), (), Context(seeds, engine, folder)))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_empty_completion_is_accounted_for(seeds, tmp_path):
         ("Please Go To the nearest shop now", "unsuitable_word"),
         ("Write a program that adds numbers", "asks_for_program"),
         ("write a Program that adds numbers", "asks_for_program"),
-        ('"Translate this sentence into German"', "starts_with_punctuation"),
+        ('"Translate this" sentence into German', "starts_with_punctuation"),
         ("Écris une phrase sur la mer", "starts_non_ascii"),
         ("Sure, here are some new tasks:", "preamble"),
         ("Describe what a river and a engine have in common.", "not_new"),
@@ -120,7 +120,7 @@ def test_other_scripts_are_compared_too(tmp_path):
     assert tasks[0].kept
     decided = []
     with pytest.raises(Exception, match="stuck at 1 of 2"):
-        decided.extend(more.model_copy(update={"patience": 2}).decide(seeds, (), Run(seeds, twice, tmp_path)))
+        decided.extend(more.model_copy(update={"patience": 2}).decide((), (), Context(seeds, twice, tmp_path)))
 
 
 def test_each_request_has_a_sampling_seed_of_its_own(seeds, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from pipeline.engines.base import Completion
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.judge import Judge, table
 
@@ -25,7 +25,7 @@ def run_folder(tmp_path: Path) -> Path:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     folder = tmp_path / "run"
     engines = {name: Scripted(lambda request, said=said: said, model=name) for name, said in ANSWERS.items()}
-    run = Run(seeds=(), engine=engines["base"], folder=folder, open_engine=engines.__getitem__)
+    run = Context(seeds=(), engine=engines["base"], folder=folder, open_engine=engines.__getitem__)
     Evaluate(heldout=str(path), models={name: name for name in engines}).make((), run)
     (folder / "settings.json").write_text(json.dumps({"evaluate": {"heldout": str(path)}}))
     return folder
@@ -39,7 +39,7 @@ def fair(text: str) -> str:
 
 def judge(folder: Path, answer: Callable[[str], str | Completion], **settings: Any) -> tuple[dict, Scripted]:
     engine = Scripted(lambda request: answer(str(request.prompt)), model=str(settings.get("model", "judge")))
-    run = Run(seeds=(), engine=engine, folder=folder, open_engine=lambda model: engine)
+    run = Context(seeds=(), engine=engine, folder=folder, open_engine=lambda model: engine)
     Judge.model_validate(settings).make((), run)
     return json.loads((folder / "judge.json").read_text("utf-8")), engine
 
@@ -58,13 +58,13 @@ def test_a_fair_judge_finds_the_better_model_and_its_verdicts_can_be_read(run_fo
     lines = verdicts(run_folder)
     assert len(lines) == 16
     assert lines[0] == {
-        "models": ["dataset", "base"], "id": "0", "instruction": "Name fruit no. 0.", "input": "",
+        "models": ["dataset", "base"], "id": "0", "task": "0", "instruction": "Name fruit no. 0.", "input": "",
         "ours": "a ripe fig", "theirs": "a stone", "said": ["A", "B"], "outcome": "win",
     }  # fmt: skip
     assert table(found).splitlines() == [
-        "head to head, judged by judge  wins  ties  losses                       win rate  consistent  first  unclear",
-        "dataset against base              8     0       0  100.0 (100.0 to 100.0) better        100%    50%        0",
-        "dataset against seeds             8     0       0  100.0 (100.0 to 100.0) better        100%    50%        0",
+        "head to head, judged by judge  wins  ties  losses                      win rate  consistent  first  unclear",
+        "dataset against base              8     0       0  100.0 (67.6 to 100.0) better        100%    50%        0",
+        "dataset against seeds             8     0       0  100.0 (67.6 to 100.0) better        100%    50%        0",
     ]
 
 
@@ -75,7 +75,7 @@ def test_a_judge_that_prefers_what_is_shown_first_decides_nothing(run_folder):
         "instances": 8, "wins": 0, "ties": 8, "losses": 0, "win_rate": None, "same": 0, "failed": 0, "unclear": 0,
         "consistency": 0, "first_rate": 1,
     }  # fmt: skip
-    assert table(found).endswith("50.0 (50.0 to 50.0) unclear          0%   100%        0")
+    assert table(found).endswith("50.0 (33.8 to 66.2) unclear          0%   100%        0")
 
 
 def test_a_judge_that_rambles_gives_ties_that_are_counted_and_told(run_folder, caplog):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import Completion, Instance, Request, Run, Task, run
+from pipeline import Completion, Context, Instance, Request, Task, run
 from pipeline.engines.scripted import Scripted
 from pipeline.stages.filter import Filter
 from pipeline.stages.instances import Instances
@@ -20,7 +20,7 @@ def task(id: str, *outputs: str) -> Task:
 
 def verify(tasks, seeds, folder, says, window=8, **settings):
     engine = Scripted(says, window=window)
-    return list(Verify(**settings).decide(tasks, (), Run(seeds, engine, folder))), engine.requests
+    return list(Verify(**settings).decide(tasks, (), Context(seeds, engine, folder))), engine.requests
 
 
 @pytest.mark.parametrize("window", [1, 2, 8])

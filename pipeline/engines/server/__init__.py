@@ -3,27 +3,67 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 from weakref import finalize
 
-from pipeline.engines.base import Arrived, Completion, Completions, Request, at_hand
-from pipeline.engines.model_folder import choose_chat
-from pipeline.engines.server.connection import Connection
-from pipeline.engines.server.slots import Slots
-from pipeline.errors import SproutError
+from pydantic import Field
 
+from pipeline.engines.base import (
+    Arrived,
+    ChatOptions,
+    Completion,
+    Completions,
+    Engine,
+    Likelihood,
+    Likelihoods,
+    Request,
+    Scored,
+    ScoreRequest,
+    at_hand,
+)
+from pipeline.engines.model_folder import choose_chat, load_tokenizer, local_pre_query
+from pipeline.engines.server.address import check_url
+from pipeline.engines.server.connection import Connection
+from pipeline.engines.server.dialect import OMITTABLE, Dialect
+from pipeline.engines.server.score import Scorer, takes_prefill
+from pipeline.engines.server.slots import Slots
+from pipeline.engines.server.wire import Wire
+from pipeline.errors import SproutError, unknown
+
+Q = TypeVar("Q", Request, ScoreRequest)
+A = TypeVar("A", Completion, Likelihood)
 AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 MAX_WINDOW = 1000  # connections; more than servers are made for
 BLIND = 256  # requests in flight where nobody tells how many are too many
 
 
-class Server:
+class ServerOptions(ChatOptions):
+    url: str = Field(
+        default="http://127.0.0.1:8000/v1", description="of the server's OpenAI API; ends in /v1 with most servers"
+    )
+    window: int | None = Field(
+        default=None, ge=1, description="the most requests in flight; unset: what the server takes well"
+    )
+    timeout: float = Field(default=600, gt=0, description="seconds for one completion")
+    patience: float = Field(default=300, ge=0, description="seconds to wait for a server that is gone")
+    pause: float = Field(default=0.5, gt=0, description="seconds before the second try; longer before each further one")
+    omit: tuple[str, ...] = Field(default=(), description=f"parameters that are never sent, of {', '.join(OMITTABLE)}")
+    max_thought_tokens: int = Field(
+        default=8192,
+        ge=0,
+        description="tokens that a model which thinks first may use for that, besides max_tokens",
+    )
+    tokenizer: str | None = Field(
+        default=None, description="a folder or a name on the hub with the model's tokenizer; to score answers in chat"
+    )
+
+
+class Server(Engine):
     """Keeps as many requests in flight as the server takes well, and gets an answer to each if there is a way.
 
     It follows what vLLM tells of its queue, or else how requests fare. The API key is read from SPROUT_API_KEY or
@@ -39,7 +79,17 @@ class Server:
         pause: Seconds before the second try; longer before each further one, up to 20.
         chat_template_kwargs: What the chat template gets besides messages, such as `{"enable_thinking": False}`; sent
             only if given, as vLLM and SGLang know it and others may not.
+        omit: Parameters that are never sent, such as `("temperature", "seed")`. One that the server refuses by its name
+            is left out anyway; stop strings that are not sent end texts here.
+        max_thought_tokens: Tokens that a model which thinks first may use for that, besides max_tokens; 0 for none.
+        tokenizer: A folder or a name on the hub with the model's tokenizer. With it answers to messages can be scored,
+            and the chat template is known up to the user's message. None: `model`, if that is a folder here.
+
+    Example:
+        >>> engine = Server("my-model", "http://127.0.0.1:8000/v1")
     """
+
+    options = ServerOptions
 
     def __init__(
         self,
@@ -51,8 +101,13 @@ class Server:
         patience: float = 300,
         pause: float = 0.5,
         chat_template_kwargs: dict[str, Any] | None = None,
+        omit: tuple[str, ...] = (),
+        max_thought_tokens: int = 8192,
+        tokenizer: str | None = None,
     ) -> None:
         check_url(url)
+        if strange := [name for name in omit if name not in OMITTABLE]:
+            raise SproutError(f"omit: {unknown('parameter to leave out', strange[0], OMITTABLE)}")
         if window is not None and not 1 <= window <= MAX_WINDOW:
             raise SproutError(f"window {window}: from 1 to {MAX_WINDOW} requests can be in flight")
         if pause <= 0:
@@ -64,7 +119,9 @@ class Server:
         self.timeout = timeout
         self.patience = patience
         self.pause = pause
-        self.chat_template_kwargs = chat_template_kwargs
+        self.chat_template_kwargs = chat_template_kwargs or {}
+        self.dialect, self.max_thought_tokens = Dialect(frozenset(omit)), max_thought_tokens
+        self.tokenizer = tokenizer or (model if Path(model).is_dir() else None)
         self._chat = chat
         self._connection: Connection | None = None
 
@@ -72,24 +129,41 @@ class Server:
     def chat(self) -> bool:
         if self._chat is not None:
             return self._chat
-        if Path(self.model).is_dir():
-            return choose_chat(self.model, None)
+        if self.tokenizer:
+            return choose_chat(self.tokenizer, None)
         return bool(self._connect().submit(Connection.takes_messages).result())
 
+    @cached_property
+    def can_prefill(self) -> bool:
+        return bool(self._connect().submit(takes_prefill).result())
+
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        connection, source = self._connect(), iter(requests)
-        flight: deque[Future[Completion]] = deque()
-        failed: Future[Any] = Future()
-        try:
-            while True:
-                for request in islice(at_hand(source), AHEAD * self.window - len(flight)):
-                    flight.append(connection.submit(Connection.complete, request, arrived, failed))
-                if not flight:
-                    return
-                yield first_of(flight, failed)
-        finally:
-            for future in flight:
-                future.cancel()
+        """As `Engine.generate`.
+
+        Raises:
+            SproutError: for a request with `prefill`, where the server cannot go on with an answer that is begun.
+        """
+
+        def ask(connection: Connection, request: Request, failed: Future[Any]) -> Future[Completion]:
+            if request.prefill and not isinstance(request.prompt, str) and not self.can_prefill:
+                raise SproutError(
+                    f"{self.url}: cannot begin an answer with a given text, which takes continue_final_message as in "
+                    f"vLLM; serve {self.model} with that, or set engine.chat=false"
+                )
+            return connection.submit(Connection.complete, request, arrived, failed)
+
+        yield from self._in_flight(requests, ask)
+
+    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
+        scorer = Scorer(self._connect(), load_tokenizer(self.tokenizer) if self.tokenizer else None)
+
+        def ask(connection: Connection, request: ScoreRequest, failed: Future[Any]) -> Future[Likelihood]:
+            return connection.submit(lambda _: scorer.score(request, arrived, failed))
+
+        yield from self._in_flight(requests, ask)
+
+    def pre_query(self, system: str | None = None) -> str | None:
+        return local_pre_query(self.tokenizer, system, self.chat_template_kwargs) if self.tokenizer else None
 
     def close(self) -> None:
         if self._connection:
@@ -98,30 +172,33 @@ class Server:
 
     def _connect(self) -> Connection:
         if not self._connection:
-            slots = Slots(self.window, self.blind)
-            self._connection = Connection(self.model, self.url, slots, self.timeout, self.patience, self.pause)
+            wire = Wire(self.model, self.url, self.timeout, self.dialect, self.max_thought_tokens)
+            self._connection = Connection(wire, self.url, Slots(self.window, self.blind), self.patience, self.pause)
             self._close = finalize(self, self._connection.close)  # if nobody does it before
         return self._connection
 
+    def _in_flight(
+        self, requests: Iterable[Q | None], ask: Callable[[Connection, Q, Future[Any]], Future[A]]
+    ) -> Generator[A, None, None]:
+        """The answers in the order of the requests, as many of which are asked at once as the server takes well."""
+        connection, source = self._connect(), iter(requests)
+        flight: deque[Future[A]] = deque()
+        failed: Future[Any] = Future()
+        try:
+            while True:
+                for request in islice(at_hand(source), AHEAD * self.window - len(flight)):
+                    flight.append(ask(connection, request, failed))
+                if not flight:
+                    return
+                yield first_of(flight, failed)
+        finally:
+            for future in flight:
+                future.cancel()
 
-def first_of(flight: deque[Future[Completion]], failed: Future[Any]) -> Completion:
-    """The completion whose turn it is, unless the run has failed meanwhile at another."""
+
+def first_of(flight: deque[Future[A]], failed: Future[Any]) -> A:
+    """The answer whose turn it is, unless the run has failed meanwhile at another."""
     wait((flight[0], failed), return_when=FIRST_COMPLETED)
     if not flight[0].done():
         failed.result()
     return flight.popleft().result()
-
-
-def check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise SproutError(f"{url}: is no url of a server; it begins with http:// or https:// and most end in /v1")
-    if parts.username or parts.password or parts.query:
-        raise SproutError(
-            f"the url of {parts.hostname} holds a user, a password or a query, which would be seen in logs; "
-            f"give it without, and set SPROUT_API_KEY if there is a key"
-        )

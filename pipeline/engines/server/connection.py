@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import logging
 import os
 import random
+import re
 import threading
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from itertools import count
 from math import inf
 from typing import Any
 
-from pipeline.engines.base import Arrived, Completion, Request, Sampling
+from pipeline.engines.base import Arrived, Completion, Prompt, Request, Sampling
+from pipeline.engines.server.failures import MIN_TRIES, Failures, Warnings
+from pipeline.engines.server.refusals import MORE
 from pipeline.engines.server.slots import Gate, Slots
-from pipeline.engines.server.wire import Trouble, Wire
+from pipeline.engines.server.trouble import Trouble
+from pipeline.engines.server.wire import Wire
 from pipeline.errors import EngineUnreachable, SproutError
+from pipeline.text import some_of
 
 MAX_CLOSE = 10.0  # seconds to wait for an end; not for ever, it may be asked for where a lock is held
 MAX_PAUSE = 20.0  # seconds between two tries
-MIN_TRIES = 3  # before a request is set aside that fails while others do not
 MAX_UNREADABLE = 6  # tries, if the server never gave a right answer; with the usual pauses some ten seconds
-BUSY_PATIENCE = 10  # patiences; a server too busy for one request says nothing about it
 POLL = 1.0  # seconds between two looks at what waits in the server
 REPORT = 60.0  # seconds between two lines about troubles
+
+# What a server says of a model that takes no messages, where messages are asked for.
+NO_CHAT = re.compile(
+    r"template(?!_kwargs)|not a chat|n't a chat|(?<!chat)(?<!chat/)[/ `']completions\b[^.]{0,20}(?:instead|\?|endpoint)"
+    r"|not support(?:ed)?[^.]{0,40}chat|n't support[^.]{0,20}chat|chat ?completions? operation does not work",
+    re.IGNORECASE,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +43,10 @@ log = logging.getLogger(__name__)
 class Connection:
     """The event loop requests are asked in, in a thread of its own."""
 
-    def __init__(self, model: str, url: str, slots: Slots, timeout: float, patience: float, pause: float) -> None:
-        self.model, self.url, self.patience, self.pause = model, url, patience, pause
-        self.wire = Wire(model, url, timeout)  # first of all: it may object to the environment
+    def __init__(self, wire: Wire, url: str, slots: Slots, patience: float, pause: float) -> None:
+        self.model, self.url, self.patience, self.pause = wire.model, url, patience, pause
+        self.wire = wire
+        wire.tell = lambda lesson: log.warning("server %s: %s", url, lesson)
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self._serve, name="server", daemon=True)
         self.thread.start()
@@ -101,7 +112,8 @@ class Connection:
 
     async def _complete(self, request: Request, number: int) -> Completion:
         try:
-            return await self._insist(request, number)
+            completion: Completion = await self.insist(request, number)
+            return completion
         except Trouble as trouble:
             if "chat template" in trouble.message and not isinstance(request.prompt, str):
                 raise SproutError(
@@ -111,19 +123,46 @@ class Connection:
             return Completion(id=request.id, text=str(trouble), finish_reason="error")
 
     async def takes_messages(self) -> bool:
-        """Whether the model has a chat template, found out by asking for one token."""
-        try:
-            await self._insist(one_token(({"role": "user", "content": "Hello"},)), next(self.numbers))
-        except Trouble as trouble:
-            if "template" in trouble.message:
-                return False
-            raise SproutError(
-                f"{self.url}: cannot tell whether {self.model} is a chat model ({trouble}); say so with chat"
-            ) from None
-        return True
+        """Whether the model has a chat template, found out by asking for a few tokens.
 
-    async def _insist(self, request: Request, number: int) -> Completion:
-        """Ask until there is an answer.
+        A refusal that says so tells, and so does an endpoint that the server lacks, if it has the other one.
+        """
+        refusal = await self._probe(({"role": "user", "content": "Hello"},))
+        if refusal is None or refusal.broken_off or (MORE.search(refusal.message) and not refusal.missing):
+            return True
+        if NO_CHAT.search(refusal.message):
+            return False
+        other = await self._probe("Hello")
+        if other is None or other.broken_off:
+            return False
+        if refusal.missing and other.missing:
+            raise await self._hopeless(refusal)
+        if other.missing or re.search(r"chat", other.message, re.IGNORECASE):
+            return True
+        raise SproutError(
+            f"{self.url}: cannot tell whether {self.model} is a chat model ({refusal}); say so with engine.chat = true "
+            f"or false"
+        )
+
+    async def _probe(self, prompt: Prompt) -> Trouble | None:
+        """Why the model does not complete such a prompt; None if it does."""
+        try:
+            await self.insist(hello(prompt), next(self.numbers), probing=True)
+        except Trouble as trouble:
+            return trouble
+        return None
+
+    async def insist(
+        self,
+        request: Request,
+        number: int,
+        probing: bool = False,
+        ask: Callable[[], Awaitable[Any]] | None = None,
+    ) -> Any:
+        """Ask until there is an answer: a completion, or what `ask` brings.
+
+        Args:
+            probing: A path that is missing is no reason to give up, and a few tokens are enough.
 
         Raises:
             Trouble: when this request fails for good, but others do not.
@@ -136,14 +175,16 @@ class Connection:
                 self._watch()
                 began = self.loop.time()
                 try:
-                    completion = await self.wire.complete(request)
+                    answer = await (ask() if ask else self.wire.complete(request, not probing))
                     self.answered = self.loop.time()
                     self.slots.answered()
-                    return completion
+                    return answer
                 except Trouble as error:
                     trouble = error
                 if trouble.crowded and self.slots.crowded(began, self.loop.time()):
                     self.gate.close_for(self.pause)
+            if probing and trouble.missing:
+                raise trouble
             failures.add(trouble, self.loop.time(), self.answered)
             await self._judge(trouble, failures)
             self._warn(trouble.kind, f"{str(trouble).rstrip('.')}; trying again")
@@ -156,7 +197,7 @@ class Connection:
             raise await self._hopeless(trouble)
         if never and failures.unreadable >= MAX_UNREADABLE:
             raise SproutError(f"{self.url}: answers, but {trouble}; is the url right? Most end in /v1")
-        if trouble.refused or failures.proven or failures.own(self.loop.time()):
+        if trouble.refused or failures.proven or failures.own(self.loop.time()) or failures.in_vain:
             raise trouble
 
     async def _wait(self, trouble: Trouble, failures: Failures, request: Request) -> None:
@@ -186,11 +227,11 @@ class Connection:
 
     async def _answers_another(self, request: Request) -> bool:
         """Whether the server is well, and the request is what it cannot do: the last of a run may be alone."""
-        prompt = "Hello" if isinstance(request.prompt, str) else ({"role": "user", "content": "Hello"},)
+        prompt: Prompt = "Hello" if isinstance(request.prompt, str) else ({"role": "user", "content": "Hello"},)
         async with self.probing:
             for _ in range(MIN_TRIES):
                 try:
-                    await self.wire.complete(one_token(prompt))
+                    await self.wire.complete(hello(prompt), thinking=False)
                     self.answered = self.loop.time()
                     return True
                 except Trouble:
@@ -200,16 +241,24 @@ class Connection:
     async def _hopeless(self, trouble: Trouble) -> SproutError:
         if trouble.status in (401, 403):
             return SproutError(
-                f"{self.url}: refuses the API key for {self.model} ({trouble.status}); set SPROUT_API_KEY"
+                f"{self.url}: refuses the API key for {self.model} ({trouble.status}): {trouble}; set SPROUT_API_KEY"
             )
         if trouble.status == 407:
             return SproutError(f"{self.url}: the proxy on the way wants a user and a password that it knows (407)")
         if trouble.status == 402:
             return SproutError(f"{self.url}: wants to be paid first ({trouble})")
         try:
-            served = f"it serves {await self.wire.served()}"
+            names = await self.wire.served()
         except Trouble as other:
             served = f"nor does it list its models ({other}): is the url right? Most end in /v1"
+            return SproutError(f"{self.url}: does not serve {self.model} at {trouble.path} ({trouble}); {served}")
+        if self.model in names:
+            chat = "false" if "/chat/" in trouble.path else "true"
+            return SproutError(
+                f"{self.url}: serves {self.model}, but not at {trouble.path} ({trouble}); set engine.chat = {chat}"
+            )
+        close = difflib.get_close_matches(self.model, names, 1)
+        served = f"did you mean {close[0]}?" if close else f"it serves {some_of(names)}"
         return SproutError(f"{self.url}: does not serve {self.model} at {trouble.path}; {served}")
 
     def _watch(self) -> None:
@@ -240,60 +289,6 @@ class Connection:
             self.loop.call_later(REPORT, self._sum_up)
 
 
-class Failures:
-    """What went wrong with one request, and whose fault it is."""
-
-    def __init__(self, patience: float) -> None:
-        self.patience = patience
-        self.count = self.unreadable = self.alone = 0  # alone: while others were answered
-        self.first = self.last = self.first_alone = 0.0
-        self.busy = False
-        self.proven = False  # the server answered another request, asked only to find that out
-
-    def add(self, trouble: Trouble, now: float, answered: float) -> None:
-        """Count a failure; `answered` is when the server last gave a right answer to any request."""
-        self.first = self.first if self.count else now
-        if self.count and answered > self.last:
-            self.first_alone = self.first_alone if self.alone else now
-            self.alone += 1
-        self.count += 1
-        self.unreadable += trouble.unreadable
-        self.last, self.busy = now, trouble.busy
-
-    def own(self, now: float) -> bool:
-        """Whether it is this request that can't be answered, as far as patience goes."""
-        patience = self.patience * (BUSY_PATIENCE if self.busy else 1)
-        return self.alone >= MIN_TRIES and now - self.first_alone >= patience
-
-
-class Warnings:
-    """Lines for the log: the first trouble at once, then counts by kind, a line a minute for as long as it goes on."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.counts: Counter[str] = Counter()
-        self.told = False
-
-    def add(self, kind: str, message: str) -> str | None:
-        if self.told:
-            self.counts[kind] += 1
-            return None
-        self.told = True
-        return f"{self.name}: {kind}: {message}"
-
-    def sum_up(self, in_flight: int) -> str | None:
-        """What came since the last line; after a minute without any, the next trouble is said at once again."""
-        kinds = [plural(number, kind) for kind, number in self.counts.most_common()]
-        self.counts.clear()
-        self.told = bool(kinds)
-        return f"{self.name}: {', '.join(kinds)} in the last minute, {in_flight} in flight" if kinds else None
-
-
-def plural(number: int, kind: str) -> str:
-    """ "132 answers 429": the noun comes first."""
-    noun, space, rest = kind.partition(" ")
-    return f"{number} {noun}{'' if number == 1 else 's'}{space}{rest}"
-
-
-def one_token(prompt: Any) -> Request:
-    return Request(id="hello", prompt=prompt, sampling=Sampling(temperature=0, max_tokens=1))
+def hello(prompt: Prompt) -> Request:
+    """A request for a few tokens: fewer than 16 are refused by some."""
+    return Request(id="hello", prompt=prompt, sampling=Sampling(temperature=0, max_tokens=16))

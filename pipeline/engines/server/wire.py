@@ -8,116 +8,174 @@ import os
 import re
 import socket
 import ssl
-import time
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engines.base import Completion, Request
+from pipeline.engines.server.address import Address
+from pipeline.engines.server.answer import Reply, Unreadable, read
+from pipeline.engines.server.dialect import Attempt, Dialect, lessons
 from pipeline.engines.server.environment import proxy, read_key
+from pipeline.engines.server.refusals import after_refusal, after_reply, cut_at_stop
+from pipeline.engines.server.said import said
+from pipeline.engines.server.trouble import Trouble
+from pipeline.engines.server.waiting import retry_after, wait_said
+from pipeline.text import short
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-BUSY = {429, 503}  # the server has too much to do, which says nothing about the request
-LATE = {408, 504}
-PASSING = BUSY | LATE | {409, 425}  # and what is not 4xx: worth another try
-HOPELESS = {401, 402, 403, 404, 405, 407}  # no other request would fare better
 MAX_CONNECT = 10.0  # seconds
 KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
-CUT_OFF = {"abort", "error"}  # reasons to finish that leave no whole text, and are not the request's fault
-# What reading another shape of answer ends in.
-NOT_OPENAI = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-
-
-class Trouble(Exception):
-    """An answer that is no completion, or no answer.
-
-    Args:
-        kind: How it is counted in the log, the noun first: "answer 429".
-        message: What the server says, without the key.
-        status: Of HTTP, if there was a whole answer.
-        wait: Seconds the server asks to wait.
-        path: What was asked for, of the url.
-    """
-
-    def __init__(self, kind: str, message: str, status: int = 0, wait: float = 0.0, path: str = "") -> None:
-        super().__init__(message)
-        self.kind, self.message, self.status, self.wait, self.path = kind, message, status, wait, path
-
-    def __str__(self) -> str:
-        return self.message[:300]
-
-    @property
-    def refused(self) -> bool:
-        """Whether this request can never succeed, while others can."""
-        return 400 <= self.status < 500 and self.status not in PASSING | HOPELESS
-
-    @property
-    def hopeless(self) -> bool:
-        return self.status in HOPELESS
-
-    @property
-    def busy(self) -> bool:
-        return self.status in BUSY
-
-    @property
-    def crowded(self) -> bool:
-        """Whether it is a sign that fewer requests should be in flight."""
-        return self.busy or self.status in LATE or self.kind == "time-out"
-
-    @property
-    def unreadable(self) -> bool:
-        return self.kind == "answer unreadable"
+MAX_ATTEMPTS = 12  # ways to put one request; a server that refuses all parameters one by one takes about eight
+EMPTY = "the answer holds no text, and nothing in it says why; maybe the prompt did not fit into the model"
 
 
 class Wire:
-    """Asks once. Everything that goes wrong is a `Trouble`, and none of them holds the key."""
+    """Asks once, in the way that the server takes. All that goes wrong is a `Trouble`, and none of them holds the key.
 
-    def __init__(self, model: str, url: str, timeout: float) -> None:
-        self.model, self.url, self.timeout = model, url.rstrip("/"), timeout
+    Args:
+        omit: Parameters that are not sent.
+        max_thought_tokens: What a model that thinks first may use for that, besides max_tokens.
+        tell: Is told what is learned of the server, a sentence each.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        url: str,
+        timeout: float,
+        dialect: Dialect | None = None,
+        max_thought_tokens: int = 0,
+    ) -> None:
+        self.model, self.address, self.timeout = model, Address(url), timeout
+        self.dialect, self.max_thought_tokens = dialect or Dialect(), max_thought_tokens
+        self.tell: Callable[[str], None] = lambda lesson: None
         self.key, self.proxy = read_key(), proxy(url)
         # With each request: the headers of a session go to the proxy as well.
-        key = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        name = self.address.key_header
+        key = {name or "Authorization": self.key if name else f"Bearer {self.key}"} if self.key else {}
         self.headers = {"Content-Type": "application/json"} | key
         self.session: ClientSession | None = None  # belongs to the event loop
+        self.counted = True  # as far as is known, it tells how many tokens requests take
 
-    async def complete(self, request: Request) -> Completion:
-        try:
-            return await self._complete(request, request.sampling.max_tokens)
-        except Trouble as trouble:
-            fewer = fewer_tokens(trouble.message, request) if trouble.status == 400 else 0
-            if fewer == 0:
-                raise
-        return await self._complete(request, fewer)
+    async def complete(self, request: Request, thinking: bool = True) -> Completion:
+        """The completion. What a refusal says is done otherwise, and from then on.
 
-    async def _complete(self, request: Request, max_tokens: int | None) -> Completion:
+        Args:
+            thinking: Whether a model that thinks first is given more tokens for that.
+        """
+        attempt, spent = Attempt(self.dialect), (0, 0)
+        tried = [attempt.body(request)]
+        before: Reply | None = None  # an answer, if one without text
+        thoughts = self.max_thought_tokens if thinking else 0
+        while True:
+            try:
+                reply = await self._complete(request, attempt)
+            except Trouble as trouble:
+                ways = after_refusal(attempt, request, trouble, thoughts) if trouble.refused else iter(())
+                other = next((way for way in ways if way.body(request) not in tried), None)
+                if not other or len(tried) >= MAX_ATTEMPTS:
+                    if before and trouble.refused:
+                        return self._whole(request, before, (0, 0))
+                    raise
+            else:
+                other = after_reply(attempt, request, reply, thoughts)
+                if not other or len(tried) >= MAX_ATTEMPTS or other.body(request) in tried:
+                    if not reply.empty:
+                        self._learn(request, attempt)
+                    return self._whole(request, reply, spent)
+                before = reply
+                spent = (spent[0] + reply.completion.prompt_tokens, spent[1] + reply.completion.completion_tokens)
+            attempt = other
+            tried.append(attempt.body(request))
+
+    async def _complete(self, request: Request, attempt: Attempt) -> Reply:
         path = "/completions" if isinstance(request.prompt, str) else "/chat/completions"
-        content = await self._ask(self.url + path, self.timeout, {"model": self.model} | body(request, max_tokens))
+        content = await self._ask(self.address.at(path), self.timeout, {"model": self.model} | attempt.body(request))
         try:
-            return read(content, request)
-        except NOT_OPENAI:
-            start = self._clean(content.decode(errors="replace"))[:80]
-        raise Trouble("answer unreadable", f"not as an OpenAI server does: {start!r}")
+            reply = read(content, request, attempt.limit_of(request))
+        except Unreadable as problem:
+            start = short(self._clean(content.decode(errors="replace")), 80)
+            trouble = Trouble("answer unreadable", f"not as an OpenAI server does: {problem}: {start!r}")
+        except Trouble as error:
+            error.message, error.path = self._clean(error.message), path
+            trouble = error
+        else:
+            self._count(reply)
+            return self._ended(reply, request)
+        raise trouble from None
 
-    async def served(self) -> str:
+    def _ended(self, reply: Reply, request: Request) -> Reply:
+        """With its text up to the first stop string, which some servers do not keep to; without the key in an error."""
+        completion = reply.completion
+        if completion.finish_reason == "error":
+            return reply._replace(completion=completion.model_copy(update={"text": self._clean(completion.text)}))
+        if request.sampling.min_tokens:
+            return reply  # a stop string among the first tokens does not count, and which these are is not known here
+        text = cut_at_stop(completion.text, request)
+        if text == completion.text:
+            return reply
+        return reply._replace(completion=completion.model_copy(update={"text": text, "finish_reason": "stop"}))
+
+    def _whole(self, request: Request, reply: Reply, spent: Sequence[int]) -> Completion:
+        """The completion with all that was spent on it.
+
+        Raises:
+            Trouble: for one that holds no text, where nothing says that the model chose so.
+        """
+        completion = reply.completion
+        chosen = completion.completion_tokens > 0 if isinstance(request.prompt, str) else reply.thought
+        if reply.empty and completion.finish_reason == "stop" and not chosen:
+            raise Trouble("answer empty", EMPTY)
+        prompt, written = spent[0] + completion.prompt_tokens, spent[1] + completion.completion_tokens
+        return completion.model_copy(update={"prompt_tokens": prompt, "completion_tokens": written})
+
+    def _learn(self, request: Request, attempt: Attempt) -> None:
+        """Keep what a request that succeeded shows of the server."""
+        learned = attempt.dialect
+        if attempt.most is not None and learned.thoughts > self.dialect.thoughts:  # all that the context leaves
+            left = (attempt.most - request.sampling.max_tokens) * 9 // 10  # the next prompt may be somewhat longer
+            learned = replace(learned, thoughts=max(self.dialect.thoughts, left))
+        joined = self.dialect.joined(learned)
+        for lesson in lessons(self.dialect, joined, self._clean(attempt.words)):
+            self.tell(lesson)
+        self.dialect = joined
+
+    def _count(self, reply: Reply) -> None:
+        if self.counted and not reply.counted:
+            self.counted = False
+            self.tell("does not say how many tokens a request takes; they are estimated from the length of the text, 4 "
+                      "bytes each, and so is what --max-tokens, --max-cost and plan count")  # fmt: skip
+
+    async def served(self) -> list[str]:
         """The names of the models the server has."""
-        content = await self._ask(f"{self.url}/models", MAX_CONNECT)
+        content = await self._ask(self.address.at("/models"), MAX_CONNECT)
         try:
-            return self._clean(", ".join(str(model["id"]) for model in json.loads(content)["data"])) or "nothing"
-        except NOT_OPENAI:
+            return [self._clean(str(model["id"])) for model in json.loads(content)["data"]]
+        except (ValueError, LookupError, TypeError, RecursionError):
             pass
         raise Trouble("answer unreadable", "it answers something else")
 
     async def queue(self) -> tuple[float, float] | None:
         """How many requests run and wait in the server, whoever asked them; None if it has no such metrics of vLLM."""
         try:
-            content = await self._ask(f"{self.url.removesuffix('/v1')}/metrics", MAX_CONNECT)
+            content = await self._ask(self.address.beside("/metrics"), MAX_CONNECT)
             return queue(content.decode(errors="replace"))
         except Trouble as trouble:
             if trouble.refused or trouble.hopeless:
                 return None
             raise
+
+    async def post(self, url: str, payload: dict[str, Any]) -> Any:
+        """The JSON of a good answer to anything else than a request for a completion."""
+        content = await self._ask(url, self.timeout, payload)
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError):
+            start = short(self._clean(content.decode(errors="replace")), 80)
+        raise Trouble("answer unreadable", f"not as an OpenAI server does: {start!r}")
 
     async def close(self) -> None:
         if self.session:
@@ -138,14 +196,21 @@ class Wire:
                     content = await answer.read()
             if answer.status < 300:
                 return content
-            status, wait = answer.status, retry_after(answer.headers)
-            message = self._clean(said(content, status))
-            trouble = Trouble(f"answer {status}", message, status, wait, answer.url.path)
+            trouble = self._trouble(content, answer.status, retry_after(answer.headers), answer.url.path)
         except TimeoutError:
             trouble = Trouble("time-out", f"no answer within {timeout:g} s")
         except (ClientError, OSError, ValueError) as error:
             trouble = Trouble("disconnection", self._clean(broken(error)))
         raise trouble  # out here, so that it has no context: that may hold the key
+
+    def _trouble(self, content: bytes, status: int, wait: float, path: str) -> Trouble:
+        found = said(content, status)
+        if status == 429 and "insufficient_quota" in found.code:
+            status = 402  # no wait brings it back
+        if status == 429 and re.search(r"request (?:is )?too large", found.words, re.IGNORECASE):
+            status = 413
+        wait = wait or wait_said(content[:20_000].decode(errors="replace"))
+        return Trouble(f"answer {status}", self._clean(found.words), status, wait, path, found.params)
 
     def _session(self) -> ClientSession:
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
@@ -173,99 +238,6 @@ def broken(error: Exception) -> str:
         return "the address, or that of a proxy or a redirection, is none"
     message = getattr(error, "message", str(error))
     return message if isinstance(message, str) and message else "the connection broke"
-
-
-def body(request: Request, max_tokens: int | None) -> dict[str, Any]:
-    sampling = request.sampling
-    settings: dict[str, Any] = sampling.model_dump(include={"temperature", "top_p", "presence_penalty"})
-    if max_tokens is not None:
-        settings["max_tokens"] = max_tokens
-    if sampling.stop:
-        settings["stop"] = list(sampling.stop)
-    if sampling.seed is not None:
-        settings["seed"] = sampling.seed
-    if isinstance(request.prompt, str):
-        return settings | {"prompt": request.prompt}
-    more = {"chat_template_kwargs": request.chat_template_kwargs} if request.chat_template_kwargs else {}
-    return settings | {"messages": list(request.prompt)} | more
-
-
-def read(content: bytes, request: Request) -> Completion:
-    """The completion in the body of an answer.
-
-    Raises:
-        Trouble: if the server broke it off.
-        NOT_OPENAI: if it is not what an OpenAI server answers.
-    """
-    answer = json.loads(content)
-    choice, usage = answer["choices"][0], answer.get("usage") or {}
-    plain = isinstance(request.prompt, str)
-    text = choice["text"] if plain else choice["message"]["content"] or ""
-    reason = choice["finish_reason"]
-    if not isinstance(text, str) or not isinstance(reason, str):
-        raise TypeError
-    if reason in CUT_OFF:
-        raise Trouble("answer aborted", f"the server ended it early: {reason}")
-    if reason == "content_filter":
-        return Completion(id=request.id, text=f"the server ended it early: {reason}", finish_reason="error")
-    return Completion(
-        id=request.id,
-        text=text,
-        finish_reason="length" if reason == "length" else "stop",
-        prompt_tokens=usage.get("prompt_tokens") or 0,
-        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
-        completion_tokens=usage.get("completion_tokens") or 0,
-    )
-
-
-TOO_MANY = re.compile(r"max_(?:completion_)?tokens=\d+ cannot be greater than max_model_len=(\d+)")  # vLLM 0.32
-CONTEXT = re.compile(r"context length (?:is|of)(?: only)? (\d+)")  # older vLLM, OpenAI, SGLang; with the next
-PROMPT = re.compile(r"(\d+) (?:input tokens|tokens from the input|in (?:the|your) (?:messages|prompt))")
-
-
-def fewer_tokens(message: str, request: Request) -> int | None:
-    """How many tokens to ask for instead, after a refusal; None for no number, 0 if that is not why it was refused.
-
-    Without a number vLLM completes messages as far as the context reaches, but a plain prompt by 16 tokens only.
-    """
-    asked = request.sampling.max_tokens
-    if found := TOO_MANY.search(message):
-        return int(found[1]) if int(found[1]) < asked else 0
-    context, prompt = CONTEXT.search(message), PROMPT.search(message)
-    if context and prompt:
-        room = int(context[1]) - int(prompt[1])
-        return room if 0 < room < asked else 0
-    says_so = "max_tokens" in message or "max_completion_tokens" in message
-    return None if says_so and not isinstance(request.prompt, str) else 0
-
-
-def retry_after(headers: Mapping[str, str]) -> float:
-    """The seconds a server asks to wait, given as such or as a date; 0 if it does not."""
-    value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", value):
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
-    try:
-        now = parsedate_to_datetime(headers.get("date", "")).timestamp()  # the server's clock may not be ours
-    except (ValueError, OverflowError):
-        now = time.time()
-    return max(0.0, until - now)
-
-
-def said(content: bytes, status: int) -> str:
-    """What an error says, whatever its shape."""
-    try:
-        body = json.loads(content)
-    except ValueError:
-        return content.decode(errors="replace") or f"status {status}"
-    except RecursionError:
-        return f"status {status}"
-    error = body.get("error") or body if isinstance(body, dict) else body
-    message = error.get("message") or error.get("detail") or error if isinstance(error, dict) else error
-    return str(message or f"status {status}")
 
 
 NUMBER = r"(\d+(?:\.\d+)?(?:[eE]\+?\d+)?)"

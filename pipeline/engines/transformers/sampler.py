@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.engines.base import Sampling
@@ -19,7 +19,8 @@ class Sampler:
     nor the device have a say in it.
     """
 
-    def __init__(self, samplings: Sequence[Sampling], device: torch.device) -> None:
+    def __init__(self, samplings: Sequence[Sampling], device: torch.device, ends: Collection[int] = ()) -> None:
+        """`ends` are the tokens that end a text, which `min_tokens` puts off."""
         import torch
 
         def column(values: list[float]) -> Tensor:
@@ -28,6 +29,10 @@ class Sampler:
         self.device = torch.device("cpu") if device.type == "mps" else device  # mps has no float64
         self.temperature = column([one.temperature or 1.0 for one in samplings])
         self.top_p = column([one.top_p if one.temperature else 1.0 for one in samplings])
+        self.top_k = torch.tensor([one.top_k if one.temperature else 0 for one in samplings], device=self.device)
+        self.min_tokens = torch.tensor([one.min_tokens for one in samplings], device=self.device)
+        self.ends = torch.tensor(sorted(ends), dtype=torch.long, device=self.device)
+        self.count = 0  # of the tokens each row has
         self.penalty = column([one.presence_penalty for one in samplings])
         self.noise = [_generator(one) if one.temperature else None for one in samplings]
         self.seen: Tensor | None = None
@@ -36,18 +41,25 @@ class Sampler:
         """Leave only these rows."""
         index = index.to(self.device)
         self.temperature, self.top_p, self.penalty = self.temperature[index], self.top_p[index], self.penalty[index]
+        self.top_k, self.min_tokens = self.top_k[index], self.min_tokens[index]
         self.noise = [self.noise[number] for number in index.tolist()]
         self.seen = None if self.seen is None else self.seen[index]
 
     def pick(self, logits: Tensor) -> Tensor:
         import torch
 
-        scores = logits.to(self.device, torch.float64)
+        scores = logits.to(self.device, torch.float64, copy=True)
+        short = (self.min_tokens > self.count).nonzero()[:, 0]
+        scores[short[:, None], self.ends] = -float("inf")
+        self.count += 1
         penalized = bool((self.penalty != 0).any())
         if penalized:
             self.seen = torch.zeros_like(scores, dtype=torch.bool) if self.seen is None else self.seen
             scores = scores - self.penalty * self.seen
         scores = scores / self.temperature
+        few = (self.top_k > 0).nonzero()[:, 0]
+        if len(few):
+            scores[few] = _likeliest(scores[few], self.top_k[few])
         narrow = (self.top_p < 1)[:, 0].nonzero()[:, 0]
         if len(narrow):
             scores[narrow] = _nucleus(scores[narrow], self.top_p[narrow])
@@ -78,6 +90,13 @@ def _generator(sampling: Sampling) -> torch.Generator:
     else:
         generator.manual_seed(sampling.seed)
     return generator
+
+
+def _likeliest(scores: Tensor, top_k: Tensor) -> Tensor:
+    """Leave the `top_k` likeliest tokens, and those as likely as the last of them."""
+    most = min(int(top_k.max()), scores.shape[1])
+    least = scores.topk(most, dim=1).values.gather(1, (top_k.clamp(max=most) - 1)[:, None])
+    return scores.masked_fill(scores < least, -float("inf"))
 
 
 def _nucleus(scores: Tensor, top_p: Tensor) -> Tensor:

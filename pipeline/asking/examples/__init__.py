@@ -5,20 +5,48 @@ from bisect import bisect
 from collections.abc import Iterable
 
 from pipeline.asking.clean import FENCE, clean_text
+from pipeline.asking.examples.layout import in_layout, labels_in_layout
+from pipeline.asking.examples.records import from_records
+from pipeline.asking.examples.remarks import without_remarks
+from pipeline.asking.examples.whole import whole_output
 from pipeline.asking.phrases import ANNOUNCES, SIGNS_OFF
 from pipeline.task import Instance
 
 
-def parse_input_first(text: str, cut: bool = False) -> list[Instance]:
-    """Worked examples in the layout of the prompt, which ends with "Example 1".
+def parse_input_first(text: str, cut: bool = False, instruction: str = "") -> list[Instance]:
+    """Worked examples in the layout of the prompt, which ends with "Example 1", or in another that is known.
 
     Markers count only where a line begins with them, so the words may occur in the text. A piece without "Output:" is
-    no instance. What a model adds after a second "Output:" or a new "Input:" without an "Example" line is left out.
-    Nor do they count inside a block of code. When the completion was `cut` off, so is its last piece.
+    no instance. What a model adds after a second "Output:" or a new "Input:" without an "Example" line is left out, and
+    so is an explanation, unless the instruction asks for it. Nor do markers count inside a block of code. When the
+    completion was `cut` off, so is its last piece.
     """
     text = _own_part(clean_text(text))
-    pieces = _examples(text if OUTPUT.search(text) else _POINT.sub("", text))
-    return [found for piece in (pieces[:-1] if cut else pieces) if (found := _pair(piece))]
+    found = [] if OUTPUT.search(text) else from_records(text, cut)
+    if not found:
+        text = in_layout(text, instruction)
+        pieces = _examples(text if OUTPUT.search(text) else _POINT.sub("", text))
+        for piece in pieces[:-1] if cut else pieces:
+            if not OUTPUT.search(piece):
+                found += from_records(piece, cut) or list(filter(None, [_pair(in_layout(piece, instruction))]))
+            elif pair := _pair(piece):
+                found.append(pair)
+    return [
+        Instance(input=without_remarks(i.input, instruction), output=without_remarks(i.output, instruction)) for i in found
+    ]
+
+
+def parse_whole(text: str, cut: bool, instruction: str) -> list[Instance]:
+    """Outputs without any field, an "Example" line between them, of a task that needs no input."""
+    text = _own_part(clean_text(text))
+    if _FIELD.search(text) or LABEL.search(text):
+        return []
+    marks = [mark for mark in EXAMPLE.finditer(text) if not mark["title"]]
+    counts = [mark["number"] for mark in marks] in ([str(n + s) for n in range(len(marks))] for s in (1, 2))
+    before, *rest = _between(marks if counts else [], text)
+    pieces = [before, *rest] if before.strip() or not rest else rest
+    outputs = [whole_output(_text(piece), instruction) for piece in (pieces[:-1] if cut else pieces)]
+    return [Instance(output=without_remarks(output, instruction)) for output in outputs if output]
 
 
 def parse_output_first(text: str, cut: bool = False) -> list[Instance]:
@@ -28,6 +56,9 @@ def parse_output_first(text: str, cut: bool = False) -> list[Instance]:
     same label, unless a line before it looks like one. When the completion was `cut` off, so is its last piece.
     """
     text = _own_part(clean_text(text)).lstrip()
+    if not LABEL.search(text) and (records := from_records(text, cut)):
+        return records
+    text = labels_in_layout(text).lstrip()
     if fenced := FENCE.match(text):  # the whole answer
         text = text[fenced.end() : [mark.start() for mark in FENCE.finditer(text)][-1] or None]
     if INPUT.match(text):  # the layout of the other tasks
@@ -115,7 +146,7 @@ def _examples(text: str) -> list[str]:
     number = 1
     for mark, body in zip(marks, bodies, strict=True):
         first = mark is marks[0] and not before.strip()
-        counts = mark["number"] == str(number + 1) and OUTPUT.search(body)
+        counts = mark["number"] == str(number + 1) and (OUTPUT.search(body) or body.lstrip().startswith(("{", "[")))
         bare = not mark["title"] and (first or not body.strip() or counts)
         if bare or _FIELD.match(body.lstrip()):
             found.append(mark)

@@ -1,0 +1,194 @@
+"""Brings worked examples that are written in another layout into that of the prompt: a line for each field."""
+
+import re
+from collections.abc import Callable
+
+from pipeline.asking.examples.instruction import needs_input
+
+OUTPUT_NAMES = (
+    r"(?:the[ _])?(?:(?:sample|example|expected|correct|desired|model|final|possible|suggested|your)[ _])?"
+    r"(?:outputs?|answers?|responses?|results?|solutions?)(?:[ _](?:text|sentence))?"
+    r"|completions?|targets?|reply|ans|salida|respuesta|sortie|réponse|ausgabe|antwort|risposta|saída|resposta|uitvoer"
+    r"|вывод|ответ|输出|輸出|答案|回答|出力|출력|답"
+)
+INPUT_NAMES = (
+    r"(?:the[ _])?(?:(?:sample|example|given|test|your)[ _])?inputs?(?:[ _](?:text|sentence))?"
+    r"|entrada|entrée|eingabe|invoer|ввод|输入|輸入|入力|입력"
+)
+ASKED_NAMES = r"questions?|prompts?|query|problem|q|source|context|pregunta|frage|domanda|вопрос|问题|問題|質問|질문"
+LABEL_NAMES = r"(?:class[ _])?labels?|class|category|classification|(?:predicted|correct|expected) (?:class|label)"
+_POINT = r"(?:[-*•+][^\S\n]+|(?:\d{1,2}|[a-zA-Z])[.)][^\S\n]+|\(\d{1,2}\)[^\S\n]+|#{1,6}[^\S\n]+)?"
+
+
+def _field(names: str) -> re.Pattern[str]:
+    """A name and a colon where a line begins, with a number, emphasis, quotes or a point, in any case."""
+    return re.compile(
+        rf"^(?P<indent>[^\S\n]*+)(?P<point>{_POINT})(?P<mark>[*_`\"']{{0,3}})(?i:{names})[^\S\n]*+#?(?P<number>\d{{0,3}})"
+        rf"(?:(?P=mark))?[^\S\n]*+[:：](?P<after>[*_`]{{0,3}})",
+        re.MULTILINE,
+    )
+
+
+OUTPUTS, INPUTS, ASKED, LABELS = map(_field, (OUTPUT_NAMES, INPUT_NAMES, ASKED_NAMES, LABEL_NAMES))
+SHORT = _field("a")
+FIELD = _field("Input|Output|Class [Ll]abel")
+EXACT_OUTPUT = re.compile(r"^[^\S\n]*+(?:#{2,6} )?(?:\*\*)?Output[^\S\n]*+\d{0,3}[^\S\n]*+(?:\*\*)?[:：]", re.MULTILINE)
+EXACT_LABEL = re.compile(r"^[^\S\n]*+(?:#{2,6} )?(?:\*\*)?(?:Class [Ll]abel|Label)[^\S\n]*+\d{0,3}[^\S\n]*+(?:\*\*)?[:：]", re.MULTILINE)
+TAG = re.compile(r"<(?P<closes>/?)(?P<name>[A-Za-z]{1,20})[_-]?\d{0,3}(?:\s[^<>\n]{0,100})?>")
+TAG_NAMES = {
+    "input": "Input: ", "question": "Input: ", "output": "Output: ", "answer": "Output: ", "response": "Output: ", "result": "Output: ",
+    "label": "Class label: ", "explanation": "Explanation: ", "example": "Example", "examples": "", "instance": "Example", "instances": "",
+    "item": "Example", "pair": "Example", "task": "",
+}  # fmt: skip
+EXAMPLE_LINE = re.compile(
+    r"^(?P<indent>[^\S\n]*+)(?P<name>(?:#{1,6} )?(?:\*\*)?(?i:example|instance|sample|pair|test case|case|ejemplo|exemple|beispiel|esempio|exemplo|пример"
+    r"|例子?|示例|예시?|사례)[^\S\n]*+#?(?P<number>\d{1,3})(?:\*\*)?)[.:：)]?(?:\*\*)?(?:[^\S\n]*+[-–—])?[^\S\n]*+(?=\S)"
+    rf"(?=(?:\*\*)?(?i:{INPUT_NAMES}|{OUTPUT_NAMES}|{LABEL_NAMES}|q|question)[^\S\n]*+\d{{0,3}}(?:\*\*)?[:：])",
+    re.MULTILINE,
+)
+OTHER_EXAMPLE = re.compile(
+    r"^[^\S\n]*+(?:#{1,6} )?(?:\*\*)?(?:(?i:instance|sample|pair|test case|ejemplo|exemple|beispiel|esempio|exemplo|пример|示例|例)|EXAMPLE|example)"
+    r"[^\S\n]*+#?(?P<number>\d{1,3})(?:\*\*)?[.:：]?(?:\*\*)?[^\S\n]*+$",
+    re.MULTILINE,
+)
+HASHED = re.compile(r"^(?P<name>[^\S\n]*+(?:#{1,6} )?(?:\*\*)?Example )#(?=\d)", re.MULTILINE)
+SAME_LINE = re.compile(r"(?<=\S)(?:[^\S\n]*(?:[-=]{1,3}>|→|[|;,/]))?[^\S\n]+(?:\*\*)?(?:Output|output|OUTPUT|Answer|Response|Label)(?:\*\*)?[^\S\n]?[:：](?:\*\*)?")
+ARROW = re.compile(r"^(?:[-*•][^\S\n]+|\d{1,2}[.)][^\S\n]+)?(?P<input>\S[^\n]*?)[^\S\n]+(?:-+>|→|=+>)[^\S\n]+(?P<output>\S[^\n]*)$")
+END_TOKEN = re.compile(r"(?:\|EoS\||<EOS>|\[EOS\])[^\S\n]*+$", re.MULTILINE)
+ABOUT_ARROWS = re.compile(r"->|→|=>|(?i:arrow)")
+ENDS = re.compile(r"^[^\S\n]*+(?:\|EoS\||<EOS>|\[EOS\])|^[^\S\n]*+(?:###[^\S\n]*+)?(?i:(?:new )?(?:instruction|task))[^\S\n]*+\d{0,3}:", re.MULTILINE)
+
+
+def in_layout(text: str, instruction: str = "") -> str:
+    """The text with "Input:" and "Output:" where lines begin, and "Example" between, if its layout is a known one."""
+    text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
+    text = OTHER_EXAMPLE.sub(r"Example \g<number>", text)
+    if not EXACT_OUTPUT.search(text):
+        text = _named(_tagged(text, "output", "answer", "response", "result"), instruction)
+    if not EXACT_OUTPUT.search(text):
+        text = _split(text, instruction)
+    return _numbered(text)
+
+
+def labels_in_layout(text: str) -> str:
+    """The same with "Class label:" for what comes first."""
+    text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
+    if INPUTS.match(text.lstrip()):  # the layout of the other tasks
+        return in_layout(LABELS.sub(r"\g<indent>Output\g<number>:", text))
+    if EXACT_LABEL.search(text):
+        return _pointless(text, LABELS)
+    text = _tagged(text, "label", "output", "answer")
+    if EXACT_LABEL.search(text) or not LABELS.search(text):
+        return text
+    text = LABELS.sub(r"\g<indent>Class label\g<number>:", text)
+    return _until_end(INPUTS.sub(r"\g<indent>Input\g<number>:", text))
+
+
+def _named(text: str, instruction: str) -> str:
+    """With other names for the fields. A text that is answered without being asked is no input of a task that needs none."""
+    if OUTPUTS.search(text):
+        asked = ASKED if not INPUTS.search(text) else INPUTS
+        outputs = OUTPUTS
+    elif SHORT.search(text) and ASKED.search(text):
+        asked, outputs = ASKED, SHORT
+    else:
+        return text
+    first = outputs.search(text)
+    before = text[: first.start()].strip() if first else ""
+    if before and instruction and not asked.search(text) and not needs_input(instruction):
+        return text
+    quoted = YAML_BEGINS.match(text) is not None
+
+    def named(name: str) -> Callable[[re.Match[str]], str]:
+        return lambda mark: f"{mark['indent']}{mark['point']}{name}{mark['number'] and ' ' + mark['number']}:"
+
+    bare = text.strip()
+    if bare.startswith("```") and bare.endswith("```") and bare.count("```") == 2 and "\n" in bare:
+        text = bare.partition("\n")[2].removesuffix("```")
+    text = outputs.sub(named("Output"), asked.sub(named("Input"), text))
+    return _until_end(_unquoted(text) if quoted else _folded(text))
+
+
+YAML_BEGINS = re.compile(r"\s*+(?:```ya?ml|(?:\w{1,20}:\s*\n\s*)?- \w{1,20}: ?[\"'])")
+QUOTED = re.compile(r"(?P<name>(?:Input|Output|Class label)(?: \d+)?:)[^\S\n]*+(?P<quote>[\"'])(?P<text>[^\n]*)(?P=quote)[^\S\n]*+$", re.MULTILINE)
+FOLD = re.compile(r"(?P<name>(?:Input|Output)(?: \d+)?:)[^\S\n]*+[>|][-+]?[^\S\n]*+$", re.MULTILINE)
+
+
+def _unquoted(text: str) -> str:
+    """YAML with a quoted value for each field."""
+    return QUOTED.sub(lambda mark: f"{mark['name']} {mark['text']}", text)
+
+
+def _folded(text: str) -> str:
+    return FOLD.sub(lambda mark: mark["name"], text)
+
+
+def _until_end(text: str) -> str:
+    """Up to where the model goes on with another task."""
+    first = FIELD.search(text)
+    found = ENDS.search(text, first.end() if first else 0)
+    return END_TOKEN.sub("", text[: found.start()] if found else text)
+
+
+def _tagged(text: str, *names: str) -> str:
+    """With a line for each tag that is the name of a field."""
+    found = {mark["name"].lower() for mark in TAG.finditer(text) if mark["closes"]}
+    if not found.intersection(names):
+        return text
+
+    def line(mark: re.Match[str]) -> str:
+        name = mark["name"].lower()
+        if name not in TAG_NAMES:
+            return mark[0]
+        return "\n" if mark["closes"] else "\n" + TAG_NAMES[name] + ("\n" if TAG_NAMES[name] == "Example" else "")
+
+    return TAG.sub(line, text)
+
+
+def _split(text: str, instruction: str) -> str:
+    """With a new line before an output that stands on the line of its input, or after an arrow."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    if any(INPUTS.match(line) and SAME_LINE.search(line) for line in lines[:MAX_LINES]):
+        text = "\n".join(SAME_LINE.sub("\nOutput:", line, count=1) if INPUTS.match(line) else line for line in text.split("\n"))
+        return INPUTS.sub(lambda mark: f"{mark['indent']}{mark['point']}Input{mark['number']}:", text)
+    arrows = [ARROW.match(line) for line in lines]
+    if arrows and all(arrows) and needs_input(instruction) and not ABOUT_ARROWS.search(instruction):
+        return "".join(f"\nExample {n}\nInput: {a['input']}\nOutput: {a['output']}" for n, a in enumerate(arrows, 1) if a)
+    return text
+
+
+def _numbered(text: str) -> str:
+    """With "Example" before an input that a number or a bullet marks, or whose own number counts on."""
+    marks = list(FIELD.finditer(text))
+    if marks and marks[0]["point"] and not marks[0]["point"].startswith("#"):
+        starts = marks[0]["point"].strip()[-1]
+        name = marks[0][0].strip().removeprefix(marks[0]["point"]).strip("*_`\"' :：0123456789").casefold()
+        pieces, place = [], 0
+        for mark in marks:
+            begins = mark["point"] and mark["point"].strip()[-1] == starts and name in mark[0].casefold()
+            pieces.append(text[place : mark.start()] + ("\nExample\n" if begins and mark is not marks[0] else ""))
+            pieces.append(mark["indent"] + mark[0][len(mark["indent"]) + len(mark["point"]) :])
+            place = mark.end()
+        return "".join(pieces) + text[place:]
+    numbers = [(mark, int(mark["number"])) for mark in marks if mark["number"]]
+    starts_at = [mark for (mark, number), (before, last) in zip(numbers[1:], numbers, strict=False)
+                 if "nput" in mark[0] and "utput" in before[0] and number == last + 1]  # fmt: skip
+    for mark in reversed(starts_at):
+        if not EXAMPLE_BEFORE.search(text[max(0, mark.start() - 40) : mark.start()]):
+            text = f"{text[: mark.start()]}Example {mark['number']}\n{text[mark.start() :]}"
+    return text
+
+
+EXAMPLE_BEFORE = re.compile(r"Example[^\S\n]*+\d{0,3}\W*\Z")
+
+
+def _pointless(text: str, fields: re.Pattern[str]) -> str:
+    """Without bullets and numbers before the fields, where the first has one."""
+    first = fields.search(text)
+    if not first or not first["point"]:
+        return text
+    without = fields.sub(lambda mark: mark["indent"] + mark[0][len(mark["indent"]) + len(mark["point"]) :], text)
+    return INPUTS.sub(lambda mark: mark["indent"] + mark[0][len(mark["indent"]) + len(mark["point"]) :], without)
+
+
+MAX_LINES = 200

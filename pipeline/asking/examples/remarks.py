@@ -1,0 +1,58 @@
+"""Takes out of a field what is said about it: explanations, reasoning and notes to the reader."""
+
+import re
+from bisect import bisect
+
+from pipeline.asking.clean import FENCE
+from pipeline.asking.examples.instruction import asks_why
+
+
+def without_remarks(field: str, instruction: str) -> str:
+    """The field up to an explanation or a note, unless the instruction asks for one; never nothing.
+
+    A note that is no part of a short answer, stands in brackets or speaks of the answer or the task is left out; others
+    may belong to a recipe or a letter.
+    """
+    if asks_why(instruction):
+        return field
+    fences = [fence.start() for fence in FENCE.finditer(field)]
+    for mark in EXPLAINS.finditer(field):
+        before = field[: mark.start()].strip()
+        part_of_form = LABELLED.search(before) and not mark[0].strip("*_#-([ \n").casefold().startswith("expl")
+        if before and bisect(fences, mark.start()) % 2 == 0 and not part_of_form:
+            return without_note(before)
+    return without_note(field)
+
+
+def without_note(field: str) -> str:
+    for _ in range(MAX_NOTES):
+        last = None
+        for last in NOTE.finditer(field):
+            pass
+        if last is None or not (before := field[: last.start()].strip()):
+            return field
+        note = field[last.start() :]
+        closed = note.strip().endswith((")", "]", "*", "_")) and last["opens"]
+        if "\n\n" in note.strip() or not (closed or len(before.split()) <= MAX_WORDS or ABOUT.search(note)):
+            return field
+        field = before
+    return field
+
+
+MAX_NOTES, MAX_WORDS = 3, 12
+_NAMES = r"explanations?|reasoning|rationale|justification|reasons?|chain of thought|thought process|explanation of (?:the )?\w+"
+EXPLAINS = re.compile(
+    rf"^[^\S\n]*+(?:#{{1,6}} |[-*] )?(?P<opens>[(\[*_]{{0,3}})(?i:{_NAMES}|explicación|explication|erklärung|begründung|объяснение|解释|説明|설명)[*_]{{0,2}}[:：]"
+    rf"|(?<=[^\s(])[^\S\n]+[(\[](?i:{_NAMES})[:：][^\n]*[)\]]\s*\Z",
+    re.MULTILINE,
+)
+NOTE = re.compile(
+    r"(?:^[^\S\n]*+(?:[-*] )?(?P<opens>[(\[*_]{0,3})|(?<=\S)[^\S\n]+(?=[(\[])(?P<same>[(\[*_]{1,3}))(?i:please note|notes?|nb|n\.b\.|remarks?|disclaimer|nota|hinweis|примечание|注意?)"
+    r"[*_]{0,2}(?:[:：]|\b(?i: that))",
+    re.MULTILINE,
+)
+LABELLED = re.compile(r"^[^\S\n]*+(?:[-*] )?(?:\*\*)?[^\W\d_][\w ]{0,24}(?:\*\*)?:", re.MULTILINE)
+ABOUT = re.compile(
+    r"\b(?:answers?|outputs?|inputs?|examples?|tasks?|instructions?|responses?|solutions?|instances?|results?|prompts?)\b",
+    re.IGNORECASE,
+)

@@ -1,0 +1,78 @@
+"""Reads the items of a list as models write it: numbered in any way, with bullets, as JSON, or a line for each."""
+
+import re
+
+from pipeline.asking.clean import FENCE, clean_text
+from pipeline.asking.lists.inline import inline
+from pipeline.asking.lists.items import item_of
+from pipeline.asking.lists.marks import BULLET, KEY, LETTER, any_word, bulleted, lettered, lines, roman, stands_alone, worded
+from pipeline.asking.lists.numbers import ITEM, Span, dotted, numbered
+from pipeline.asking.lists.records import from_table, from_values
+from pipeline.asking.markup import is_header, without_tags
+
+
+def parse_list(text: str) -> list[str]:
+    """The items of a numbered list that goes on where the prompt ended, with the case and words of the text.
+
+    White space is collapsed. The first item need not have a number, since the prompt ends with it. Without any numbers,
+    letters, words that count, bullets and labels do, and lines that are each a task. An item ends where its answer, its
+    input, or a new paragraph begins.
+    """
+    return [item for piece in split_list(clean_text(text)) if (item := item_of(piece))]
+
+
+def split_list(text: str) -> list[str]:
+    """The text between the marks of the items; what comes before the first mark is the first piece.
+
+    The last piece is empty where the list is closed, as JSON is by its bracket.
+    """
+    text = without_tags(text, TAGS)
+    if found := from_values(text) or from_table(text):
+        return found
+    text = BREAK.sub("\n", FENCE.sub("", text))
+    first, *rest = _between(_spans(text), text)
+    pieces = [part for piece in (first, *rest) for part in _parts(piece)]
+    heading = first.lstrip().startswith(("# ", "## ", "### ")) or KEY.fullmatch(first.strip()) or (is_header(first) and "task" in first.casefold())
+    return pieces[1:] if rest and heading else pieces
+
+
+def _parts(piece: str) -> list[str]:
+    """The items of a piece: those on one line with its own, or those of JSON after a number."""
+    if piece.lstrip().startswith(("{", "[")) and (found := from_values(piece)):
+        return found
+    return _between(inline(piece), piece)
+
+
+def holds_several(piece: str) -> bool:
+    """Whether a piece of a list may be several tasks: after a sentence, marked lines that are each a sentence too.
+
+    They may as well be parts of one task, so nobody can say what it is.
+    """
+    if "\n" not in piece:
+        return False
+    for mark in (BULLET, LETTER, ITEM):
+        first, *parts = _between([found.span() for found in mark.finditer(piece)], piece)
+        if parts and first.rstrip().endswith(ENDS) and all(map(stands_alone, parts)):
+            return True
+    return False
+
+
+def _spans(text: str) -> list[Span]:
+    for read in (dotted, numbered, roman, worded, lettered, bulleted, any_word, lines):
+        if spans := read(text):
+            return spans
+    return []
+
+
+def _between(spans: list[Span], text: str) -> list[str]:
+    ends = [0, *(place for span in spans for place in span), len(text)]
+    return [text[start:end] for start, end in zip(ends[::2], ends[1::2], strict=True)]
+
+
+BREAK = re.compile(r"^[^\S\n]*+(?:([-*_=~])\1{2,}+|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$|(?<=[.?!])<br\s?/?>", re.MULTILINE)
+ENDS = (".", "!", "。", "！")
+TAGS = {
+    "li": "- ", "item": "- ", "task": "- ", "dd": "- ", "option": "- ", "entry": "- ", "tr": "| ", "td": "| ", "th": "| ",
+    "p": "", "br": "", "h": "### ", "instruction": "Instruction: ", "prompt": "Prompt: ",
+    "tasks": "", "list": "", "items": "", "instructions": "", "input": "Input: ", "output": "Output: ", "question": "Question: ",
+}  # fmt: skip

@@ -1,0 +1,82 @@
+"""Takes the instruction out of a piece of a list: one line, without marks around it."""
+
+import re
+from itertools import takewhile
+
+from pipeline.asking.lists.marks import LABEL
+from pipeline.asking.phrases import MIN_WORDS, SIGNS_OFF
+from pipeline.asking.words import WORD
+from pipeline.novelty.tokens import count_words
+
+
+def item_of(piece: str) -> str:
+    """A piece on one line, without the marks of Markdown and the quotes around it."""
+    text = _field(_body(piece.strip()))
+    text = " ".join((_task_alone(text) if "\n" in text else text).split())
+    before = None
+    while text != before:
+        before = text
+        if "**" in text:
+            text = BOLD.sub(r"\1", text)
+            if text.count("**") % 2:  # bold that began before the number
+                text = HALF_BOLD.sub("", text, count=1)
+            text = " ".join(text.split())
+        text = text[found.end() :] if (found := LEAD.match(text)) else text
+        text = _unquoted(text)
+    return text
+
+
+def _unquoted(text: str) -> str:
+    """Without quotes around all of it; one that stands inside too belongs to the text."""
+    bare = TAIL.sub("", text)
+    opens, closes = bare[:1], bare[-1:]
+    if len(bare) > 1 and QUOTES.get(opens) == closes and not {opens, closes} & set(bare[1:-1]):
+        return bare[1:-1].strip()
+    if closes in ('"', "”") and bare[:-1].endswith((".", "?", "!")) and not {'"', "“", "”"} & set(bare[:-1]):
+        return bare[:-1]  # the other one stood before the number
+    return bare
+
+
+def _body(text: str) -> str:
+    """Without a title on a line of its own that is no task, where a task follows."""
+    title, newline, rest = text.partition("\n")
+    bare = title.strip().strip("*_#").strip()
+    titled = HEADED.match(title.strip()) and count_words(bare) < MIN_WORDS and not bare.endswith((".", "?", "!", ":", ","))
+    return rest.lstrip() if newline and titled and count_words(rest) >= MIN_WORDS else text
+
+
+def _field(text: str) -> str:
+    """The instruction of a piece that is a record, a line for each field."""
+    if "\n" not in text or not KEYED.match(text) or LABEL.match(text):
+        return text
+    label = LABEL.search(text)
+    return text[label.end() :].lstrip(" >|-+\n") if label else text
+
+
+def _task_alone(text: str) -> str:
+    """The first paragraph, and the next after a colon, up to an input, an answer or a word to the user."""
+    first, *more = PARAGRAPH.split(text)
+    shown = takewhile(lambda pair: pair[0].rstrip().endswith((":", "：")), zip([first, *more], more, strict=False))
+    text = "\n".join([first, *(following for _, following in shown)])
+    answer = ANSWERED.search(text)
+    if answer and not text[: answer.start()].rstrip().endswith((":", "：")):
+        text = text[: answer.start()]
+    line, *lines = text.split("\n")
+    return "\n".join([line, *takewhile(lambda line: not SIGNS_OFF.match(line.strip()), lines)])
+
+
+ANSWERED = re.compile(
+    r"^[^\S\n]*+(?:[-*] )?(?:\*\*|__)?[\"']?(?i:(?:(?:sample|example|expected|possible) )?(?:input|output|answer|solution|response|result)"
+    r"|explanation|difficulty|category|type|expected|is_classification|classification)[\"']?(?: \d+)?(?:\*\*|__)?:",
+    re.MULTILINE,
+)
+PARAGRAPH = re.compile(r"\n(?:[^\S\n]*+\n)++")
+BOLD = re.compile(r"(?<![\w*])\*{2,}+([^*]+)\*{2,}+(?!\w)")
+HALF_BOLD = re.compile(r"(?<=[^\s*])\*\*(?=\s|$)")
+LEAD = re.compile(
+    rf"(?:(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:(?i:task|instruction|prompt)|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
+)
+HEADED = re.compile(r"[#*_]|\w[^.!?\n]*$")
+TAIL = re.compile(r"(?<=[.?!\"”'])[,;]$|(?<=[.?!])[^\S\n]?\\$")
+KEYED = re.compile(r"[\"']?\w{1,20}[\"']?[^\S\n]?:[^\S\n]")
+QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "「": "」", "『": "』", "`": "`", "‘": "’", "‚": "‘", "‹": "›", "*": "*", "_": "_"}

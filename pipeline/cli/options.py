@@ -1,0 +1,49 @@
+"""From what is typed to the settings of a run."""
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.settings.read import RunSettings
+
+
+def settings_of(args: argparse.Namespace) -> "RunSettings":
+    """The settings file with what the options change."""
+    from pipeline.settings.read import read
+
+    options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
+    given = [f"{key}={value_as_toml(value)}" for key, value in options.items() if value is not None]
+    return read(args.settings, [*given, *changes(args), *args.set])
+
+
+def changes(args: argparse.Namespace) -> Iterator[str]:
+    """What the options of a stage change in its settings, as `--set` has it."""
+    from pipeline.errors import SproutError
+    from pipeline.stages import find, names
+
+    if args.command not in names():
+        return
+    given: dict[str, Any] = {}
+    for flag in find(args.command).flags:
+        value = vars(args).get(f"set_{flag.field}")
+        if value is None:
+            continue
+        if flag.named:
+            keys = [name for name, _ in value]
+            if twice := next((name for name in keys if keys.count(name) > 1), None):
+                raise SproutError(f"{flag.flag}: {twice} is named twice; give each a name of its own")
+            value = dict(value)
+        elif flag.commas:
+            value = value.split(",")
+        elif flag.many and len(value) == 1:
+            (value,) = value
+        given[flag.field] = value
+        yield f"{args.command}.{flag.field}={value_as_toml(value)}"
+    yield from find(args.command).implied(given, bool(args.model or args.settings))
+
+
+def value_as_toml(value: Any) -> str:
+    from pipeline.toml import value as as_toml
+
+    return as_toml(value)

@@ -1,0 +1,108 @@
+"""What a server takes and what it does not, as its refusals teach it; and the body of a request in that dialect."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pipeline.engines.base import Request
+from pipeline.text import short
+
+# What the API does by itself, so that it need not be sent.
+NEUTRAL = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "top_k": 0, "min_tokens": 0}
+LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")  # names of the same thing
+OMITTABLE = ("temperature", "top_p", "top_k", "presence_penalty", "min_tokens", "stop", "seed")
+GOES_ON = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM, SGLang: the last message is begun
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How to put requests to one server."""
+
+    omit: frozenset[str] = frozenset()  # parameters that it refuses
+    limit: str = "max_tokens"  # its name for the most tokens of a completion
+    low: Mapping[str, float] = field(default_factory=dict)  # by parameter: the least it takes, the limit as max_tokens
+    high: Mapping[str, float] = field(default_factory=dict)
+    thoughts: int = 0  # tokens for thoughts, besides those that the answer may have
+
+    def joined(self, other: "Dialect") -> "Dialect":
+        """With what another one has learned."""
+        low = {**self.low, **{key: max(value, self.low.get(key, value)) for key, value in other.low.items()}}
+        high = {**self.high, **{key: min(value, self.high.get(key, value)) for key, value in other.high.items()}}
+        limit = self.limit if other.limit == Dialect.limit else other.limit
+        return Dialect(self.omit | other.omit, limit, low, high, max(self.thoughts, other.thoughts))
+
+    def within(self, key: str, value: float) -> float:
+        value = min(value, self.high.get(key, value))
+        return max(value, self.low.get(key, value))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to put a request: in a dialect, with at most as many tokens as a refusal said there may be."""
+
+    dialect: Dialect
+    most: int | None = None
+    words: str = ""  # of the refusal that led to it
+
+    @property
+    def plain(self) -> bool:
+        """Whether no refusal led to it."""
+        return not self.words
+
+    def changed(self, words: str, **changes: Any) -> "Attempt":
+        return replace(self, dialect=replace(self.dialect, **changes), words=words)
+
+    def limit_of(self, request: Request) -> int:
+        asked = self.dialect.within("max_tokens", request.sampling.max_tokens + self.dialect.thoughts)
+        return int(asked if self.most is None else min(asked, self.most))
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """The body of the request; never without a limit on its tokens."""
+        dialect, sampling = self.dialect, request.sampling
+        settings: dict[str, Any] = {}
+        for key, value in sampling.model_dump(exclude={"max_tokens", "stop", "seed"}).items():
+            value = dialect.within(key, value)
+            greedy = key in ("top_p", "top_k") and sampling.temperature == 0
+            if key not in dialect.omit and value != NEUTRAL.get(key) and not greedy:
+                settings[key] = value
+        settings[dialect.limit] = self.limit_of(request)
+        if "min_tokens" in settings:
+            settings["min_tokens"] = min(settings["min_tokens"], settings[dialect.limit])
+        if sampling.stop and "stop" not in dialect.omit:
+            settings["stop"] = list(sampling.stop)
+        if sampling.seed is not None and "seed" not in dialect.omit:
+            settings["seed"] = sampling.seed
+        if isinstance(request.prompt, str):
+            return settings | {"prompt": request.prompt + request.prefill}
+        more: dict[str, Any] = (
+            {"chat_template_kwargs": request.chat_template_kwargs} if request.chat_template_kwargs else {}
+        )
+        if not request.prefill:
+            return settings | {"messages": list(request.prompt)} | more
+        begun = [*request.prompt, {"role": "assistant", "content": request.prefill}]
+        return settings | {"messages": begun, **GOES_ON} | more
+
+
+def lessons(before: Dialect, after: Dialect, words: str) -> list[str]:
+    """What was learned, a sentence each."""
+    said = f' ("{short(words, 160)}")' if words else ""
+    found = [f"refuses {key}{said}; it is left out from now on{ADDED.get(key, '')}" for key in after.omit - before.omit]
+    if after.limit != before.limit:
+        found.append(f"takes {after.limit} in place of {before.limit}")
+    found += [f"takes {key} from {value:g} on; less is sent as that" for key, value in after.low.items()
+              if value != before.low.get(key)]  # fmt: skip
+    found += [f"takes {key} up to {value:g}; more is sent as that" for key, value in after.high.items()
+              if value != before.high.get(key)]  # fmt: skip
+    if after.thoughts != before.thoughts:
+        found.append(
+            f"the model thinks first, and max_tokens is used up by that; up to {after.thoughts:,} tokens more are "
+            f"asked for, which have to be paid for: to turn thinking off, set engine.chat_template_kwargs = "
+            f"{{ enable_thinking = false }} or the model's word for that, or set engine.max_thought_tokens"
+        )
+    return found
+
+
+ADDED = {
+    "stop": ", and texts are cut at their stop strings here",
+    "seed": ", so another run may get other texts",
+}

@@ -1,0 +1,72 @@
+"""What goes wrong with one request, and whether another try is of use."""
+
+import re
+
+from pipeline.text import short
+
+BUSY = {429, 503, 529}  # the server has too much to do, which says nothing about the request; 529 is Anthropic's
+LATE = {408, 504, 524}  # 524 is Cloudflare's
+PASSING = BUSY | LATE | {409, 425}  # and what is not 4xx: worth another try
+HOPELESS = {401, 402, 403, 404, 405, 407}  # no other request would fare better
+MISSING = {404, 405, 501}  # there is no such path, or no such model
+REFUSALS_OF_500 = re.compile(  # what some servers answer with status 500, though the request is at fault
+    r"exceed\w*[^.]{0,60}(?:context|tokens?\b|length)|context[^.]{0,30}exceed|maximum context|too long|chat template"
+    r"|(?:un|not |n't )support",
+    re.IGNORECASE,
+)
+
+
+class Trouble(Exception):
+    """An answer that is no completion, or no answer.
+
+    Args:
+        kind: How it is counted in the log, the noun first: "answer 429".
+        message: What the server says, without the key.
+        status: Of HTTP, or what the body says in its place; 0 without any.
+        wait: Seconds the server asks to wait.
+        path: What was asked for, of the url.
+        params: The parameters that the answer names as the cause, in a field of their own.
+    """
+
+    def __init__(
+        self, kind: str, message: str, status: int = 0, wait: float = 0.0, path: str = "", params: tuple[str, ...] = ()
+    ) -> None:  # fmt: skip
+        super().__init__(message)
+        self.kind, self.message, self.status, self.wait, self.path = kind, message, status, wait, path
+        self.params = params
+
+    def __str__(self) -> str:
+        return short(self.message)
+
+    @property
+    def refused(self) -> bool:
+        """Whether this request can never succeed, while others can."""
+        if self.status in (500, 501):
+            return bool(REFUSALS_OF_500.search(self.message))
+        return 400 <= self.status < 500 and self.status not in PASSING | HOPELESS
+
+    @property
+    def hopeless(self) -> bool:
+        return self.status in HOPELESS
+
+    @property
+    def missing(self) -> bool:
+        return self.status in MISSING
+
+    @property
+    def busy(self) -> bool:
+        return self.status in BUSY
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it is a sign that fewer requests should be in flight."""
+        return self.busy or self.status in LATE or self.kind == "time-out"
+
+    @property
+    def unreadable(self) -> bool:
+        return self.kind == "answer unreadable"
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether there was an answer as it should be, but no whole text in it."""
+        return self.kind in ("answer aborted", "answer empty")

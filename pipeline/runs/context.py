@@ -1,0 +1,44 @@
+"""What a stage works with besides tasks."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline.engines.base import Engine
+from pipeline.errors import SproutError, unknown
+from pipeline.runs.budget import Budget
+from pipeline.stage import Product, Stage
+from pipeline.task import Task
+
+
+@dataclass(frozen=True)
+class Context:
+    """Seed tasks, engines, the folder of the run, and what may be spent.
+
+    `engine` is the one that the stage at work asks; `engines` are the others of the run, by name.
+    """
+
+    seeds: Sequence[Task]
+    engine: Engine
+    folder: Path
+    engines: Mapping[str, Engine] = field(default_factory=dict)
+    open_engine: Callable[[str], Engine] | None = None  # opens the same kind of engine on another model
+    budget: Budget = field(default_factory=Budget)
+    stages: Sequence[Stage | Product] = ()  # all of the run
+    given: Collection[str] = frozenset()  # ids of the tasks that a stage is given, if it adds tasks of its own
+
+    def of(self, stage: Stage | Product) -> "Context":
+        """The context in which a stage works: with the engine that it names.
+
+        Raises:
+            SproutError: for a name that no engine of the run has.
+        """
+        return replace(self, engine=self.named(stage.engine, f"[{stage.name}] engine"))
+
+    def named(self, name: str, where: str) -> Engine:
+        """An engine of the run by its name; that of the run itself for an empty one."""
+        if not name:
+            return self.engine
+        if name not in self.engines:
+            raise SproutError(f"{where}: {unknown('engine', name, self.engines)}; give it a table [engines.{name}]")
+        return self.engines[name]

@@ -1,0 +1,163 @@
+"""What a run was begun with, in settings.json: a call with other settings is refused before anything is loaded."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.asking import templates
+from pipeline.errors import SproutError
+from pipeline.resources import shown
+from pipeline.runs.code import digest_of_code
+from pipeline.runs.context import Context
+from pipeline.runs.journal import FILE as JOURNAL
+from pipeline.runs.products import write_record
+from pipeline.runs.store import to_line
+from pipeline.stage import BUILT_IN, Configured, Product, Stage
+from pipeline.task import Task
+
+FILE = "settings.json"
+
+
+def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
+    """What each stage writes, by its name: 1_instructions.jsonl, 2_classify.jsonl, …, dataset, model.
+
+    Raises:
+        SproutError: for two stages of one name.
+    """
+    files: dict[str, str] = {}
+    number = 0
+    for stage in stages:
+        if stage.name in files:
+            raise SproutError(
+                f"two stages are called {stage.name}; tell them apart by a label, such as {stage.kind}-again"
+            )
+        number += not stage.written
+        files[stage.name] = stage.written or f"{number}_{stage.name}.jsonl"
+    return files
+
+
+class Described:
+    """All that bears on what each stage of a run writes: its file, model and seeds, its settings, prompts and code."""
+
+    def __init__(self, files: Mapping[str, str], context: Context) -> None:
+        self.files, self.context = files, context
+
+    @cached_property
+    def seeds(self) -> str:
+        return digest_of_tasks(self.context.seeds)
+
+    def of(self, stage: Stage | Product) -> dict[str, Any]:
+        context = self.context.of(stage)
+        model: dict[str, Any] = {"model": shown(context.engine.model), "chat": context.engine.chat}
+        if given := context.engine.chat_template_kwargs:
+            model["chat_template_kwargs"] = given
+        seeds = {"seeds": self.seeds} if isinstance(stage, Stage) or stage.of_tasks else {}
+        settings = recorded(stage)
+        if "window" in settings and settings["window"] is None:
+            settings["window"] = context.engine.window  # it decides which tasks a prompt can show
+        return {"file": self.files[stage.name]} | model | seeds | settings
+
+
+def recorded(stage: Configured) -> dict[str, Any]:
+    """The settings of a stage with digests of its templates and, unless it is part of Sprout, of its code."""
+    prompts = {f"{name}.jinja": templates.digest(name) for name in stage.templates}
+    found = stage.settings() | prompts
+    kind = type(stage)
+    if not kind.__module__.startswith(BUILT_IN):
+        found |= {"class": f"{kind.__module__}:{kind.__qualname__}"}
+        found |= {"code": code} if (code := digest_of_code(kind)) else {}
+    return found
+
+
+def check_settings(stages: Sequence[Stage | Product], files: Mapping[str, str], context: Context) -> None:
+    """Refuse to add to files that were written with other settings, their own or those of a stage before.
+
+    Raises:
+        SproutError: naming the settings that differ, and the files to delete to redo them.
+    """
+    path = context.folder / FILE
+    before = read_settings(path)
+    described = Described(files, context)
+    now = {stage.name: described.of(stage) for stage in stages}
+    for name, changed in changes(now, before).items():
+        later = list(before)[list(before).index(name) :]
+        stale = [file for one in later if holds_something(context.folder / (file := before[one]["file"]))]
+        if changed and stale:
+            raise SproutError(
+                f"{context.folder} was begun with another {', '.join(changed)} in {name}. Choose another "
+                f"folder, or delete {', '.join(stale)} to redo them (what was paid for stays in {JOURNAL})"
+            )
+    write_settings(path, before | now)
+
+
+def changes(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """For each stage the folder knows, which of its settings differ from those of before; not where its code lies."""
+    return {
+        name: sorted(key for key in old | new if old.get(key) != new.get(key) and key != "class")
+        for name, new in now.items()
+        if (old := before.get(name))
+    }
+
+
+def check_left_out(files: Mapping[str, str], folder: Path) -> None:
+    """Refuse a run without a stage that the folder has: what that rejected would be taken again."""
+    for name, settings in read_settings(folder / FILE).items():
+        path = folder / settings["file"]
+        if name not in files and path.suffix == ".jsonl" and holds_something(path):
+            raise SproutError(
+                f"{path} is there, but this run has no stage {name}; add a table [{name}] to its settings, or delete "
+                f"that file and those after it"
+            )
+
+
+def check_seeds(seeds: Iterable[Task], folder: Path) -> None:
+    """Refuse seeds that are not those the run in the folder was begun with."""
+    known = digest_of_seeds(read_settings(folder / FILE))
+    if known is not None and known != digest_of_tasks(seeds):
+        raise SproutError(f"{folder}: was begun with other seeds; give those, or none")
+
+
+def digest_of_seeds(settings: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """That of the seeds a run was begun with, from its settings by stage."""
+    return next((str(one["seeds"]) for one in settings.values() if "seeds" in one), None)
+
+
+def digest_of_tasks(tasks: Iterable[Task]) -> str:
+    hashed = hashlib.sha256()
+    for task in tasks:
+        hashed.update(to_line(task).encode())
+    return hashed.hexdigest()[:12]
+
+
+def holds_something(path: Path) -> bool:
+    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
+
+
+def write_settings(path: Path, settings: Mapping[str, dict[str, Any]]) -> None:
+    try:
+        write_record(path, settings)
+    except OSError as error:
+        raise SproutError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
+
+
+def read_settings(path: Path) -> dict[str, dict[str, Any]]:
+    """What settings.json holds, by stage; nothing if it is not there.
+
+    Raises:
+        SproutError: for a file that cannot be read, or that no run has written.
+    """
+    if not path.exists():
+        return {}
+    try:
+        settings: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SproutError(f"{path}: not JSON ({error}); restore it, or choose another folder") from None
+    except OSError as error:
+        raise SproutError(f"{path}: cannot be read ({error.strerror}); choose another folder") from None
+    stages = settings.values() if isinstance(settings, dict) else [None]
+    if not all(isinstance(stage, dict) and isinstance(stage.get("file"), str) for stage in stages):
+        raise SproutError(f"{path}: is not what a run writes there; restore it, or choose another folder")
+    return settings

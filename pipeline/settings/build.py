@@ -1,0 +1,107 @@
+"""Stages and engines from the settings of a run."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline import recipes
+from pipeline.engines.base import Engine
+from pipeline.engines.find import engine_class
+from pipeline.errors import SproutError, explain, unknown
+from pipeline.resources import NANO
+from pipeline.settings.read import RunSettings
+from pipeline.settings.words import Word, word, words
+from pipeline.stage import Product, Stage
+
+
+def build_stages(settings: RunSettings) -> list[Stage | Product]:
+    """All stages of the run: those of its list; without one, those of Self-Instruct that its tables ask for.
+
+    Raises:
+        SproutError: for a stage that there is none of, for settings it does not take, and for a table whose stage is
+            not in the list.
+    """
+    return _all(settings, "")
+
+
+def build_stage(name: str, settings: RunSettings) -> Stage | Product:
+    """One stage of the run by its name; one that is not in its list knows of those that are."""
+    stages = _all(settings, name)
+    if found := next((stage for stage in stages if stage.name == name), None):
+        return found
+    return resolved([*stages, _build(word(name), settings)])[-1]
+
+
+def _all(settings: RunSettings, alone: str) -> list[Stage | Product]:
+    there = listed(settings)
+    ignored = settings.tables.keys() - {one.name for one in there} - {alone}
+    if settings.stages is not None and ignored:
+        name = min(ignored)
+        raise SproutError(f"[{name}]: this run has no stage {name}; add it to stages = […], or delete the table")
+    return resolved([_build(one, settings) for one in there])
+
+
+def listed(settings: RunSettings) -> list[Word]:
+    """The words of the run's list of stages."""
+    if settings.stages is not None:
+        return words(settings.stages)
+    return [one for one in words(recipes.SELF_INSTRUCT) if one.kind.takes_part(settings.tables)]
+
+
+def resolved(stages: list[Stage | Product]) -> list[Stage | Product]:
+    """The stages, each with what it needs to know of the others."""
+    return [stage.resolve(stages) for stage in stages]
+
+
+def _build(one: Word, settings: RunSettings) -> Stage | Product:
+    fields = dict(settings.tables.get(one.name, {}))
+    if "label" in fields:
+        raise SproutError(f"[{one.name}] label: it stands in the list of stages, such as {one.kind.kind}-again")
+    if "engine" in fields and not one.kind.asks:
+        raise SproutError(f"[{one.name}] engine: this stage asks no model; delete the line")
+    for key, field in one.kind.model_fields.items():
+        if isinstance(field.default, BaseModel) and isinstance(fields.get(key), dict):
+            fields[key] = field.default.model_dump() | fields[key]  # such as sampling: one key keeps the others
+    try:
+        return one.kind(**fields | {"label": one.label})
+    except ValidationError as error:
+        raise SproutError(f"[{one.name}] {explain(error, one.kind, 'setting')}") from None
+
+
+def open_engines(settings: RunSettings) -> dict[str, Engine]:
+    """The further engines of the run, by name."""
+    return {name: _open(table, f"[engines.{name}]") for name, table in settings.engines.items()}
+
+
+def open_engine(settings: RunSettings, model: str | None = None) -> Engine:
+    """The engine the settings name, on its model or on another; it loads the model at its first request."""
+    return _open(settings.engine | ({"model": model} if model else {}), "[engine]")
+
+
+def _open(table: dict[str, Any], where: str) -> Engine:
+    kind, options = engine_options(table, where)
+    if options.get("model") == "":
+        raise SproutError(f"{where} model: no model is named; give a folder, a name on the hub, or nano, with --model")
+    if options.get("model") == "nano":
+        options["model"] = str(NANO)
+    build: Callable[..., Engine] = kind
+    return build(**options)
+
+
+def engine_options(table: dict[str, Any], where: str = "[engine]") -> tuple[type[Engine], dict[str, Any]]:
+    """The class of the engine that a table names, and all its options, in the types it declares."""
+    given = {"name": "vllm"} | table
+    try:
+        kind = engine_class(str(given.pop("name")))
+    except SproutError as error:
+        raise SproutError(f"{where} name: {error}") from None
+    fields, lax = kind.options.model_fields, kind.options.model_config.get("extra") == "allow"
+    if strange := [key for key in given if key not in fields and not lax]:
+        raise SproutError(f"{where} {unknown('setting', strange[0], fields)}")
+    model = fields.get("model")
+    unnamed = {"model": ""} if model and model.is_required() else {}
+    try:
+        return kind, dict(kind.options(**unnamed | given))
+    except ValidationError as error:
+        raise SproutError(f"{where} {explain(error, kind.options, 'setting')}") from None

@@ -1,0 +1,35 @@
+"""The words of a list of stages: `filter`, `evolve-deepen`, `my_stages:NoQuestions`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.stages import Kind, find
+
+
+@dataclass(frozen=True)
+class Word:
+    """A stage as a list names it: its class and, behind a hyphen, its label."""
+
+    kind: Kind
+    label: str
+    written: str  # as in the list
+
+    @property
+    def name(self) -> str:
+        """The name of the stage and of its table."""
+        return f"{self.kind.kind}-{self.label}" if self.label else self.kind.kind
+
+
+def words(listed: Iterable[object]) -> list[Word]:
+    """The words of a list.
+
+    Raises:
+        SproutError: for a stage that there is none of.
+    """
+    return [word(str(one)) for one in listed]
+
+
+def word(text: str) -> Word:
+    module, colon, rest = text.partition(":")
+    kind, _, label = (rest if colon else module).partition("-")
+    return Word(find(f"{module}:{kind}" if colon else kind), label, text)
