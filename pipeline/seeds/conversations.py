@@ -62,7 +62,9 @@ def messages_in(value: Any, where: str, notes: Counter[str]) -> list[Message]:
     """
     value = listed(value)
     if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
-        value = [dict(zip(value, cells, strict=False)) for cells in zip(*value.values(), strict=False)]
+        if len({len(column) for column in value.values()}) > 1:
+            raise SproutError(f"{where}: messages: the columns are not equally long")
+        value = [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
     if not isinstance(value, list):
         raise SproutError(f"{where}: messages: input should be a valid list (found {reprlib.repr(value)})")
     return [_message(one, f"{where}: messages.{number}", notes) for number, one in enumerate(value)]

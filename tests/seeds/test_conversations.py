@@ -179,6 +179,7 @@ def test_a_history_is_said(tmp_path: Path) -> None:
         ({"messages": [{"role": "user", "content": {"a": 1}}]}, "messages.0.content: input should be a valid string (found {'a': 1})"),
         ({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": None, "tool_calls": [1]}]}, "the output is empty"),
         ({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "<think>Hm"}]}, "the output is empty once its thoughts are removed"),
+        ({"messages": {"from": ["user", "bot"], "value": ["Hi?"]}}, "messages: the columns are not equally long"),
         ({"messages": []}, "no message of the assistant, so no output"),
         ({"messages": "[oops"}, "messages: input should be a valid list (found '[oops')"),
     ],
