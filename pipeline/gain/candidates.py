@@ -42,7 +42,7 @@ def complete_candidates(stages: Sequence[Stage | Product], num_tasks: int, conte
         )
     written = [task for task in read_tasks(first) if task.rejected not in UNWRITTEN]
     tasks: Sequence[Task] = [
-        Task(id=task.id, instruction=task.instruction, demos=task.demos)
+        Task(id=task.id, instruction=task.instruction, parents=task.parents)
         for task in random.Random("candidates").sample(written, min(num_tasks, len(written)))
     ]
     completing = [stage for stage in stages if isinstance(stage, (Classify, Instances, Decontaminate))]
