@@ -11,7 +11,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut, read_heldout, read_sets
 from pipeline.evaluation.predictions import answers_in, read_predictions
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate, score_file
 
 
@@ -180,7 +180,7 @@ def test_references_that_rouge_l_does_not_see_are_told_of_and_there_is_a_tokeniz
     rows = [{"id": n, "instruction": "?", "output": text} for n, text in enumerate(["蓝色", "绿色", "blue"])]
     heldout = str(write("h.json", rows))
     predictions = {"mine": str(write("p.json", {"0": "蓝色", "1": "绿", "2": "blue"}))}
-    run = Run(seeds=(), engine=Scripted(lambda request: ""), folder=tmp_path / "out")
+    run = Context(seeds=(), engine=Scripted(lambda request: ""), folder=tmp_path / "out")
 
     def figures(**given: Any) -> dict[str, Any]:
         Evaluate.model_validate({"heldout": heldout, "models": {}, "predictions": predictions} | given).make((), run)
