@@ -1,4 +1,4 @@
-"""Reads JSON as models write it: cut off, with single quotes, bare keys, commas too many, or values one after another."""
+"""Reads JSON as models write it: cut off, with single quotes, bare names, commas too many, or several values."""
 
 import json
 import re
@@ -166,6 +166,10 @@ _TOKEN = re.compile(
 )
 _OPENS = re.compile(r"[\"'“]")
 _BEFORE = re.compile(r"\s++|```[^\n`]*+(?:\n|\Z)|(?:\w{1,30} ?= ?|[\"']?\w{1,30}[\"']? ?: ?)(?=[\[{])")
-_BEGINS = re.compile(rf"[\[{{](?=\s*+(?:[\[{{\"'“\]}}]|-?\d|\w{{1,30}} ?:|\Z))|(?:{_QUOTED})[^\S\n]*+(?:,|\n\s*+[\"'“])", re.DOTALL)
+_BEGINS = re.compile(
+    rf"[\[{{](?=\s*+(?:[\[{{\"'“\]}}]|-?\d|\w{{1,30}} ?:|\Z))|(?:{_QUOTED})[^\S\n]*+(?:,"
+    rf"|\n\s*+[\"'“])",
+    re.DOTALL,
+)
 _NAMES_IT = re.compile(r"(?:json|output|the )?[^.!?\n]{0,60}:", re.IGNORECASE)
 _ENDS = re.compile(r"[^\S\n]*+(?:```[^\S\n]*+)?(?:\n|\Z)")

@@ -18,6 +18,7 @@ from pipeline.evaluation.predictions import answers_in, write_predictions
 from pipeline.evaluation.record import Evaluated
 from pipeline.resources import shown
 from pipeline.runs.budget import Budget
+from pipeline.seeds.values import printable
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,8 @@ def score_file(
     """
     answers, strange = answers_in(Path(path), heldout)
     if strange:
-        logger.warning("evaluate: %s: %d ids are of no held-out instance, such as %s", path, len(strange), strange[0])
+        logger.warning("evaluate: %s: %d ids are of no held-out instance, such as %s", path, len(strange),
+                       printable(strange[0]))  # fmt: skip
     given = ((one, answers[one.id]) for one in heldout if one.id in answers)
     found = write_predictions(scored, given, tokenizer)
     return _answered(Evaluated(predictions=str(path)), heldout, found, str(path))

@@ -91,7 +91,7 @@ def evaluate(
             for name, file in files.items()
         }
         answered = answer(models, heldout, open_engine, folder, options.answering) | given
-    compared = compare(answered, heldout, options.resample)
+    compared = compare(answered, heldout, options)
     evaluation: dict[str, Scored | Measured] = dict(compared)
     if options.lm_eval:
         for name, model in models.items():
@@ -117,12 +117,15 @@ def warn_of_unseen(heldout: Sequence[HeldOut], tokenizer: Tokenizer | None) -> N
                        unseen, len(heldout), UNICODE)  # fmt: skip
 
 
-def compare(answered: Mapping[str, Answered], heldout: Sequence[HeldOut], resample: Unit | None) -> dict[str, Scored]:
+def compare(
+    answered: Mapping[str, Answered], heldout: Sequence[HeldOut], options: EvaluationOptions
+) -> dict[str, Scored]:
     """The entry of each model: its scores, their intervals, and how it compares with the models before it."""
     if not answered:
         return {}
     scores = {name: one.scores for name, one in answered.items()}
-    comparison = Comparison(scores, [instance.task_name for instance in heldout], resample)
+    comparison = Comparison(scores, [instance.task_name for instance in heldout], options.resample)
+    tokenizer = UNICODE if isinstance(options.answering.tokenizer, Words) else None
     return {
         name: Scored(
             **dict(one.about),
@@ -131,6 +134,7 @@ def compare(answered: Mapping[str, Answered], heldout: Sequence[HeldOut], resamp
             resampled=comparison.unit,
             interval=comparison.score(name),
             against={other: comparison.difference([name], [other]) for other in comparison.names[:number]},
+            tokenizer=tokenizer,
         )
         for number, (name, one) in enumerate(answered.items())
     }

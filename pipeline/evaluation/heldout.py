@@ -19,6 +19,7 @@ from pipeline.seeds.packed import read_bytes
 from pipeline.seeds.records import Wanted, as_object, read_records
 from pipeline.seeds.rows import CONTEXT, layout_of, parse_row, system_in
 from pipeline.seeds.shapes import CONVERSATIONS, Record
+from pipeline.seeds.values import printable
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ def read_heldout(path: Path | str, max_instances: int = 100) -> tuple[HeldOut, .
     seen: set[str] = set()
     for instance in heldout:
         if instance.id in seen:
-            raise SproutError(f"{path}: two instances have the id {instance.id}; give each its own")
+            raise SproutError(f"{path}: two instances have the id {printable(instance.id)}; give each its own")
         seen.add(instance.id)
     for note, count in notes.items():
         _warn(f"{path}: {note}: {count:,}")
@@ -188,14 +189,8 @@ def _row(record: Record, notes: Counter[str]) -> HeldOutRow | None:
     where = record.where
     if "instruction" not in fields and "references" in fields:
         one = parse(Reference, fields, where)
-        return HeldOutRow(
-            id=one.id,
-            task=one.task_id,
-            category=one.task_category,
-            track=one.track,
-            instruction="",
-            outputs=one.references,
-        )
+        about = {"id": one.id, "task": one.task_id, "category": one.task_category, "track": one.track}
+        return HeldOutRow.model_validate(about | {"instruction": "", "outputs": one.references})
     if is_masked(fields):
         notes["rows that are marked not to be trained on, and are left out"] += 1
         return None

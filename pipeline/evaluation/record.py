@@ -49,6 +49,7 @@ class Scored(Aggregate, Evaluated):
     resampled: Unit  # what the intervals draw again
     interval: dict[str, Figure]  # by metric
     against: dict[str, dict[str, Difference]]  # by the name of the other model, and by metric
+    tokenizer: str | None = None  # of ROUGE-L, where it is not the published one
     lm_eval: Harness | None = None
 
 

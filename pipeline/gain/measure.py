@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 
 FILE = "gain.json"
 PAGE = "gain.md"
-COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "the dataset against it, ROUGE-L")
+COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "match", "the dataset against it, ROUGE-L")
 
 NOTE = """\
-In brackets: 95 % intervals by a bootstrap over held-out {unit} ({instances:,} instances){seeds}.
+In brackets: 95 % intervals over held-out {unit} ({instances:,} instances){seeds}.
 "better" is said only where the paired interval is clear of zero. All models are tuned for {steps} steps, with the same
 settings. Unfiltered tasks are drawn from all instructions the model wrote, new or not, with the inputs and outputs it
 wrote for them; only what overlaps with held-out tasks is left out. If the dataset holds the seed tasks, so do these

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import SproutError
 from pipeline.seeds.shapes import CONTENT_KEYS, ROLE_KEYS, is_message
-from pipeline.seeds.values import text_of
+from pipeline.seeds.values import printable, text_of
 
 _NAMES = {
     "user": "user users human humans customer client prompter questioner usr asker",
@@ -132,7 +132,9 @@ def _message(value: Any, where: str, notes: Counter[str]) -> Message:
     role, content = (next((key for key in keys if key in value), "") for keys in (ROLE_KEYS, CONTENT_KEYS))
     if not role or not content:
         missing = "role" if not role else "content"
-        raise SproutError(f"{where}: {missing} is missing; there are {', '.join(value) or 'no fields'}")
+        raise SproutError(
+            f"{where}: {missing} is missing; there are {', '.join(map(printable, [*value][:12])) or 'no fields'}"
+        )
     name = value[role]
     known = _ROLES.get(name.strip().lower().replace(" ", "_")) if isinstance(name, str) else None
     if known is None:

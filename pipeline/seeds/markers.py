@@ -42,6 +42,8 @@ def _without_tokens(text: str, notes: Counter[str]) -> str:
 
 
 def _without_thoughts(output: str, question: str, notes: Counter[str]) -> str:
+    if "think" not in output and "THINK" not in output:
+        return output
     opened, closed = len(_THOUGHT_OPENS.findall(output)), len(_THOUGHT_CLOSES.findall(output))
     if not opened and not closed:
         return output

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.errors import SproutError, unknown
+from pipeline.seeds.values import printable
 
 
 class Record(NamedTuple):
@@ -76,9 +77,7 @@ def _header(cells: Sequence[Any]) -> list[str]:
 def _below(header: Sequence[str], rows: Iterable[Record]) -> Iterator[Record]:
     for record in rows:
         if not isinstance(record.value, list) or len(record.value) > len(header):
-            raise SproutError(
-                f"{record.where}: an array of at most {len(header)} cells is wanted, as in the first one"
-            )
+            raise SproutError(f"{record.where}: an array of at most {len(header)} cells is wanted, as in the first one")
         yield record._replace(value=dict(zip(header, record.value, strict=False)))
 
 
@@ -120,7 +119,7 @@ def _unwrapped(record: Record, splits: Sequence[str], asked: str) -> Iterator[Re
 
 
 def _inside(record: Record, name: str, splits: Sequence[str] = (), asked: str = "") -> Iterator[Record]:
-    where, value = f"{record.where}: {name}", record.value[name]
+    where, value = f"{record.where}: {printable(name)}", record.value[name]
     if isinstance(value, dict):
         yield from _unwrapped(Record(where, record.number, value), splits, asked)
     else:
@@ -134,7 +133,8 @@ def _split(record: Record, asked: str) -> Iterator[Record]:
     elif len(names) == 1 and isinstance(record.value[names[0]], dict):
         yield from _inside(record, names[0], asked=asked)
     else:
-        raise SproutError(f"{record.where}: {unknown('split', asked, names) if names else 'there are no splits in it'}")
+        problem = unknown("split", asked, map(printable, names[:12])) if names else "there are no splits in it"
+        raise SproutError(f"{record.where}: {problem}")
 
 
 def _is_row(value: Mapping[str, Any]) -> bool:
@@ -168,7 +168,7 @@ def _columns(value: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
     columns = [*value.values()]
     if all(isinstance(column, list) for column in columns) and any(columns):
         if len({len(column) for column in columns}) > 1:
-            lengths = ", ".join(f"{name} {len(column)}" for name, column in value.items())
+            lengths = ", ".join(f"{printable(name)} {len(column)}" for name, column in [*value.items()][:12])
             raise SproutError(f"{where}: the columns are not equally long: {lengths}")
         return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
     if all(isinstance(column, dict) for column in columns):
@@ -197,7 +197,8 @@ def _chosen(value: Mapping[str, Any], where: str, splits: Sequence[str]) -> str:
     preferred = [name for name in (*splits, *_WRAPPERS) if name in names]
     found = preferred[:1] or (lists if len(lists) == 1 else names if len(names) == 1 else [])
     if not found and len(lists) > 1:
+        known = [*map(printable, lists[:12])]
         raise SproutError(
-            f"{where}: there are the lists {', '.join(lists)}; choose one by putting @{lists[0]} behind the file's name"
+            f"{where}: there are the lists {', '.join(known)}; choose one by putting @{known[0]} behind the file's name"
         )
     return found[0] if found else ""

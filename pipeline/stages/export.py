@@ -121,7 +121,8 @@ class Export(Exports):
             validation = "validation" in figures.splits
             tuning = Tuning(context.engine.model, context.engine.chat, self._formats, self._training, validation)
             write_configs(partial, tuning)
-            card = Card(origin, figures, self._formats, self.model_dump(mode="json"), self.push_to_hub)
+            settings = self.model_dump(mode="json")
+            card = Card(origin, figures, self._formats, self.name, settings, self.push_to_hub)
             (partial / "README.md").write_text(card.render(), encoding="utf-8")
 
         self._write(self.rows(tasks, context.seeds), folder, [origin.model_dump(), model], document)

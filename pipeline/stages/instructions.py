@@ -3,7 +3,7 @@
 import math
 import random
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain, count
 from typing import ClassVar, NamedTuple
@@ -127,10 +127,16 @@ class Instructions(Stage):
     def requests(self, task: Task) -> tuple[str, ...]:
         return (f"{self.name}-{task.meta.get('request')}",)
 
+    def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
+        yield (
+            f"An instruction is new if its ROUGE-L with every other text is at most {self.max_rouge}: those that are "
+            f"alike were sought by their words, not by their meaning."
+        )
+
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         if before is not None:
             return
-        yield f"request {task.meta.get('request')}, item {task.meta.get('item')}; demos {', '.join(task.demos)}"
+        yield f"request {task.meta.get('request')}, item {task.meta.get('item')}; demos {', '.join(task.parents)}"
         if task.rejected not in ("request_failed", "cut_off"):
             for check in self.filters():
                 yield f"filter {check.__name__}: {'rejects' if check(task) else 'passes'}"
@@ -171,7 +177,7 @@ class Instructions(Stage):
         for number, (text, several) in enumerate(items or [("", False)]):
             task = Task(
                 id=new_id(origin, position, number, text),
-                instruction=text, demos=demos, meta={"request": position, "item": number},
+                instruction=text, parents=demos, meta={"request": position, "item": number},
             )  # fmt: skip
             if completion.finish_reason == "error":
                 task = task.reject("request_failed")

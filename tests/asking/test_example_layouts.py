@@ -11,7 +11,12 @@ ONE = [("the sky", "blue")]
 TWO = [*ONE, ("grass", "green")]
 
 
-def read(text: str, instruction: str = "Name the colour of the given thing.", is_classification: bool = False, ended: str = "stop") -> list[tuple[str, str]]:
+def read(
+    text: str,
+    instruction: str = "Name the colour of the given thing.",
+    is_classification: bool = False,
+    ended: str = "stop",
+) -> list[tuple[str, str]]:
     task = Task(id="1", instruction=instruction, is_classification=is_classification)
     found = Instances().parse(task, Completion.model_validate({"id": "1", "text": text, "finish_reason": ended}))
     return [(instance.input, instance.output) for instance in found]

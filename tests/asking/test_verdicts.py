@@ -50,7 +50,15 @@ NO_VERDICT = ["", "The first", "A good answer", "A is worse", "A: fine, B: wrong
 @pytest.mark.parametrize("text", FIRST)
 def test_a_verdict_names_the_better_one_in_any_dress(text):
     assert parse_better(text) == 1
-    assert parse_better(text.replace("B", "§").replace("A", "B").replace("§", "A").replace("Bnswer", "Answer").replace("Aetter", "Better").replace("Aoth", "Both").replace("Bssistant", "Assistant")) in (0, 1)
+    assert parse_better(
+        text.replace("B", "§")
+        .replace("A", "B")
+        .replace("§", "A")
+        .replace("Bnswer", "Answer")
+        .replace("Aetter", "Better")
+        .replace("Aoth", "Both")
+        .replace("Bssistant", "Assistant")
+    ) in (0, 1)
 
 
 @pytest.mark.parametrize("text", [text for text in FIRST if "B" not in text and "Better" not in text and text != "a"])

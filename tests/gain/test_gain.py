@@ -170,8 +170,8 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
     assert (run.folder / "gain.md").read_text("utf-8").startswith("| tuned on | rows | ROUGE-L |")
 
 
-def test_each_control_is_a_dataset_with_the_export_settings_and_the_validation_split_of_the_run(tmp_path):
-    run, _ = make_run(tmp_path / "run")
+def test_each_control_is_a_dataset_with_the_export_settings_and_the_validation_split_of_the_run(tmp_path, base_model):
+    run, _ = make_run(tmp_path / "run", base_model)
     complete_candidates(ASKING, 100, run)
     stages = tuned_and_evaluated([EXPORT, Train(), Evaluate(heldout="nano")])
     EXPORT.make(TASKS, run)

@@ -63,7 +63,7 @@ def test_the_next_steps_do_not_depend_on_the_name_of_the_folder(seeds, model, tm
 
     assert said["quickstart"].replace("quickstart", "other") == said["other"]
     assert said["other"].endswith(
-        f"next:\n  sprout stats {tmp_path / 'other'}\n  sprout run --seeds my_seeds.csv --model my-model --out outputs/mine"
+        f"next:\n  sprout stats {tmp_path / 'other'}\n  sprout show {tmp_path / 'other'}"
     )
 
 

@@ -134,6 +134,15 @@ def test_what_stands_beside_is_treated_as_the_messages_before(
     assert shown(read(tmp_path, row)) == [expected]
 
 
+@pytest.mark.parametrize("name", ["messages", "conversations", "dialogue"])
+def test_a_cell_of_a_table_may_hold_a_conversation(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "s.csv"
+    cell = json.dumps(HI).replace('"', '""')
+    path.write_text(f'{name},system,history\n"{cell}",Be a pirate.,\n')
+
+    assert shown(load_seeds(path)) == [("Be a pirate.\n\nHi?", "", "Ho.")]
+
+
 def test_a_history_is_said(tmp_path: Path) -> None:
     seeds = read(tmp_path, {"instruction": "Why?", "output": "So.", "history": [["Hi?", "Ho."]]})
 

@@ -37,10 +37,9 @@ SEEDS = [Task(id="seed_1", instruction="Say yes.", instances=(Instance(output="y
 class Given(Stage):
     """Makes the tasks of these tests."""
 
-    name = "given"
     adds = True
 
-    def decide(self, todo: Sequence[Task], done: Sequence[Task], run: Context) -> Iterator[Task]:
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
         yield from TASKS[len(done) :]
 
 
@@ -246,17 +245,15 @@ def test_epochs_are_counted_in_rows(tmp_path, base_model):
 
 
 def test_a_second_training_is_of_the_seeds_alone_for_as_many_steps_and_measured_on_the_same_tasks(tmp_path, base_model):
-    class ExportSeeds(Export):
-        name = "export-seeds"
-        path = "dataset-seeds"
-
-    class TrainSeeds(Train):
-        name = "train-seeds"
-        path = "model-seeds"
-
     settings = {"max_steps": 2, "batch_size": 2}
-    run([Given(), Export(validation_share=0.4), Train(**settings), ExportSeeds(validation_share=0.4, only="seeds"),
-         TrainSeeds(**settings, dataset="dataset-seeds")], SEEDS, context(tmp_path, base_model).engine, tmp_path)  # fmt: skip
+    stages = [
+        Given(),
+        Export(validation_share=0.4),
+        Train(**settings),
+        Export(label="seeds", validation_share=0.4, only="seeds"),
+        Train(label="seeds", **settings, dataset="dataset-seeds"),
+    ]
+    run(stages, SEEDS, context(tmp_path, base_model).engine, tmp_path)
     whole, seeds = record(tmp_path / "model"), record(tmp_path / "model-seeds")
 
     assert (whole["rows"], seeds["rows"]) == (5, 1)

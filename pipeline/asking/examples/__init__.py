@@ -32,7 +32,8 @@ def parse_input_first(text: str, cut: bool = False, instruction: str = "") -> li
             elif pair := _pair(piece):
                 found.append(pair)
     return [
-        Instance(input=without_remarks(i.input, instruction), output=without_remarks(i.output, instruction)) for i in found
+        Instance(input=without_remarks(i.input, instruction), output=without_remarks(i.output, instruction))
+        for i in found
     ]
 
 

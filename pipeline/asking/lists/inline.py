@@ -58,10 +58,12 @@ def _letters(text: str) -> list[Span]:
 _EMPHASIS = r"(?:\*{1,3}|__?)?"
 _ENDED = r"(?<=[.?!。？！])|(?<=[.?!][\"”’)*»])"
 _SPECIAL = rf"(?P<special>{KEYCAP}|{CIRCLED})[^\S\n]*+"
-_NUMBER = rf"(?<=[\s。？！：:，、；*_])[(\[（]?(?P<number>\d{{1,3}}+){_EMPHASIS}(?:\\?[.):\]](?:{_EMPHASIS}[^\S\n]++)|[．、：）])"
+_CLOSE = rf"\\?[.):\]]{_EMPHASIS}[^\S\n]++|[．、：）]"
+_NUMBER = rf"(?<=[\s。？！：:，、；*_])[(\[（]?(?P<number>\d{{1,3}}+){_EMPHASIS}(?:{_CLOSE})"
 _TEXT = r"(?=[\"“'*(¿¡]*+[^\W\d_a-z])(?=[^\x00-\x7f]|(?:\S++\s++){3}\S)"  # four words
 INLINE = re.compile(
-    rf"(?:(?P<ended>{_ENDED})|(?<=\S))[^\S\n]*+{_EMPHASIS}(?:(?<=[\s*])(?:{WORD})[^\S\n]*+#?)?(?:{_SPECIAL}|{_NUMBER}){_TEXT}"
+    rf"(?:(?P<ended>{_ENDED})|(?<=\S))[^\S\n]*+{_EMPHASIS}(?:(?<=[\s*])(?:{WORD})[^\S\n]*+#?)?(?:{_SPECIAL}"
+    rf"|{_NUMBER}){_TEXT}"
 )
 _BARE = r"(?P<number>\d{1,3}+)(?:(?P<dash>[^\S\n]?[-–—])[^\S\n]+|[^\S\n]++)" + _TEXT
 BARE, LATER_BARE = re.compile(_BARE), re.compile(rf"(?<=[.?!])[^\S\n]++{_BARE}")

@@ -41,7 +41,9 @@ def _body(text: str) -> str:
     """Without a title on a line of its own that is no task, where a task follows."""
     title, newline, rest = text.partition("\n")
     bare = title.strip().strip("*_#").strip()
-    titled = HEADED.match(title.strip()) and count_words(bare) < MIN_WORDS and not bare.endswith((".", "?", "!", ":", ","))
+    titled = (
+        HEADED.match(title.strip()) and count_words(bare) < MIN_WORDS and not bare.endswith((".", "?", "!", ":", ","))
+    )
     return rest.lstrip() if newline and titled and count_words(rest) >= MIN_WORDS else text
 
 
@@ -66,7 +68,8 @@ def _task_alone(text: str) -> str:
 
 
 ANSWERED = re.compile(
-    r"^[^\S\n]*+(?:[-*] )?(?:\*\*|__)?[\"']?(?i:(?:(?:sample|example|expected|possible) )?(?:input|output|answer|solution|response|result)"
+    r"^[^\S\n]*+(?:[-*] )?(?:\*\*|__)?[\"']?(?i:(?:(?:sample|example|expected|possible) )?(?:input|output|answer"
+    r"|solution|response|result)"
     r"|explanation|difficulty|category|type|expected|is_classification|classification)[\"']?(?: \d+)?(?:\*\*|__)?:",
     re.MULTILINE,
 )
@@ -74,9 +77,24 @@ PARAGRAPH = re.compile(r"\n(?:[^\S\n]*+\n)++")
 BOLD = re.compile(r"(?<![\w*])\*{2,}+([^*]+)\*{2,}+(?!\w)")
 HALF_BOLD = re.compile(r"(?<=[^\s*])\*\*(?=\s|$)")
 LEAD = re.compile(
-    rf"(?:(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:(?i:task|instruction|prompt)|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
+    rf"(?:(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:(?i:task|instruction|prompt)"
+    rf"|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
 )
 HEADED = re.compile(r"[#*_]|\w[^.!?\n]*$")
 TAIL = re.compile(r"(?<=[.?!\"”'])[,;]$|(?<=[.?!])[^\S\n]?\\$")
 KEYED = re.compile(r"[\"']?\w{1,20}[\"']?[^\S\n]?:[^\S\n]")
-QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "「": "」", "『": "』", "`": "`", "‘": "’", "‚": "‘", "‹": "›", "*": "*", "_": "_"}
+QUOTES = {
+    '"': '"',
+    "'": "'",
+    "“": "”",
+    "„": "“",
+    "«": "»",
+    "「": "」",
+    "『": "』",
+    "`": "`",
+    "‘": "’",
+    "‚": "‘",
+    "‹": "›",
+    "*": "*",
+    "_": "_",
+}

@@ -96,7 +96,8 @@ WORDED = re.compile(
 )
 NAMED = re.compile(
     rf"{_INDENT}{_BEFORE}(?i:{WORD})(?:[^\S\n]*+#|[^\S\n]+(?:number|no\.))?[^\S\n]*+"
-    rf"(?P<number>(?i:{NUMBER_WORD}|{'|'.join(NUMERALS)})|[A-Z])(?:{_AFTER}(?:{_CLOSES})|[^\S\n]*+[-–—](?=\s)|{_AFTER}[^\S\n]*+$)",
+    rf"(?P<number>(?i:{NUMBER_WORD}|{'|'.join(NUMERALS)})|[A-Z])(?:{_AFTER}(?:{_CLOSES})|[^\S\n]*+[-–—](?=\s)"
+    rf"|{_AFTER}[^\S\n]*+$)",
     re.MULTILINE,
 )
 ANY_WORD = re.compile(
@@ -106,16 +107,23 @@ ANY_WORD = re.compile(
 )
 _SIGNS = r"[-*+•●▪–—◦‣⁃∙·○◆◇■▶▸➤➢→»❖★☆✓✔✅☐☑☒□▢👉\u2190-\u21ff\u25a0-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
 BULLET = re.compile(
-    rf"{_INDENT}(?:\\?{_SIGNS}[\ufe0f\U0001f3fb-\U0001f3ff]*+|\\item|#\.|(?:[-*+]\s)?\\?\[[ xX✓]?\\?\])(?:[^\S\n]\\?\[[ xX✓]?\\?\])?[^\S\n]",
+    rf"{_INDENT}(?:\\?{_SIGNS}[\ufe0f\U0001f3fb-\U0001f3ff]*+|\\item|#\."
+    rf"|(?:[-*+]\s)?\\?\[[ xX✓]?\\?\])(?:[^\S\n]\\?\[[ xX✓]?\\?\])?[^\S\n]",
     re.MULTILINE,
 )
 LABEL = re.compile(
-    rf"{_INDENT}(?:{_BEFORE})(?P<quote>[\"']?)(?P<word>(?i:task|instruction|prompt)|(?:{WORD}))(?P=quote){_AFTER}[^\S\n]?[:：=]{_AFTER}", re.MULTILINE
+    rf"{_INDENT}(?:{_BEFORE})(?P<quote>[\"']?)(?P<word>(?i:task|instruction|prompt)"
+    rf"|(?:{WORD}))(?P=quote){_AFTER}[^\S\n]?[:：=]{_AFTER}",
+    re.MULTILINE,
 )
-KEY = re.compile(r"(?i:[\"']?(?:tasks|instructions|items|prompts|questions|list|data)[\"']?:|\[{1,2}\w+\]{1,2}|\\begin\{\w+\})")
+KEY = re.compile(
+    r"(?i:[\"']?(?:tasks|instructions|items|prompts|questions|list|data)[\"']?:|\[{1,2}\w+\]{1,2}"
+    r"|\\begin\{\w+\})"
+)
 LINE = re.compile(r"^[^\S\n]{0,1}(?=[^\s])(?![a-z])", re.MULTILINE)
 CONTINUES = re.compile(
-    r"(?:then|also|next|finally|it|they|he|she|this|these|that|those|the|its|their|your|you|make sure|use|include|do not"
+    r"(?:then|also|next|finally|it|they|he|she|this|these|that|those|the|its|their|your|you|make sure|use|include"
+    r"|do not"
     r"|don't|be|if|each|please|for example|for instance|remember|note|keep|and|or|but|so|otherwise|afterwards)\b",
     re.IGNORECASE,
 )

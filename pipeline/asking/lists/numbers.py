@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from pipeline.asking.phrases import MIN_WORDS, is_preamble
@@ -66,7 +67,7 @@ def dotted(text: str) -> list[Span]:
     """Numbers of two parts, such as 9.1; the first item may have one part, or none."""
     marks = list(DOTTED.finditer(text))
     parts = [tuple(map(int, mark["number"].split("."))) for mark in marks]
-    counts = all(_follows(one, following) for one, following in zip(parts, parts[1:], strict=False))
+    counts = all(_follows(one, following) for one, following in pairwise(parts))
     before = text[: marks[0].start()].strip() if marks else ""
     if not counts or not (len(marks) > 1 or (before and parts[0][-1] == 2)):
         return []
@@ -130,12 +131,11 @@ _EMPHASIS = r"(?:\*{1,3}|_{1,3}|`)"
 _DIGITS = rf"\d{CIRCLED[1:-1]}\U0001f51f"
 _SOON = rf"(?=[^\n{_DIGITS}]{{0,60}}+[{_DIGITS}])"  # looked for first, which is quick
 _OPENS, _CLOSES = r"[(\[（【［「『〔<{]", r"[)\]）】］」』〕>}]"
-_SURE = (
-    r"\\?(?:[.:)\]>}]{1,3}-?(?=\s|$|\*|_|`|&nbsp;)|[．。、：）】］」』〕｡､｝]|\.\\\.)"
-)
+_SURE = r"\\?(?:[.:)\]>}]{1,3}-?(?=\s|$|\*|_|`|&nbsp;)|[．。、：）】］」』〕｡､｝]|\.\\\.)"
 ITEM = re.compile(
     rf"^(?P<indent>[^\S\n]*+){_SOON}{_LEAD}{_EMPHASIS}?[\"“]?(?P<word>(?i:(?:the )?(?:{WORD}))(?=[^a-zA-Z]))?"
-    rf"(?P<open>(?(word)(?:[^\S\n]*+(?:#|№|(?i:no|nr|num|number|nummer|número|numéro|numero)\b\.?|n[º°]\.?|第))?[^\S\n]*+"
+    rf"(?P<open>(?(word)(?:[^\S\n]*+(?:#|№|(?i:no|nr|num|number|nummer|número|numéro|numero)\b\.?|n[º°]\.?"
+    rf"|第))?[^\S\n]*+"
     rf"|(?:(?:#|№|(?i:no|nr|number)\b\.?|n[º°]\.?|第)[^\S\n]?)?){_EMPHASIS}?\\?{_OPENS}?)"
     rf"(?:(?P<special>{KEYCAP}|{CIRCLED})|(?P<number>\d{{1,4}}+)){_EMPHASIS}?[ \t]?(?:题|題|个|個|番|号)?"
     rf"(?:(?P<sure>{_SURE})|(?P<tight>\\?[.:)\]](?=[^\W\d_]|[\"“«¿¡*])(?![a-z]))"
