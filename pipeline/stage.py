@@ -4,6 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isabstract
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -65,7 +66,7 @@ class Configured(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        if cls.__module__ != __name__ and not hasattr(cls, "kind"):  # a derived one keeps its kind
+        if not isabstract(cls) and not hasattr(cls, "kind"):  # a derived one keeps its kind
             words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
             own = cls.__module__.startswith(BUILT_IN)
             cls.kind = cls.__module__.removeprefix(BUILT_IN).partition(".")[0] if own else words
