@@ -1,6 +1,7 @@
 """What a scorer is, and how one that asks for likelihoods words its requests."""
 
 import inspect
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,5 +91,5 @@ class Wording:
 
 def pooled(likelihoods: Sequence[Likelihood]) -> Number:
     """The mean log-probability of all tokens of several texts; None if there are none."""
-    num_tokens = sum(likelihood.num_tokens for likelihood in likelihoods)
-    return sum(likelihood.sum for likelihood in likelihoods) / num_tokens if num_tokens else None
+    per_token = [one for likelihood in likelihoods for one in likelihood.per_token]
+    return math.fsum(per_token) / len(per_token) if per_token else None

@@ -76,4 +76,4 @@ def _settings(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[st
     try:
         return dict(kind.model_validate(dict(given)))
     except ValidationError as error:
-        raise SproutError(f"options.{function.__name__}.{explain(error, kind, 'setting')}") from None
+        raise SproutError(f"options.{function.__name__}: {explain(error, kind, 'setting')}") from None

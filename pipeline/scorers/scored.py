@@ -35,6 +35,7 @@ class ScoredTask:
                 self._begin(name, scorer, wording)
             except Exception as error:
                 raise self._failed(name, error) from error
+        self._end_if_complete()
 
     @property
     def complete(self) -> bool:
@@ -43,13 +44,7 @@ class ScoredTask:
     def take(self, likelihood: Likelihood) -> None:
         """Note the answer to one of the requests; with the last one come the numbers."""
         self._answers[likelihood.id] = likelihood
-        if not self.complete:
-            return
-        for name, (scoring, ids) in self._waiting.items():
-            try:
-                self._end(name, scoring, [self._answers[id] for id in ids])
-            except Exception as error:
-                raise self._failed(name, error) from error
+        self._end_if_complete()
 
     def _begin(self, name: str, scorer: Scorer, wording: Wording) -> None:
         if not scorer.asks:
@@ -66,6 +61,13 @@ class ScoredTask:
         self.requests |= {request.id: request for request in new}
         self._waiting[name] = scoring, ids
 
+    def _end_if_complete(self) -> None:
+        for name, (scoring, ids) in self._waiting.items() if self.complete else ():
+            try:
+                self._end(name, scoring, [self._answers[id] for id in ids])
+            except Exception as error:
+                raise self._failed(name, error) from error
+
     def _end(self, name: str, scoring: Scoring, answers: Sequence[Likelihood]) -> None:
         if error := next((answer.error for answer in answers if answer.error), None):
             scoring.close()
@@ -80,7 +82,7 @@ class ScoredTask:
 
     def _note(self, name: str, number: object) -> None:
         if number is None or (isinstance(number, float) and math.isnan(number)):
-            self.lacks[name] = "not to be measured"
+            self.lacks[name] = "it has nothing to measure"
         elif isinstance(number, (int, float)):
             self.numbers[name] = float(number)
         else:

@@ -69,7 +69,7 @@ class Score(Stage):
             for name, reason in scored.lacks.items():
                 lacks[name].append(scored.task.id)
                 reasons[name] = reasons.get(name) or f"{scored.task.id}: {short(reason)}"
-            yield scored.task.score(**scored.numbers)
+            yield scored.task.score(**{name: scored.numbers[name] for name in lacks if name in scored.numbers})
         for name, ids in lacks.items():
             if ids:
                 example = f", the first of now is {reasons[name]}" if name in reasons else ""
