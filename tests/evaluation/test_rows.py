@@ -9,10 +9,11 @@ import pytest
 
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.evaluation.answers import score_file
 from pipeline.evaluation.heldout import HeldOut, read_heldout, read_sets
 from pipeline.evaluation.predictions import answers_in, read_predictions
 from pipeline.runs.context import Context
-from pipeline.stages.evaluate import Evaluate, score_file
+from pipeline.stages.evaluate import Evaluate
 
 
 @pytest.fixture
