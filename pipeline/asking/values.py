@@ -22,7 +22,8 @@ def read_values(text: str) -> tuple[list[JsonValue], bool] | None:
         values.append(value)
     rest = text[reader.place :]
     remark = rest.strip() and (isinstance(values[0], str) if values else True)
-    if not values or reader.broken or remark or not _ENDS.match(rest):
+    mixed = len({isinstance(value, str) for value in values}) > 1
+    if not values or reader.broken or remark or mixed or not _ENDS.match(rest):
         return None
     return values, reader.whole
 

@@ -19,6 +19,7 @@ def parse_yes_no(text: str) -> bool | None:
     if (found := _from_values(text)) is not None:
         return found
     text = _MARKUP.sub(" ", text.replace("’", "'")).strip()
+    text = ASKED.sub("", text)
     line = text[:MAX_CHARS].partition("\n")[0]
     answers = {_is_yes(mark["answer"]) for mark in ANSWER_IS.finditer(text)}
     if first := YES_NO.match(text):
@@ -149,6 +150,7 @@ OPPOSITE = re.compile(
     r"|generation|generative|free-form|creative)\b",
     re.IGNORECASE,
 )
+ASKED = re.compile(r"\A[^.?!\n]{1,100}\?[^\S\n]+(?=\w)")  # the question again
 PAUSE = re.compile(r"[^\S\n]*(?:[,.;:!)(–—-]|$)")
 QUESTION = re.compile(r"\?\s*$|^\W*(?:is|was|does|do|can|should|would) ", re.IGNORECASE)
 _UNSURE = re.compile(

@@ -41,6 +41,11 @@ KEYCAP = r"(?:\d\ufe0f?\u20e3){1,3}|\U0001f51f"
 CIRCLED = r"[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\u3251-\u325f\u32b1-\u32bf]"
 
 
+def place_of(letter: str) -> int:
+    """Which letter of the alphabet it is, from 1."""
+    return ord(unicodedata.normalize("NFKC", letter)[0].casefold()) - ord("a") + 1
+
+
 def value_of(number: str) -> int:
     """The number that a mark says: in digits of any script, in a circle, on a key, as a word, or as a roman one."""
     if number == "\U0001f51f":

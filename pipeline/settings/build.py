@@ -36,7 +36,7 @@ def build_stage(name: str, settings: RunSettings) -> Stage | Product:
 def _all(settings: RunSettings, alone: str) -> list[Stage | Product]:
     there = listed(settings)
     ignored = settings.tables.keys() - {one.name for one in there} - {alone}
-    if settings.stages is not None and ignored:
+    if ignored:
         name = min(ignored)
         raise SproutError(f"[{name}]: this run has no stage {name}; add it to stages = […], or delete the table")
     return resolved([_build(one, settings) for one in there])

@@ -20,6 +20,9 @@ class Filter(Stage):
 
     selects: ClassVar[bool] = True
 
+    def objection(self, seed: Task) -> str | None:
+        return self.judge(seed).rejected if seed.instances else None
+
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         for number, instance in enumerate(before.instances if before else (), 1):
             objections = [check.__name__ for check in INSTANCE_FILTERS if check(instance)]

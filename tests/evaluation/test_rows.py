@@ -9,10 +9,11 @@ import pytest
 
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.evaluation.answers import score_file
 from pipeline.evaluation.heldout import HeldOut, read_heldout, read_sets
 from pipeline.evaluation.predictions import answers_in, read_predictions
-from pipeline.stage import Run
-from pipeline.stages.evaluate import Evaluate, score_file
+from pipeline.runs.context import Context
+from pipeline.stages.evaluate import Evaluate
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_references_that_rouge_l_does_not_see_are_told_of_and_there_is_a_tokeniz
     rows = [{"id": n, "instruction": "?", "output": text} for n, text in enumerate(["蓝色", "绿色", "blue"])]
     heldout = str(write("h.json", rows))
     predictions = {"mine": str(write("p.json", {"0": "蓝色", "1": "绿", "2": "blue"}))}
-    run = Run(seeds=(), engine=Scripted(lambda request: ""), folder=tmp_path / "out")
+    run = Context(seeds=(), engine=Scripted(lambda request: ""), folder=tmp_path / "out")
 
     def figures(**given: Any) -> dict[str, Any]:
         Evaluate.model_validate({"heldout": heldout, "models": {}, "predictions": predictions} | given).make((), run)
@@ -207,8 +208,8 @@ def test_references_that_rouge_l_does_not_see_are_told_of_and_there_is_a_tokeniz
 
 def test_match_is_in_the_files_beside_exact_match(write: Callable[..., Path], tmp_path: Path) -> None:
     heldout = [one(id="a", outputs=("-5",)), one(id="b", outputs=("1000",))]
-    _, found = score_file(heldout, write("p.json", {"a": "5", "b": "1,000"}), tmp_path / "scored.jsonl")
+    found = score_file(heldout, write("p.json", {"a": "5", "b": "1,000"}), tmp_path / "scored.jsonl")
 
-    assert (found["exact_match"], found["match"]) == (100, 50)
+    assert (found.means.exact_match, found.means.match) == (100, 50)
     lines = map(json.loads, (tmp_path / "scored.jsonl").read_text().splitlines())
     assert [(line["exact_match"], line["match"]) for line in lines] == [(1, 0), (1, 1)]

@@ -14,18 +14,25 @@ INPUT_NAMES = (
 )
 ASKED_NAMES = r"questions?|prompts?|query|problem|q|source|context|pregunta|frage|domanda|вопрос|问题|問題|質問|질문"
 LABEL_NAMES = r"(?:class[ _])?labels?|class|category|classification|(?:predicted|correct|expected) (?:class|label)"
+_NAMES = f"{INPUT_NAMES}|{OUTPUT_NAMES}|{ASKED_NAMES}|{LABEL_NAMES}"
 _POINT = r"(?:[-*•+][^\S\n]+|(?:\d{1,2}|[a-zA-Z])[.)][^\S\n]+|\(\d{1,2}\)[^\S\n]+|#{1,6}[^\S\n]+)?"
 
 
 def field(names: str) -> re.Pattern[str]:
     """A name and a colon where a line begins, with a number, emphasis, quotes or a point, in any case."""
     return re.compile(
-        rf"^(?P<indent>[^\S\n]*+)(?P<point>{_POINT})(?P<mark>[*_`\"']{{0,3}})(?i:{names})[^\S\n]*+#?(?P<number>\d{{0,3}})"
-        rf"(?:(?P=mark))?[^\S\n]*+[:：](?P<after>[*_`]{{0,3}})",
+        rf"^(?P<indent>[^\S\n]*+)(?P<point>{_POINT})(?P<mark>[*_`\"'\[(【]{{0,3}})(?i:{names})[^\S\n]*+#?(?P<number>\d{{0,3}})"
+        r"(?:(?P=mark)|[\])】]+[*_]*)?(?:(?<=[\])】])(?=[^\S\n]+\S)|[^\S\n]*+(?:[:：]|=(?![=>])"
+        r"|(?<=[^\S\n])[-–—](?=[^\S\n])))(?P<after>[*_`]{0,3})",
         re.MULTILINE,
     )
 
 
+HEADED = re.compile(  # a line of its own, as a heading, in bold or in capitals
+    rf"^(?P<name>[^\S\n]*+(?:#{{1,6}} |(?P<bold>\*\*|__)|(?=[A-Z ]+\d*[^\S\n]*$))(?i:{_NAMES})[^\S\n]?#?\d{{0,3}})"
+    rf"(?(bold)(?P=bold))[^\S\n]*+$",
+    re.MULTILINE,
+)
 OUTPUTS, INPUTS, ASKED, LABELS = map(field, (OUTPUT_NAMES, INPUT_NAMES, ASKED_NAMES, LABEL_NAMES))
 SHORT = field("a")
 FIELD = field("Input|Output|Class [Ll]abel")
@@ -50,7 +57,6 @@ EXAMPLE_LINE = re.compile(
     rf"(?=(?:\*\*)?(?i:{INPUT_NAMES}|{OUTPUT_NAMES}|{LABEL_NAMES}|q|question)[^\S\n]*+\d{{0,3}}(?:\*\*)?[:：])",
     re.MULTILINE,
 )
-_NAMES = f"{INPUT_NAMES}|{OUTPUT_NAMES}|{ASKED_NAMES}|{LABEL_NAMES}"
 _FIELD_FOLLOWS = rf"(?=\s+(?:[-*•#] |\*\*)?(?i:{_NAMES})[^\n:：]{{0,6}}[:：])"
 OTHER_EXAMPLE = re.compile(
     r"^[^\S\n]*+(?:#{1,6} )?(?:\*\*)?(?:(?i:instance|sample|pair|test case|ejemplo|exemple|beispiel|esempio"

@@ -16,6 +16,7 @@ from pipeline.asking.examples.fields import (
     FIELD,
     FOLD,
     HASHED,
+    HEADED,
     INPUTS,
     LABELS,
     OTHER_EXAMPLE,
@@ -35,6 +36,7 @@ def in_layout(text: str, instruction: str = "") -> str:
     text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
     text = OTHER_EXAMPLE.sub(r"Example \g<number>", text)
     if not EXACT_OUTPUT.search(text):
+        text = HEADED.sub(_with_colon, text)
         text = _named(_tagged(text, "output", "answer", "response", "result"), instruction)
     if not EXACT_OUTPUT.search(text):
         text = _split(text, instruction)
@@ -44,6 +46,8 @@ def in_layout(text: str, instruction: str = "") -> str:
 def labels_in_layout(text: str) -> str:
     """The same with "Class label:" for what comes first."""
     text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
+    if not EXACT_LABEL.search(text):
+        text = HEADED.sub(_with_colon, text)
     if INPUTS.match(text.lstrip()):  # the layout of the other tasks
         return in_layout(LABELS.sub(r"\g<indent>Output\g<number>:", text))
     if EXACT_LABEL.search(text):
@@ -52,7 +56,18 @@ def labels_in_layout(text: str) -> str:
     if EXACT_LABEL.search(text) or not LABELS.search(text):
         return text
     text = LABELS.sub(r"\g<indent>Class label\g<number>:", text)
-    return _until_end(INPUTS.sub(r"\g<indent>Input\g<number>:", text))
+    return until_end(INPUTS.sub(r"\g<indent>Input\g<number>:", text))
+
+
+def _with_colon(mark: re.Match[str]) -> str:
+    return mark["name"].replace("**", "").replace("__", "") + ":"
+
+
+def until_end(text: str) -> str:
+    """Up to where the model goes on with another task."""
+    first = FIELD.search(text)
+    found = ENDS.search(text, first.end() if first else 0)
+    return END_TOKEN.sub("", text[: found.start()] if found else text)
 
 
 def _named(text: str, instruction: str) -> str:
@@ -77,7 +92,7 @@ def _named(text: str, instruction: str) -> str:
     if bare.startswith("```") and bare.endswith("```") and bare.count("```") == 2 and "\n" in bare:
         text = bare.partition("\n")[2].removesuffix("```")
     text = outputs.sub(named("Output"), asked.sub(named("Input"), text))
-    return _until_end(_unquoted(text) if quoted else _folded(text))
+    return until_end(_unquoted(text) if quoted else _folded(text))
 
 
 def _unquoted(text: str) -> str:
@@ -87,13 +102,6 @@ def _unquoted(text: str) -> str:
 
 def _folded(text: str) -> str:
     return FOLD.sub(lambda mark: mark["name"], text)
-
-
-def _until_end(text: str) -> str:
-    """Up to where the model goes on with another task."""
-    first = FIELD.search(text)
-    found = ENDS.search(text, first.end() if first else 0)
-    return END_TOKEN.sub("", text[: found.start()] if found else text)
 
 
 def _tagged(text: str, *names: str) -> str:

@@ -41,7 +41,10 @@ def split_list(text: str) -> list[str]:
     if found := from_values(text) or from_table(text):
         return found
     text = BREAK.sub("\n", FENCE.sub("", text))
-    first, *rest = _between(_spans(text), text)
+    spans = _spans(text)
+    first, *rest = _between(spans, text)
+    marks = [text[start:end].lstrip() for start, end in spans]
+    rest = [_titled(mark, piece) for mark, piece in zip(marks, rest, strict=True)]
     pieces = [part for piece in (first, *rest) for part in _parts(piece)]
     heading = (
         first.lstrip().startswith(("# ", "## ", "### "))
@@ -49,6 +52,11 @@ def split_list(text: str) -> list[str]:
         or (is_header(first) and "task" in first.casefold())
     )
     return pieces[1:] if rest and heading else pieces
+
+
+def _titled(mark: str, piece: str) -> str:
+    """The piece, and that its first line is a heading."""
+    return f"# {piece}" if mark.startswith("#") and piece.partition("\n")[0].strip() else piece
 
 
 def _parts(piece: str) -> list[str]:

@@ -4,7 +4,7 @@ import re
 
 from pipeline.asking.lists.numbers import SENTENCE_ENDS, Span
 from pipeline.asking.phrases import MIN_WORDS, is_preamble
-from pipeline.asking.words import NUMBER_WORD, NUMERALS, WORD, value_of
+from pipeline.asking.words import NUMBER_WORD, NUMERALS, WORD, place_of, value_of
 from pipeline.novelty.tokens import count_words
 
 
@@ -26,14 +26,16 @@ def any_word(text: str) -> list[Span]:
 def lettered(text: str) -> list[Span]:
     """Letters that count, unless they are answers to choose from."""
     marks = list(LETTER.finditer(text))
-    spans = _counted(text, marks)
+    spans = _counted(text, marks, letters=True)
     pieces = [text[start:end] for start, end in zip([end for _, end in spans], [s for s, _ in spans[1:]], strict=False)]
     return [] if pieces and all(count_words(piece) < MIN_WORDS for piece in pieces) else spans
 
 
-def _counted(text: str, marks: list[re.Match[str]]) -> list[Span]:
+def _counted(text: str, marks: list[re.Match[str]], letters: bool = False) -> list[Span]:
     """The marks, if they count on from each other, and begin the text or count on from its unnumbered first item."""
-    values = [value_of(mark["number"]) or ord(mark["number"].casefold()[0]) - ord("a") + 1 for mark in marks[:MOST]]
+    numbers = [mark["number"] for mark in marks[:MOST]]
+    values = [0 if letters else value_of(number) for number in numbers]
+    values = [value or place_of(number) for value, number in zip(values, numbers, strict=True)]
     if not marks or len(marks) > MOST or values != list(range(values[0], values[0] + len(values))):
         return []
     before = text[: marks[0].start()].strip()
@@ -111,8 +113,9 @@ BULLET = re.compile(
     rf"|(?:[-*+]\s)?\\?\[[ xX✓]?\\?\])(?:[^\S\n]\\?\[[ xX✓]?\\?\])?[^\S\n]",
     re.MULTILINE,
 )
+TASK = r"(?i:(?:(?:new|next|another|final|last|bonus) )?(?:task|instruction|prompt))"
 LABEL = re.compile(
-    rf"{_INDENT}(?:{_BEFORE})(?P<quote>[\"']?)(?P<word>(?i:task|instruction|prompt)"
+    rf"{_INDENT}(?:{_BEFORE})(?P<quote>[\"']?)(?P<word>{TASK}"
     rf"|(?:{WORD}))(?P=quote){_AFTER}[^\S\n]?[:：=]{_AFTER}",
     re.MULTILINE,
 )

@@ -108,11 +108,13 @@ def _real(text: str, marks: Sequence[Mark]) -> list[Mark]:
     for place, mark in enumerate(marks):
         if mark.kind == "weak":
             before = text[real[-1].end if real else 0 : mark.start].rstrip()
-            points = (before.endswith((":", "：")) and not is_preamble(before)) or mark.value == (point or -1) + 1
+            points = (before.endswith((":", "：")) and not is_preamble(before)) or (
+                point is not None and mark.value == point + 1
+            )
             follows = marks[place + 1] if place + 1 < len(marks) else None
             counted = follows is not None and (follows.value, follows.indent) == (mark.value + 1, mark.indent)
             alone = last is None and mark.value > 1 and before.endswith(SENTENCE_ENDS)
-            counts = mark.value == (last or -1) + 1
+            counts = last is not None and mark.value == last + 1
             first = last is None and counted
             if mark.value in sure or (points and not counts) or not (counts or first or alone):
                 point = mark.value if points else point
@@ -137,7 +139,8 @@ ITEM = re.compile(
     rf"(?P<open>(?(word)(?:[^\S\n]*+(?:#|№|(?i:no|nr|num|number|nummer|número|numéro|numero)\b\.?|n[º°]\.?"
     rf"|第))?[^\S\n]*+"
     rf"|(?:(?:#|№|(?i:no|nr|number)\b\.?|n[º°]\.?|第)[^\S\n]?)?){_EMPHASIS}?\\?{_OPENS}?)"
-    rf"(?:(?P<special>{KEYCAP}|{CIRCLED})|(?P<number>\d{{1,4}}+)){_EMPHASIS}?[ \t]?(?:题|題|个|個|番|号)?"
+    rf"(?:(?P<special>{KEYCAP}|{CIRCLED})|(?P<number>\d{{1,4}}+)){_EMPHASIS}?[ \t]?(?:题|題|个|個|番"
+    rf"|号)?(?(word)(?:\([^()\n]{{1,40}}\))?)"
     rf"(?:(?P<sure>{_SURE})|(?P<tight>\\?[.:)\]](?=[^\W\d_]|[\"“«¿¡*])(?![a-z]))"
     rf"|(?P<weak>[ºª°]?(?:[^\S\n]*+[-–—~|,;/>→=]{{1,2}}(?=[^\S\n]++[^\W\d_]|[^\S\n]*+[\"“«])"
     rf"|(?=[^\S\n]++[\"“«¿¡*]?[^\W\d_])(?![^\S\n]++[a-z])|(?=[^\S\n]*+$)|(?=[A-Z][a-z])|(?(special)|(?!)))))"
