@@ -208,8 +208,8 @@ def test_references_that_rouge_l_does_not_see_are_told_of_and_there_is_a_tokeniz
 
 def test_match_is_in_the_files_beside_exact_match(write: Callable[..., Path], tmp_path: Path) -> None:
     heldout = [one(id="a", outputs=("-5",)), one(id="b", outputs=("1000",))]
-    _, found = score_file(heldout, write("p.json", {"a": "5", "b": "1,000"}), tmp_path / "scored.jsonl")
+    found = score_file(heldout, write("p.json", {"a": "5", "b": "1,000"}), tmp_path / "scored.jsonl")
 
-    assert (found["exact_match"], found["match"]) == (100, 50)
+    assert (found.means.exact_match, found.means.match) == (100, 50)
     lines = map(json.loads, (tmp_path / "scored.jsonl").read_text().splitlines())
     assert [(line["exact_match"], line["match"]) for line in lines] == [(1, 0), (1, 1)]
