@@ -23,7 +23,11 @@ def stats(args: argparse.Namespace) -> str:
     from pipeline.report import stats
 
     found = stats.figures(args.folder)
-    return as_json(found) if args.json else "\n\n".join(filter(None, (stats.show(found), stats.show_usage(found))))
+    return (
+        as_json(stats.as_record(found))
+        if args.json
+        else "\n\n".join(filter(None, (stats.show(found), stats.show_usage(found))))
+    )
 
 
 def why(args: argparse.Namespace) -> str:

@@ -11,7 +11,7 @@ from pipeline.dataset.origin import Licences, Origin, licences, without_place
 from pipeline.toml import value
 
 NOT_STATED = "not stated; ask whoever made this dataset"
-NOT_SHOWN = ("stage", "file", "model", "chat", "seeds", "push_to_hub", "private")  # no settings of what is in it
+NOT_SHOWN = ("push_to_hub", "private")  # no settings of what is in it
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Card:
     origin: Origin
     figures: Figures
     formats: Sequence[Format]
+    stage: str  # what the export is called
     settings: Mapping[str, Any]  # of the export
     repository: str = ""  # the name on the hub, if it has one
 
@@ -39,11 +40,11 @@ class Card:
             self.licence_table(),
             self.source(),
             self.yields(),
-            self.decontamination(),
+            self.notes(),
             self.limits(),
             self.made(),
         ]
-        return "\n\n".join(parts) + "\n"
+        return "\n\n".join(filter(None, parts)) + "\n"
 
     def header(self) -> str:
         from huggingface_hub import DatasetCardData
@@ -144,35 +145,18 @@ class Card:
             rows.append([cell(stage), f"{sum(counts.values()):,}", f"{counts.get('kept', 0):,}", listed])
         return f"## Filters and yield\n\n{table(['stage', 'decided', 'kept', 'rejected, by reason'], rows)}"
 
-    def decontamination(self) -> str:
-        name, origin = "decontaminate", self.origin
-        if name not in origin.funnel:
-            done = "None: it was compared with no evaluation set." if origin.funnel else "Not known here."
-            return f"## Decontamination\n\n{done}"
-        counts, settings = origin.funnel[name], origin.settings.get(name, {})
-        gone = sum(n for reason, n in counts.items() if reason != "kept")
-        sets = f" The run is evaluated on {', '.join(map(cell, origin.heldout))}." if origin.heldout else ""
-        meaning = ", or mean the same by the cosine of their vectors" if settings.get("encoder") else ""
-        share, ngram = f"{settings.get('max_overlap', 0.5):.0%}", settings.get("ngram", 8)
-        return (
-            f"## Decontamination\n\n{gone:,} of {sum(counts.values()):,} tasks were left out because they share more "
-            f"than {share} of the words of a held-out instance in {ngram}-grams{meaning}. The held-out instances have "
-            f"the digest {cell(str(settings.get('heldout', 'unknown')))}.{sets}"
-        )
+    def notes(self) -> str:
+        """What the stages say of what they did; empty if none says anything."""
+        found = [f"- {cell(stage)}: {cell(note)}" for stage, notes in self.origin.notes.items() for note in notes]
+        return "## Notes on the stages\n\n" + "\n".join(found) if found else ""
 
     def limits(self) -> str:
-        funnel = self.origin.funnel
         found = [
             "A language model wrote it and nobody has checked it: outputs may be wrong, invented, biased or harmful. "
             "The filters look at form, not at truth.",
             "Its languages are not recorded.",
+            "Unless a note above says that it was compared with an evaluation set, it may hold instances of one.",
         ]
-        if funnel and "dedup" not in funnel:
-            found.append("Instructions that are too alike were sought by their words (ROUGE-L), not by their meaning.")
-        if "decontaminate" in funnel:
-            found.append("It was compared with the held-out instances above and with no others.")
-        else:
-            found.append("It may hold instances of an evaluation set.")
         if self.settings.get("validation_share"):
             found.append("A validation split is written by the same model: it shows overfitting, it is no test set.")
         return "## Known limits\n\n" + "\n".join(f"- {limit}" for limit in found)
@@ -180,8 +164,10 @@ class Card:
     def made(self) -> str:
         """The settings of each stage as TOML that a run reads, but for places on the machine that made it."""
         lines = ["# sprout run settings.toml --seeds SEEDS --engine ENGINE --model MODEL --out FOLDER"]
-        for stage, fields in [*self.origin.settings.items(), ("export", self.settings)]:
-            lines += ["", f"[{stage}]", *toml(stage, fields)]
+        if self.origin.stages:
+            lines += [f"stages = {value([*self.origin.stages, self.stage])}"]
+        for stage, fields in [*self.origin.settings.items(), (self.stage, self.settings)]:
+            lines += ["", f"[{stage}]", *toml(fields)]
         fence = "```"
         return f"## How it was made\n\n{fence}toml\n" + "\n".join(lines) + f"\n{fence}"
 
@@ -193,15 +179,12 @@ def size_category(instances: int) -> str:
     return f"{steps[step - 1]}<n<{steps[step]}" if step else "n<1K"
 
 
-def toml(stage: str, fields: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for key, item in fields.items():
-        if item is None or key.endswith(".jinja") or key in NOT_SHOWN:
-            continue
-        line = f"{key} = {value(without_place(item))}"
-        digested = stage == "decontaminate" and key == "heldout"
-        lines.append(f"# {line}  # a digest; name the sets" if digested else line)
-    return lines
+def toml(fields: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key} = {value(without_place(item))}"
+        for key, item in fields.items()
+        if item is not None and key not in NOT_SHOWN
+    ]
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -35,10 +35,17 @@ class ChatRow(_Content):
     """Messages of a system, a user and an assistant, in any number: what a chat model is tuned on."""
 
     messages: tuple[Message, ...]
+    unlearned: tuple[int, ...] = ()  # the numbers of answers that are marked not to be trained on
 
     @property
     def answered(self) -> bool:
-        return any(message["role"] == "assistant" and message["content"].strip() for message in self.messages)
+        return any(self.messages[number]["content"].strip() for number in self.answers)
+
+    @property
+    def answers(self) -> tuple[int, ...]:
+        """The numbers of the messages that are learned: those of the assistant that follow another message."""
+        roles = enumerate(message["role"] for message in self.messages)
+        return tuple(n for n, role in roles if role == "assistant" and n and n not in self.unlearned)
 
     def as_text(self) -> TextRow:
         """The last answer, and as its prompt all that was said before, in the plain encoding."""
@@ -47,9 +54,8 @@ class ChatRow(_Content):
 
     def as_chat(self) -> "ChatRow":
         """Up to the last answer; nothing that follows it is learned."""
-        roles = [message["role"] for message in self.messages]
-        end = len(roles) - roles[::-1].index("assistant")
-        return self if end == len(roles) else ChatRow(messages=self.messages[:end])
+        end = self.answers[-1] + 1
+        return self.model_copy(update={"messages": self.messages[:end]})
 
 
 class InstructionRow(_Content):

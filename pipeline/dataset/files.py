@@ -1,17 +1,15 @@
-"""The files of a dataset: written a batch at a time, read a row at a time."""
+"""The files of a dataset, written a batch at a time."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.seeds.records import Wanted, as_object, read_records
-
-Record = dict[str, Any]  # a row as a file has it
+Line = dict[str, Any]  # a row as it is written
 
 
 class Writer(Protocol):
-    def write(self, batch: Sequence[Record]) -> None: ...
+    def write(self, batch: Sequence[Line]) -> None: ...
     def close(self) -> None: ...
 
 
@@ -21,7 +19,7 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self.file = path.open("w", encoding="utf-8", newline="\n")
 
-    def write(self, batch: Sequence[Record]) -> None:
+    def write(self, batch: Sequence[Line]) -> None:
         self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch)
 
     def close(self) -> None:
@@ -33,7 +31,7 @@ class Parquet:
         self.path = path
         self.writer: Any = None
 
-    def write(self, batch: Sequence[Record]) -> None:
+    def write(self, batch: Sequence[Line]) -> None:
         import pyarrow
         import pyarrow.parquet
 
@@ -55,7 +53,7 @@ class Arrow:
         path.parent.mkdir(exist_ok=True)
         self.writer = ArrowWriter(path=str(path), fingerprint=fingerprint)
 
-    def write(self, batch: Sequence[Record]) -> None:
+    def write(self, batch: Sequence[Line]) -> None:
         import pyarrow
 
         self.writer.write_table(pyarrow.Table.from_pylist(batch))
@@ -63,16 +61,3 @@ class Arrow:
     def close(self) -> None:
         self.writer.finalize()
         self.writer.close()
-
-
-WANTED = Wanted(("train",), "give a file of rows: JSONL, JSON, CSV or Parquet")
-
-
-def file_records(path: Path) -> Iterator[tuple[str, Record]]:
-    """The rows of a file, each with its place; which format it is shows in what it holds.
-
-    Raises:
-        SproutError: for a file that cannot be read, and with `path:line` for a row that is no object.
-    """
-    for record in read_records(path, WANTED).records:
-        yield record.where, as_object(record, "row")

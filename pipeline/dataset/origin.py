@@ -17,6 +17,7 @@ from pipeline.runs.keys import identity
 from pipeline.runs.settings import digest_of_seeds, digest_of_tasks, read_settings
 from pipeline.runs.store import Stored, read_kept
 from pipeline.seeds.read import SHIPPED, read_seeds
+from pipeline.stage import BUILT_IN, Stage
 from pipeline.task import Task
 
 OURS = "apache-2.0"  # the licence of all that ships with Sprout: seed_tasks/README.md, nano/model/README.md
@@ -29,11 +30,12 @@ class Origin(BaseModel):
 
     version: str = __version__
     funnel: dict[str, dict[str, int]] = {}  # empty: the tasks are not those that the run in this folder has kept
-    settings: dict[str, dict[str, Any]] = {}  # by stage
+    stages: tuple[str, ...] = ()  # that have decided tasks, as a list in a settings file names them
+    settings: dict[str, dict[str, Any]] = {}  # of the stages of the run that have decided tasks, by name
+    notes: dict[str, tuple[str, ...]] = {}  # what these say of what they did, by name
     models: dict[str, str] = {}  # by name, what tells its revision
     seeds: str = ""  # the name of those that ship
     seeds_digest: str = ""
-    heldout: tuple[str, ...] = ()  # the sets the run is evaluated on
 
 
 class Licences(BaseModel):
@@ -53,18 +55,19 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
         return Origin()
     counts = {stage: dict(counts) for stage, counts in funnel(context.folder).items()}
     tables = read_settings(context.folder / "settings.json")
-    settings = {stage: table for stage, table in tables.items() if stage in counts}
-    asking = [table for table in settings.values() if any(key.endswith(".jinja") for key in table)]
-    seeds = digest_of_seeds(settings) or digest_of_tasks(context.seeds)
+    recorded = {stage: table for stage, table in tables.items() if stage in counts}
+    asking = [table for table in recorded.values() if any(key.endswith(".jinja") for key in table)]
+    deciding = [stage for stage in context.stages if isinstance(stage, Stage) and stage.name in counts]
+    seeds = digest_of_seeds(recorded) or digest_of_tasks(context.seeds)
     names = {digest_of_tasks(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
-    heldout = tables.get("evaluate", {}).get("heldout", ())
     return Origin(
         funnel=counts,
-        settings=settings,
+        stages=tuple(map(_word, deciding)),
+        settings={stage.name: stage.model_dump(mode="json") for stage in deciding},
+        notes={stage.name: tuple(stage.notes(counts[stage.name])) for stage in deciding},
         models=dict(revision(table["model"], context.engine) for table in asking if "model" in table),
         seeds=names.get(seeds, ""),
         seeds_digest=seeds,
-        heldout=tuple(without_place([heldout] if isinstance(heldout, str) else heldout)),
     )
 
 
@@ -98,6 +101,12 @@ def without_place(item: Any) -> Any:
     if isinstance(item, Mapping):
         return {key: without_place(value) for key, value in item.items() if value is not None}
     return [without_place(value) for value in item] if isinstance(item, (list, tuple)) else item
+
+
+def _word(stage: Stage) -> str:
+    kind, label = type(stage), f"-{stage.label}" if stage.label else ""
+    own = not kind.__module__.startswith(BUILT_IN)
+    return f"{kind.__module__}:{kind.__name__}{label}" if own else stage.name
 
 
 def _ids(tasks: Sequence[Task]) -> Iterable[str]:

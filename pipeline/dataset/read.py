@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.dataset.content import ChatRow, Content, InstructionRow, Shape, TextRow
-from pipeline.dataset.files import Record, file_records
-from pipeline.dataset.formats.base import Format, Split
+from pipeline.dataset.files import Line
+from pipeline.dataset.formats.base import ADVICE, Format, Split
 from pipeline.dataset.formats.find import find_format, shipped_formats
-from pipeline.dataset.loading import loaded_records
-from pipeline.engines.model_folder import is_hub_name
+from pipeline.dataset.formats.turns import SYSTEM
 from pipeline.errors import SproutError
 from pipeline.runs.products import read_record
+from pipeline.seeds.datasets import on_hub, place_of, split_names
+from pipeline.seeds.records import Wanted, as_object, read_records
+from pipeline.seeds.shapes import Record
+from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +42,15 @@ def read_dataset(place: Path | str, chat: bool) -> DatasetRows:
     tell the format. Rows without an answer are left out and counted. What has to be changed for the model is logged.
 
     Args:
-        place: A JSON, JSONL or Parquet file, a folder, or a dataset on the hub, as `owner/name`.
+        place: A file or a folder of rows, or a dataset on the hub, as `owner/name`; `place:configuration@split` chooses
+            a part of it.
         chat: Whether the rows are for a chat model, so messages; else they are prompts and completions.
 
     Raises:
         SproutError: for a dataset that is not there or cannot be read, and with `path:line` for a row that is not as
             its format wants it.
     """
-    source = _source(place, chat)
-    reading = _Reading(source, place, chat)
+    reading = _Reading(_source(place, chat), place, chat)
     rows = DatasetRows(reading.split("train"), reading.split("validation"))
     reading.say()
     return rows
@@ -57,7 +60,7 @@ def read_dataset(place: Path | str, chat: bool) -> DatasetRows:
 class _Source:
     """Where rows come from: the records of a split, and the format if it is known without looking at them."""
 
-    records: Callable[[Split], Iterator[tuple[str, Record]] | None]
+    records: Callable[[Split], Sequence[Record]]
     format: Format | None = None
 
 
@@ -65,24 +68,29 @@ def _source(place: Path | str, chat: bool) -> _Source:
     path = Path(place)
     if (path / "dataset" / "dataset.json").is_file():  # the folder of a run
         path = path / "dataset"
-    if path.is_file():
-        return _Source(lambda split: file_records(path) if split == "train" else None)
     if path.is_dir() and (ours := _formats_in(path)):
         best = min(ours, key=lambda one: BEST[chat].index(one.shape))  # of several the one that was listed first
-        return _Source(lambda split: best.records(path, split), best)
-    if path.is_dir() or is_hub_name(str(place).partition(":")[0]):
-        return _Source(lambda split: loaded_records(str(place), split))
-    raise SproutError(
-        f"{place}: there is no such dataset; run `sprout export` to write a run's, or name a file or folder of rows"
-    )
+        return _Source(lambda split: best.records(path, split) if best.is_in(path, split) else (), best)
+    part = place_of(str(place))
+    if not Path(part.path).exists() and not on_hub(part.path):
+        raise SproutError(
+            f"{place}: there is no such dataset; run `sprout export` to write a run's, or name a file or folder of rows"
+        )
+
+    def records(split: Split) -> Sequence[Record]:
+        if split == "train":
+            return read_records(place, Wanted(("train",), ADVICE)).records
+        there = not part.split and split in split_names(part)
+        return read_records(f"{place}@{split}", Wanted((split,), ADVICE)).records if there else ()
+
+    return _Source(records)
 
 
 def _formats_in(folder: Path) -> list[Format]:
     """The formats whose files lie in a folder, in the order they were asked for."""
     listed = read_record(folder / "dataset.json").get("settings", {}).get("formats", [])
-    names = dict.fromkeys([*listed, *shipped_formats()])
-    formats = [find_format(name) for name in names]
-    return [one for one in formats if (folder / one.file("train")).is_file() or one.records(folder, "train")]
+    formats = map(find_format, dict.fromkeys([*listed, *shipped_formats()]))
+    return [one for one in formats if one.is_in(folder, "train")]
 
 
 class _Reading:
@@ -92,22 +100,20 @@ class _Reading:
         self.source, self.place, self.chat = source, place, chat
         self.format = source.format
         self.changed: Counter[str] = Counter()
-        self.unanswered = 0
-        self.unused: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.unused: set[str] = set()
 
     def split(self, split: Split) -> list[TextRow] | list[ChatRow]:
-        records = self.source.records(split)
-        if records is None and split == "train":
-            raise SproutError(f"{self.place}: has no split train to tune on; name its rows so, or give a file of them")
-        contents = [content for where, record in records or () for content in self._contents(where, record)]
+        contents = [content for record in self.source.records(split) for content in self._contents(record)]
         return [one.as_chat() for one in contents] if self.chat else [one.as_text() for one in contents]
 
-    def _contents(self, where: str, record: Record) -> Iterator[Content]:
-        self.format = self.format or recognise(record, where)
-        self.unused.update(record.keys() - _KNOWN)
-        for content in self.format.read(record, where):
+    def _contents(self, record: Record) -> Iterator[Content]:
+        line, where = as_object(record, "row"), record.where
+        self.format = self.format or recognise(line, where)
+        self.unused |= {name for name in line.keys() - _KNOWN if line[name] not in (None, "")}
+        for content in self.format.read(line, where, self.notes):
             if not content.answered:
-                self.unanswered += 1
+                self.notes["rows without an answer, which are left out"] += 1
             else:
                 self.changed[_change(content, self.chat)] += 1
                 yield content
@@ -117,22 +123,22 @@ class _Reading:
         for change, number in self.changed.items():
             if change:
                 logger.info("%s: %d rows of the format %s are %s", self.place, number, name, change)
-        if self.unanswered:
-            logger.warning("%s: %d rows have no answer and are left out", self.place, self.unanswered)
-        if self.unused:
-            logger.warning("%s: fields that are not trained on: %s", self.place, ", ".join(sorted(self.unused)[:12]))
+        for note, number in self.notes.items():
+            logger.warning("%s: %s: %d", self.place, note, number)
+        if self.format and (unused := self.unused - self.format.fields_read):
+            logger.warning("%s: fields that are not trained on: %s", self.place, ", ".join(sorted(unused)[:12]))
 
 
-def recognise(record: Record, where: str) -> Format:
+def recognise(line: Line, where: str) -> Format:
     """The format of a row, by its fields.
 
     Raises:
         SproutError: if it is in none that Sprout knows.
     """
     for one in shipped_formats().values():
-        if one.recognises(record):
+        if one.recognises(line):
             return one
-    fields = ", ".join(map(repr, list(record)[:12])) or "none"
+    fields = ", ".join(map(repr, list(line)[:12])) or "none"
     raise SproutError(
         f"{where}: a row in no known format (its fields: {fields}); there are {', '.join(shipped_formats())}"
     )
@@ -145,12 +151,9 @@ def _change(content: Content, chat: bool) -> str:
     if isinstance(content, InstructionRow):
         return "put in the plain encoding for a base model"
     if isinstance(content, ChatRow):
-        several = sum(message["role"] == "assistant" for message in content.messages) > 1
         plain = "put in the plain encoding for a base model"
-        return f"{plain}, with all that is said before the last answer as the prompt" if several else plain
+        return f"{plain}, with all that is said before the last answer as the prompt" if content.answers[1:] else plain
     return ""
 
 
-_KNOWN = {"id", "name", "is_classification", "messages", "demos", "scores", "meta"}.union(
-    *(kind.fields.model_fields for kind in shipped_formats().values())
-)
+_KNOWN = {*Task.model_fields, *SYSTEM, "messages", "history"}

@@ -255,11 +255,6 @@ def default_unit(tasks: Sequence[str]) -> Unit:
     return "task" if MIN_UNITS <= len(set(tasks)) < len(tasks) else "instance"
 
 
-def as_record(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
-    """Figures by metric as they stand in a JSON file."""
-    return {metric: figure.model_dump() for metric, figure in figures.items()}
-
-
 def written(figure: Figure | Mapping[str, Any], sign: bool = True) -> str:
     """A figure, or one from a record, with its interval, such as "+3.1 (0.4 to 5.9)"."""
     figure = Figure.model_validate(figure)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.engines.base import Arrived, Completions, Engine, Request
 from pipeline.engines.server import Server
 from pipeline.errors import SproutError
-from pipeline.evaluation.table import FILE
+from pipeline.evaluation.record import read_evaluation
 from pipeline.runs.budget import Budget
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE as JOURNAL
@@ -57,8 +57,8 @@ def remembering(
 ) -> Iterator[Callable[[str], Recorded]]:
     """What opens models as engines that answer from the journal of `folder` what it holds, and write the rest there."""
     identity.cache_clear()  # a folder may hold other weights by now
-    entries = [entry for entry in read_record(folder / FILE).values() if isinstance(entry, dict)]
-    before = {entry["model"]: entry["chat"] for entry in entries if "chat" in entry}
+    entries = read_evaluation(folder).values()
+    before = {entry.model: entry.chat for entry in entries if entry.model and entry.chat is not None}
     with Journal(folder / JOURNAL) as journal:
 
         def open_recorded(model: str) -> Recorded:

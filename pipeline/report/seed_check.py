@@ -3,13 +3,12 @@
 import statistics
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pipeline.filters.instructions import INSTRUCTION_FILTERS, first_reason
-from pipeline.novelty.rouge import RougeIndex
+from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
 from pipeline.novelty.tokens import count_words
 from pipeline.report import words
 from pipeline.report.seed_advice import advice
@@ -26,10 +25,11 @@ from pipeline.report.seed_figures import (
     Verbs,
 )
 from pipeline.seeds.read import load_seeds
-from pipeline.stages import Classify, Filter, Instances, Instructions
+from pipeline.settings.build import build_stages
+from pipeline.settings.read import read
+from pipeline.stage import Stage
 from pipeline.task import Task
 
-MAX_ROUGE = 0.7  # as in the stage instructions: above it a new text would be rejected
 MAX_COMPARED = 2_000  # tasks; of more, a sample of half as many is compared with all others
 BINS = (0.0, 0.2, 0.4, 0.6, 0.7, 1.0)
 
@@ -44,6 +44,7 @@ def check(path: Path | str) -> Checked:
     names = {id: place(where, str(path)) for id, where in seeds.places.items()}  # what a reader can find
     tasks = [task.update(id=names.get(task.id, task.id)) for task in seeds.tasks]
     unstated = {names.get(id, id) for id in seeds.inferred}
+    stages = [stage for stage in build_stages(read(None)) if isinstance(stage, Stage)]
     found = Checked(
         path=str(path),
         format=seeds.format,
@@ -54,10 +55,10 @@ def check(path: Path | str) -> Checked:
         duplicates=duplicates(tasks),
         coverage=coverage(tasks),
         labels=labels(tasks),
-        rejected=rejected(tasks),
-        prompts=prompts(tasks),
+        rejected=rejected(tasks, stages),
+        prompts=dict(prompt_sizes(tasks, stages)),
     )
-    return found.model_copy(update={"advice": advice(found, tasks)})
+    return found.model_copy(update={"advice": advice(found, tasks, stages)})
 
 
 def inferred(task: Task) -> Inferred:
@@ -209,28 +210,18 @@ def labels(tasks: Sequence[Task]) -> Labels:
     )
 
 
-def rejected(tasks: Sequence[Task]) -> dict[str, str]:
-    """The reasons for which the stages instructions and filter would reject seeds if the model had written them."""
-    found = {
-        task.id: first_reason(task, INSTRUCTION_FILTERS) or (Filter().judge(task).rejected if task.instances else None)
-        for task in tasks
-    }
+def rejected(tasks: Sequence[Task], stages: Sequence[Stage]) -> dict[str, str]:
+    """The reasons for which the stages would reject seeds if the model had written them."""
+    found = {task.id: next(filter(None, (stage.objection(task) for stage in stages)), None) for task in tasks}
     return {id: reason for id, reason in found.items() if reason}
 
 
-def prompts(tasks: Sequence[Task]) -> dict[str, PromptSize]:
+def prompt_sizes(tasks: Sequence[Task], stages: Sequence[Stage]) -> Iterator[tuple[str, PromptSize]]:
     """The longest prompt of each kind, with default settings and the longest seed for the task it asks about."""
-    longest = sorted(tasks, key=lambda task: -len(task.instruction))
-    instructions, classify, instances = Instructions(), Classify(), Instances()
-    most = longest[: instructions.num_demos]
-    found = {"instructions": (instructions.prompt(most), instructions.sampling.max_tokens)}
-    if len({task.is_classification for task in tasks}) > 1:
-        found["classify"] = (classify.prompts(classify.demos(tasks))(longest[0]), classify.sampling.max_tokens)
-    for kind, name in ((False, "instances, input first"), (True, "instances, output first")):
-        if demos := instances.demos(tasks, kind):
-            prompt = instances.prompts({kind: demos, not kind: ()})(longest[0].update(is_classification=kind))
-            found[name] = (prompt, instances.sampling.max_tokens)
-    return {name: PromptSize(prompt=tokens(prompt), completion=room) for name, (prompt, room) in found.items()}
+    for stage in stages:
+        for found in stage.longest_prompts(tasks):
+            size = PromptSize(prompt=tokens(found.text), completion=found.max_tokens, shortened_by=found.shortened_by)
+            yield found.kind, size
 
 
 def tokens(text: str) -> int:

@@ -80,6 +80,7 @@ class PromptSize(Figures):
 
     prompt: int
     completion: int  # how many may be added
+    shortened_by: str = ""  # the setting to lower
 
 
 class Checked(Figures):

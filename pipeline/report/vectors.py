@@ -26,8 +26,8 @@ class Found(NamedTuple):
 
 def find_vectors(tasks: Sequence[Task], folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> Found:
     """The vectors of an encoder, if the run holds those of nearly all tasks; no encoder is loaded."""
-    dedup = settings.get("dedup", {})
-    texts = [_compared(task, str(dedup.get("text", "instruction"))) for task in tasks]
+    encoded = next((table for table in settings.values() if {"encoder", "text"} <= table.keys()), {})
+    texts = [_compared(task, str(encoded.get("text", "instruction"))) for task in tasks]
     for path in sorted((folder / "vectors").glob("*.vectors")):
         name, _, digest = path.stem.rpartition("-")
         stored = VectorFile(path)
@@ -36,7 +36,7 @@ def find_vectors(tasks: Sequence[Task], folder: Path, settings: Mapping[str, Map
         rows = [row for row, key in enumerate(keys) if key in stored]
         if rows and len(rows) >= 0.9 * len(tasks):
             vectors = stored.read([keys[row] for row in rows])
-            return Found(rows, vectors, f"Each task is placed by its vector from the encoder of dedup, {name}.")
+            return Found(rows, vectors, f"Each task is placed by its vector from the encoder {name}.")
     return Found(
         list(range(len(tasks))),
         word_vectors([task.instruction for task in tasks]),

@@ -80,7 +80,8 @@ class Outcomes(Generic[A]):
         """What to say of it at the end, a line each."""
         lines = []
         if self.failed:
-            lines.append(f"{len(self.failed)} requests can't succeed, the first is {short(self.failed[0])}")
+            some = "1 request" if len(self.failed) == 1 else f"{len(self.failed)} requests"
+            lines.append(f"{some} can't succeed, the first is {short(self.failed[0])}")
         for most, number in sorted(self.empty.items()):
             why = self._thinking(most) if most else "the model ended its answer before any"
             lines.append(f"{number} of {self.total} completions hold no text: {why}")

@@ -1,5 +1,6 @@
 """Rows of what the library `datasets` reads: a folder, or a name on the hub."""
 
+import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from pipeline.seeds.tables import without_points
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _DATA_FILES = (".csv", ".gz", ".json", ".jsonl", ".parquet", ".tsv", ".txt", ".zst", ".bz2", ".xz", ".zip", ".arrow")
 _GIVE = "give the path of a JSONL file of tasks"
-ON_DISK = ("state.json", "dataset_dict.json")  # what `save_to_disk` leaves in a folder
+_ON_DISK = ("state.json", "dataset_dict.json")  # what `save_to_disk` leaves in a folder
 
 
 class Place(NamedTuple):
@@ -70,7 +71,7 @@ def dataset_rows(place: Place, splits: Sequence[str], advice: str) -> tuple[str,
     from datasets.exceptions import DatasetsError
 
     try:
-        with silent():
+        with _silent():
             split, data = _load(place, splits, local)
             rows = without_points(list(data))
     except (DatasetsError, OSError, ValueError, TypeError, KeyError) as error:
@@ -88,11 +89,32 @@ def dataset_rows(place: Place, splits: Sequence[str], advice: str) -> tuple[str,
     return split, [Record(f"{name}: row {number}", number, row) for number, row in enumerate(rows, 1)]
 
 
+def split_names(place: Place) -> list[str]:
+    """The splits of a folder or of a name on the hub, without their rows; none of a file.
+
+    Raises:
+        SproutError: as `dataset_rows`.
+    """
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    path = Path(place.path)
+    try:
+        with _silent():
+            if (path / _ON_DISK[1]).is_file():
+                return [*json.loads((path / _ON_DISK[1]).read_text("utf-8"))["splits"]]
+            if path.is_dir() or on_hub(place.path):
+                return list(datasets.get_dataset_split_names(place.path, place.config or None))
+    except (DatasetsError, OSError, ValueError, TypeError, KeyError):
+        pass  # `dataset_rows` says what is wrong with it
+    return []
+
+
 def _load(place: Place, splits: Sequence[str], local: bool) -> tuple[str, Any]:
     import datasets
 
     path = place.path
-    if local and any((Path(path) / file).is_file() for file in ON_DISK):
+    if local and any((Path(path) / file).is_file() for file in _ON_DISK):
         found = datasets.load_from_disk(path)
         if not isinstance(found, datasets.DatasetDict):
             if place.split:
@@ -124,7 +146,7 @@ def _split(place: Place, known: Sequence[str], splits: Sequence[str]) -> str:
 
 
 @contextmanager
-def silent() -> Iterator[None]:
+def _silent() -> Iterator[None]:
     """What the libraries say of an error while they try again, or before they raise it, is in the error."""
     loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
     levels = [logger.level for logger in loggers]

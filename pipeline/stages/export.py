@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from pipeline.dataset.card import Card
 from pipeline.dataset.encodings import Encoding
+from pipeline.dataset.exports import Exports
 from pipeline.dataset.figures import Figures
 from pipeline.dataset.formats.base import Format
 from pipeline.dataset.formats.find import FormatName, code_of, find_format
@@ -24,14 +25,14 @@ from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.runs.products import digest, empty_folder, put_in_place, read_record, write_record
 from pipeline.stage import Flag, Product, Stage
-from pipeline.stages.train import Train
 from pipeline.task import Task
 from pipeline.training.settings import TrainingSettings
+from pipeline.training.trains import Trains
 
 logger = logging.getLogger(__name__)
 
 
-class Export(Product):
+class Export(Exports):
     """A folder with each format, split by task for training and validation, its figures in dataset.json, and a card.
 
     `load_dataset("<run>/dataset", "messages")` reads it. Row ids are the task's id and the number of the instance.
@@ -106,7 +107,7 @@ class Export(Product):
 
     def resolve(self, stages: Sequence[Stage | Product]) -> Self:
         """The configs for other trainers tune as the run itself does on this dataset."""
-        trains = (stage for stage in stages if isinstance(stage, Train) and stage.dataset == self.written)
+        trains = (stage for stage in stages if isinstance(stage, Trains) and stage.dataset == self.written)
         resolved = self.model_copy()
         resolved._training = next(trains, TrainingSettings())
         return resolved
@@ -120,7 +121,8 @@ class Export(Product):
             validation = "validation" in figures.splits
             tuning = Tuning(context.engine.model, context.engine.chat, self._formats, self._training, validation)
             write_configs(partial, tuning)
-            card = Card(origin, figures, self._formats, self.model_dump(mode="json"), self.push_to_hub)
+            settings = self.model_dump(mode="json")
+            card = Card(origin, figures, self._formats, self.name, settings, self.push_to_hub)
             (partial / "README.md").write_text(card.render(), encoding="utf-8")
 
         self._write(self.rows(tasks, context.seeds), folder, [origin.model_dump(), model], document)
@@ -128,15 +130,20 @@ class Export(Product):
             push(folder, self.push_to_hub, self.private)
 
     def write(self, tasks: Sequence[Task], seeds: Sequence[Task], folder: Path) -> None:
-        """Write the rows of any tasks, and their figures, without a card or configs; a finished folder is kept."""
         self._write(self.rows(tasks, seeds), folder, [], lambda partial, figures: None)
 
     def rows(self, tasks: Sequence[Task], seeds: Sequence[Task]) -> Rows:
-        """The rows of tasks and seed tasks, as the settings have them."""
         settings = RowSettings(self.encoding, self.input_noise, self.shuffle, self.random_seed)
         if self.only == "seeds":
             tasks = [task for task in tasks if self.splitter.holds_back(task)]
         return Rows(tasks, seeds if self.include_seeds else (), settings)
+
+    @property
+    def whole(self) -> bool:
+        return self.only is None
+
+    def seeds_alone(self) -> Self:
+        return self.model_copy(update={"only": "seeds", "include_seeds": True})
 
     @property
     def splitter(self) -> Splitter:

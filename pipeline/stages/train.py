@@ -11,15 +11,16 @@ from pipeline.dataset.read import read_dataset
 from pipeline.engines.model_folder import check_model, choose_chat
 from pipeline.errors import SproutError
 from pipeline.runs.context import Context
-from pipeline.stage import Flag, Product
+from pipeline.stage import Flag
 from pipeline.task import Task
 from pipeline.training.settings import Training, TrainingSettings
+from pipeline.training.trains import Trains
 from pipeline.training.tune import tune
 
 logger = logging.getLogger(__name__)
 
 
-class Train(TrainingSettings, Product):
+class Train(Trains):
     """A Hugging Face model folder, with the training's figures in train.json; with LoRA also the adapter in adapter/.
 
     It is tuned on the dataset of the run, or on any other: base models on prompt and completion, chat models on
@@ -37,11 +38,6 @@ class Train(TrainingSettings, Product):
         Flag("--dataset", "what to tune on: a JSON, JSONL or Parquet file, a folder or a name on the hub"),
     )
 
-    dataset: str = Field(
-        default="dataset",
-        description="a folder in that of the run; else a JSON, JSONL or Parquet file, a folder or a name on the hub",
-    )
-    model: str = Field(default="", description="a folder or a name on the hub; empty: the model of the run")
     chat: bool | None = Field(
         default=None, description="unset: as the run asks the model; for another model, if it has a chat template"
     )
@@ -62,18 +58,10 @@ class Train(TrainingSettings, Product):
         tune(training, context.folder / self.written)
 
     def place(self, folder: Path) -> Path | str:
-        """Where the dataset is that this is tuned on; one of the run comes first."""
         own = folder / self.dataset
         return own if own.is_dir() or self.dataset == type(self).model_fields["dataset"].default else self.dataset
 
     def training(self, dataset: Path | str, context: Context, **changes: Any) -> Training:
-        """The rows of a dataset and all that a training needs besides, with other settings where `changes` has them.
-
-        The engine of the run gives back the memory it holds.
-
-        Raises:
-            SproutError: if no model is named, or for a dataset that cannot be read.
-        """
         model = self.model or context.engine.model
         if not model:
             raise SproutError("train: no model is named; give a folder, a name on the hub, or nano, with --model")

@@ -5,11 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import SproutError
 from pipeline.resources import PACKAGE
 from pipeline.runs.products import read_record
+from pipeline.training.record import Trained
 from pipeline.training.settings import Training, TrainingSettings
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def train_in_processes(training: Training, partial: Path, processes: int) -> dict[str, Any]:
+def train_in_processes(training: Training, partial: Path, processes: int) -> Trained:
     """Do a training in processes of their own and return its record; they end with this one, however it ends.
 
     Raises:
@@ -65,4 +65,4 @@ def train_in_processes(training: Training, partial: Path, processes: int) -> dic
     if code or not record:
         said = read_record(partial / "error.json").get("error")
         raise SproutError(said or f"the training in {processes} processes failed; {log} says how")
-    return record
+    return Trained.model_validate(record)

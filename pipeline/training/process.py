@@ -27,7 +27,7 @@ def main() -> None:
             write_record(partial / "error.json", {"error": str(error)})
         sys.exit(1)
     if first:
-        write_record(partial / "record.json", record)
+        write_record(partial / "record.json", record.model_dump())
 
 
 def _end_with_parent() -> None:

@@ -14,7 +14,7 @@ def row_tokens(row: TextRow | ChatRow, tokenizer: Any) -> dict[str, Any]:
         SproutError: for a conversation that the chat template refuses, or of which it shows no answer apart.
     """
     if isinstance(row, ChatRow):
-        ids, mask = chat_tokens(row.messages, tokenizer)
+        ids, mask = chat_tokens(row, tokenizer)
         return {"input_ids": ids, "completion_mask": mask}
     prompt, completion = text_tokens(row, tokenizer)
     return {"input_ids": prompt + completion, "completion_mask": [0] * len(prompt) + [1] * len(completion)}
@@ -34,7 +34,7 @@ def text_tokens(row: TextRow, tokenizer: Any) -> tuple[list[int], list[int]]:
     return prompt, tokenizer(completion, add_special_tokens=False)["input_ids"]
 
 
-def chat_tokens(messages: tuple[Message, ...], tokenizer: Any) -> tuple[list[int], list[int]]:
+def chat_tokens(row: ChatRow, tokenizer: Any) -> tuple[list[int], list[int]]:
     """The tokens of a conversation in the chat template, with a mask that is 1 on the answers, end of turn included.
 
     An answer is what the template adds to the messages before it and the header it puts before an answer. So any
@@ -44,9 +44,9 @@ def chat_tokens(messages: tuple[Message, ...], tokenizer: Any) -> tuple[list[int
     Raises:
         SproutError: if the template refuses the messages, or if neither it nor TRL's shows where earlier answers end.
     """
-    found = _masked(messages, tokenizer, None)
+    found = _masked(row, tokenizer, None)
     if found is None and (template := _training_template(tokenizer)):
-        found = _masked(messages, tokenizer, template)
+        found = _masked(row, tokenizer, template)
     if found is None:
         raise SproutError(
             f"{tokenizer.name_or_path}: its chat template writes earlier answers otherwise than a last one, and TRL "
@@ -55,18 +55,17 @@ def chat_tokens(messages: tuple[Message, ...], tokenizer: Any) -> tuple[list[int
     return found
 
 
-def _masked(messages: tuple[Message, ...], tokenizer: Any, template: str | None) -> tuple[list[int], list[int]] | None:
+def _masked(row: ChatRow, tokenizer: Any, template: str | None) -> tuple[list[int], list[int]] | None:
     """None if the messages so far are not written as they are when others follow."""
-    ids = _template_ids(messages, tokenizer, template)
+    ids = _template_ids(row.messages, tokenizer, template)
     mask = [0] * len(ids)
-    for number, message in enumerate(messages):
-        if message["role"] == "assistant" and number:  # one that nothing was asked before is not learned
-            before = _template_ids(messages[:number], tokenizer, template, add_generation_prompt=True)
-            so_far = _template_ids(messages[: number + 1], tokenizer, template)
-            if ids[: len(so_far)] != so_far:
-                return None
-            start = _common(before, so_far)
-            mask[start : len(so_far)] = [1] * (len(so_far) - start)
+    for number in row.answers:
+        before = _template_ids(row.messages[:number], tokenizer, template, add_generation_prompt=True)
+        so_far = _template_ids(row.messages[: number + 1], tokenizer, template)
+        if ids[: len(so_far)] != so_far:
+            return None
+        start = _common(before, so_far)
+        mask[start : len(so_far)] = [1] * (len(so_far) - start)
     return ids, mask
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.resources import shown
 from pipeline.runs.products import read_record
+from pipeline.training.record import Trained
 from pipeline.training.settings import Training
 from pipeline.training.sft import make_trainer
 from pipeline.training.tidy import tidy
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from trl.trainer.sft_trainer import SFTTrainer
 
 
-def train(training: Training, partial: Path) -> dict[str, Any]:
+def train(training: Training, partial: Path) -> Trained:
     """Train from the last checkpoint in `partial`, if there is one, and save the model in `partial`/model.
 
     With several processes each of them calls this; the first one writes.
@@ -27,22 +28,24 @@ def train(training: Training, partial: Path) -> dict[str, Any]:
         trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
         state = trainer.state
         _save(trainer, training.model, partial / "model")
-        restored = trainer.args.load_best_model_at_end
+        best = state.best_global_step if trainer.args.load_best_model_at_end else None
         del trainer
     history = state.log_history
-    return {
-        "model": shown(training.model),
-        "chat": training.chat,
-        "rows": len(training.rows),
-        "validation_rows": len(training.validation),
-        "steps": state.best_global_step if restored else state.global_step,  # behind the weights that are saved
-        "max_steps": state.max_steps,
-        "tokens": state.num_input_tokens_seen,  # without padding, over all epochs
-        "tokens_per_step": round(state.num_input_tokens_seen / max(1, state.global_step)),  # what a batch holds
-        "seconds": round(time.monotonic() - start, 1),  # of the last sitting, if there were several
-        "loss": [(entry["step"], round(entry["loss"], 5)) for entry in history if "loss" in entry],
-        "validation_loss": [(entry["step"], round(entry["eval_loss"], 5)) for entry in history if "eval_loss" in entry],
-    }
+    return Trained(
+        model=shown(training.model),
+        chat=training.chat,
+        rows=len(training.rows),
+        validation_rows=len(training.validation),
+        steps=state.global_step if best is None else best,
+        max_steps=state.max_steps,
+        tokens=state.num_input_tokens_seen,
+        tokens_per_step=round(state.num_input_tokens_seen / max(1, state.global_step)),
+        seconds=round(time.monotonic() - start, 1),
+        loss=[(int(entry["step"]), round(entry["loss"], 5)) for entry in history if "loss" in entry],
+        validation_loss=[
+            (int(entry["step"]), round(entry["eval_loss"], 5)) for entry in history if "eval_loss" in entry
+        ],
+    )
 
 
 def _last_checkpoint(folder: Path) -> str | None:

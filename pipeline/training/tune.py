@@ -4,7 +4,6 @@ import hashlib
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from pipeline.dataset.content import ChatRow, TextRow
 from pipeline.engines.model_folder import check_model
@@ -12,11 +11,12 @@ from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.runs.products import digest, put_in_place, read_record, write_record
 from pipeline.training.distributed import num_processes, train_in_processes
+from pipeline.training.record import TrainRecord
 from pipeline.training.settings import Training
 from pipeline.training.trainer import train
 
 
-def tune(training: Training, folder: Path) -> dict[str, Any]:
+def tune(training: Training, folder: Path) -> TrainRecord:
     """Tune a model and save it as `folder`; return what is in its train.json.
 
     A folder made from the same rows, model and settings is left as it is. A training that was killed goes on from its
@@ -33,7 +33,7 @@ def tune(training: Training, folder: Path) -> dict[str, Any]:
     fingerprint = digest(settings, shown(training.model), before, *rows, training.last_step)
     record = read_record(folder / "train.json")
     if record.get("fingerprint") == fingerprint:
-        return record
+        return TrainRecord.model_validate(record)
     check_model(training.model)
     partial = folder.with_name(f"{folder.name}.partial")
     if read_record(partial / "started.json").get("fingerprint") != fingerprint:
@@ -41,12 +41,12 @@ def tune(training: Training, folder: Path) -> dict[str, Any]:
         partial.mkdir(parents=True)
         write_record(partial / "started.json", {"fingerprint": fingerprint})
     processes = num_processes(training.settings)
-    record = train_in_processes(training, partial, processes) if processes > 1 else train(training, partial)
-    record |= {"settings": settings, "fingerprint": fingerprint}
-    write_record(partial / "model" / "train.json", record)
+    trained = train_in_processes(training, partial, processes) if processes > 1 else train(training, partial)
+    made = TrainRecord(**dict(trained), settings=settings, fingerprint=fingerprint)
+    write_record(partial / "model" / "train.json", made.model_dump())
     put_in_place(partial / "model", folder)
     shutil.rmtree(partial)
-    return record
+    return made
 
 
 def _digest(rows: Iterable[TextRow | ChatRow]) -> str:

@@ -13,7 +13,7 @@ from tests.asking.test_list_marks import STYLES
 word = st.text("abcdefghijklmnopqrstuvwxyzäéжш", min_size=2, max_size=8)
 sentence = st.builds(
     lambda first, words, end: f"{first} {' '.join(words)}{end}",
-    st.sampled_from("Name Describe List Translate Explain Which Tell Compare Zähle".split()),
+    st.sampled_from(["Name", "Describe", "List", "Translate", "Explain", "Which", "Tell", "Compare", "Zähle"]),
     st.lists(word, min_size=3, max_size=12),
     st.sampled_from(".?!"),
 )
@@ -36,7 +36,7 @@ WRITERS = {
     "JSON lines": lambda items: "\n".join(json.dumps({"task": item}) for item in items), "a fence": lambda items: f"```json\n{json.dumps(items)}\n```", "an object": lambda items: json.dumps({"tasks": items}), "a table": lambda items: "| # | Task |\n|---|---|\n" + "\n".join(f"| {n} | {item} |" for n, item in enumerate(items, 9)),
     "HTML": lambda items: "<ol>" + "".join(f"<li>{item}</li>" for item in items) + "</ol>", "XML": lambda items: "\n".join(f"<task>{item}</task>" for item in items), "YAML": lambda items: "\n".join(f"- instruction: {item}" for item in items), "bullets": lambda items: "\n".join(f"- {item}" for item in items), "checkboxes": lambda items: "\n".join(f"- [ ] {item}" for item in items),
     "quotes": lambda items: "\n".join(f'"{item}"' for item in items), "letters": lambda items: "\n".join(f"{letter}) {item}" for letter, item in zip("abcdefghi", items, strict=False)), "one line": lambda items: " ".join(f"{n}. {item}" for n, item in enumerate(items, 9)), "one line in brackets": lambda items: " ".join(f"({n}) {item}" for n, item in enumerate(items, 1)),
-    "roman": lambda items: "\n".join(f"{number}. {item}" for number, item in zip("I II III IV V VI VII VIII IX".split(), items, strict=False)), "keys": lambda items: "\n".join(f"{n}\ufe0f\u20e3 {item}" for n, item in enumerate(items, 1)), "circles": lambda items: "\n".join(f"{chr(0x245f + n)} {item}" for n, item in enumerate(items, 1)),
+    "roman": lambda items: "\n".join(f"{number}. {item}" for number, item in zip(["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"], items, strict=False)), "keys": lambda items: "\n".join(f"{n}\ufe0f\u20e3 {item}" for n, item in enumerate(items, 1)), "circles": lambda items: "\n".join(f"{chr(0x245f + n)} {item}" for n, item in enumerate(items, 1)),
 }  # fmt: skip
 
 
@@ -46,13 +46,20 @@ def test_a_list_written_in_any_way_is_read_back(name, items):
     assert parse_list(WRITERS[name](items)) == items
 
 
-fields = st.lists(word, min_size=1, max_size=6).map(" ".join).filter(lambda text: text.split()[0] not in ("no", "none", "empty"))
+fields = (
+    st.lists(word, min_size=1, max_size=6)
+    .map(" ".join)
+    .filter(lambda text: text.split()[0] not in ("no", "none", "empty"))
+)
 pairs = st.lists(st.builds(Instance, input=fields, output=fields), min_size=1, max_size=5)
 
 
 def _fields(first: str, second: str, between: str = "\n\nExample {n}\n"):
     def write(instances):
-        return "".join((between.format(n=n) if n > 1 else "") + f"{first.format(n=n)}{i.input}\n{second.format(n=n)}{i.output}" for n, i in enumerate(instances, 1))
+        return "".join(
+            (between.format(n=n) if n > 1 else "") + f"{first.format(n=n)}{i.input}\n{second.format(n=n)}{i.output}"
+            for n, i in enumerate(instances, 1)
+        )
 
     return write
 

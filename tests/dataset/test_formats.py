@@ -37,7 +37,7 @@ TASKS = [
         instruction=f"Do {n}: {TEXTS[n % len(TEXTS)]}",
         is_classification=n % 3 == 0,
         instances=tuple(Instance(input=TEXTS[(n + k) % len(TEXTS)], output=f"y{n} {TEXTS[k]}") for k in range(3)),
-        demos=("seed_1",),
+        parents=("seed_1",),
         scores={"rouge_l": 0.25},
     )
     for n in range(40)
@@ -151,7 +151,7 @@ def test_the_folder_of_datasets_has_the_same_bytes_each_time(dataset, tmp_path):
 
 def test_seeds_are_the_tasks_again_and_can_start_a_run(dataset):
     read = [read_seeds(dataset / file_name("seeds", split)) for split in SPLITS]
-    kept = [task.update(demos=(), scores={}) for task in [*TASKS, *SEEDS]]
+    kept = [task.update(parents=(), scores={}) for task in [*TASKS, *SEEDS]]
 
     assert read == [[task for task in kept if task in some] for some in read]
     assert len(read[0]) + len(read[1]) == len(kept)

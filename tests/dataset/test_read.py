@@ -183,6 +183,35 @@ def test_a_system_message_beside_the_row_comes_first(tmp_path):
         assert texts(read_dataset(path, False).train) == [["Be brief.\n\nDo 1.\n\nx\n\n", "y"]]
 
 
+def test_what_is_marked_not_to_be_trained_on_is_not_learned(tmp_path, caplog):
+    turns = [("user", "Hi."), ("assistant", "Ho."), ("user", "So?"), ("assistant", "Yes.")]
+    messages = [{"role": role, "content": content, "weight": int(content != "Ho.")} for role, content in turns]
+    path = write(tmp_path / "a.jsonl", [{"messages": messages}, {"messages": messages, "train": False}])
+    (row,) = read_dataset(path, True).train
+
+    assert isinstance(row, ChatRow)
+    assert row.answers == (3,)
+    assert "rows that are marked not to be trained on, and are left out: 1" in caplog.text
+
+
+def test_a_history_is_said_before_the_question(tmp_path):
+    path = write(tmp_path / "a.json", [FOREIGN["alpaca"] | {"system": "Be brief.", "history": [["Hi.", "Ho."]]}])
+
+    assert said(read_dataset(path, True).train) == [
+        [["system", "Be brief."], ["user", "Hi."], ["assistant", "Ho."], *CHAT]
+    ]
+    assert texts(read_dataset(path, False).train) == [["Be brief.\n\nHi.\n\nHo.\n\nDo 1.\n\nx\n\n", "y"]]
+
+
+def test_a_part_of_a_file_or_folder_can_be_named(tmp_path):
+    write(tmp_path / "test.jsonl", [FOREIGN["alpaca"]])
+    lists = tmp_path / "lists.txt"
+    lists.write_text(json.dumps({"mine": [FOREIGN["alpaca"]], "theirs": [FOREIGN["alpaca"]] * 2}))
+
+    assert texts(read_dataset(f"{tmp_path}@test", False).train) == [PLAIN]
+    assert texts(read_dataset(f"{lists}@theirs", False).train) == [PLAIN, PLAIN]
+
+
 def test_rows_without_an_answer_are_left_out_and_fields_that_say_nothing_are_named_once(tmp_path, caplog):
     rows = [
         FOREIGN["alpaca"],
@@ -192,7 +221,7 @@ def test_rows_without_an_answer_are_left_out_and_fields_that_say_nothing_are_nam
 
     assert texts(read_dataset(write(tmp_path / "a.jsonl", rows), False).train) == [PLAIN]
     assert [message.partition("a.jsonl: ")[2] for message in caplog.messages] == [
-        "2 rows have no answer and are left out",
+        "rows without an answer, which are left out: 2",
         "fields that are not trained on: source",
     ]
 
@@ -204,12 +233,13 @@ def test_rows_without_an_answer_are_left_out_and_fields_that_say_nothing_are_nam
         (['{"instruction": "a", "output": "b"}', "", "[1]"], r"a.jsonl:3: an object with the fields"),
         (['{"question": "a"}'], r"a.jsonl:1: a row in no known format \(its fields: 'question'\); there are alpaca, "),
         (['{"instruction": "a", "output": "b"}', '{"instruction": "a"}'], r"a.jsonl:2: .* alpaca: output is missing"),
-        (['{"instruction": 3, "output": "b"}'], r"a.jsonl:1: .* alpaca: instruction: .*valid string \(found 3\)"),
-        (['{"messages": [{"role": "oracle", "content": "a"}]}'], r"a.jsonl:1: .* messages.0.role: .*'assistant'"),
-        (['{"messages": [{"role": "user"}]}'], r"a.jsonl:1: .* messages.0.content.* is missing"),
+        (['{"instruction": [3], "output": "b"}'], r"a.jsonl:1: .* alpaca: instruction: .*valid string \(found \[3\]\)"),
+        (['{"messages": [{"role": "oracle", "content": "a"}]}'], r"a.jsonl:1: messages.0: the role 'oracle' is not"),
+        (['{"messages": [{"role": "user"}]}'], r"a.jsonl:1: messages.0: content is missing"),
+        (['{"messages": 7}'], r"a.jsonl:1: messages: input should be a valid list"),
         (
             ['{"messages": [{"role": "assistant", "content": null, "tool_calls": [{"id": 1}]}]}'],
-            r"a.jsonl:1: .*tool calls are not trained on",
+            r"a.jsonl:1: a message with tool calls, which are not trained on",
         ),
         ([""], r"a.jsonl.*"),
     ],
@@ -230,7 +260,7 @@ def test_what_is_no_dataset_is_told(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SproutError, match=r"nowhere: there is no such dataset; run `sprout export`"):
         read_dataset(tmp_path / "nowhere", False)
-    with pytest.raises(SproutError, match=r"empty: no dataset that can be read \("):
+    with pytest.raises(SproutError, match=r"empty: cannot be read \(Is a directory\); give a file or folder of rows"):
         read_dataset(tmp_path / "empty", False)
     (tmp_path / "a.jsonl").write_bytes(b'{"instruction": "\xff"}\n')
     with pytest.raises(SproutError, match=r"a.jsonl:1: byte 0xff at column 18 is not UTF-8"):
@@ -240,12 +270,12 @@ def test_what_is_no_dataset_is_told(tmp_path):
 OWN = """
     from pipeline.dataset.content import InstructionRow
     from pipeline.dataset.encodings import question
-    from pipeline.dataset.formats.base import Fields, Format
+    from pipeline.dataset.formats.base import Format, RowFields
 
     class QuestionAnswer(Format):
         meaning = "`ask`, `answer`"
 
-        class fields(Fields):
+        class fields(RowFields):
             ask: str
             answer: str
 
@@ -281,7 +311,7 @@ def test_a_format_of_ones_own_is_a_class_in_a_file_written_and_trained_on_like_a
     [
         ("alpacca", "there is no format 'alpacca'; did you mean alpaca"),
         ("no_such_module:Own", "cannot be imported"),
-        ("json:Own", "json has no 'Own'"),
+        ("json:Own", "has no 'Own'"),
         ("json:JSONDecoder", "is no format; derive the class"),
     ],
 )

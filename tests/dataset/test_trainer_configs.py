@@ -106,7 +106,9 @@ def read(folder: Path, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("chat", [False, True])
 def test_each_config_names_files_that_are_there_and_keys_that_its_trainer_knows(dataset, method, chat):
-    configs(dataset, "some/model", chat, TrainingSettings(method=method, max_steps=7, random_seed=3, shuffle=False), True)
+    configs(
+        dataset, "some/model", chat, TrainingSettings(method=method, max_steps=7, random_seed=3, shuffle=False), True
+    )
     axolotl, factory = read(dataset, "axolotl.yaml"), read(dataset, "llama_factory.yaml")
     info = read(dataset, "dataset_info.json")
     files = [axolotl[key][0]["path"] for key in ("datasets", "test_datasets")]

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.engines.base import Engine
 from pipeline.engines.server import Server
+from pipeline.engines.transformers import Transformers
 from tests.engines.providers import HEALTHY, HEALTHY_PLAIN
 from tests.engines.runs import Written, sprout, written
 from tests.engines.stand_in import Answer, Plan, StandIn
+from tests.engines.started import MODELS, start, vllm_server
 
 Serve = Callable[..., StandIn]
 Connect = Callable[..., Server]
@@ -24,7 +27,8 @@ SENTENCES = [
     "Is it possible to finish the job by noon? Answer with yes or no.\n\nYes, quite easily!",
 ]
 CHAT_TEMPLATE = (
-    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}\n{% endfor %}"
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}"
+    "{% if message.role == 'assistant' %}<|end|>{% endif %}{{ '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% if enable_thinking is false %}Yes, {% endif %}{% endif %}"
 )
 
@@ -107,3 +111,39 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Written:
         assert len(found[chat]) >= 5
         assert b"never write this" not in b"".join(found[chat].values())
     return found
+
+
+@pytest.fixture(scope="session")
+def vllm_url(chat_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with vllm_server(chat_model, tmp_path_factory.mktemp("server") / "log.txt") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def started(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    engines: dict[str, Any] = {}
+    yield engines
+    for engine in engines.values():
+        engine.close()
+
+
+@pytest.fixture(params=["scripted", *MODELS])
+def engine(request: pytest.FixtureRequest, started: dict[str, Any]) -> Engine:
+    if request.param not in started:
+        started[request.param] = start(request.param, request)
+    found: Engine = started[request.param]
+    return found
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest, started: dict[str, Any]) -> Engine:
+    if request.param not in started:
+        started[request.param] = start(request.param, request)
+    found: Engine = started[request.param]
+    return found
+
+
+@pytest.fixture(scope="session")
+def oracle(chat_model: str) -> Transformers:
+    """What the others are held against."""
+    return Transformers(chat_model, dtype="float64")

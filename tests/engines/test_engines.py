@@ -1,115 +1,19 @@
 """What every engine promises, held against all of them: scripted, transformers, vLLM in this process and served."""
 
 import itertools
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
 from pipeline.engines.base import Completion, Engine, Prompt, Request, Sampling
 from pipeline.engines.scripted import Scripted
-from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
-from pipeline.engines.vllm import VLLM
+from tests.engines.started import WINDOW, start
 
 # A part of torch that vLLM imports.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
-WINDOW = 8
-MODELS = ["transformers", pytest.param("vllm", marks=pytest.mark.vllm), pytest.param("server", marks=pytest.mark.vllm)]
-SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512}  # what makes vLLM start fast
 PROMPTS = ["Give three tips", "Task: sort the numbers", "Write a short story about a fox", "Yes,", "Is it", "3, 1, 4"]
-
-
-@pytest.fixture(scope="session")
-def vllm_server(chat_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The url of a real server, which may still be starting: `ready` waits for it."""
-    if not find_spec("vllm"):
-        pytest.skip("vllm is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", chat_model]
-    command += [
-        "--served-model-name",
-        "tiny",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--generation-config",
-        "vllm",
-    ]
-    command += ["--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill"]
-    command += [word for name, value in SMALL.items() for word in ("--" + name.replace("_", "-"), str(value))]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | quiet)
-    yield f"http://127.0.0.1:{port}/v1"
-    process.terminate()
-    process.wait(60)
-
-
-def ready(url: str, seconds: float = 400) -> str:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(url + "/models", timeout=5):
-                return url
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    raise TimeoutError(f"{url} did not start within {seconds:.0f} s")
-
-
-def start(name: str, request: pytest.FixtureRequest) -> Any:
-    if name == "scripted":
-        return Scripted(lambda request: f"answer to {request.prompt}", window=WINDOW)
-    model = request.getfixturevalue("chat_model")
-    if name == "transformers":
-        return Transformers(model, window=WINDOW, dtype="float64")
-    url = request.getfixturevalue("vllm_server")  # it starts while vLLM starts here
-    if name == "server":
-        return Server("tiny", ready(url), window=WINDOW)
-    return VLLM(model, window=WINDOW, **SMALL)
-
-
-@pytest.fixture(scope="session")
-def started(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    engines: dict[str, Any] = {}
-    yield engines
-    for engine in engines.values():
-        if not isinstance(engine, Scripted):
-            engine.close()
-
-
-@pytest.fixture(params=["scripted", *MODELS])
-def engine(request: pytest.FixtureRequest, started: dict[str, Any]) -> Engine:
-    if request.param not in started:
-        started[request.param] = start(request.param, request)
-    found: Engine = started[request.param]
-    return found
-
-
-@pytest.fixture(params=MODELS)
-def model(request: pytest.FixtureRequest, started: dict[str, Any]) -> Engine:
-    if request.param not in started:
-        started[request.param] = start(request.param, request)
-    found: Engine = started[request.param]
-    return found
-
-
-@pytest.fixture(scope="session")
-def oracle(chat_model: str) -> Transformers:
-    """What the others are held against."""
-    return Transformers(chat_model, dtype="float64")
 
 
 def ask(engine: Engine, prompts: list[Prompt], **sampling: Any) -> list[Completion]:
@@ -252,8 +156,72 @@ def test_the_chat_template_gets_what_the_request_says(model: Engine) -> None:
     assert found.prompt_tokens == same.prompt_tokens
 
 
-def test_an_engine_that_was_closed_starts_again_when_asked(chat_model: str) -> None:
-    engine = Transformers(chat_model)
+def begun(engine: Engine, prompt: Prompt, prefill: str) -> Completion:
+    sampling = Sampling(temperature=0, max_tokens=24)
+    (completion,) = engine.generate([Request(id="a", prompt=prompt, sampling=sampling, prefill=prefill)])
+    return completion
+
+
+def test_an_answer_begins_with_what_it_is_told(model: Engine) -> None:
+    assert model.can_prefill
+    message = ({"role": "user", "content": "Hello"},)
+    answer = begun(model, message, "Yes, I")
+    plain = begun(model, "<|user|>Hello\n<|assistant|>Yes, I", "")
+    assert (answer.text, answer.prompt_tokens) == (plain.text, plain.prompt_tokens)
+    assert answer.text != begun(model, message, "").text
+    assert begun(model, "Give three", " tips") == begun(model, "Give three tips", "")
+
+
+def test_a_chat_model_is_asked_for_the_message_of_a_user(model: Engine) -> None:
+    assert model.pre_query() == "<|user|>"
+    assert model.pre_query(system="Be brief.") == "<|system|>Be brief.\n<|user|>"
+    (completion,) = ask(model, [str(model.pre_query())])
+    assert completion.text
+
+
+def test_of_few_tokens_the_likeliest_is_taken(model: Engine) -> None:
+    assert ask(model, [*PROMPTS], temperature=1.3, top_k=1, seed=1) == ask(model, [*PROMPTS])
+
+
+def test_samples_are_among_the_likeliest_tokens(model: Engine, oracle: Transformers) -> None:
+    import torch
+
+    (net, tokenizer) = (oracle._load().net, oracle._load().tokenizer)
+    with torch.inference_mode():
+        logits = net(**tokenizer("Give three tips", return_tensors="pt")).logits[0, -1]
+    likeliest = {tokenizer.decode(int(token)) for token in logits.topk(5).indices}
+    settings = [Sampling(temperature=2, top_k=5, top_p=0.99, max_tokens=1, seed=seed) for seed in range(60)]
+    requests = [Request(id=str(n), prompt="Give three tips", sampling=one) for n, one in enumerate(settings)]
+    texts = {completion.text for completion in model.generate(requests)}
+    assert 2 < len(texts) <= 5
+    assert texts <= likeliest
+
+
+def test_a_text_does_not_end_before_it_has_the_tokens_it_must_have(model: Engine) -> None:
+    def lengths(min_tokens: int) -> set[int]:
+        settings = [Sampling(temperature=20, max_tokens=60, min_tokens=min_tokens, seed=seed) for seed in range(40)]
+        requests = [Request(id=str(n), prompt="Yes", sampling=one) for n, one in enumerate(settings)]
+        return {completion.completion_tokens for completion in model.generate(requests)}
+
+    assert min(lengths(0)) < 60  # some end by themselves
+    assert lengths(60) == {60}
+
+
+def test_a_stop_string_among_the_tokens_there_must_be_ends_nothing(model: Engine) -> None:
+    (whole,) = ask(model, ["Give three tips"])
+    early = whole.text[3:5]
+    (cut,) = ask(model, ["Give three tips"], stop=(early,))
+    (kept,) = ask(model, ["Give three tips"], stop=(early,), min_tokens=12)
+    assert cut.text == whole.text[: whole.text.index(early)]
+    assert kept.completion_tokens > 12
+    assert whole.text.startswith(kept.text)
+
+
+@pytest.mark.parametrize("name", ["scripted", "transformers", pytest.param("server", marks=pytest.mark.vllm)])
+def test_an_engine_that_was_closed_starts_again_when_asked(name: str, request: pytest.FixtureRequest) -> None:
+    engine = start(name, request)
     before = ask(engine, ["Yes,"])
     engine.close()
+    engine.close()
     assert ask(engine, ["Yes,"]) == before
+    engine.close()

@@ -115,7 +115,7 @@ def test_planted_text_stays_text(tmp_path: Path) -> None:
     tasks = [
         Task(
             id=f"t{n}{PLANTED if n < 3 else ''}", instruction=f"Name {n} {PLANTED}", is_classification=True,
-            instances=(Instance(input=PLANTED, output=PLANTED),), demos=(PLANTED,), scores={PLANTED: 0.5},
+            instances=(Instance(input=PLANTED, output=PLANTED),), parents=(PLANTED,), scores={PLANTED: 0.5},
             meta={"request": n, "nearest": PLANTED}, rejected=PLANTED if n % 7 == 0 else None,
         )
         for n in range(50)
@@ -191,8 +191,8 @@ def test_a_large_run_is_sampled_and_its_figures_are_over_all(tmp_path: Path) -> 
 
 def test_demos_point_to_tasks_on_the_page_and_to_others(tmp_path: Path) -> None:
     tasks = [
-        Task(id="a", instruction="Name a river", demos=("s1", "gone")),
-        Task(id="b", instruction="Name a bay", demos=("a", "s1")),
+        Task(id="a", instruction="Name a river", parents=("s1", "gone")),
+        Task(id="b", instruction="Name a bay", parents=("a", "s1")),
     ]
     seeds = [Task(id="s1", instruction="List lakes")]
     record = read_run(write_tasks(tmp_path / "1_instructions.jsonl", tasks), seeds)

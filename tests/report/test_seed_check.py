@@ -137,11 +137,13 @@ SPAM = task("spam", "Is it spam? Answer yes or no.", "yes", "no", kind=True, inp
 @pytest.mark.parametrize(
     ("tasks", "said"),
     [
-        (PLAIN, "no task is a classification: the stage classify then has nothing to choose, all are taken as not classification"),
-        ([SPAM], "every task is a classification: the stage classify then has nothing to choose, all are taken as classification"),
+        (PLAIN, "no task is a classification: classify then has no choice, all are taken as not classification"),
+        ([SPAM], "every task is a classification: classify then has no choice, all are taken as classification"),
         ([*PLAIN, SPAM], "6 seeds, where the paper used 175: a prompt of instructions shows 8, or 6 and 2 generated, so each seed is in 100% of the prompts"),
-        ([*PLAIN, SPAM], "the stage classify shows 12 classification tasks, there are 1; the stage instances shows 16 that have instances, there are 1"),
-        ([*PLAIN, SPAM], "the stage classify shows 19 other tasks, there are 5; the stage instances shows 11 that have instances, there are 5"),
+        ([*PLAIN, SPAM], "classify shows 12 classification tasks, there are 1"),
+        ([*PLAIN, SPAM], "classify shows 19 other tasks, there are 5"),
+        ([*PLAIN, SPAM], "instances shows 16 classification tasks that have instances, there are 1"),
+        ([*PLAIN, SPAM], "instances shows 11 other tasks that have instances, there are 5"),
         ([SPAM.update(is_classification=False)], "marked as not classification, though the outputs look like labels: spam"),
         ([task("a", "Is it so?", "It is not, for all I know of it.", kind=True)], "marked as classification, though an output has more than 5 words: a"),
         ([task("a", "Tell the story of this name.", "word " * 9000)], "a prompt of instances, input first takes about 11,"),
@@ -167,7 +169,7 @@ def test_advice_fits_what_is_wrong(checked, tasks, said):
 def test_advice_on_what_is_not_wrong_is_not_given(checked):
     advice = checked(*PLAIN, SPAM).advice
 
-    assert len(advice) == 3
+    assert len(advice) == 5
 
 
 def test_other_scripts_are_counted(checked):

@@ -29,7 +29,7 @@ def test_a_rejected_candidate_shows_prompt_completion_filters_and_what_it_is_too
     said = why(task.id, [folder])
 
     assert said.startswith(f"{task.id}  rejected by instructions: not_new\n  {task.instruction}")
-    assert f"  request {task.meta['request']}, item {task.meta['item']}; demos {', '.join(task.demos)}" in said
+    assert f"  request {task.meta['request']}, item {task.meta['item']}; demos {', '.join(task.parents)}" in said
     assert "filter too_short: passes" in said
     assert f"  nearest {task.meta['nearest']}" in said
     assert f"  rouge_l {task.scores['rouge_l']}" in said

@@ -32,7 +32,7 @@ def turns(*given: tuple[str, Any], **marks: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("user", ["user", "User", "human", "Human ", "HUMAN", "customer", "client", "prompter"])
-@pytest.mark.parametrize("assistant", ["assistant", "Assistant", "gpt", "GPT", "chatgpt", "bot", "Bot", "ai", "AI", "model", "Chatbot", "agent", "AI Assistant"])  # fmt: skip
+@pytest.mark.parametrize("assistant", ["assistant", "Assistant", "gpt", "GPT", "chatgpt", "bot", "Bot", "ai", "AI", "model", "Chatbot", "agent", "AI Assistant", "Assistant:", "gpt-4o-mini", "claude-3", "助手"])  # fmt: skip
 def test_roles_are_known_by_many_names(tmp_path: Path, user: str, assistant: str) -> None:
     row = {"conversations": [{"from": user, "value": "Hi?"}, {"from": assistant, "value": "Ho."}]}
 
@@ -81,6 +81,7 @@ def test_contents_are_texts_numbers_or_parts_and_messages_a_list_a_text_or_colum
         {"weight": 0}, {"weight": 0.0}, {"weight": "0"}, {"train": False}, {"train": "false"}, {"loss": False}, {"loss": 0},
         {"loss_mask": 0}, {"loss_weight": 0}, {"trainable": False}, {"training": False}, {"train_on_turn": False},
         {"masked": True}, {"mask": True}, {"masked": 1}, {"ignore": True}, {"weight": 1, "train": False},
+        {"is_trained": False}, {"include_in_loss": False}, {"no_train": True}, {"train_on": "no"},
     ],
 )  # fmt: skip
 def test_an_answer_that_is_marked_never_becomes_an_output(tmp_path: Path, mark: dict[str, Any]) -> None:
@@ -92,13 +93,30 @@ def test_an_answer_that_is_marked_never_becomes_an_output(tmp_path: Path, mark: 
     assert f"{LEFT_OUT}: 1" in seeds.notes
     with pytest.raises(SproutError, match=rf"no seed tasks in it \({LEFT_OUT}: 1\); write"):
         read(tmp_path, row)
+
+
+@pytest.mark.parametrize(
+    "mark", [{"weight": 0}, {"train": False}, {"loss": False}, {"masked": True}, {"trainable": "false"}]
+)
+def test_a_row_that_is_marked_is_left_out(tmp_path: Path, mark: dict[str, Any]) -> None:
     seeds = read(tmp_path, OTHER | mark, OTHER | {"output": "Red Sea"})
+
     assert shown(seeds) == [("Name a sea.", "", "Red Sea")]
     assert "rows that are marked not to be trained on, and are left out: 1" in seeds.notes
 
 
 @pytest.mark.parametrize(
-    "mark", [{"weight": 1}, {"weight": 0.5}, {"train": True}, {"loss": None}, {"masked": False}, {"mask": 0}]
+    "mark",
+    [
+        {"weight": 1},
+        {"weight": 0.5},
+        {"train": True},
+        {"loss": None},
+        {"masked": False},
+        {"mask": 0},
+        {"loss_mask": 1},
+        {"skip": False},
+    ],
 )
 def test_an_answer_that_is_marked_to_be_trained_on_is_taken(tmp_path: Path, mark: dict[str, Any]) -> None:
     assert shown(read(tmp_path, turns(("user", "Hi?"), ("assistant", "Ho."), **mark))) == [("Hi?", "", "Ho.")]
@@ -134,6 +152,15 @@ def test_what_stands_beside_is_treated_as_the_messages_before(
     assert shown(read(tmp_path, row)) == [expected]
 
 
+@pytest.mark.parametrize("name", ["messages", "conversations", "dialogue"])
+def test_a_cell_of_a_table_may_hold_a_conversation(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "s.csv"
+    cell = json.dumps(HI).replace('"', '""')
+    path.write_text(f'{name},system,history\n"{cell}",Be a pirate.,\n')
+
+    assert shown(load_seeds(path)) == [("Be a pirate.\n\nHi?", "", "Ho.")]
+
+
 def test_a_history_is_said(tmp_path: Path) -> None:
     seeds = read(tmp_path, {"instruction": "Why?", "output": "So.", "history": [["Hi?", "Ho."]]})
 
@@ -152,6 +179,7 @@ def test_a_history_is_said(tmp_path: Path) -> None:
         ({"messages": [{"role": "user", "content": {"a": 1}}]}, "messages.0.content: input should be a valid string (found {'a': 1})"),
         ({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": None, "tool_calls": [1]}]}, "the output is empty"),
         ({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "<think>Hm"}]}, "the output is empty once its thoughts are removed"),
+        ({"messages": {"from": ["user", "bot"], "value": ["Hi?"]}}, "messages: the columns are not equally long"),
         ({"messages": []}, "no message of the assistant, so no output"),
         ({"messages": "[oops"}, "messages: input should be a valid list (found '[oops')"),
     ],

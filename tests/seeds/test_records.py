@@ -96,11 +96,15 @@ KEPT: dict[str, Any] = {
     "array of arrays": json.dumps([NAMES, *CELLS]),
     "nested array": json.dumps([ROWS]),
     "wrapped": json.dumps({"data": ROWS}),
-    "wrapped, pretty": json.dumps({"version": "1.0", "count": 3, "data": ROWS, "tags": ["x"]}, indent=1),
+    "wrapped, pretty": json.dumps({"version": "1.0", "count": 3, "data": ROWS, "tags": ["x"], "errors": []}, indent=1),
+    "a comma behind the last item": json.dumps(ROWS)[:-1] + ",]",
+    "wrapped in its own name": json.dumps({"instances": ROWS}),
+    "pages": "\n".join(json.dumps({"page": n, "items": rows}) for n, rows in enumerate([ROWS[:2], [], ROWS[2:]])),
+    "pandas split with other labels": json.dumps({"columns": NAMES, "index": ["x"], "data": CELLS}),
     "wrapped by an unknown name": json.dumps({"meine_daten": ROWS}),
     "wrapped twice": json.dumps({"result": {"items": ROWS}}),
     "wrapped array of arrays": json.dumps({"values": [NAMES, *CELLS]}),
-    "viewer of the hub": json.dumps({"features": [], "rows": [{"row_idx": n, "row": row, "truncated_cells": []} for n, row in enumerate(ROWS)]}),
+    "viewer of the hub": json.dumps({"features": [{"feature_idx": 0, "name": "id"}], "partial": False, "rows": [{"row_idx": n, "row": row, "truncated_cells": []} for n, row in enumerate(ROWS)]}),
     "the only split": json.dumps({"default": ROWS}),
     "pandas columns": json.dumps(columns(labels=True)),
     "pandas list": json.dumps(columns(labels=False)),
@@ -175,7 +179,9 @@ NAMED: list[tuple[str | bytes, str]] = [
     ("é".encode("latin-1"), ":1: byte 0xe9 at column 1 is not UTF-8"),
     (json.dumps({"instruction": ["a", "b"], "output": ["c"]}), "the columns are not equally long: instruction 2, output 1"),
     (json.dumps({"easy": ROWS, "hard": ROWS}), "there are the lists easy, hard; choose one by putting @easy behind the file's name"),
-    (json.dumps([NAMES, [1] * 9]), "an array of at most 5 cells is wanted, as in the first one"),
+    (json.dumps([NAMES, [1] * 9]), "an array of at most 5 cells is wanted, one for each name"),
+    (json.dumps({"columns": NAMES, "data": [*CELLS, [1] * 9]}), "row 4: an array of at most 5 cells is wanted, one for each name"),
+    (json.dumps({"data": ROWS, "more": ROWS}), "there are the lists data, more; choose one by putting @data behind the file's name"),
 ]  # fmt: skip
 
 

@@ -167,4 +167,4 @@ def test_marks_are_removed_where_that_is_certain_and_said_by_a_run_as_by_a_check
 
         assert (task.instruction, task.instances[0].input, task.instances[0].output) == expected
         assert caplog.messages == [f"{path}: {note}"] * bool(note)
-        assert seed_check.check(path)["notes"] == [note] * bool(note)
+        assert seed_check.check(path).notes == [note] * bool(note)

@@ -30,7 +30,7 @@ def learned(row: ChatRow, model: str) -> list[str]:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model)
-    ids, mask = chat_tokens(row.messages, tokenizer)
+    ids, mask = chat_tokens(row, tokenizer)
     assert tokenizer.decode(ids) == tokenizer.apply_chat_template(list(row.messages), tokenize=False)
     text = "".join(tokenizer.decode(id) if counts else "\0" for id, counts in zip(ids, mask, strict=True))
     return [piece for piece in text.split("\0") if piece]
@@ -43,6 +43,7 @@ def learned(row: ChatRow, model: str) -> list[str]:
         (talk(*TALK[:3]), ["Lima<|end|>"]),
         (talk(*TALK), ["Lima<|end|>", "yes<|end|>"]),
         (talk(("assistant", "no"), *TALK[1:3]), ["Lima<|end|>"]),
+        (talk(*TALK).model_copy(update={"unlearned": (2,)}), ["yes<|end|>"]),
     ],
 )
 def test_every_answer_counts_in_the_loss_with_the_end_of_its_turn(chat_model, row, pieces):

@@ -2,21 +2,26 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.dataset.content import Content, Shape
-from pipeline.dataset.files import Lines, Parquet, Record, Writer, file_records
+from pipeline.dataset.files import Line, Lines, Parquet, Writer
 from pipeline.errors import SproutError, explain
+from pipeline.seeds.conversations import is_masked
+from pipeline.seeds.records import Wanted, read_records
+from pipeline.seeds.shapes import Record
 
 Split = Literal["train", "validation"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+ADVICE = "give a file or folder of rows, such as the dataset of a run"
 
 
-class Fields(BaseModel):
+class RowFields(BaseModel):
     """The columns of a format that say something, and the rows they stand for."""
 
     model_config = ConfigDict(frozen=True)
@@ -32,7 +37,7 @@ class Format(ABC):
         >>> class Pairs(Format):  # in my_formats.py: export.formats = ["my_formats:Pairs"] writes pairs.jsonl
         ...     meaning = "`ask`, `answer`"
         ...
-        ...     class fields(Fields):
+        ...     class fields(RowFields):
         ...         ask: str
         ...         answer: str
         ...
@@ -45,7 +50,7 @@ class Format(ABC):
 
     meaning: ClassVar[str]  # what a row is, for the card of a dataset
     shape: ClassVar[Shape] = "instruction"  # what its rows say, and so which models it suits best
-    fields: ClassVar[type[Fields]]  # how a row is read; the required ones tell the format
+    fields: ClassVar[type[RowFields]]  # how a row is read; the required ones tell the format
     of_tasks: ClassVar[bool] = False  # a line is a whole task, so `columns` takes a Task in place of a Row
     trainers: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # by name of a trainer: how its config names these rows
 
@@ -58,23 +63,34 @@ class Format(ABC):
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
 
     @abstractmethod
-    def columns(self, row: Any) -> dict[str, Any]:
+    def columns(self, row: Any) -> Line:
         """A row as it is written, as JSON has it."""
 
-    def recognises(self, record: Record) -> bool:
+    @property
+    def fields_read(self) -> set[str]:
+        """The columns that are read; all others say nothing to a training."""
+        return {*self.fields.model_fields}
+
+    def recognises(self, line: Line) -> bool:
         """Whether a row that was read from anywhere is in this format."""
         needed = [name for name, field in self.fields.model_fields.items() if field.is_required()]
-        return all(record.get(name) is not None for name in needed)
+        return all(line.get(name) is not None for name in needed)
 
-    def read(self, record: Record, where: str) -> Sequence[Content]:
-        """What a row says.
+    def read(self, line: Line, where: str, notes: Counter[str]) -> Sequence[Content]:
+        """What a row says; `notes` gets what of it was not taken.
 
         Raises:
             SproutError: naming `where`, for a field that is missing or of another type.
         """
-        given = {name: value for name, value in record.items() if value is not None}
+        if is_masked(line):
+            notes["rows that are marked not to be trained on, and are left out"] += 1
+            return []
+        return self.contents({name: value for name, value in line.items() if value is not None}, where, notes)
+
+    def contents(self, line: Line, where: str, notes: Counter[str]) -> Sequence[Content]:
+        """As `read`, of a row without nulls that is to be trained on."""
         try:
-            return self.fields.model_validate(given).rows()
+            return self.fields.model_validate(line).rows()
         except ValidationError as error:
             raise SproutError(f"{where}: no row of the format {self.name}: {explain(error, self.fields)}") from None
 
@@ -97,8 +113,12 @@ class Format(ABC):
     def finish(self, folder: Path) -> None:  # noqa: B027  # most formats have nothing left to do
         """Called once all rows are written."""
 
-    def records(self, folder: Path, split: Split) -> Iterator[tuple[str, Record]] | None:
-        """The rows of a split in a dataset's folder, each with its place; None if it holds none in this format."""
+    def is_in(self, folder: Path, split: Split) -> bool:
+        """Whether the folder of a dataset has a split in this format."""
+        return any((folder / self.file(split, ending)).is_file() for ending in ("jsonl", "parquet"))
+
+    def records(self, folder: Path, split: Split) -> Sequence[Record]:
+        """The rows of a split in the folder of a dataset, each with its place."""
         paths = (folder / self.file(split, ending) for ending in ("jsonl", "parquet"))
-        path = next((path for path in paths if path.is_file()), None)
-        return file_records(path) if path else None
+        path = next(path for path in paths if path.is_file())
+        return read_records(path, Wanted((split,), ADVICE)).records

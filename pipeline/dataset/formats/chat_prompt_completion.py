@@ -1,30 +1,23 @@
 """Messages for a chat model, cut where the answer begins: the loss needs no help from the chat template."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pipeline.dataset.content import ChatRow
-from pipeline.dataset.files import Record
-from pipeline.dataset.formats.base import Fields, Format
-from pipeline.dataset.formats.turns import Turn, messages_of
+from pipeline.dataset.files import Line
+from pipeline.dataset.formats.turns import Conversation, messages_of
 from pipeline.dataset.rows import Row
+from pipeline.seeds.conversations import listed
 
 
-class ChatPromptCompletion(Format):
+class ChatPromptCompletion(Conversation):
     meaning = "`prompt`, `completion`: lists of messages for a chat model, as TRL takes them with any chat template"
-    shape = "messages"
     trainers: ClassVar[Mapping[str, Mapping[str, Any]]] = {"trl": {"completion_only_loss": True}}
 
-    class fields(Fields):
-        prompt: tuple[Turn, ...]
-        completion: tuple[Turn, ...]
-
-        def rows(self) -> Sequence[ChatRow]:
-            return [ChatRow(messages=tuple(turn.message for turn in (*self.prompt, *self.completion)))]
-
-    def columns(self, row: Row) -> dict[str, Any]:
+    def columns(self, row: Row) -> Line:
         user, assistant = messages_of(row)
         return {"id": row.id, "prompt": [user], "completion": [assistant]}
 
-    def recognises(self, record: Record) -> bool:
-        return isinstance(record.get("prompt"), list) and "completion" in record
+    def turns(self, line: Line) -> Any:
+        prompt, completion = (listed(line.get(name)) for name in ("prompt", "completion"))
+        both = isinstance(prompt, list) and isinstance(completion, list)
+        return [*prompt, *completion] if both else None

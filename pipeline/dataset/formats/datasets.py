@@ -1,22 +1,22 @@
 """A folder that `datasets.load_from_disk` reads, with both the parts of an instance and its messages."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pipeline.dataset.files import Arrow, Record, Writer
+from pipeline.dataset.files import Arrow, Line, Writer
 from pipeline.dataset.formats.alpaca import Alpaca
-from pipeline.dataset.formats.base import SPLITS, Format, Split
+from pipeline.dataset.formats.base import ADVICE, SPLITS, Format, Split
 from pipeline.dataset.formats.turns import messages_of
-from pipeline.dataset.loading import saved_records
 from pipeline.dataset.rows import Row
+from pipeline.seeds.records import Wanted, read_records
+from pipeline.seeds.shapes import Record
 
 
 class Datasets(Format):
     meaning = "`instruction`, `input`, `output` and `messages`, for `datasets.load_from_disk`"
     fields = Alpaca.fields
 
-    def columns(self, row: Row) -> dict[str, Any]:
+    def columns(self, row: Row) -> Line:
         # A `prompt` beside `messages` would leave TRL to guess.
         return Alpaca().columns(row) | {"messages": messages_of(row)}
 
@@ -43,5 +43,8 @@ class Datasets(Format):
         if bars:
             datasets.enable_progress_bars()
 
-    def records(self, folder: Path, split: Split) -> Iterator[tuple[str, Record]] | None:
-        return saved_records(folder / self.name, split) if (folder / self.name).is_dir() else None
+    def is_in(self, folder: Path, split: Split) -> bool:
+        return (folder / self.name / split).is_dir()
+
+    def records(self, folder: Path, split: Split) -> Sequence[Record]:
+        return read_records(folder / self.name, Wanted((split,), ADVICE)).records

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, WithJsonSchema
 
 from pipeline.dataset.formats.base import Format
+from pipeline.engines.find import named
 from pipeline.errors import SproutError, unknown
 
 
@@ -58,20 +59,12 @@ def shipped_formats() -> MappingProxyType[str, Format]:
     return MappingProxyType(found)
 
 
-def _own(place: str) -> Format:
-    module, _, name = place.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # an installed command does not look there
-    try:
-        kind: Any = vars(importlib.import_module(module))[name]
-    except KeyError:
-        raise SproutError(f"the format {place}: {module} has no {name!r}; give module:Class") from None
-    except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise SproutError(f"the format {place}: its module cannot be imported ({problem}); correct it") from None
+def _own(name: str) -> Format:
+    kind = named(name, "format")
     if not (inspect.isclass(kind) and issubclass(kind, Format)) or inspect.isabstract(kind):
-        raise SproutError(f"{place}: is no format; derive the class from pipeline.dataset.formats.base.Format")
-    return kind()
+        raise SproutError(f"{name}: is no format; derive the class from pipeline.dataset.formats.base.Format")
+    found: Format = kind()
+    return found
 
 
 def _known(name: str) -> str:

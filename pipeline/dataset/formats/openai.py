@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from pipeline.dataset.formats.base import Format
-from pipeline.dataset.formats.messages import Messages
-from pipeline.dataset.formats.turns import messages_of
+from pipeline.dataset.files import Line
+from pipeline.dataset.formats.turns import Conversation, messages_of
 from pipeline.dataset.rows import Row
 
 
-class OpenAI(Format):
+class OpenAI(Conversation):
     meaning = "lines for a fine-tuning job with OpenAI: `messages` and nothing else"
-    shape = "messages"
-    fields = Messages.fields
 
-    def columns(self, row: Row) -> dict[str, Any]:
+    def columns(self, row: Row) -> Line:
         return {"messages": messages_of(row)}
+
+    def turns(self, line: Line) -> Any:
+        return line.get("messages")

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pipeline.dataset.content import TextRow
-from pipeline.dataset.files import Record
-from pipeline.dataset.formats.base import Fields, Format
+from pipeline.dataset.files import Line
+from pipeline.dataset.formats.base import Format, RowFields
 from pipeline.dataset.rows import Row
+from pipeline.seeds.values import Text
 
 _AXOLOTL = {"field_instruction": "prompt", "field_output": "completion"}
 
@@ -20,15 +21,12 @@ class PromptCompletion(Format):
         "llama_factory": {"columns": {"prompt": "prompt", "query": "", "response": "completion"}},
     }
 
-    class fields(Fields):
-        prompt: str
-        completion: str
+    class fields(RowFields):
+        prompt: Text
+        completion: Text
 
         def rows(self) -> Sequence[TextRow]:
             return [TextRow(prompt=self.prompt, completion=self.completion)]
 
-    def columns(self, row: Row) -> dict[str, Any]:
+    def columns(self, row: Row) -> Line:
         return {"id": row.id, "prompt": row.prompt, "completion": row.completion}
-
-    def recognises(self, record: Record) -> bool:
-        return isinstance(record.get("prompt"), str) and "completion" in record

@@ -36,8 +36,11 @@ class Wire:
     """Asks once, in the way that the server takes. All that goes wrong is a `Trouble`, and none of them holds the key.
 
     Args:
-        omit: Parameters that are not sent.
+        timeout: Seconds for one answer.
+        dialect: What is known of the server.
         max_thought_tokens: What a model that thinks first may use for that, besides max_tokens.
+
+    Attributes:
         tell: Is told what is learned of the server, a sentence each.
     """
 
@@ -68,7 +71,7 @@ class Wire:
         """
         attempt, spent = Attempt(self.dialect), (0, 0)
         tried = [attempt.body(request)]
-        before: Reply | None = None  # an answer, if one without text
+        before: Reply | None = None  # an answer that ended in thoughts
         thoughts = self.max_thought_tokens if thinking else 0
         while True:
             try:
