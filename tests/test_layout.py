@@ -84,7 +84,7 @@ BY_STAGE = re.compile(r"\b(stages?|settings|tables|funnel|usage|kinds?|command|b
 
 
 def stages_named(tree):
-    """Where code names a stage that ships: its class or module, its kind as a key or in a comparison, its settings."""
+    """Where code names a stage that ships: its class or module, or its kind as a key or in a comparison."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             found = {alias.name for alias in node.names} & (CLASSES | KINDS)
@@ -93,8 +93,7 @@ def stages_named(tree):
         elif isinstance(node, ast.Import):
             yield from [node] if any(alias.name.startswith("pipeline.stages.") for alias in node.names) else []
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            kind, dot, setting = node.value.partition(".")
-            yield from [node] if kind in KINDS and (node.value in PLAIN or (dot and setting.isidentifier())) else []
+            yield from [node] if node.value in PLAIN else []
         elif isinstance(node, ast.Subscript):
             yield from [node] if looks_up(node.value, node.slice) else []
         elif isinstance(node, ast.Compare):
@@ -127,13 +126,13 @@ def looks_up(where, key):
         ("args.command in ('run', 'export')", True),
         ("name == 'judge'", True),
         ("'dedup' not in anything", True),
-        ("advice = {'export.formats': 1}", True),
+        ("advice = {'verify': 1}", True),
         ("split == 'train'", False),
         ("files['train']", False),
         ("figures['instances']", False),
         ("'instances' in names", False),
         ("render('judge')", False),
-        ("'a.judge of character'", False),
+        ("'train.json'", False),
     ],
 )
 def test_a_named_stage_is_found_and_a_word_of_another_sense_is_not(code, is_named):
