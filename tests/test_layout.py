@@ -84,14 +84,10 @@ BY_STAGE = re.compile(r"\b(stages?|settings|tables|funnel|usage|kinds?|command|b
 
 
 def stages_named(tree):
-    """Where code names a stage that ships: its class or module, or its kind as a key or in a comparison."""
+    """Where code names a stage that ships without importing it: `stages.Dedup`, or its kind as a key or compared."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            found = {alias.name for alias in node.names} & (CLASSES | KINDS)
-            concrete = (node.module or "").startswith("pipeline.stages.")
-            yield from [node] if concrete or (node.module == "pipeline.stages" and found) else []
-        elif isinstance(node, ast.Import):
-            yield from [node] if any(alias.name.startswith("pipeline.stages.") for alias in node.names) else []
+        if isinstance(node, ast.Attribute):
+            yield from [node] if node.attr in CLASSES and ast.unparse(node.value).endswith("stages") else []
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from [node] if node.value in PLAIN else []
         elif isinstance(node, ast.Subscript):
@@ -114,10 +110,10 @@ def looks_up(where, key):
 @pytest.mark.parametrize(
     ("code", "is_named"),
     [
-        ("from pipeline.stages import Classify, names", True),
-        ("from pipeline.stages import find, names", False),
-        ("from pipeline.stages.train import tune", True),
-        ("import pipeline.stages.export", True),
+        ("stages.Classify()", True),
+        ("pipeline.stages.Export", True),
+        ("stages.find(kind)", False),
+        ("ast.Filter", False),
         ("settings['instructions']", True),
         ("record.funnel['instructions']['kept']", True),
         ("self.settings.get('train', {})", True),
