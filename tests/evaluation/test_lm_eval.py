@@ -89,7 +89,9 @@ def test_each_model_is_measured_and_a_task_is_added_without_the_others_again(cal
         },
     }  # fmt: skip
     assert list(again["tuned"]["lm_eval"]["tasks"]) == ["arc_easy", "mmlu"]
-    assert table(read_evaluation(tmp_path / "run")).splitlines()[1] == "arc_easy acc    0.2900 ± 0.1000  0.3800 ± 0.1000"
+    assert (
+        table(read_evaluation(tmp_path / "run")).splitlines()[1] == "arc_easy acc    0.2900 ± 0.1000  0.3800 ± 0.1000"
+    )
     measure(tmp_path / "run", "arc_easy")
     assert len(calls.read_text().splitlines()) == 6  # with other options, everything is measured anew
 

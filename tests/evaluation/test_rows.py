@@ -107,6 +107,13 @@ def test_what_is_said_of_a_held_out_set_is_said_once(
     ]
 
 
+def test_rows_of_several_lists_have_ids_of_their_own(write: Callable[..., Path]) -> None:
+    row = {"instruction": "Add.", "output": "4"}
+    path = write("h.jsonl", "\n".join(json.dumps({"page": n, "items": [row, row]}) for n in (1, 2)))
+
+    assert [instance.id for instance in read_heldout(path)] == ["h-1", "h-2", "h-3", "h-4"]
+
+
 def test_a_compressed_set_has_the_name_that_it_has_unpacked(write: Callable[..., Path]) -> None:
     import gzip
 

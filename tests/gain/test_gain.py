@@ -102,7 +102,9 @@ def test_candidates_are_all_instructions_that_were_written_with_inputs_and_outpu
     assert all(task.instances and task.is_classification is False for task in candidates(tmp_path))
     complete_candidates(ASKING, 5, run)
     assert len(candidates(tmp_path)) == 5
-    with pytest.raises(SproutError, match=r"1_instructions.jsonl: is not there, and unfiltered tasks are drawn from it"):
+    with pytest.raises(
+        SproutError, match=r"1_instructions.jsonl: is not there, and unfiltered tasks are drawn from it"
+    ):
         complete_candidates(ASKING, 100, Context(SEEDS, run.engine, tmp_path / "elsewhere"))
     with pytest.raises(SproutError, match="no stage of the run adds tasks"):
         complete_candidates(ASKING[1:], 100, run)

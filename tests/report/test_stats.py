@@ -65,9 +65,7 @@ def test_the_next_steps_do_not_depend_on_the_name_of_the_folder(seeds, model, tm
     said = {name: stats.summary(tmp_path / name, stats.figures(tmp_path / "other")) for name in ("quickstart", "other")}
 
     assert said["quickstart"].replace("quickstart", "other") == said["other"]
-    assert said["other"].endswith(
-        f"next:\n  sprout stats {tmp_path / 'other'}\n  sprout show {tmp_path / 'other'}"
-    )
+    assert said["other"].endswith(f"next:\n  sprout stats {tmp_path / 'other'}\n  sprout show {tmp_path / 'other'}")
 
 
 def test_what_an_evaluation_was_paid_is_listed_without_tasks(seeds, tmp_path):

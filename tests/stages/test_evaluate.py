@@ -125,7 +125,11 @@ def test_several_sets_are_evaluated_together_and_shown_one_by_one(tmp_path, held
 
     assert {name: part["rouge_l"] for name, part in found["source"].items()} == {"heldout": 0, "other": 100}
     assert [one["id"] for one in predictions(tmp_path, "base")][-1] == "other/a0"
-    assert [line.split()[0] for line in table(read_evaluation(tmp_path)).splitlines()[1:4]] == ["all", "heldout", "other"]
+    assert [line.split()[0] for line in table(read_evaluation(tmp_path)).splitlines()[1:4]] == [
+        "all",
+        "heldout",
+        "other",
+    ]
 
 
 def test_a_lora_adapter_is_evaluated_on_its_base_model(tmp_path, heldout, base_model):
