@@ -1,7 +1,7 @@
 """What two checkouts' parsers read of the same completions: python benchmarks/parsers.py OLD NEW COMPLETIONS...
 
-OLD and NEW are checkouts; each file of completions is JSONL with a text in `raw_instances` or `metadata.response`, or the
-`completions.sqlite` of a run. Each difference is printed, and how many there are.
+OLD and NEW are checkouts; each file of completions is JSONL with a text in `raw_instances` or `metadata.response`, or
+the `completions.sqlite` of a run. Each difference is printed, and how many there are.
 """
 
 import json

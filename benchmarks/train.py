@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset import rows as export
+from pipeline.dataset.content import TextRow
+from pipeline.dataset.rows import Rows
 from pipeline.resources import NANO, shown
 from pipeline.seeds.read import read_seeds
-from pipeline.stages.train import Train
 from pipeline.task import read_tasks
-from pipeline.training.sft import Training, make_trainer
+from pipeline.training.settings import Training, TrainingSettings
+from pipeline.training.sft import make_trainer
 from pipeline.training.tidy import tidy
 
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}  # dense bf16, NVIDIA data sheets
@@ -33,12 +34,13 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     args = parser.parse_args()
     tasks = [task for task in read_tasks(args.tasks) if task.kept] if args.tasks else read_seeds("nano")
-    rows = export.rows(tasks)
-    settings = {"model": args.model, "max_steps": args.steps, "batch_size": args.batch_size, "learning_rate": 5e-4}
+    rows = [TextRow(prompt=row.prompt, completion=row.completion) for row in Rows(tasks)]
+    settings = TrainingSettings(max_steps=args.steps, batch_size=args.batch_size, learning_rate=5e-4)
+    padding_free = settings.model_copy(update={"padding_free": True})
     ways: dict[str, Callable[[Path], Any]] = {
         "plain TRL": lambda folder: plain(rows, args.model, args.steps, args.batch_size, folder),
-        "`sprout train`": lambda folder: ours(rows, settings, folder),
-        "`sprout train`, padding_free": lambda folder: ours(rows, settings | {"padding_free": True}, folder),
+        "`sprout train`": lambda folder: ours(rows, args.model, settings, folder),
+        "`sprout train`, padding_free": lambda folder: ours(rows, args.model, padding_free, folder),
     }
     speeds: dict[str, list[float]] = {way: [] for way in ways}
     losses: dict[str, float] = {}
@@ -50,11 +52,11 @@ def main() -> None:
     print("\n".join(table(speeds, losses, size(args.model))))
 
 
-def ours(rows: Sequence[export.Row], settings: dict[str, Any], folder: Path) -> Any:
-    return make_trainer(Training(settings["model"], rows, Train.model_validate(settings)), folder)
+def ours(rows: Sequence[TextRow], model: str, settings: TrainingSettings, folder: Path) -> Any:
+    return make_trainer(Training(model=model, rows=rows, settings=settings), folder)
 
 
-def plain(rows: Sequence[export.Row], model: str, steps: int, batch_size: int, folder: Path) -> Any:
+def plain(rows: Sequence[TextRow], model: str, steps: int, batch_size: int, folder: Path) -> Any:
     """What one writes who has the rows and TRL: its defaults, but on a CPU those that are for a GPU are off."""
     import torch
     from datasets import Dataset

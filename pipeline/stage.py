@@ -4,6 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isabstract
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -35,6 +36,16 @@ class Flag:
         return self.setting or self.flag.removeprefix("--").replace("-", "_")
 
 
+@dataclass(frozen=True)
+class LongestPrompt:
+    """The longest prompt of a kind, and how many tokens its completion may have."""
+
+    kind: str
+    text: str
+    max_tokens: int
+    shortened_by: str  # the setting to lower
+
+
 class Configured(BaseModel):
     """What stages and products have in common: their fields are their settings, and a misspelt one is an error."""
 
@@ -55,7 +66,7 @@ class Configured(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        if cls.__module__ != __name__ and not hasattr(cls, "kind"):  # a derived one keeps its kind
+        if not isabstract(cls) and not hasattr(cls, "kind"):  # a derived one keeps its kind
             words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
             own = cls.__module__.startswith(BUILT_IN)
             cls.kind = cls.__module__.removeprefix(BUILT_IN).partition(".")[0] if own else words
@@ -144,8 +155,16 @@ class Stage(Configured, ABC):
             if old.meta.get(name) != value:
                 yield f"{name.replace('_', ' ')}: {value}"
 
+    def objection(self, seed: Task) -> str | None:
+        """The reason for which this stage would reject a seed task if a model had written it."""
+        return None
+
     def check_seeds(self, seeds: Sequence[Task]) -> Iterator[str]:
         """What keeps this stage from its work with these seed tasks, or makes it worse, in sentences."""
+        return iter(())
+
+    def longest_prompts(self, seeds: Sequence[Task]) -> Iterator["LongestPrompt"]:
+        """Its longest prompts with these seed tasks, which must fit into the context of a model."""
         return iter(())
 
     def notes(self, counts: Mapping[str, int]) -> Iterator[str]:

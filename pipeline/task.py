@@ -15,13 +15,28 @@ from pipeline.errors import SproutError, explain, not_utf8
 GZIP = b"\x1f\x8b"  # what a compressed file begins with
 
 
+class Answer(BaseModel):
+    """A candidate output of an instance, and the model that gave it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    text: str
+    model: str = ""
+    scores: dict[str, float] = {}
+
+
 class Instance(BaseModel):
-    """One worked example of a task. `input` is empty when the task needs none."""
+    """One worked example of a task. `input` is empty when the task needs none.
+
+    Example:
+        >>> Instance(input="a ripe lemon", output="yellow")
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input: str = ""
     output: str
+    answers: tuple[Answer, ...] = ()  # candidate outputs, of which `output` may be one
 
 
 class Task(BaseModel):
@@ -38,7 +53,9 @@ class Task(BaseModel):
     name: str = ""
     is_classification: bool | None = None  # None: not asked yet
     instances: tuple[Instance, ...] = ()
-    demos: tuple[str, ...] = ()  # ids of the tasks shown in the prompt that wrote this one, in the order shown
+    parents: tuple[
+        str, ...
+    ] = ()  # ids of what it was made from: the demos of its prompt, or the task it was evolved from
     scores: dict[str, float] = {}
     meta: dict[str, JsonValue] = {}
     rejected: str | None = None  # why a stage dropped it; None means it is kept
@@ -58,8 +75,12 @@ class Task(BaseModel):
 
 
 def new_id(*parts: object) -> str:
-    """An id that depends only on where a task came from: the same run makes the same ids, no two runs do."""
-    return "task_" + hashlib.sha256("|".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    """An id that depends only on where a task came from: the same run makes the same ids, no two runs do.
+
+    It has 64 bits: two of a hundred million tasks share one in 0.03 % of runs. The prefix keeps spreadsheets and pandas
+    from reading an id such as 12e4567890123456 as a number.
+    """
+    return "task_" + hashlib.sha256("|".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def read_tasks(path: Path | str) -> Iterator[Task]:

@@ -10,6 +10,12 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+def first_few(names: Sequence[str], most: int = 5) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def mended(value: Any) -> Any:
     """The same with every text in it mended."""
     if isinstance(value, str):

@@ -1,22 +1,33 @@
 """Values as TOML writes them."""
 
-import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
+from pipeline.text import mend
+
 
 def value(item: Any) -> str:
+    """On one line, models and mappings as inline tables without what has no value."""
+    text: str = _item(item).as_string()
+    return text
+
+
+def _item(item: Any) -> Any:
+    import tomlkit
+
     if isinstance(item, BaseModel):
-        item = {key: one for key, one in item.model_dump().items() if one is not None}
-    if isinstance(item, dict):
-        return (
-            "{ "
-            + ", ".join(f"{key if key.isidentifier() else json.dumps(key)} = {value(one)}" for key, one in item.items())
-            + " }"
-            if item
-            else "{}"
-        )
+        item = item.model_dump()
+    if isinstance(item, Mapping):
+        table = tomlkit.inline_table()
+        for key, inner in item.items():
+            if inner is not None:
+                table.append(mend(key), _item(inner))
+        return table
     if isinstance(item, (list, tuple)):
-        return f"[{', '.join(map(value, item))}]"
-    return json.dumps(item, ensure_ascii=False)
+        array = tomlkit.array()
+        for inner in item:
+            array.append(_item(inner))
+        return array
+    return tomlkit.item(mend(item) if isinstance(item, str) else item)

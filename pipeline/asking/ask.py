@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from pipeline.asking.clean import clean_text
+from pipeline.asking.clean import without_thoughts
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.task import Task
 
@@ -36,7 +36,7 @@ def is_answer(completion: Completion) -> bool:
 
 def is_empty(completion: Completion) -> bool:
     """Whether a completion holds no text, or thoughts and nothing else."""
-    return completion.finish_reason != "error" and not clean_text(completion.text).strip()
+    return completion.finish_reason != "error" and not without_thoughts(completion.text).strip()
 
 
 def lack_of(completion: Completion) -> str:

@@ -97,5 +97,38 @@ _RULE = re.compile(r"[|\s:+=-]++")  # and a dash
 _CELL = re.compile(r"(?<!\\)\|")
 _WORD = re.compile(r"[^\W_]+")
 _NAMES = set(
-    ["no", "nr", "number", "id", "ids", "index", "task", "tasks", "instruction", "instructions", "prompt", "prompts", "question", "questions", "input", "inputs", "output", "outputs", "answer", "answers", "label", "labels", "example", "examples", "class", "category", "type", "description", "response", "responses", "expected", "explanation"]
+    [
+        "no",
+        "nr",
+        "number",
+        "id",
+        "ids",
+        "index",
+        "task",
+        "tasks",
+        "instruction",
+        "instructions",
+        "prompt",
+        "prompts",
+        "question",
+        "questions",
+        "input",
+        "inputs",
+        "output",
+        "outputs",
+        "answer",
+        "answers",
+        "label",
+        "labels",
+        "example",
+        "examples",
+        "class",
+        "category",
+        "type",
+        "description",
+        "response",
+        "responses",
+        "expected",
+        "explanation",
+    ]
 )

@@ -1,4 +1,4 @@
-"""Reads JSON as models write it: cut off, with single quotes, bare keys, commas too many, or values one after another."""
+"""Reads JSON as models write it: cut off, with single quotes, bare names, commas too many, or several values."""
 
 import json
 import re
@@ -22,7 +22,8 @@ def read_values(text: str) -> tuple[list[JsonValue], bool] | None:
         values.append(value)
     rest = text[reader.place :]
     remark = rest.strip() and (isinstance(values[0], str) if values else True)
-    if not values or reader.broken or remark or not _ENDS.match(rest):
+    mixed = len({isinstance(value, str) for value in values}) > 1
+    if not values or reader.broken or remark or mixed or not _ENDS.match(rest):
         return None
     return values, reader.whole
 
@@ -166,6 +167,10 @@ _TOKEN = re.compile(
 )
 _OPENS = re.compile(r"[\"'“]")
 _BEFORE = re.compile(r"\s++|```[^\n`]*+(?:\n|\Z)|(?:\w{1,30} ?= ?|[\"']?\w{1,30}[\"']? ?: ?)(?=[\[{])")
-_BEGINS = re.compile(rf"[\[{{](?=\s*+(?:[\[{{\"'“\]}}]|-?\d|\w{{1,30}} ?:|\Z))|(?:{_QUOTED})[^\S\n]*+(?:,|\n\s*+[\"'“])", re.DOTALL)
+_BEGINS = re.compile(
+    rf"[\[{{](?=\s*+(?:[\[{{\"'“\]}}]|-?\d|\w{{1,30}} ?:|\Z))|(?:{_QUOTED})[^\S\n]*+(?:,"
+    rf"|\n\s*+[\"'“])",
+    re.DOTALL,
+)
 _NAMES_IT = re.compile(r"(?:json|output|the )?[^.!?\n]{0,60}:", re.IGNORECASE)
 _ENDS = re.compile(r"[^\S\n]*+(?:```[^\S\n]*+)?(?:\n|\Z)")

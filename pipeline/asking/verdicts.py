@@ -19,6 +19,7 @@ def parse_yes_no(text: str) -> bool | None:
     if (found := _from_values(text)) is not None:
         return found
     text = _MARKUP.sub(" ", text.replace("’", "'")).strip()
+    text = ASKED.sub("", text)
     line = text[:MAX_CHARS].partition("\n")[0]
     answers = {_is_yes(mark["answer"]) for mark in ANSWER_IS.finditer(text)}
     if first := YES_NO.match(text):
@@ -86,65 +87,100 @@ def _said(line: str) -> bool | None:
 
 
 MAX_CHARS = 400
-_YES = {"yes", "true", "y", "correct", "yep", "yeah", "yup", "si", "sí", "oui", "ja", "sim", "да", "так", "是", "是的", "はい", "예", "네", "نعم", "हाँ", "हां", "ใช่"}
-_NO = ["no", "false", "n", "nope", "nah", "incorrect", "non", "nein", "nee", "não", "нет", "ні", "否", "不是", "不", "いいえ", "아니요", "아니오", "لا", "नहीं", "ไม่ใช่", "nej"]
-_WORDS = "|".join(sorted(map(re.escape, [*_YES, *_NO]), key=len, reverse=True))
+_SAYS_YES = """yes true y correct yep yeah yup si sí oui ja sim да так 是 是的 はい 예 네 نعم हाँ हां ใช่"""
+_SAYS_NO = """no false n nope nah incorrect non nein nee nej não нет ні 否 不是 不 いいえ 아니요 아니오 لا नहीं ไม่ใช่"""
+_YES, _NO = set(_SAYS_YES.split()), set(_SAYS_NO.split())
+_WORDS = "|".join(sorted(map(re.escape, _YES | _NO), key=lambda word: (-len(word), word)))
 _END = r"(?![^\W_]|[-/]\w|'[a-z])"
-_MARKUP = re.compile(r"\\(?:boxed|text|textbf|mathrm)\b|[*_`~>#|\"“”\[\]{}\\$]|^[^\S\n]*[-+•✅❌✔✗☑→][^\S\n]*|</?\w{1,10}>", re.MULTILINE)
+_MARKUP = re.compile(
+    r"\\(?:boxed|text|textbf|mathrm)\b|[*_`~>#|\"“”\[\]{}\\$]|^[^\S\n]*[-+•✅❌✔✗☑→][^\S\n]*"
+    r"|</?\w{1,10}>",
+    re.MULTILINE,
+)
 # Not "yes or no", "yes/no", "no-one", "no idea".
 YES_NO = re.compile(
     r"[\W_]*+(?:\d+[.)]\s*)?"
     r"(?:(?:so|therefore|thus|hence|well|sure|okay|ok|hmm)\b[\W_]*)?"
-    r"(?:(?:(?:my|the|final|correct|right|short|best|final)\s){0,3}(?:a|answer|classification|output|label|result|response|verdict|conclusion|is[ _]classification|ans)"
+    r"(?:(?:(?:my|the|final|correct|right|short|best|final)\s){0,3}(?:a|answer|classification|output|label|result"
+    r"|response|verdict|conclusion|is[ _]classification|ans)"
     r"(?:\s+(?:to|for|of)\s[\w\s]{1,40}?)?\s*(?:[:=]|->|→|\bis\b|\bwould be\b)[\W_]*+)?"
-    r"(?:(?:i(?:'d| would)? (?:say|think|believe|answer)|it is|it's|that is|that's)(?:\s+that)?[\W_]+(?=(?:yes|no|true|false)\b))?"
+    r"(?:(?:i(?:'d| would)? (?:say|think|believe|answer)|it is|it's|that is|that's)(?:\s+that)?[\W_]+(?=(?:yes|no"
+    r"|true|false)\b))?"
     rf"(?P<answer>{_WORDS}){_END}"
     rf"(?![\W_]*+(?:(?:or|and|nor)\b\W*+)?(?!(?P=answer))(?:yes|no|true|false)\b)"
     r"(?! (?:idea|clue|answer|information|opinion|comment|way|one|matter|doubt|need|problem)\b)",
     re.IGNORECASE,
 )
 ANSWER_IS = re.compile(
-    r"(?:\b(?:answer|classification|verdict|conclusion|label|result)\b(?:[ \w]{0,30}?\b(?:is|would be|should be)\b|\s*[:=])[\W_]*"
+    r"(?:\b(?:answer|classification|verdict|conclusion|label|result)\b(?:[ \w]{0,30}?\b(?:is|would be"
+    r"|should be)\b|\s*[:=])[\W_]*"
     r"|\b(?:so|therefore|thus|hence)\b[\s,:]{1,3})"
     rf"(?P<answer>yes|no|true|false){_END}(?![\W_]*+(?:(?:or|and)\b\W*+)?(?!(?P=answer))(?:yes|no|true|false)\b)",
     re.IGNORECASE,
 )
-_CLASS = r"(?:(?:(?:binary|multi-?class|text|simple|single|sentiment|a|an|the|typical|kind of|type of|form of|sort of|real|true|pure) )*(?:classification|categori[sz]ation|classifier)(?:[ -](?:task|problem|question|one|type))?)"
+_CLASS = (
+    r"(?:(?:(?:binary|multi-?class|text|simple|single|sentiment|a|an|the|typical|kind of|type of|form of|sort of|real"
+    r"|true|pure) )*(?:classification|categori[sz]ation|classifier)(?:[ -](?:task|problem|question|one|type))?)"
+)
 IS = re.compile(
-    rf"\b(?:is|isn't|it's|that's|was|be|as|not|non|no|appears to be|seems to be|considered|considered as)\b[ -]?(?:\w+[ -]){{0,2}}?{_CLASS}\b"
+    rf"\b(?:is|isn't|it's|that's|was|be|as|not|non|no|appears to be|seems to be|considered"
+    rf"|considered as)\b[ -]?(?:\w+[ -]){{0,2}}?{_CLASS}\b"
     r"|\bit(?:'s| is| isn't)(?: not)?(?=\W*$|[.,;!] )",
     re.IGNORECASE,
 )
-BARE = re.compile(rf"\W*(?:not (?:a |an )?|non-?\s?|no )?(?:a |an )?{_CLASS}\W*(?:(?:,|because|since|as|with|[-–—]).*)?", re.IGNORECASE)
-NOT = re.compile(r"\b(?:not|isn't|no|non|never|neither|cannot be|can't be|doesn't|wasn't|hardly|untrue|false|wrong)\b|n't\b", re.IGNORECASE)
+BARE = re.compile(
+    rf"\W*(?:not (?:a |an )?|non-?\s?|no )?(?:a |an )?{_CLASS}\W*(?:(?:,|because|since|as|with"
+    rf"|[-–—]).*)?",
+    re.IGNORECASE,
+)
+NOT = re.compile(
+    r"\b(?:not|isn't|no|non|never|neither|cannot be|can't be|doesn't|wasn't|hardly|untrue|false"
+    r"|wrong)\b|n't\b",
+    re.IGNORECASE,
+)
 NOT_AFTER = re.compile(r"\b(?:is|are) (?:not true|untrue|false|wrong|incorrect)\b", re.IGNORECASE)
 OPEN = re.compile(
-    r"\b(?:is|it's|an?) (?:\w+[ -]){0,2}(?:open|open-ended|open ended|generative|generation|free-form|free form|free-text|creative|writing)\b(?! or\b)(?: (?:task|question|one|answer))?"
+    r"\b(?:is|it's|an?) (?:\w+[ -]){0,2}(?:open|open-ended|open ended|generative|generation|free-form|free form"
+    r"|free-text|creative|writing)\b(?! or\b)(?: (?:task|question|one|answer))?"
     r"|^\W*(?:open-ended|open ended|generation|generative|free-form|open)(?: (?:task|question|answer))?\W*$",
     re.IGNORECASE,
 )
-OPPOSITE = re.compile(r"\b(?:not|rather than|instead of|and not) (?:an? |being )?(?:\w+[ -])?(?:open|open-ended|generation|generative|free-form|creative)\b", re.IGNORECASE)
+OPPOSITE = re.compile(
+    r"\b(?:not|rather than|instead of|and not) (?:an? |being )?(?:\w+[ -])?(?:open|open-ended"
+    r"|generation|generative|free-form|creative)\b",
+    re.IGNORECASE,
+)
+ASKED = re.compile(r"\A[^.?!\n]{1,100}\?[^\S\n]+(?=\w)")  # the question again
 PAUSE = re.compile(r"[^\S\n]*(?:[,.;:!)(–—-]|$)")
 QUESTION = re.compile(r"\?\s*$|^\W*(?:is|was|does|do|can|should|would) ", re.IGNORECASE)
 _UNSURE = re.compile(
-    r"\b(?:maybe|perhaps|possibly|probably|might|could|unsure|not sure|unclear|uncertain|depends|depending|sometimes|partly|partially|not necessarily"
-    r"|don't know|do not know|cannot (?:tell|say|answer|determine|assist|help)|can't (?:tell|say|answer|determine|assist|help)|hard to (?:say|tell)|either|both|not clear|unknown|i'm sorry|as an ai)\b",
+    r"\b(?:maybe|perhaps|possibly|probably|might|could|unsure|not sure|unclear|uncertain|depends|depending"
+    r"|sometimes|partly|partially|not necessarily"
+    r"|don't know|do not know|cannot (?:tell|say|answer|determine|assist|help)|can't (?:tell|say|answer|determine"
+    r"|assist|help)|hard to (?:say|tell)|either|both|not clear|unknown|i'm sorry|as an ai)\b",
     re.IGNORECASE,
 )
 ANSWER_KEYS = re.compile(
-    r"(?i:answer|is[ _]?classification(?:[ _]?task)?|classification|label|result|output|response|verdict|value|final[ _]answer|prediction|class|category|isClassification)"
+    r"(?i:answer|is[ _]?classification(?:[ _]?task)?|classification|label|result|output|response|verdict|value"
+    r"|final[ _]answer|prediction|class|category|isClassification)"
 )
 
-VERDICT_KEYS = re.compile(r"(?i:better|best|winner|answer|verdict|choice|preferred|preference|result|final[ _]verdict|output|judg(?:e)?ment|label|response)")
+VERDICT_KEYS = re.compile(
+    r"(?i:better|best|winner|answer|verdict|choice|preferred|preference|result"
+    r"|final[ _]verdict|output|judg(?:e)?ment|label|response)"
+)
 FRAMED = re.compile(r"\[\[\s*(?P<answer>A|B|C|tie)\s*\]\]|\\boxed\{(?:\\text\{)?\s*(?P<boxed>A|B|C|tie)", re.IGNORECASE)
 BETTER = re.compile(  # "A", "**B**", "Answer A is better", "Better: A", "A tie"; not "A good answer would be"
-    r"\W*(?:(?:the )?(?:(?:final|better|best|answer|one|option|response|verdict|choice|winner|assistant|model|output|candidate|preferred|solution|i (?:prefer|choose|pick|would choose))\b\W*)+(?:is\b\W*)?)?"
+    r"\W*(?:(?:the )?(?:(?:final|better|best|answer|one|option|response|verdict|choice|winner|assistant|model"
+    r"|output|candidate|preferred|solution|i (?:prefer|choose|pick|would choose))\b\W*)+(?:is\b\W*)?)?"
     r"(?:(?:it(?:'s| is) )?(?:a |the )?(?P<tie>tie|draw|neither|both|equal|equally|same)\b"
-    r"|(?P<answer>a|b)(?=\W*$|[.,:;!)\]*\"'\n]|\s+(?:is(?! not| worse| wrong| incorrect| less)|because|wins|does|[>≻])(?!\w)))",
+    r"|(?P<answer>a|b)(?=\W*$|[.,:;!)\]*\"'\n]|\s+(?:is(?! not| worse| wrong| incorrect| less)|because|wins|does"
+    r"|[>≻])(?!\w)))",
     re.IGNORECASE,
 )
 LAST = re.compile(
-    r"\b(?:therefore|so|thus|overall|hence|in conclusion)\b[^.\n]{0,60}?\b(?:answer|option|response|assistant|model)?\s*(?-i:(?P<answer>A|B))\s+(?:is (?:the )?(?:better|best|winner)|wins)\b",
+    r"\b(?:therefore|so|thus|overall|hence|in conclusion)\b[^.\n]{0,60}?\b(?:answer|option|response|assistant"
+    r"|model)?\s*(?-i:(?P<answer>A|B))\s+(?:is (?:the )?(?:better|best|winner)|wins)\b",
     re.IGNORECASE,
 )
 OF_BOTH = re.compile(r"\W*A\W*:.*\bB\W*:", re.DOTALL)  # what is said of each is no verdict

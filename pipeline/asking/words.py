@@ -3,22 +3,17 @@
 import re
 import unicodedata
 
-TASK_WORDS = (
-    # English; one letter as in "Q9:"
-    "Tasks? Instructions? Steps? Questions? Items? Prompts? Exercises? Problems? Assignments? Challenges? Requests? "
-    "Query Command Activity Entry Q T "
-    # Spanish, French, German, Italian, Portuguese, Dutch
-    "Tarea Instrucción Pregunta Ejercicio Paso Tâche Consigne Exercice Étape Aufgabe Anweisung Frage Schritt Übung "
-    "Compito Attività Esercizio Domanda Istruzione Tarefa Instrução Exercício Passo Taak Opdracht Vraag Oefening Stap "
-    # Scandinavian, Finnish, Polish, Czech, Hungarian, Romanian, Turkish, Indonesian, Vietnamese
-    "Uppgift Opgave Oppgave Tehtävä Zadanie Pytanie Úkol Úloha Feladat Sarcina Görev Soru Tugas Nhiệm_vụ "
-    # Russian, Ukrainian, Greek, Hebrew, Arabic, Persian, Hindi, Thai
-    "Задача Задание Вопрос Упражнение Шаг Инструкция Завдання Εργασία משימה مهمة المهمة سؤال السؤال وظیفه "
-    "कार्य प्रश्न निर्देश งานที่ งาน คำสั่ง "
-    # Chinese, Japanese, Korean
-    "任务 任務 指令 问题 問題 题目 題目 タスク 課題 指示 質問 과제 작업 지시 질문 문제"
-).split()
-WORD = "|".join(word.replace("_", " ") for word in sorted(TASK_WORDS, key=len, reverse=True))
+_TASK_WORDS = """
+    Tasks? Instructions? Steps? Questions? Items? Prompts? Exercises? Problems? Assignments? Challenges? Requests?
+    Query Command Activity Entry Q T
+    Tarea Instrucción Pregunta Ejercicio Paso Tâche Consigne Exercice Étape Aufgabe Anweisung Frage Schritt Übung
+    Compito Attività Esercizio Domanda Istruzione Tarefa Instrução Exercício Passo Taak Opdracht Vraag Oefening Stap
+    Uppgift Opgave Oppgave Tehtävä Zadanie Pytanie Úkol Úloha Feladat Sarcina Görev Soru Tugas Nhiệm_vụ
+    Задача Задание Вопрос Упражнение Шаг Инструкция Завдання Εργασία משימה مهمة المهمة سؤال السؤال وظیفه
+    कार्य प्रश्न निर्देश งานที่ งาน คำสั่ง
+    任务 任務 指令 问题 問題 题目 題目 タスク 課題 指示 質問 과제 작업 지시 질문 문제
+"""
+WORD = "|".join(word.replace("_", " ") for word in sorted(_TASK_WORDS.split(), key=len, reverse=True))
 
 _ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
 _ORDINALS = (
@@ -44,6 +39,11 @@ NUMBER_WORD = rf"(?:(?:{_ALL})|\d{{1,2}}(?:st|nd|rd|th))"
 # 1 in a circle, in brackets, with a full stop, black, double; a digit or ten on a key.
 KEYCAP = r"(?:\d\ufe0f?\u20e3){1,3}|\U0001f51f"
 CIRCLED = r"[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\u3251-\u325f\u32b1-\u32bf]"
+
+
+def place_of(letter: str) -> int:
+    """Which letter of the alphabet it is, from 1."""
+    return ord(unicodedata.normalize("NFKC", letter)[0].casefold()) - ord("a") + 1
 
 
 def value_of(number: str) -> int:

@@ -23,7 +23,11 @@ def stats(args: argparse.Namespace) -> str:
     from pipeline.report import stats
 
     found = stats.figures(args.folder)
-    return as_json(found) if args.json else "\n\n".join(filter(None, (stats.show(found), stats.show_usage(found))))
+    return (
+        as_json(stats.as_record(found))
+        if args.json
+        else "\n\n".join(filter(None, (stats.show(found), stats.show_usage(found))))
+    )
 
 
 def why(args: argparse.Namespace) -> str:
@@ -56,10 +60,11 @@ def compare(args: argparse.Namespace) -> str:
 
 
 def seeds(args: argparse.Namespace) -> str:
-    from pipeline.report import seed_check
+    from pipeline.report.seed_check import check
+    from pipeline.report.seed_text import show
 
-    found = seed_check.check(args.file)
-    return as_json(found) if args.json else seed_check.show(found)
+    found = check(args.file)
+    return as_json(found.model_dump()) if args.json else show(found)
 
 
 def settings(args: argparse.Namespace) -> str:

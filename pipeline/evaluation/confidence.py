@@ -126,6 +126,16 @@ def interval(means: Array, units: Array, ends: tuple[float, float]) -> Interval:
     return Interval(value, float(min(low, low_with)), float(max(high, high_with)))
 
 
+def exact_interval(right: int, count: int) -> Interval:
+    """A rate in percent with the interval of Clopper and Pearson; without end for fewer than `MIN_UNITS`."""
+    from scipy.stats import binomtest
+
+    if count < MIN_UNITS:
+        return Interval(100 * right / count, -np.inf, np.inf)
+    found = binomtest(right, count).proportion_ci(LEVEL)
+    return Interval(100 * right / count, float(100 * found.low), float(100 * found.high))
+
+
 def score_interval(wins: int, ties: int, losses: int) -> Interval:
     """Wins less losses, as a share of all, between -1 and 1; without end for fewer than `MIN_UNITS`.
 
@@ -209,8 +219,7 @@ class Comparison:
     def _score(self, names: Sequence[str], metric: int) -> Interval:
         units, means = (self._of(table, names, metric) for table in (self.units, self.means))
         if self._is_rate(metric, names):
-            right = int((units > 0).sum())
-            return Interval(*(50 + 50 * end for end in score_interval(right, 0, len(units) - right)))
+            return exact_interval(int((units > 0).sum()), len(units))
         return interval(pool(means), units.mean(axis=1), (0.0, 100.0))
 
     def _difference(self, ours: Sequence[str], theirs: Sequence[str], metric: int) -> Interval:
@@ -244,11 +253,6 @@ def _units(table: Array, groups: Sequence[str]) -> tuple[npt.NDArray[np.intp], i
 def default_unit(tasks: Sequence[str]) -> Unit:
     """Whole tasks where they have several instances, if there are enough of them for an interval."""
     return "task" if MIN_UNITS <= len(set(tasks)) < len(tasks) else "instance"
-
-
-def as_record(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
-    """Figures by metric as they stand in a JSON file."""
-    return {metric: figure.model_dump() for metric, figure in figures.items()}
 
 
 def written(figure: Figure | Mapping[str, Any], sign: bool = True) -> str:

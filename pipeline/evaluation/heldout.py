@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import SproutError
+from pipeline.evaluation.shapes import HeldOutRow, NaturalTask, Reference, parse
 from pipeline.resources import HELDOUT
 from pipeline.seeds.conversations import is_masked, listed
 from pipeline.seeds.markers import without_marks
@@ -18,7 +19,7 @@ from pipeline.seeds.packed import read_bytes
 from pipeline.seeds.records import Wanted, as_object, read_records
 from pipeline.seeds.rows import CONTEXT, layout_of, parse_row, system_in
 from pipeline.seeds.shapes import CONVERSATIONS, Record
-from pipeline.seeds.values import Id, Text, text_of
+from pipeline.seeds.values import printable
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,6 @@ _WANTED = Wanted(
     "a file of rows such as JSONL or CSV, see docs/evaluation.md",
 )
 _PACKED = {".gz", ".bz2", ".xz", ".lzma", ".zst", ".lz4", ".zip"}
-Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class HeldOut(BaseModel):
@@ -106,7 +106,7 @@ def read_heldout(path: Path | str, max_instances: int = 100) -> tuple[HeldOut, .
     seen: set[str] = set()
     for instance in heldout:
         if instance.id in seen:
-            raise SproutError(f"{path}: two instances have the id {instance.id}; give each its own")
+            raise SproutError(f"{path}: two instances have the id {printable(instance.id)}; give each its own")
         seen.add(instance.id)
     for note, count in notes.items():
         _warn(f"{path}: {note}: {count:,}")
@@ -124,64 +124,6 @@ def _stem(path: Path) -> str:
     return path.with_suffix("").stem if path.suffix in _PACKED else path.stem
 
 
-def _first(value: object) -> object:
-    return value[0] if isinstance(value, list) and value else value
-
-
-def _texts(value: object) -> object:
-    """One reference or several, as texts; null is none."""
-    values = value if isinstance(value, list | tuple) else [value]
-    return [text_of(one) for one in values if one is not None]
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
-
-
-class _NaturalInstance(BaseModel):
-    id: Id = ""
-    input: Text = ""
-    output: Annotated[Texts, Field(min_length=1)]
-
-
-class _NaturalTask(BaseModel):
-    """A task file; of several definitions or categories the first one counts, as in Tk-Instruct."""
-
-    definition: Annotated[str, BeforeValidator(_first)] = Field(validation_alias="Definition")
-    category: Annotated[str, BeforeValidator(_first)] = Field(default="", validation_alias="Categories")
-    instances: tuple[_NaturalInstance, ...] = Field(validation_alias="Instances")
-
-
-class _Instance(BaseModel):
-    input: Annotated[str, BeforeValidator(lambda value: "" if value is None else text_of(value))] = ""
-    output: Text
-
-
-class _Row(BaseModel):
-    id: Id = ""
-    task: Id = ""
-    category: Text = ""
-    track: str = "default"
-    instruction: Text
-    input: Text = ""
-    outputs: Texts = Field(default=(), validation_alias=AliasChoices("outputs", "output", "references"))
-    instances: Annotated[tuple[_Instance, ...], BeforeValidator(listed)] = ()
-
-    def answers(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Each input with its references."""
-        single = [(self.input, self.outputs)] if self.outputs else []
-        return [(instance.input, (instance.output,)) for instance in self.instances] + single
-
-
-class _Reference(BaseModel):
-    """A line of the published references."""
-
-    id: Id
-    references: Annotated[Texts, Field(min_length=1)]
-    task_id: Id = ""
-    task_category: Text = ""
-    track: str = "default"
-
-
 def _read_split(split: Path, max_instances: int, notes: Counter[str]) -> Iterator[HeldOut]:
     for name in _task_names(split / "test_tasks.txt"):
         path = split.parents[1] / "tasks" / f"{name}.json"
@@ -194,7 +136,7 @@ def _read_split(split: Path, max_instances: int, notes: Counter[str]) -> Iterato
 
 
 def _natural(value: Any, name: str, track: str, where: str) -> Iterator[HeldOut]:
-    task = _parse(_NaturalTask, value, where)
+    task = parse(NaturalTask, value, where)
     for number, instance in enumerate(task.instances):
         yield HeldOut(
             id=instance.id or f"{name}-{number}",
@@ -241,20 +183,14 @@ def _read_rows(path: Path, max_instances: int, notes: Counter[str]) -> Iterator[
                 )
 
 
-def _row(record: Record, notes: Counter[str]) -> _Row | None:
+def _row(record: Record, notes: Counter[str]) -> HeldOutRow | None:
     """The row, with a system message before its instruction; None if it is marked not to be used."""
     fields = {key: value for key, value in as_object(record, "held-out task").items() if value is not None}
     where = record.where
     if "instruction" not in fields and "references" in fields:
-        one = _parse(_Reference, fields, where)
-        return _Row(
-            id=one.id,
-            task=one.task_id,
-            category=one.task_category,
-            track=one.track,
-            instruction="",
-            outputs=one.references,
-        )
+        one = parse(Reference, fields, where)
+        about = {"id": one.id, "task": one.task_id, "category": one.task_category, "track": one.track}
+        return HeldOutRow.model_validate(about | {"instruction": "", "outputs": one.references})
     if is_masked(fields):
         notes["rows that are marked not to be trained on, and are left out"] += 1
         return None
@@ -267,19 +203,19 @@ def _row(record: Record, notes: Counter[str]) -> _Row | None:
     for key in ("outputs", "references"):
         if key in fields:
             fields[key] = listed(fields[key])
-    row = _parse(_Row, fields, where)
+    row = parse(HeldOutRow, fields, where)
     system = system_in({key: fields[key] for key in CONTEXT if key in fields}, where, notes)
     return row.model_copy(update={"instruction": f"{system}\n\n{row.instruction}"}) if system else row
 
 
-def _of_conversation(fields: Mapping[str, Any], where: str, notes: Counter[str]) -> _Row | None:
+def _of_conversation(fields: Mapping[str, Any], where: str, notes: Counter[str]) -> HeldOutRow | None:
     about = {key: fields[key] for key in ("task", "category", "track") if key in fields}
     given = {key: value for key, value in fields.items() if key not in about}
     rows = parse_row(given, layout_of(given, where), where, notes)
     if not rows:
         return None
     found = {"id": rows[0].id, "instruction": rows[0].instruction, "outputs": rows[0].output}
-    return _parse(_Row, about | found, where)
+    return parse(HeldOutRow, about | found, where)
 
 
 def _without_marks(
@@ -291,12 +227,3 @@ def _without_marks(
     if not any(output.strip() for output in found):
         notes["references that are empty"] += 1
     return instruction, input, found
-
-
-def _parse(kind: type[Kind], value: object, where: str) -> Kind:
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise SproutError(f"{where}: {field + ': ' if field else ''}{first['msg'].lower()}") from None

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.engines.base import Engine
 from pipeline.engines.server import Server
 from pipeline.errors import SproutError
+from pipeline.evaluation.record import Harness
 from pipeline.runs.keys import identity
 from pipeline.runs.products import digest, empty_folder, read_record, write_record
 
@@ -37,9 +37,14 @@ def harness() -> list[str]:
     )
 
 
-def measure(
-    name: str, engine: Engine, folder: Path, tasks: Sequence[str], options: Mapping[str, Option]
-) -> dict[str, Any]:
+class _Memory(Harness):
+    """What is kept of a model: which tasks were put to it, and what came of them."""
+
+    fingerprint: str
+    asked: tuple[str, ...] = ()
+
+
+def measure(name: str, engine: Engine, folder: Path, tasks: Sequence[str], options: Mapping[str, Option]) -> Harness:
     """Have the harness put its tasks to the model of an engine, all but those it has put to it before.
 
     What it found is in `folder`/<name>.json; its own files are in `folder`/<name>, and all it said is in log.txt there.
@@ -47,30 +52,30 @@ def measure(
     Args:
         options: Of its command line, by their long names; `model_args` are added to those that name the model.
 
-    Returns:
-        `version` of the harness; `tasks`, with its figures of each task by "metric,filter"; `versions` of the tasks.
-
     Raises:
         SproutError: if it is not installed, if it fails, with the last line it said, and if it leaves no results.
     """
     kind, arguments = arguments_of(engine)
     model = identity(arguments["pretrained"]) if "pretrained" in arguments else arguments
-    fresh = {"fingerprint": digest(kind, model, dict(options)), "asked": [], "version": "", "tasks": {}, "versions": {}}
+    fingerprint = digest(kind, model, dict(options))
     record = read_record(folder / f"{name}.json")
-    if record.get("fingerprint") != fresh["fingerprint"]:
-        record = fresh
-    if todo := [task for task in tasks if task not in record["asked"]]:
+    fresh = _Memory(fingerprint=fingerprint, version=None, tasks={}, versions={})
+    memory = _Memory.model_validate(record) if record.get("fingerprint") == fingerprint else fresh
+    if todo := [task for task in tasks if task not in memory.asked]:
         logger.info("evaluate: lm-eval puts %s to %s", ", ".join(todo), name)
         place = empty_folder(folder / name)
         key = os.environ.get("SPROUT_API_KEY") if isinstance(engine, Server) else None
         call([*command(kind, arguments, todo, options), "--output_path", str(place)], place / "log.txt", key)
         found = results(place)
-        record |= {
-            "asked": [*record["asked"], *todo], "version": found["version"],
-            "tasks": record["tasks"] | found["tasks"], "versions": record["versions"] | found["versions"],
-        }  # fmt: skip
-        write_record(folder / f"{name}.json", record)
-    return {key: record[key] for key in ("version", "tasks", "versions")}
+        memory = _Memory(
+            fingerprint=fingerprint,
+            asked=(*memory.asked, *todo),
+            version=found.version,
+            tasks=memory.tasks | found.tasks,
+            versions=memory.versions | found.versions,
+        )
+        write_record(folder / f"{name}.json", memory.model_dump(mode="json"))
+    return Harness.model_validate(memory.model_dump(include=set(Harness.model_fields)))
 
 
 def command(
@@ -103,12 +108,12 @@ def call(command: Sequence[str], log: Path, key: str | None) -> None:
         raise SproutError(f"lm-eval ended with exit code {code}: {last} (all it said is in {log})")
 
 
-def results(folder: Path) -> dict[str, Any]:
+def results(folder: Path) -> Harness:
     paths = sorted(folder.rglob("results_*.json"), key=lambda path: path.stat().st_mtime)
     try:
         found = json.loads(paths[-1].read_text("utf-8"))
         tasks = {task: {key: value for key, value in figures.items() if key not in ("name", "alias")}
                  for task, figures in found["results"].items()}  # fmt: skip
-        return {"version": found.get("lm_eval_version"), "tasks": tasks, "versions": found.get("versions", {})}
+        return Harness(version=found.get("lm_eval_version"), tasks=tasks, versions=found.get("versions", {}))
     except (IndexError, ValueError, KeyError, AttributeError):
         raise SproutError(f"{folder}: lm-eval left no results there that can be read; see log.txt in it") from None

@@ -33,6 +33,35 @@ class Score(BaseModel):
     match: float
 
 
+Scores = list[tuple[HeldOut, Score]]
+
+
+class Means(BaseModel):
+    """Means over instances, times 100."""
+
+    model_config = ConfigDict(frozen=True)
+
+    instances: int
+    rouge_l: float
+    exact_match: float
+    match: float
+
+
+class TrackMeans(Means):
+    """Of a track, whose figures are of another tokenizer than those of another track."""
+
+    category: dict[str, Means]
+
+
+class Aggregate(Means):
+    """Means over all instances, and over those of each group by its name."""
+
+    source: dict[str, Means] = {}  # each set, if there are several
+    track: dict[str, TrackMeans]
+    category: dict[str, Means]
+    task: dict[str, Means]
+
+
 class Words:
     """Cuts a text of any script into words, or into characters where a script has no spaces; without stemming."""
 
@@ -114,24 +143,21 @@ def exact_match(prediction: str, references: Sequence[str]) -> float:
     return float(_normalize(prediction) in map(_normalize, references))
 
 
-def aggregate(scores: Iterable[tuple[HeldOut, Score]]) -> dict[str, Any]:
-    """Means over instances, times 100: over all, per track, per category and per task; per set if there are several.
+def aggregate(scores: Iterable[tuple[HeldOut, Score]]) -> Aggregate:
+    """Means over all instances, per track, per category and per task; and per set, if there are several.
 
-    Every instance weighs the same, so a task with few instances weighs less. The categories of a track are in it too:
-    its figures are of another tokenizer than those of another track.
+    Every instance weighs the same, so a task with few instances weighs less.
     """
     scores = list(scores)
-    groups: dict[str, Callable[[HeldOut], str]] = {
-        "track": lambda instance: instance.track,
-        "category": _category,
-        "task": lambda instance: instance.task,
-    }
-    if any(instance.source for instance, _ in scores):
-        groups = {"source": lambda instance: instance.source} | groups
-    found = _mean([score for _, score in scores]) | {name: _per(scores, group) for name, group in groups.items()}
-    for track, figures in found["track"].items():
-        figures["category"] = _per([pair for pair in scores if pair[0].track == track], _category)
-    return found
+    sources = {name: _mean(part) for name, part in _groups(scores, lambda instance: instance.source).items() if name}
+    tracks = _groups(scores, lambda instance: instance.track)
+    return Aggregate(
+        **dict(_mean(scores)),
+        source=sources,
+        track={name: TrackMeans(**dict(_mean(part)), category=_per_category(part)) for name, part in tracks.items()},
+        category=_per_category(scores),
+        task={name: _mean(part) for name, part in _groups(scores, lambda instance: instance.task).items()},
+    )
 
 
 def _chosen(instance: HeldOut, tokenizer: Tokenizer | None) -> Tokenizer | None:
@@ -142,18 +168,23 @@ def _category(instance: HeldOut) -> str:
     return "_".join(instance.category.lower().split())
 
 
-def _per(scores: Sequence[tuple[HeldOut, Score]], group: Callable[[HeldOut], str]) -> dict[str, dict[str, Any]]:
-    groups: defaultdict[str, list[Score]] = defaultdict(list)
+def _per_category(scores: Scores) -> dict[str, Means]:
+    return {name: _mean(part) for name, part in _groups(scores, _category).items()}
+
+
+def _groups(scores: Scores, group: Callable[[HeldOut], str]) -> dict[str, Scores]:
+    groups: defaultdict[str, Scores] = defaultdict(list)
     for instance, one in scores:
-        groups[group(instance)].append(one)
-    return {name: _mean(found) for name, found in sorted(groups.items())}
+        groups[group(instance)].append((instance, one))
+    return dict(sorted(groups.items()))
 
 
-def _mean(scores: Sequence[Score]) -> dict[str, Any]:
-    def mean(values: Sequence[float]) -> float:
+def _mean(scores: Scores) -> Means:
+    def mean(metric: str) -> float:
+        values = [getattr(one, metric) for _, one in scores]
         return round(100 * sum(values) / len(values), 4) if values else 0.0
 
-    return {"instances": len(scores)} | {name: mean([getattr(one, name) for one in scores]) for name in METRICS}
+    return Means(instances=len(scores), **{metric: mean(metric) for metric in METRICS})
 
 
 def _normalize(text: str) -> str:

@@ -8,8 +8,7 @@ from pathlib import Path
 from pipeline.engines.base import Arrived, Completions, Engine, Request
 from pipeline.engines.server import Server
 from pipeline.errors import SproutError
-from pipeline.evaluation.table import FILE
-from pipeline.gain.controls import CONTROLS
+from pipeline.evaluation.record import read_evaluation
 from pipeline.runs.budget import Budget
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE as JOURNAL
@@ -18,14 +17,21 @@ from pipeline.runs.keys import identity
 from pipeline.runs.products import read_record
 from pipeline.runs.recorded import Recorded
 
+TUNED = re.compile(r"model(?:-([\w-]+))?")  # the folders of a run's tuned models: model, model-seeds
 SERVED = re.compile(r"(.+)@(https?://.+)")  # my-model@http://127.0.0.1:8000/v1
 
 
 def opener(context: Context, models: Iterable[str]) -> Callable[[str], Engine]:
-    """What opens the engine on any of the models: that of the run itself, for its own model."""
+    """What opens the engine on any of the models: that of the run itself, for its own model.
+
+    If that is not among them, the engine of the run gives back the memory it holds for the others.
+    """
+    models = list(models)
     others = [model for model in models if model != context.engine.model and not SERVED.fullmatch(model)]
     if others and context.open_engine is None:
         raise SproutError(f"{others[0]}: this run cannot open another model than {context.engine.model}")
+    if context.engine.model not in models:
+        context.engine.close()
 
     def open_engine(model: str) -> Engine:
         return (
@@ -51,8 +57,8 @@ def remembering(
 ) -> Iterator[Callable[[str], Recorded]]:
     """What opens models as engines that answer from the journal of `folder` what it holds, and write the rest there."""
     identity.cache_clear()  # a folder may hold other weights by now
-    entries = [entry for entry in read_record(folder / FILE).values() if isinstance(entry, dict)]
-    before = {entry["model"]: entry["chat"] for entry in entries if "chat" in entry}
+    entries = read_evaluation(folder).values()
+    before = {entry.model: entry.chat for entry in entries if entry.model and entry.chat is not None}
     with Journal(folder / JOURNAL) as journal:
 
         def open_recorded(model: str) -> Recorded:
@@ -72,10 +78,13 @@ def default_models(context: Context) -> dict[str, str]:
     """
     if not context.engine.model:
         raise SproutError("no model is named; give models with --models NAME=MODEL, or that of the run with --model")
-    tuned = {control: context.folder / f"model_{control}" for control in CONTROLS} | {
-        "dataset": context.folder / "model"
+    found = {
+        match[1] or "dataset": str(path)
+        for path in sorted(context.folder.glob("model*"))
+        if path.is_dir() and (match := TUNED.fullmatch(path.name))
     }
-    return {"base": context.engine.model} | {name: str(path) for name, path in tuned.items() if path.is_dir()}
+    last = "dataset".__eq__
+    return {"base": context.engine.model} | {name: found[name] for name in sorted(found, key=last)}
 
 
 def asked_as_chat(model: str, engine: Engine) -> bool:

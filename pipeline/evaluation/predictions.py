@@ -16,7 +16,7 @@ from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.metrics import Score, Tokenizer, score
 from pipeline.seeds.records import Wanted, read_records
 from pipeline.seeds.shapes import Record
-from pipeline.seeds.values import id_of, text_of
+from pipeline.seeds.values import id_of, printable, text_of
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def answers_in(path: Path, heldout: Sequence[HeldOut]) -> tuple[dict[str, str], 
     if not found:
         raise SproutError(
             f"{path}: holds no prediction for any of the {len(heldout)} held-out instances; their ids are such as "
-            f"{heldout[0].id}"
+            f"{printable(heldout[0].id)}"
         )
     return found, [id for id in predictions if id not in used]
 

@@ -2,81 +2,78 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from pipeline.evaluation.confidence import written
-from pipeline.evaluation.metrics import METRICS, metrics_in
+from pipeline.evaluation.metrics import METRICS, Means
+from pipeline.evaluation.record import Evaluation, Scored, Value
 
-FILE = "evaluation.json"
 
-
-def table(evaluation: Mapping[str, Mapping[str, Any]], max_categories: int = 20) -> str:
+def table(evaluation: Evaluation, max_categories: int = 20) -> str:
     """The models side by side, the difference of every two, and the figures of lm-eval.
 
     Over all, per set and per track if there are several, and per category if there are not too many.
     """
-    scored = {name: entry for name, entry in evaluation.items() if "rouge_l" in entry}
+    scored = {name: entry for name, entry in evaluation.items() if isinstance(entry, Scored)}
     return "\n\n".join(filter(None, (scores(scored, max_categories), differences(scored), benchmarks(evaluation))))
 
 
-def scores(evaluation: Mapping[str, Mapping[str, Any]], max_categories: int) -> str:
+def scores(evaluation: Mapping[str, Scored], max_categories: int) -> str:
     if not evaluation:
         return ""
     models = list(evaluation.values())
-    parts = [("all", models)]
+    parts: list[tuple[str, Sequence[Means]]] = [("all", models)]
     for group, least, most in (("source", 2, sys.maxsize), ("track", 2, sys.maxsize), ("category", 1, max_categories)):
-        keys = [key for key in models[0].get(group, {}) if key]
+        means: list[Mapping[str, Means]] = [getattr(model, group) for model in models]
+        keys = [key for key in means[0] if key]
         if least <= len(keys) <= most:
-            parts += [(key, [model[group][key] for model in models]) for key in keys]
-    metrics = metrics_in(models)
-    rows = [["", *(f"{name} {METRICS[metric]}" for name in evaluation for metric in metrics), "instances"]]
+            parts += [(key, [one[key] for one in means]) for key in keys]
+    rows = [["", *(f"{name} {title}" for name in evaluation for title in METRICS.values()), "instances"]]
     for title, figures in parts:
-        cells = [f"{figure[metric]:.1f}" for figure in figures for metric in metrics]
-        rows.append([title, *cells, str(figures[0]["instances"])])
+        cells = [f"{getattr(figure, metric):.1f}" for figure in figures for metric in METRICS]
+        rows.append([title, *cells, str(figures[0].instances)])
     return aligned(rows, str.rjust)
 
 
-def differences(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
+def differences(evaluation: Mapping[str, Scored]) -> str:
     """Every two models, with 95 % intervals; empty where there is nothing to compare."""
     pairs = {
         f"{name} against {other}": figures
         for name, entry in evaluation.items()
-        for other, figures in entry.get("against", {}).items()
+        for other, figures in entry.against.items()
     }
     if not pairs:
         return ""
-    metrics = metrics_in(pairs.values())
     found = [
-        [name, *(f"{written(figures[metric])} {figures[metric]['verdict']}" for metric in metrics)]
+        [name, *(f"{written(figures[metric])} {figures[metric].verdict}" for metric in METRICS)]
         for name, figures in pairs.items()
     ]
-    unit = next(iter(evaluation.values()))["resampled"]
+    unit = next(iter(evaluation.values())).resampled
     title = f"difference, 95 % interval over {unit}s"
-    return aligned([[title, *(METRICS[metric] for metric in metrics)], *found], str.ljust)
+    return aligned([[title, *METRICS.values()], *found], str.ljust)
 
 
-def benchmarks(evaluation: Mapping[str, Mapping[str, Any]]) -> str:
+def benchmarks(evaluation: Evaluation) -> str:
     """The figures of lm-eval, a line for each task and metric; empty where it was not called."""
-    found = {name: entry["lm_eval"] for name, entry in evaluation.items() if entry.get("lm_eval")}
+    found = {name: entry.lm_eval for name, entry in evaluation.items() if entry.lm_eval}
     if not found:
         return ""
-    versions = dict.fromkeys(str(one["version"]) for one in found.values())
+    versions = dict.fromkeys(str(one.version) for one in found.values())
     keys = dict.fromkeys(
         (task, metric)
         for one in found.values()
-        for task, figures in one["tasks"].items()
+        for task, figures in one.tasks.items()
         for metric, value in figures.items()
         if isinstance(value, (int, float)) and "_stderr" not in metric and "," in metric
     )
     rows = [[f"lm-eval {', '.join(versions)}", *found]]
     for task, metric in keys:
         name, _, kind = metric.partition(",")
-        cells = [_figure(one["tasks"].get(task, {}), name, kind) for one in found.values()]
+        cells = [_figure(one.tasks.get(task, {}), name, kind) for one in found.values()]
         rows.append([f"{task} {name}" + (f" ({kind})" if kind != "none" else ""), *cells])
     return aligned(rows, str.rjust)
 
 
-def _figure(figures: Mapping[str, Any], name: str, kind: str) -> str:
+def _figure(figures: Mapping[str, Value], name: str, kind: str) -> str:
     value, error = (figures.get(key) for key in (f"{name},{kind}", f"{name}_stderr,{kind}"))
     if not isinstance(value, (int, float)):
         return "–"

@@ -16,7 +16,6 @@ from pipeline.runs.run import decide
 from pipeline.runs.settings import file_names
 from pipeline.runs.store import Store
 from pipeline.stage import Product, Stage
-from pipeline.stages import Classify, Decontaminate, Instances, Instructions
 from pipeline.task import Task, read_tasks
 
 logger = logging.getLogger(__name__)
@@ -27,25 +26,26 @@ UNWRITTEN = ("request_failed", "empty", "cut_off", "prompt_echo")  # reasons of 
 def complete_candidates(stages: Sequence[Stage | Product], num_tasks: int, context: Context) -> None:
     """Write inputs and outputs for instructions as the model wrote them, whatever the filters said of them.
 
-    Up to `num_tasks`, drawn at random from all that `instructions` has decided, go through `classify` and `instances`,
-    and through `decontaminate` where the run has it: no control is helped by what it is tested on. The files are in
-    <run>/gain/candidates. What the run itself has asked is in its journal and not asked again.
+    Up to `num_tasks`, drawn at random from all that the first stage with tasks of its own has decided, go through each
+    later stage but those whose work is to reject. One that keeps out what the run is tested on is no such stage, so no
+    control is helped by it. The files are in <run>/gain/candidates. What the run itself has asked is in its journal and
+    not asked again.
 
     Raises:
-        SproutError: for a run without a file of instructions, and for whatever stops a stage.
+        SproutError: for a run without a file of such a stage, and for whatever stops a stage.
     """
-    names = file_names(stages)
-    first = next((context.folder / names[stage.name] for stage in stages if isinstance(stage, Instructions)), None)
-    if not first or not first.is_file():
-        raise SproutError(
-            f"{context.folder}: has no file of the stage instructions, which unfiltered tasks are drawn from"
-        )
+    steps = [stage for stage in stages if isinstance(stage, Stage)]
+    writing = next((number for number, stage in enumerate(steps) if stage.adds), None)
+    if writing is None:
+        raise SproutError(f"{context.folder}: no stage of the run adds tasks, so there are none to draw unfiltered")
+    first = context.folder / file_names(stages)[steps[writing].name]
+    if not first.is_file():
+        raise SproutError(f"{first}: is not there, and unfiltered tasks are drawn from it; run its stage first")
     written = [task for task in read_tasks(first) if task.rejected not in UNWRITTEN]
     tasks: Sequence[Task] = [
-        Task(id=task.id, instruction=task.instruction, demos=task.demos)
-        for task in random.Random("candidates").sample(written, min(num_tasks, len(written)))
+        task.update(rejected=None) for task in random.Random("candidates").sample(written, min(num_tasks, len(written)))
     ]
-    completing = [stage for stage in stages if isinstance(stage, (Classify, Instances, Decontaminate))]
+    completing = [stage for stage in steps[writing + 1 :] if not stage.selects]
     folder = context.folder / CANDIDATES
     fingerprint = digest([task.id for task in tasks], [stage.settings() for stage in completing])
     if read_record(folder / "candidates.json").get("fingerprint") != fingerprint:

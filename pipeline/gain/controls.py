@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from pipeline.dataset.rows import Row
+from pipeline.dataset.rows import Rows
 from pipeline.errors import SproutError
-from pipeline.runs.context import Context
 from pipeline.task import Task, read_tasks
 
 Control = Literal["seeds", "random", "unfiltered", "eighth", "quarter", "half"]
@@ -31,11 +30,11 @@ MEANING: dict[str, str] = {
 def control_tasks(
     control: Control,
     tasks: Sequence[Task],
-    context: Context,
+    folder: Path,
     random_seed: int,
     size: Callable[[Sequence[Task]], dict[str, int]],
 ) -> list[Task]:
-    """The generated tasks of a control; the seeds for "seeds".
+    """The generated tasks of a control; none for "seeds".
 
     A part of the dataset holds the smaller ones. "random" is as many tasks as the dataset has, drawn from all
     candidates, see `complete_candidates`; "unfiltered" is drawn the same way, up to the number of tokens the dataset
@@ -43,17 +42,18 @@ def control_tasks(
 
     Args:
         tasks: The generated tasks of the dataset.
+        folder: Of the run.
         size: The number of tokens of each task, by its id.
 
     Raises:
         SproutError: if candidates are wanted, and `complete_candidates` has not been called for the folder.
     """
     if control == "seeds":
-        return list(context.seeds)
+        return []
     rng = random.Random(f"{random_seed}:controls")
     if control in SHARES:
         return rng.sample(tasks, len(tasks))[: math.ceil(SHARES[control] * len(tasks))]
-    whole = candidates(context.folder)
+    whole = candidates(folder)
     shuffled = rng.sample(whole, len(whole))
     return shuffled[: len(tasks)] if control == "random" else _first(shuffled, sum(size(tasks).values()), size)
 
@@ -68,7 +68,7 @@ def candidates(folder: Path) -> list[Task]:
     return [task for task in read_tasks(paths[-1]) if task.kept]
 
 
-def count_tokens(rows: Sequence[Row], count: Callable[[str], int]) -> dict[str, int]:
+def count_tokens(rows: Rows, count: Callable[[str], int]) -> dict[str, int]:
     """How many tokens each task has, prompts and completions."""
     sizes: Counter[str] = Counter()
     for row in rows:

@@ -24,6 +24,8 @@ _BIT = [1 << bit for bit in range(256)]
 _UTF32 = f"utf-32-{sys.byteorder[0]}e"
 _words = lru_cache(maxsize=16)(tokens)  # a text is often added just after it was searched for
 
+MAX_ROUGE = 0.7  # above it a text is not new, exactly at it is; Self-Instruct, section 2.2
+
 
 class RougeIndex:
     """Finds the added text with the highest ROUGE-L F1, if that is above `max_rouge`.

@@ -19,7 +19,7 @@ def write_report(folder: Path, seeds: Sequence[Task] = ()) -> Path:
         seeds: The seed tasks of the run, if they are at hand: for family trees and for the distance to the seeds.
 
     Raises:
-        SproutError: if the folder holds no run, or if Bokeh is not installed.
+        SproutError: if the folder holds no run, or if Bokeh or scikit-learn is not installed.
     """
     from pipeline.report.page import render
 
@@ -27,7 +27,7 @@ def write_report(folder: Path, seeds: Sequence[Task] = ()) -> Path:
     try:
         page = render(record)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "bokeh":
+        if (error.name or "").split(".")[0] not in ("bokeh", "sklearn"):
             raise
         raise SproutError(
             f"the report needs one more package ({error}): pip install 'sprout-instruct[report]'"

@@ -97,7 +97,7 @@ def rouge(record: Record) -> Chart:
     edges = np.arange(_BINS + 1) / _BINS
     scores = [max(0.0, near.score - 1e-9) for near in record.kept_rouge.values()]  # exactly at max_rouge is left of it
     kept = np.histogram(scores, edges)[0].astype(float)
-    kept *= record.funnel["instructions"]["kept"] / max(1.0, kept.sum())  # of a sample: as many as there are in all
+    kept *= record.funnel[record.writer]["kept"] / max(1.0, kept.sum())  # of a sample: as many as there are in all
     rejected = np.histogram(np.asarray(record.rejected_rouge), edges)[0]
     data = {"left": edges[:-1].tolist(), "right": edges[1:].tolist(), "kept": kept.round(1).tolist()}
     data |= {"both": (kept + rejected).tolist(), "rejected": rejected.tolist()}

@@ -10,7 +10,7 @@ from pipeline.gain.controls import SHARES
 from pipeline.report.plots import ACCENT, INK, MUTED, Chart, hover, legend_above, plot
 
 _MOST_POINTS = 1000  # on a line
-_MODELS = {"model_seeds": ("seeds alone", MUTED), "model": ("dataset", ACCENT)}  # in the order they are drawn
+_MODELS = {"model-seeds": ("seeds alone", MUTED), "model": ("dataset", ACCENT)}  # in the order they are drawn
 _PARTS = {"eighth": "1/8", "quarter": "1/4", "half": "1/2", "dataset": "all"}
 _LEVELS = {"base": ("base model", MUTED, "dotted"), "seeds": ("seeds alone", INK, "dashed")}
 

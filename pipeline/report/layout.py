@@ -21,22 +21,18 @@ _A, _B = 1.577, 0.895  # UMAP (arXiv 1802.03426) with min_dist 0.1: how closenes
 
 def clusters(vectors: Vectors, random_seed: int = 0) -> Rows:
     """The number of each vector's cluster by k-means, by cosine; the largest cluster is 0."""
-    count = max(1, min(MAX_CLUSTERS, len(vectors) // 25))
-    rng = np.random.default_rng(random_seed)
-    centres = vectors[[int(rng.integers(len(vectors)))]]
-    while len(centres) < count:  # k-means++
-        far = np.maximum(1 - (vectors @ centres.T).max(axis=1), 0).astype(np.float64) + 1e-12
-        centres = np.vstack([centres, vectors[rng.choice(len(vectors), p=far / far.sum())]])
-    nearest: Rows = np.zeros(len(vectors), np.int64)
-    for _ in range(25):
-        nearest = (vectors @ centres.T).argmax(axis=1)
-        for number in np.unique(nearest):
-            centre = vectors[nearest == number].sum(axis=0)
-            centres[number] = centre / max(float(np.linalg.norm(centre)), 1e-9)
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    distinct = len(np.unique(vectors, axis=0))
+    count = max(1, min(MAX_CLUSTERS, len(vectors) // 25, distinct))
+    with threadpool_limits(1):  # more threads add up in another order, which can move a vector to another cluster
+        nearest = KMeans(count, n_init=4, random_state=random_seed).fit_predict(vectors)
     sizes = np.bincount(nearest, minlength=count)
     ranks = np.empty(count, np.int64)
     ranks[np.argsort(-sizes, kind="stable")] = np.arange(count)
-    return ranks[nearest]
+    numbers: Rows = ranks[nearest]
+    return numbers
 
 
 def names(pairs: Sequence[Pair | None], cluster: Rows) -> list[str]:
@@ -82,25 +78,27 @@ def layout(vectors: Vectors, random_seed: int = 0) -> Places:
 
 
 def _pca(vectors: Vectors) -> Places:
-    centred = vectors - vectors.mean(axis=0)
-    _, directions = np.linalg.eigh(centred.T @ centred)
-    flat = centred @ directions[:, ::-1][:, :2]
-    if flat.shape[1] < 2:
-        flat = np.hstack([flat, np.zeros_like(flat)])
-    return np.asarray(10 * flat / max(float(np.abs(flat).max()), 1e-9), np.float32)
+    """The two directions of the widest spread, from -10 to 10; all in one place where all are the same."""
+    from sklearn.decomposition import PCA
+    from threadpoolctl import threadpool_limits
+
+    places: Places = np.zeros((len(vectors), 2), np.float32)
+    if len(vectors) > 1 and np.ptp(vectors, axis=0).any():
+        with threadpool_limits(1):
+            flat = PCA(min(2, *vectors.shape), svd_solver="full").fit_transform(vectors)
+        places[:, : flat.shape[1]] = 10 * flat / max(float(np.abs(flat).max()), 1e-9)
+    return places
 
 
 def _nearest(vectors: Vectors, others: Vectors, count: int) -> tuple[Rows, Vectors]:
     """The nearest of the others for each vector, nearest first, and their cosines."""
-    near, cosines = [], []
-    for start in range(0, len(vectors), 512):
-        products = vectors[start : start + 512] @ others.T
-        best = np.argpartition(-products, count - 1, axis=1)[:, :count]
-        values = np.take_along_axis(products, best, axis=1)
-        order = np.argsort(-values, axis=1, kind="stable")
-        near.append(np.take_along_axis(best, order, axis=1))
-        cosines.append(np.take_along_axis(values, order, axis=1))
-    return np.vstack(near).astype(np.int64), np.vstack(cosines)
+    from sklearn.neighbors import NearestNeighbors
+    from threadpoolctl import threadpool_limits
+
+    search = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute")
+    with threadpool_limits(1):
+        distances, near = search.fit(others).kneighbors(vectors)
+    return near.astype(np.int64), (1 - distances).astype(np.float32)
 
 
 def _attract(places: Places, near: Rows, cosines: Vectors, rng: np.random.Generator) -> Places:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pipeline.gain.measure import FILE as GAIN
 from pipeline.novelty import Nearest
-from pipeline.novelty.rouge import RougeIndex
+from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
 from pipeline.report.words import HEURISTIC, Finder, finder, guess
 from pipeline.runs.budget import Prices, read_prices
 from pipeline.runs.files import stage_files
@@ -85,7 +85,12 @@ class Record:
 
     @property
     def max_rouge(self) -> float:
-        return float(self.settings.get("instructions", {}).get("max_rouge", 0.7))
+        return float(self.settings.get(self.writer, {}).get("max_rouge", MAX_ROUGE))
+
+    @property
+    def writer(self) -> str:
+        """The stage whose pool grew: the first with a limit of ROUGE-L, else the first of all."""
+        return next((name for name in self.stages if "max_rouge" in self.settings.get(name, {})), self.stages[0])
 
     @property
     def model(self) -> str:
@@ -118,8 +123,7 @@ def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASK
         record.funnel[stage] = counts
     record.funnel = {stage: record.funnel[stage] for stage in files}
     record.candidates = len(seen)
-    if "instructions" in files:
-        _read_instructions(record, files["instructions"], lines["instructions"])
+    _read_writer(record, files[record.writer], lines[record.writer])
     _read_products(record)
     return record
 
@@ -160,9 +164,9 @@ def _count(task: Task, kept: Kept, find_pair: Finder) -> None:
         kept.verbless += 1
 
 
-def _read_instructions(record: Record, path: Path, lines: int) -> None:
+def _read_writer(record: Record, path: Path, lines: int) -> None:
     """How the pool grew, and how close each candidate is to what was there before it."""
-    share = MAX_COMPARED / max(1, record.funnel["instructions"]["kept"])
+    share = MAX_COMPARED / max(1, record.funnel[record.writer]["kept"])
     pool = RougeIndex(seed.instruction for seed in record.seeds)
     seeds = RougeIndex(seed.instruction for seed in record.seeds)
     share = min(share, 2e7 / max(1, lines) ** 1.5) if lines > 50_000 else share  # a search looks at the whole pool
@@ -188,9 +192,9 @@ def _read_products(record: Record) -> None:
     if (folder / JOURNAL).is_file():
         with Journal(folder / JOURNAL) as journal:
             record.usage = journal.usage()
-    for name in ("model", "model_seeds"):
-        if found := read_record(folder / name / "train.json"):
-            record.training[name] = found
+    for path in sorted(folder.glob("*/train.json")):
+        if found := read_record(path):
+            record.training[path.parent.name] = found
     record.evaluation = read_record(folder / "evaluation.json")
     record.gain = [row for row in read_record(folder / GAIN).get("rows", []) if "rouge_l" in row]
     record.prices = read_prices(folder)

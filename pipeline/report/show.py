@@ -70,7 +70,7 @@ def indented(name: str, text: str) -> str:
 def comparison(one: Path, other: Path) -> dict[str, Any]:
     """Two runs side by side: settings that differ, and the figures of each."""
     runs = [one, other]
-    figures = [stats.figures(folder) for folder in runs]
+    figures = [stats.as_record(stats.figures(folder)) for folder in runs]
     settings = [read_settings(folder / "settings.json") for folder in runs]
     differ = {
         f"{stage}.{key}": [found.get(stage, {}).get(key) for found in settings]

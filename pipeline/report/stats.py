@@ -1,8 +1,10 @@
 """What became of every candidate of a run, stage by stage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.runs.files import funnel
 from pipeline.runs.products import write_record
@@ -12,14 +14,55 @@ if TYPE_CHECKING:
     from pipeline.runs.journal import Usage
 
 
-def show(found: dict[str, Any]) -> str:
+class EngineUsage(BaseModel):
+    """What a stage was paid for, and how it used the engine, see `journal.Usage`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    first: float  # when its first completion arrived, seconds since 1970
+    last: float
+    seconds: float  # at work, in all sittings; 0 where nobody took the time
+    busy: float  # of them, those in which the engine had something to do
+    in_flight: float  # requests, on average, while it had
+    tokens_per_second: float | None  # of completions, while at work
+    tokens_per_kept_task: float
+    busy_share: float
+
+
+class StageFigures(BaseModel):
+    """What a stage decided, and what the engine did for it if it asked any."""
+
+    model_config = ConfigDict(frozen=True)
+
+    decided: int
+    kept: int
+    rejected: dict[str, int]  # by reason
+    engine: EngineUsage | None = None
+
+
+class ProductFigures(BaseModel):
+    """What the engine did for a product, such as an evaluation."""
+
+    model_config = ConfigDict(frozen=True)
+
+    engine: EngineUsage
+
+
+Figures = Mapping[str, StageFigures | ProductFigures]
+
+
+def show(found: Figures) -> str:
     """The funnel of `figures` as text: in each line, what was decided is what was kept plus what was rejected."""
     lines = [f"{'stage':<14}{'decided':>9}{'kept':>9}{'rejected':>10}   reasons"]
     for stage, one in found.items():
-        if "decided" in one:
-            reasons = ", ".join(f"{reason} {n}" for reason, n in one["rejected"].items())
-            rejected = one["decided"] - one["kept"]
-            lines.append(f"{stage:<14}{one['decided']:>9,}{one['kept']:>9,}{rejected:>10,}   {reasons}".rstrip())
+        if isinstance(one, StageFigures):
+            reasons = ", ".join(f"{reason} {n}" for reason, n in one.rejected.items())
+            rejected = one.decided - one.kept
+            lines.append(f"{stage:<14}{one.decided:>9,}{one.kept:>9,}{rejected:>10,}   {reasons}".rstrip())
     return "\n".join(lines)
 
 
@@ -33,53 +76,55 @@ def usage(folder: Path) -> "dict[str, Usage]":
         return journal.usage()
 
 
-def figures(folder: Path) -> dict[str, Any]:
+def figures(folder: Path) -> Figures:
     """All of it: by stage, what was kept, what was rejected by reason, and what the engine did for it.
-
-    Products that ask a model, such as `evaluate`, have the last alone.
 
     Raises:
         SproutError: if the folder holds no stage file.
     """
-    found: dict[str, Any] = {}
+    engines = usage(folder)
+    found: dict[str, StageFigures | ProductFigures] = {}
     for stage, counts in funnel(folder).items():
         kept = counts.pop("kept", 0)
-        found[stage] = {"decided": kept + counts.total(), "kept": kept, "rejected": dict(counts.most_common())}
-    for stage, used in usage(folder).items():
-        one = found.setdefault(stage, {})
-        one["engine"] = used._asdict() | {
-            "tokens_per_second": used.tokens_per_second,
-            "tokens_per_kept_task": used.completion_tokens / max(one.get("kept", 0), 1),
-            "busy_share": used.busy / max(used.seconds, 1e-9),
-        }
+        engine = _engine_usage(engines[stage], kept) if stage in engines else None
+        rejected = dict(counts.most_common())
+        found[stage] = StageFigures(decided=kept + counts.total(), kept=kept, rejected=rejected, engine=engine)
+    for name, used in engines.items():
+        if name not in found:
+            found[name] = ProductFigures(engine=_engine_usage(used, 0))
     return found
 
 
-def write(folder: Path) -> dict[str, Any]:
+def as_record(found: Figures) -> dict[str, dict[str, Any]]:
+    """Figures as they stand in `stats.json`; a stage that asked no engine has none of its figures."""
+    return {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in found.items()}
+
+
+def write(folder: Path) -> Figures:
     """Write `stats.json`, and return what is in it."""
     found = figures(folder)
-    write_record(folder / "stats.json", found)
+    write_record(folder / "stats.json", as_record(found))
     return found
 
 
-def show_usage(found: dict[str, Any]) -> str:
+def show_usage(found: Figures) -> str:
     """What each stage has paid for by `figures`, as text; empty if the run has no journal."""
     names = f"{'stage':<14}{'requests':>9}{'tokens in':>13}{'cached':>8}{'out':>12}{'a kept task':>12}{'out/s':>8}"
     lines = [f"{names}{'busy':>6}{'in flight':>10}"]
     for stage, one in found.items():
-        if engine := one.get("engine"):
-            cached = engine["cached_tokens"] / max(1, engine["prompt_tokens"])
-            each = f"{engine['tokens_per_kept_task']:,.1f}" if one.get("kept") else ""
-            speed = "–" if engine["tokens_per_second"] is None else f"{engine['tokens_per_second']:,.0f}"
+        if engine := one.engine:
+            cached = engine.cached_tokens / max(1, engine.prompt_tokens)
+            each = f"{engine.tokens_per_kept_task:,.1f}" if isinstance(one, StageFigures) and one.kept else ""
+            speed = "–" if engine.tokens_per_second is None else f"{engine.tokens_per_second:,.0f}"
             lines.append(
-                f"{stage:<14}{engine['requests']:>9,}{engine['prompt_tokens']:>13,}{cached:>8.0%}"
-                f"{engine['completion_tokens']:>12,}{each:>12}"
-                f"{speed:>8}{engine['busy_share']:>6.0%}{engine['in_flight']:>10,.1f}"
+                f"{stage:<14}{engine.requests:>9,}{engine.prompt_tokens:>13,}{cached:>8.0%}"
+                f"{engine.completion_tokens:>12,}{each:>12}"
+                f"{speed:>8}{engine.busy_share:>6.0%}{engine.in_flight:>10,.1f}"
             )
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
-def summary(folder: Path, found: dict[str, Any], stages: Sequence[Stage | Product] = ()) -> str:
+def summary(folder: Path, found: Figures, stages: Sequence[Stage | Product] = ()) -> str:
     """What a run has come to, where it is, and what can be done with it.
 
     Args:
@@ -95,3 +140,12 @@ def summary(folder: Path, found: dict[str, Any], stages: Sequence[Stage | Produc
     if found:
         parts.append(f"next:\n  sprout stats {folder}\n  sprout show {folder}")
     return "\n\n".join(filter(None, parts))
+
+
+def _engine_usage(used: "Usage", kept: int) -> EngineUsage:
+    return EngineUsage(
+        **used._asdict(),
+        tokens_per_second=used.tokens_per_second,
+        tokens_per_kept_task=used.completion_tokens / max(kept, 1),
+        busy_share=used.busy / max(used.seconds, 1e-9),
+    )

@@ -69,7 +69,7 @@ def as_columns(record: Record, lives: list[Life]) -> Columns:
         "stage": [record.stages.index(life.stage) for life in lives],
         "reason": [reasons.index(task.rejected) if task.rejected else -1 for task in tasks],
         "classification": [-1 if task.is_classification is None else int(task.is_classification) for task in tasks],
-        "demos": [list(map(place, task.demos)) for task in tasks],
+        "demos": [list(map(place, task.parents)) for task in tasks],
         "nearest": [nearest(task) for task in tasks],
         "scores": scores(record, tasks),
     }  # fmt: skip

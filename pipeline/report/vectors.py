@@ -15,6 +15,7 @@ from pipeline.text import mend
 
 _MAX_WORDS = 1000  # the most frequent are told apart
 _DIM = 32
+_FEW = 50  # texts; of more, a word that only one of them has says nothing
 
 
 class Found(NamedTuple):
@@ -25,8 +26,8 @@ class Found(NamedTuple):
 
 def find_vectors(tasks: Sequence[Task], folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> Found:
     """The vectors of an encoder, if the run holds those of nearly all tasks; no encoder is loaded."""
-    dedup = settings.get("dedup", {})
-    texts = [_compared(task, str(dedup.get("text", "instruction"))) for task in tasks]
+    encoded = next((table for table in settings.values() if {"encoder", "text"} <= table.keys()), {})
+    texts = [_compared(task, str(encoded.get("text", "instruction"))) for task in tasks]
     for path in sorted((folder / "vectors").glob("*.vectors")):
         name, _, digest = path.stem.rpartition("-")
         stored = VectorFile(path)
@@ -35,7 +36,7 @@ def find_vectors(tasks: Sequence[Task], folder: Path, settings: Mapping[str, Map
         rows = [row for row, key in enumerate(keys) if key in stored]
         if rows and len(rows) >= 0.9 * len(tasks):
             vectors = stored.read([keys[row] for row in rows])
-            return Found(rows, vectors, f"Each task is placed by its vector from the encoder of dedup, {name}.")
+            return Found(rows, vectors, f"Each task is placed by its vector from the encoder {name}.")
     return Found(
         list(range(len(tasks))),
         word_vectors([task.instruction for task in tasks]),
@@ -46,25 +47,24 @@ def find_vectors(tasks: Sequence[Task], folder: Path, settings: Mapping[str, Map
 
 def word_vectors(texts: Sequence[str]) -> Vectors:
     """TF-IDF over the most frequent words, reduced to a few dimensions: what is known as latent semantic analysis."""
-    words = [Counter(tokens(text)) for text in texts]
-    spread = Counter(word for counts in words for word in counts)
-    vocabulary = {word: i for i, (word, n) in enumerate(spread.most_common(_MAX_WORDS)) if n > 1 or len(texts) < 50}
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.preprocessing import normalize
+    from threadpoolctl import threadpool_limits
+
+    least = 1 if len(texts) < _FEW else 2
+    spread = Counter(word for text in texts for word in set(tokens(text)))
+    vocabulary = sorted(word for word, count in spread.items() if count >= least)
     if not vocabulary:
         return np.zeros((len(texts), 2), np.float32)
-    idf = {word: np.log((1 + len(texts)) / (1 + spread[word])) for word in vocabulary}
-    matrix = np.zeros((len(texts), len(vocabulary)), np.float32)
-    for row, counts in enumerate(words):
-        for word, count in counts.items():
-            if word in vocabulary:
-                matrix[row, vocabulary[word]] = (1 + np.log(count)) * idf[word]
-    matrix = normalized(matrix)
-    _, directions = np.linalg.eigh(matrix.T @ matrix)
-    return normalized(matrix @ directions[:, ::-1][:, :_DIM])
-
-
-def normalized(vectors: Vectors) -> Vectors:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-9), np.float32)
+    weigh = TfidfVectorizer(analyzer=tokens, min_df=least, max_features=_MAX_WORDS, sublinear_tf=True, dtype=np.float32)
+    with threadpool_limits(1):  # the same map on any number of cores
+        matrix = weigh.fit_transform(texts)
+        if min(matrix.shape) > _DIM:
+            matrix = normalize(TruncatedSVD(_DIM, random_state=0).fit_transform(matrix))
+        else:
+            matrix = matrix.toarray()
+    return np.asarray(matrix, np.float32)
 
 
 def _compared(task: Task, text: str) -> str:

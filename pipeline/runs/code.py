@@ -4,13 +4,14 @@ import ast
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def digest_of_code(kind: type) -> str | None:
-    """A hash of all that a class uses of its module: itself, and whatever it refers to there, directly or not.
+def digest_of_code(kind: Callable[..., Any]) -> str | None:
+    """A hash of what a class or function uses of its module: itself, and all that it refers to there, directly or not.
 
     Comments and layout do not count, nor does what the module imports. None where there is no source, as for a class
     typed at a prompt.

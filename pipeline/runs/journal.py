@@ -6,10 +6,10 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from pipeline.engines.base import Completion, Likelihood, Request, ScoreRequest
 from pipeline.errors import SproutError
@@ -20,6 +20,7 @@ from pipeline.text import mend
 FILE = "completions.sqlite"
 MIN_PREFIX = 256  # characters; a beginning that prompts share is stored once from this length on
 MAX_PREFIXES = 16
+COMPLETION = ("text", "finish_reason", "prompt_tokens", "cached_tokens", "completion_tokens")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS prefixes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
@@ -140,7 +141,7 @@ class Journal:
             ).fetchone()  # fmt: skip
         if row is None:
             return None
-        completion = _completion(request.id, *row[:5])
+        completion = _completion(request.id, row[:5])
         whole = completion.finish_reason == "stop" and completion.completion_tokens <= most
         return completion if whole or row[5] == most else None
 
@@ -193,8 +194,8 @@ class Journal:
             ).fetchone()  # fmt: skip
         if row is None:
             return None
-        model, prompt, sampling, *completion = row
-        return Entry(stage, request, model, prompt, sampling, _completion(request, *completion))
+        model, prompt, sampling, *columns, demos = row
+        return Entry(stage, request, model, prompt, sampling, _completion(request, columns, demos))
 
     def entries(self, stage: str, requests: Iterable[str]) -> list[Entry]:
         """The latest completion of each request, and of those whose id goes on with a colon, such as `ID:0`, `ID:1`."""
@@ -291,12 +292,7 @@ def alike(one: str, other: str) -> int:
     return low
 
 
-def _completion(
-    id: str, text: str, finish_reason: str, prompt_tokens: int, cached: int, completion_tokens: int, demos: str = "null"
-) -> Completion:
-    return Completion.model_validate(
-        {
-            "id": id, "text": text, "finish_reason": finish_reason, "prompt_tokens": prompt_tokens,
-            "cached_tokens": cached, "completion_tokens": completion_tokens, "demos": json.loads(demos),
-        }
-    )  # fmt: skip
+def _completion(id: str, columns: Sequence[Any], demos: str = "null") -> Completion:
+    """A completion from the values of the columns that `COMPLETION` names."""
+    values = dict(zip(COMPLETION, columns, strict=True))
+    return Completion.model_validate({"id": id, "demos": json.loads(demos)} | values)

@@ -33,7 +33,6 @@ class Outcomes(Generic[A]):
         self.empty: Counter[int] = (
             Counter()
         )  # completions without text, by the max_tokens they used up; 0 if they did not
-        self.written = 0  # tokens, the most of one of them
         self.total = 0
         self.in_vain: list[Completion] = []
         self._held: list[A] = []
@@ -45,9 +44,7 @@ class Outcomes(Generic[A]):
         if completion.finish_reason == "error":
             self.failed.append(f"{request.id}: {completion.text}")
         elif isinstance(request, Request) and is_empty(completion):
-            cut = completion.finish_reason == "length"
-            self.empty[request.sampling.max_tokens if cut else 0] += 1
-            self.written = max(self.written, completion.completion_tokens if cut else 0)
+            self.empty[request.sampling.max_tokens if completion.finish_reason == "length" else 0] += 1
 
     def checked(self, answers: Generator[A, None, None]) -> Iterator[A]:
         """Hand out all answers, see `in_turn`."""
@@ -83,7 +80,8 @@ class Outcomes(Generic[A]):
         """What to say of it at the end, a line each."""
         lines = []
         if self.failed:
-            lines.append(f"{len(self.failed)} requests can't succeed, the first is {short(self.failed[0])}")
+            some = "1 request" if len(self.failed) == 1 else f"{len(self.failed)} requests"
+            lines.append(f"{some} can't succeed, the first is {short(self.failed[0])}")
         for most, number in sorted(self.empty.items()):
             why = self._thinking(most) if most else "the model ended its answer before any"
             lines.append(f"{number} of {self.total} completions hold no text: {why}")
@@ -96,9 +94,8 @@ class Outcomes(Generic[A]):
         return f"{self.stage}: the first {len(self.in_vain)} requests failed, and none was answered: {short(last.text)}"
 
     def _thinking(self, most: int) -> str:
-        more = f" (with thoughts, {self.written:,} tokens were written)" if self.written > most else ""
         return (
-            f"the model thinks first and max_tokens = {most} is used up{more}; set {self.stage}.sampling.max_tokens "
+            f"the model thinks first and max_tokens = {most} is used up; set {self.stage}.sampling.max_tokens "
             f"higher, or turn thinking off with engine.chat_template_kwargs = {{ enable_thinking = false }} or the "
             f"model's word for that"
         )

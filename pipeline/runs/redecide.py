@@ -127,6 +127,7 @@ class Recording(Proxy):
             yield entry.completion if entry else missing
 
     def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
-        for request in at_hand(iter(requests)):
+        for request in at_hand(iter(requests)):  # a text that several requests share was recorded for one of them
+            known = self.journal.find_likelihood(self.model, request)
             missing = Likelihood(id=request.id, error="was not recorded")
-            yield self.journal.recorded_likelihood(self.stage, request.id) or missing
+            yield known or self.journal.recorded_likelihood(self.stage, request.id) or missing

@@ -158,6 +158,7 @@ def decide(
     if not num_kept:
         raise SproutError(
             f"{store.path}: the stage {stage.name} kept none of {num_decided} tasks{listed(store.reasons)}"
+            f"{'' if num_decided else '; no request of it brought an answer'}"
         )
     return store.kept
 

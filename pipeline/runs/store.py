@@ -153,12 +153,8 @@ def read_kept(path: Path) -> Sequence[Task]:
 
 def to_line(task: Task) -> str:
     """One line of JSON; half of a surrogate pair, which no UTF-8 file can hold, becomes U+FFFD."""
-    return clean(task).model_dump_json(exclude_defaults=True) + "\n"
-
-
-def clean(task: Task) -> Task:
     try:
-        task.model_dump_json()
+        line = task.model_dump_json(exclude_defaults=True)
     except ValueError:
-        return Task.model_validate(mended(task.model_dump()))
-    return task
+        line = Task.model_validate(mended(task.model_dump())).model_dump_json(exclude_defaults=True)
+    return line + "\n"

@@ -5,23 +5,27 @@ import re
 import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from pipeline.errors import SproutError
 from pipeline.seeds.shapes import CONTENT_KEYS, ROLE_KEYS, is_message
-from pipeline.seeds.values import text_of
+from pipeline.seeds.values import printable, text_of
 
 _NAMES = {
-    "user": "user users human humans customer client prompter questioner usr asker",
-    "assistant": "assistant assistants gpt chatgpt bot chatbot ai ai_assistant model llm agent claude gemini "
-    "gpt-3 gpt-3.5 gpt-4 gpt-4o gpt3 gpt4 responder answerer",
-    "system": "system developer sys system_prompt",
+    "user": "user users human humans customer client prompter questioner usr asker 用户",
+    "assistant": "assistant assistants chatgpt bot chatbot ai ai_assistant model llm agent responder answerer 助手",
+    "system": "system developer sys system_prompt 系统",
     "tool": "tool tools function function_call function_response tool_call tool_calls tool_response tool_result "
     "observation ipython environment",
 }
 _ROLES = {name: role for role, names in _NAMES.items() for name in names.split()}
-_LEARNED = ("weight", "loss", "loss_weight", "loss_mask", "train", "training", "trainable", "train_on_turn", "learn")
-_MASKED = ("masked", "mask", "ignore", "ignored", "no_loss")
+_MODEL = re.compile(r"(?:gpt|claude|gemini|llama|mistral|qwen|deepseek)[\w.:-]*")  # its name stands for the assistant
+_ROW_MARKS = frozenset({"weight", "loss", "train", "trainable", "masked", "mask"})
+_MASKED = re.compile(r"mask|ignore|skip|exclude|no_?(?:train|loss|learn)", re.IGNORECASE)  # where it is true
+_LEARNED = re.compile(
+    r"weight|loss|train|learn|supervise", re.IGNORECASE
+)  # where it is false; loss_mask is one of these
 _OFF = (0, False, "0", "0.0", "false", "no", "off")
 _ON = (1, True, "1", "1.0", "true", "yes", "on")
 _PERSONA = re.compile(r"You are (?:a|an|the) [\w, -]*\bassistant\.?", re.IGNORECASE)
@@ -35,15 +39,16 @@ class Message(NamedTuple):
     learned: bool = True
 
 
-def is_masked(fields: Mapping[str, Any]) -> bool:
-    """Whether a message or a row is marked not to be trained on."""
+def is_masked(row: Mapping[str, Any]) -> bool:
+    """Whether a row is marked not to be trained on, by one of the usual names; its other fields may mean anything."""
+    return any(_is_mark(key, row[key]) for key in _ROW_MARKS & row.keys())
 
-    def folded(value: Any) -> Any:
-        return value.strip().lower() if isinstance(value, str) else value
 
-    return any(fields.get(key) is not None and folded(fields[key]) in _OFF for key in _LEARNED) or any(
-        fields.get(key) is not None and folded(fields[key]) in _ON for key in _MASKED
-    )
+def _is_mark(key: str, value: Any) -> bool:
+    value = value.strip().lower() if isinstance(value, str) else value
+    if _MASKED.match(key):
+        return value in _ON
+    return bool(_LEARNED.search(key)) and value in _OFF
 
 
 def messages_in(value: Any, where: str, notes: Counter[str]) -> list[Message]:
@@ -57,7 +62,9 @@ def messages_in(value: Any, where: str, notes: Counter[str]) -> list[Message]:
     """
     value = listed(value)
     if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
-        value = [dict(zip(value, cells, strict=False)) for cells in zip(*value.values(), strict=False)]
+        if len({len(column) for column in value.values()}) > 1:
+            raise SproutError(f"{where}: messages: the columns are not equally long")
+        value = [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
     if not isinstance(value, list):
         raise SproutError(f"{where}: messages: input should be a valid list (found {reprlib.repr(value)})")
     return [_message(one, f"{where}: messages.{number}", notes) for number, one in enumerate(value)]
@@ -132,16 +139,25 @@ def _message(value: Any, where: str, notes: Counter[str]) -> Message:
     role, content = (next((key for key in keys if key in value), "") for keys in (ROLE_KEYS, CONTENT_KEYS))
     if not role or not content:
         missing = "role" if not role else "content"
-        raise SproutError(f"{where}: {missing} is missing; there are {', '.join(value) or 'no fields'}")
+        raise SproutError(
+            f"{where}: {missing} is missing; there are {', '.join(map(printable, [*value][:12])) or 'no fields'}"
+        )
     name = value[role]
-    known = _ROLES.get(name.strip().lower().replace(" ", "_")) if isinstance(name, str) else None
-    if known is None:
+    known = _role(name) if isinstance(name, str) else ""
+    if not known:
         raise SproutError(
             f"{where}: the role {reprlib.repr(name)} is not known; name it user, assistant, system or tool"
         )
     if any(value.get(key) for key in _THOUGHTS):
         notes["messages with thoughts beside them, which are left out"] += 1
-    return Message(known, _content(value[content], f"{where}.{content}", notes), not is_masked(value))
+    return Message(
+        known, _content(value[content], f"{where}.{content}", notes), not any(starmap(_is_mark, value.items()))
+    )
+
+
+def _role(name: str) -> str:
+    folded = name.strip(" :\n").lower().replace(" ", "_")
+    return _ROLES.get(folded, "assistant" if _MODEL.fullmatch(folded) else "")
 
 
 def _content(value: Any, where: str, notes: Counter[str]) -> str:

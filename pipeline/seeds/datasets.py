@@ -1,5 +1,6 @@
 """Rows of what the library `datasets` reads: a folder, or a name on the hub."""
 
+import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -86,6 +87,27 @@ def dataset_rows(place: Place, splits: Sequence[str], advice: str) -> tuple[str,
     if local and not place.config and rows and "instances" in rows[0]:  # several files, maybe, not meant as one
         raise SproutError(f"{name}: cannot be read (Is a directory); {_GIVE} in it")
     return split, [Record(f"{name}: row {number}", number, row) for number, row in enumerate(rows, 1)]
+
+
+def split_names(place: Place) -> list[str]:
+    """The splits of a folder or of a name on the hub, without their rows; none of a file.
+
+    Raises:
+        SproutError: as `dataset_rows`.
+    """
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    path = Path(place.path)
+    try:
+        with _silent():
+            if (path / _ON_DISK[1]).is_file():
+                return [*json.loads((path / _ON_DISK[1]).read_text("utf-8"))["splits"]]
+            if path.is_dir() or on_hub(place.path):
+                return list(datasets.get_dataset_split_names(place.path, place.config or None))
+    except (DatasetsError, OSError, ValueError, TypeError, KeyError):
+        pass  # `dataset_rows` says what is wrong with it
+    return []
 
 
 def _load(place: Place, splits: Sequence[str], local: bool) -> tuple[str, Any]:

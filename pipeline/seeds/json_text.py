@@ -68,6 +68,8 @@ class _Reader:
             if mark not in (",", "]"):
                 raise SproutError(f"{where}: no comma and no single ] follows it; is the file whole?")
             self.position = self._after(_SPACE, self.position + 1)
+            if mark == "," and self.text[self.position : self.position + 1] == "]":  # a comma behind the last item
+                mark, self.position = "]", self._after(_SPACE, self.position + 1)
             if mark == "]":
                 return
 

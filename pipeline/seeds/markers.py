@@ -7,7 +7,7 @@ from pipeline.asking.clean import without_thoughts
 
 _NO_INPUT = re.compile(r"[<\[(]?\s*(?:no[\s_-]?input|#?n/a)\s*/?[>\])]?\.?", re.IGNORECASE)
 _PERHAPS_NONE = re.compile(r"none|null|nil|nan|-+|empty", re.IGNORECASE)
-_NOT_AVAILABLE = re.compile(r"#?n/a\.?", re.IGNORECASE)
+_NOT_AVAILABLE = re.compile(r"#?n/a\.?|null|nan", re.IGNORECASE)
 _TOKEN = r"<\|\w{2,30}\|>|<｜[\w▁]{2,30}｜>|<(?:start|end)_of_turn>|<[be]os>|\[(?:BOS|EOS)\]"
 _FIRST = re.compile(rf"\s*(?:(?:{_TOKEN}|<s>)\s*)+(?:(?<=>)(?:assistant|user|system|model)\n)?")
 _LAST = re.compile(rf"\s*(?:(?:{_TOKEN}|</s>)\s*)+\Z")
@@ -42,6 +42,8 @@ def _without_tokens(text: str, notes: Counter[str]) -> str:
 
 
 def _without_thoughts(output: str, question: str, notes: Counter[str]) -> str:
+    if "think" not in output and "THINK" not in output:
+        return output
     opened, closed = len(_THOUGHT_OPENS.findall(output)), len(_THOUGHT_CLOSES.findall(output))
     if not opened and not closed:
         return output

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import SproutError
+from pipeline.seeds.values import printable
 from pipeline.task import GZIP
 
 _MAX_LAYERS = 4
@@ -79,7 +80,7 @@ def _only_file(data: bytes) -> bytes:
             raise _Named("an OpenDocument file; save the sheet as CSV in UTF-8")
         files = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
         if len(files) != 1:
-            some = f": {', '.join(files[:5])}{' …' if len(files) > 5 else ''}" if files else ""
+            some = f": {', '.join(map(printable, files[:5]))}{' …' if len(files) > 5 else ''}" if files else ""
             raise _Named(f"a zip archive with {len(files)} files{some}; unpack it and give one of them")
         return archive.read(files[0])
 

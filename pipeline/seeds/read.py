@@ -13,7 +13,8 @@ from pipeline.runs.store import to_line
 from pipeline.seeds.kinds import labelled, looks_like_classification
 from pipeline.seeds.own import own_tasks
 from pipeline.seeds.records import Records, Wanted, as_object, read_records
-from pipeline.seeds.rows import Row, check_names, layout_of, parse_row
+from pipeline.seeds.rows import CONTEXT, Row, check_names, layout_of, parse_row
+from pipeline.seeds.shapes import CONVERSATIONS
 from pipeline.task import Instance, Task, new_id
 
 logger = logging.getLogger(__name__)
@@ -105,7 +106,8 @@ def _layout(records: Records) -> str:
     if records.header:
         where, names = records.header
         layout = layout_of(names, where, records.kind)
-        check_names(names, layout, where, "column")
+        known = ["messages" if name in CONVERSATIONS else name for name in names]
+        check_names([name for name in known if name not in CONTEXT], layout, where, "column")
         return layout
     if not records.records:
         return ""

@@ -80,6 +80,9 @@ def as_object(record: Record, what: str) -> dict[str, Any]:
 
 def _of_text(text: str, path: str, splits: Sequence[str], asked: str) -> Records:
     notes: Counter[str] = Counter()
+    if (nul := text.find("\0")) >= 0:
+        line = text.count("\n", 0, nul) + 1
+        raise SproutError(f"{path}:{line}: it holds NUL bytes, so it is damaged or no text; save the file as UTF-8")
     start = text.lstrip()[:1]
     delimiter = None if start in ("{", "[") else delimiter_of(text, Path(path))
     if delimiter:
@@ -87,9 +90,6 @@ def _of_text(text: str, path: str, splits: Sequence[str], asked: str) -> Records
         header = next((one for one in found if isinstance(one, Header)), None)
         rows = [one for one in found if isinstance(one, Record)]
         return Records("TSV" if delimiter == "\t" else "CSV", _tidied(rows, notes), notes, header)
-    if (nul := text.find("\0")) >= 0:
-        line = text.count("\n", 0, nul) + 1
-        raise SproutError(f"{path}:{line}: it holds NUL bytes, so it is damaged or no text; save the file as UTF-8")
     kind, values = json_values(text, path)
     values = [_decoded_twice(value) for value in _tidied(values, notes)]
     rows = [*rows_of(values, splits, asked)]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.errors import SproutError, unknown
+from pipeline.seeds.values import printable
 
 
 class Record(NamedTuple):
@@ -24,6 +25,7 @@ CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialo
 ROLE_KEYS = ("role", "from", "speaker", "author")
 CONTENT_KEYS = ("content", "value", "text", "message", "utterance")
 _NATURAL = {"Definition", "Instances"}  # of a task file of Super-NaturalInstructions
+_ABOUT = {"features", "fields", "columns", "schema"}  # lists that describe the rows beside them
 _WRAPPERS = ("data", "rows", "records", "items", "examples", "tasks", "samples", "predictions", "results")
 
 
@@ -58,7 +60,7 @@ def rows_of(values: Sequence[Record], splits: Sequence[str], asked: str) -> Iter
         raise SproutError(f"{place}: there are no splits in it; leave out @{asked}")
     for record in values:
         if isinstance(record.value, dict):
-            yield from _unwrapped(record, splits, asked)
+            yield from _unwrapped(record, splits, asked, alone=len(values) == 1)
         elif isinstance(record.value, list):
             yield from _items(record)
         else:
@@ -76,9 +78,7 @@ def _header(cells: Sequence[Any]) -> list[str]:
 def _below(header: Sequence[str], rows: Iterable[Record]) -> Iterator[Record]:
     for record in rows:
         if not isinstance(record.value, list) or len(record.value) > len(header):
-            raise SproutError(
-                f"{record.where}: an array of at most {len(header)} cells is wanted, as the first one has"
-            )
+            raise SproutError(f"{record.where}: an array of at most {len(header)} cells is wanted, one for each name")
         yield record._replace(value=dict(zip(header, record.value, strict=False)))
 
 
@@ -97,7 +97,7 @@ def _numbered(where: str, values: Iterable[Any], noun: str = "item") -> Iterator
         yield Record(f"{where}: {noun} {number}", number, value)
 
 
-def _unwrapped(record: Record, splits: Sequence[str], asked: str) -> Iterator[Record]:
+def _unwrapped(record: Record, splits: Sequence[str], asked: str, alone: bool = True) -> Iterator[Record]:
     where, value = record.where, record.value
     if asked:
         yield from _split(record, asked)
@@ -107,20 +107,20 @@ def _unwrapped(record: Record, splits: Sequence[str], asked: str) -> Iterator[Re
         yield record
     elif isinstance(names := value.get("columns"), list) and _is_table(value.get("data")):
         labels = value.get("index")
-        rows = [dict(zip(header_of(names), cells, strict=False)) for cells in value["data"]]
+        rows = [row.value for row in _below(header_of(names), _numbered(where, value["data"], "row"))]
         yield from _numbered(where, _labelled(rows, labels if isinstance(labels, list) else []), "row")
     elif columns := _columns(value, where):
         yield from _numbered(where, columns, "row")
     elif value and all(isinstance(item, dict) and _is_row(item) for item in value.values()):
         yield from _numbered(where, _labelled([*value.values()], [*value]), "row")
-    elif name := _chosen(value, where, splits):
+    elif name := _chosen(value, where, splits, alone):
         yield from _inside(record, name, splits)
     else:
         yield record
 
 
 def _inside(record: Record, name: str, splits: Sequence[str] = (), asked: str = "") -> Iterator[Record]:
-    where, value = f"{record.where}: {name}", record.value[name]
+    where, value = f"{record.where}: {printable(name)}", record.value[name]
     if isinstance(value, dict):
         yield from _unwrapped(Record(where, record.number, value), splits, asked)
     else:
@@ -134,14 +134,28 @@ def _split(record: Record, asked: str) -> Iterator[Record]:
     elif len(names) == 1 and isinstance(record.value[names[0]], dict):
         yield from _inside(record, names[0], asked=asked)
     else:
-        raise SproutError(f"{record.where}: {unknown('split', asked, names) if names else 'there are no splits in it'}")
+        problem = unknown("split", asked, map(printable, names[:12])) if names else "there are no splits in it"
+        raise SproutError(f"{record.where}: {problem}")
 
 
 def _is_row(value: Mapping[str, Any]) -> bool:
     """Whether it has a field of a row, and not a column of them."""
-    if any(is_conversation(value.get(key)) for key in (*CONVERSATIONS, "prompt", "completion")):
+    if any(_is_one_conversation(value[key]) for key in CONVERSATIONS if key in value):
+        return True
+    if any(is_conversation(value.get(key)) for key in ("prompt", "completion")):
         return True
     return any(key in COLUMNS and not isinstance(item, dict | list) for key, item in value.items())
+
+
+def _is_one_conversation(item: Any) -> bool:
+    """Whether a field holds the messages of one, and not several conversations or rows with one each."""
+
+    def is_whole(one: Any) -> bool:
+        return isinstance(one, list) or (isinstance(one, dict) and not is_message(one) and _is_row(one))
+
+    if isinstance(item, list):
+        return not item or not all(map(is_whole, item))
+    return is_message(item)  # its messages by columns
 
 
 def _is_table(value: object) -> bool:
@@ -153,9 +167,11 @@ def _columns(value: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
     if not COLUMNS.intersection(header_of(value)):
         return []
     columns = [*value.values()]
-    if all(isinstance(column, list) for column in columns):
+    if len(columns) == 1 and isinstance(columns[0], list) and all(isinstance(item, dict) for item in columns[0]):
+        return []  # a wrapped list of rows
+    if all(isinstance(column, list) for column in columns) and any(columns):
         if len({len(column) for column in columns}) > 1:
-            lengths = ", ".join(f"{name} {len(column)}" for name, column in value.items())
+            lengths = ", ".join(f"{printable(name)} {len(column)}" for name, column in [*value.items()][:12])
             raise SproutError(f"{where}: the columns are not equally long: {lengths}")
         return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
     if all(isinstance(column, dict) for column in columns):
@@ -166,13 +182,14 @@ def _columns(value: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
 
 def _labelled(rows: Sequence[dict[str, Any]], labels: Sequence[Any]) -> list[dict[str, Any]]:
     """The rows, with their labels as ids where these are more than a count."""
-    if [str(label) for label in labels] == [str(number) for number in range(len(labels))]:
-        labels = ()
-    return [{"id": label} | row for label, row in zip(labels, rows, strict=False)] if labels else [*rows]
+    counted = [str(label) for label in labels] == [str(number) for number in range(len(rows))]
+    if counted or len(labels) != len(rows):
+        return [*rows]
+    return [{"id": label} | row for label, row in zip(labels, rows, strict=True)]
 
 
-def _chosen(value: Mapping[str, Any], where: str, splits: Sequence[str]) -> str:
-    """The key under which the rows are; empty if there is none."""
+def _chosen(value: Mapping[str, Any], where: str, splits: Sequence[str], alone: bool) -> str:
+    """The key under which the rows are; empty if there is none. One of several values is more likely a row itself."""
 
     def holds(item: Any) -> bool:
         return isinstance(item, dict) or (
@@ -180,11 +197,18 @@ def _chosen(value: Mapping[str, Any], where: str, splits: Sequence[str]) -> str:
         )
 
     names = [name for name, item in value.items() if holds(item)]
-    lists = [name for name in names if isinstance(value[name], list)]
-    preferred = [name for name in (*splits, *_WRAPPERS) if name in names]
-    found = preferred[:1] or (lists if len(lists) == 1 else names if len(names) == 1 else [])
+    lists = [name for name in names if isinstance(value[name], list) and value[name] and name not in _ABOUT] or [
+        name for name in names if isinstance(value[name], list)
+    ]
+    if not alone and len(names) < len(value) and not set(names) & {*splits, *_WRAPPERS}:
+        return ""
+    found = [split for split in splits if split in names][:1] or (lists if len(lists) == 1 else [])
+    found = (
+        found or [name for name in _WRAPPERS if name in names and not lists][:1] or (names if len(names) == 1 else [])
+    )
     if not found and len(lists) > 1:
+        known = [*map(printable, lists[:12])]
         raise SproutError(
-            f"{where}: there are the lists {', '.join(lists)}; choose one by putting @{lists[0]} behind the file's name"
+            f"{where}: there are the lists {', '.join(known)}; choose one by putting @{known[0]} behind the file's name"
         )
     return found[0] if found else ""

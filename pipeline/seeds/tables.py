@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import SproutError
 from pipeline.seeds.shapes import COLUMNS, Record, header_of
+from pipeline.seeds.values import printable
 
 _DELIMITERS = ",;\t|"
 _EXCEL = re.compile(r"\s*sep=(.)\r?\n", re.IGNORECASE)  # a first line that Excel writes and reads
@@ -79,7 +80,7 @@ def text_table(text: str, delimiter: str, path: Path | str) -> Iterator[Header |
 def _names(header: list[str], where: str) -> list[str]:
     names = [name for name in header if name]
     if len(names) > len(set(names)):
-        raise SproutError(f"{where}: two columns have the same name; there are {', '.join(names)}")
+        raise SproutError(f"{where}: two columns have the same name; there are {', '.join(map(printable, names[:12]))}")
     return names
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import reprlib
 from collections import Counter
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -13,6 +14,7 @@ from pipeline.text import mend
 
 _MAX_DEPTH = 100
 _MAX_DIGITS = 300  # of an integer that is read as one; Python refuses those of more than 4,300
+_LONG = 60  # characters of a name
 HALVES = "halves of surrogate pairs that are replaced by U+FFFD"
 
 
@@ -73,6 +75,12 @@ def text_of(value: Any) -> Any:
 def id_of(value: Any) -> Any:
     """An id as its text. A whole number is the same with and without a point, since tables add one."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else text_of(value)
+
+
+def printable(name: object) -> str:
+    """A name from a file as a message may show it: on one line, and not for long."""
+    text = str(name)
+    return text if text.isprintable() and len(text) <= _LONG else reprlib.repr(text)
 
 
 Text = Annotated[str, BeforeValidator(text_of)]

@@ -19,17 +19,27 @@ def build_stages(settings: RunSettings) -> list[Stage | Product]:
     """All stages of the run: those of its list; without one, those of Self-Instruct that its tables ask for.
 
     Raises:
-        SproutError: for a stage that there is none of, for settings it does not take, and for one that stands twice.
+        SproutError: for a stage that there is none of, for settings it does not take, and for a table whose stage is
+            not in the list.
     """
-    return resolved([_build(one, settings) for one in listed(settings)])
+    return _all(settings, "")
 
 
 def build_stage(name: str, settings: RunSettings) -> Stage | Product:
     """One stage of the run by its name; one that is not in its list knows of those that are."""
-    stages = build_stages(settings)
+    stages = _all(settings, name)
     if found := next((stage for stage in stages if stage.name == name), None):
         return found
     return resolved([*stages, _build(word(name), settings)])[-1]
+
+
+def _all(settings: RunSettings, alone: str) -> list[Stage | Product]:
+    there = listed(settings)
+    ignored = settings.tables.keys() - {one.name for one in there} - {alone}
+    if ignored:
+        name = min(ignored)
+        raise SproutError(f"[{name}]: this run has no stage {name}; add it to stages = […], or delete the table")
+    return resolved([_build(one, settings) for one in there])
 
 
 def listed(settings: RunSettings) -> list[Word]:

@@ -116,7 +116,7 @@ def _check_known(tables: Table, key: str, where: str) -> None:
 def _apply(tables: Table, change: str) -> None:
     key, equals, value = change.partition("=")
     *parents, field = key.split(".")
-    if not equals or not all([*parents, field]) or len(parents) > 2:
+    if not equals or not all([*parents, field]) or len(parents) > 3:
         raise SproutError(f"--set {change}: not of the form stage.key=value, such as instructions.num_tasks=500")
     table: Any = tables
     for step in parents:

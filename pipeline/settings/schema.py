@@ -40,7 +40,7 @@ def schema() -> dict[str, Any]:
     }
     several: Any = dict[str, engine]
     own |= {
-        "engine": (engine, None),
+        "engine": (engine, Field(None, description=RunSettings.model_fields["engine"].description)),
         "engines": (several, Field({}, description=RunSettings.model_fields["engines"].description)),
         "prices": (Prices, None),
     }

@@ -12,7 +12,7 @@ from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.base import Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import Stage
+from pipeline.stage import LongestPrompt, Stage
 from pipeline.task import Task
 
 
@@ -39,6 +39,25 @@ class Classify(Stage):
         for task, completion in ask(context.engine, todo, prompt, self.sampling, self.random_seed):
             answer = parse_yes_no(completion.text)
             yield task.reject("unclear_answer") if answer is None else task.update(is_classification=answer)
+
+    def check_seeds(self, seeds: Sequence[Task]) -> Iterator[str]:
+        kinds = {seed.is_classification for seed in seeds}
+        if len(kinds) == 1:
+            yield (
+                f"{'every' if True in kinds else 'no'} task is a classification: {self.name} then has no choice, "
+                f"all are taken as {'' if True in kinds else 'not '}classification; add some of the other kind"
+            )
+        for kind, noun, most in (
+            (True, "classification", self.num_classification_demos), (False, "other", self.num_other_demos),
+        ):  # fmt: skip
+            if 0 < (there := len(labelled(seeds, kind))) < most:
+                yield f"{self.name} shows {most} {noun} tasks, there are {there}"
+
+    def longest_prompts(self, seeds: Sequence[Task]) -> Iterator[LongestPrompt]:
+        if len({seed.is_classification for seed in seeds}) > 1:
+            longest = max(seeds, key=lambda seed: len(seed.instruction))
+            text = self.prompts(self.demos(seeds))(longest)
+            yield LongestPrompt(self.name, text, self.sampling.max_tokens, f"{self.name}.num_other_demos")
 
     def demos(self, seeds: Sequence[Task]) -> list[Task]:
         yes = pick(labelled(seeds, True), self.num_classification_demos, f"{self.random_seed}:classify")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.dataset.rows import question
+from pipeline.dataset.encodings import question
 from pipeline.engines.model_folder import is_hub_name
 from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut, read_sets
@@ -92,6 +92,16 @@ class Decontaminate(Stage):
     @cached_property
     def _instances(self) -> tuple[HeldOut, ...]:
         return read_sets(self.heldout, self.max_instances or MAX_INSTANCES) if self.heldout else ()
+
+    def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
+        gone = sum(count for reason, count in counts.items() if reason != "kept")
+        meaning = ", or mean the same by the cosine of their vectors" if self.encoder else ""
+        sets = ", ".join(Path(one).name for one in as_tuple(self.heldout or ())) or "none"
+        yield (
+            f"{gone:,} of {sum(counts.values()):,} tasks were left out because they share more than "
+            f"{self.max_overlap:.0%} of the words of a held-out instance in {self.ngram}-grams{meaning}. It was "
+            f"compared with no other evaluation sets than these: {sets} (digest {self.settings()['heldout']})."
+        )
 
     def needs(self) -> dict[str, str]:
         return EMBED if self.encoder else {}

@@ -1,40 +1,47 @@
 """Write the dataset, in the formats trainers read."""
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from pipeline.dataset import card, formats
-from pipeline.dataset import rows as export
-from pipeline.dataset.formats import Format, Split
-from pipeline.dataset.trainer_configs import FORMAT, write_configs
+from pipeline.dataset.card import Card
+from pipeline.dataset.encodings import Encoding
+from pipeline.dataset.exports import Exports
+from pipeline.dataset.figures import Figures
+from pipeline.dataset.formats.base import Format
+from pipeline.dataset.formats.find import FormatName, code_of, find_format
+from pipeline.dataset.hub import check_hub, push
+from pipeline.dataset.origin import Licences, Origin, licences, read_origin
+from pipeline.dataset.rows import Rows, RowSettings
+from pipeline.dataset.trainers.base import Tuning
+from pipeline.dataset.trainers.write import write_configs
+from pipeline.dataset.write import Splitter, sizes, write_rows
 from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.runs.products import digest, empty_folder, put_in_place, read_record, write_record
-from pipeline.runs.settings import read_settings
-from pipeline.stage import Flag, Product
-from pipeline.stages.train import Train
+from pipeline.stage import Flag, Product, Stage
 from pipeline.task import Task
+from pipeline.training.settings import TrainingSettings
+from pipeline.training.trains import Trains
 
 logger = logging.getLogger(__name__)
 
 
-class Export(Product):
+class Export(Exports):
     """A folder with each format, split by task for training and validation, its figures in dataset.json, and a card.
 
     `load_dataset("<run>/dataset", "messages")` reads it. Row ids are the task's id and the number of the instance.
+
+    Example:
+        >>> Export(formats=("alpaca", "my_formats:Pairs"), encoding="plain")
     """
 
     path: ClassVar[str] = "dataset"
-    growable: ClassVar[frozenset[str]] = frozenset(
-        {"formats", "licence", "teacher_licence", "seeds_licence", "push_to_hub", "private"}
-    )
-
     caption: ClassVar[str] = "JSONL and Parquet, for your own fine-tuning too"
     flags: ClassVar[tuple[Flag, ...]] = (
         Flag(
@@ -45,189 +52,132 @@ class Export(Product):
         ),
         Flag("--push-to-hub", "upload the dataset to this repository, private", metavar="NAME"),
     )
-
-    formats: tuple[Format, ...] = Field(default=("prompt_completion", "messages", "alpaca"), min_length=1)
-    encoding: export.Encoding = (
-        "random"  # of prompt_completion: one of the paper's 13 ways for each row, or one for all
+    growable: ClassVar[frozenset[str]] = frozenset(
+        {"formats", "licence", "teacher_licence", "seeds_licence", "push_to_hub", "private"}
     )
-    input_noise: bool = False  # one input in two loses its field name and its blank lines
-    include_seeds: bool = True  # seed tasks are part of the dataset
-    validation_share: float = Field(default=0.02, ge=0, lt=1)  # of the generated tasks
-    random_seed: int = 0  # of the order, the encodings and the validation split
-    licence: str = ""  # of the dataset, by its name on the hub, such as apache-2.0; it is for you to say
-    teacher_licence: str = ""  # of the model that writes the tasks, or its terms for what it writes
-    seeds_licence: str = ""  # of the seed tasks
-    push_to_hub: str = ""  # a name on the Hugging Face hub, owner/name, to upload the finished folder to
-    private: bool = True  # the repository, if push_to_hub makes one
+
+    formats: tuple[FormatName, ...] = Field(
+        default=("prompt_completion", "chat_prompt_completion", "messages", "alpaca"),
+        min_length=1,
+        description="each as JSONL and Parquet; one of your own as module:Class",
+    )
+    encoding: Encoding = Field(
+        default="random",
+        description="of prompt_completion: random, one of the paper's 13 for each row; plain, the same for all",
+    )
+    input_noise: bool = Field(
+        default=False, description="one input in two loses its field name and blank lines, as in the paper's code"
+    )
+    include_seeds: bool = Field(default=True, description="the seed tasks are part of what is trained on")
+    only: Literal["seeds"] | None = Field(
+        default=None,
+        description="seeds: train on the seed tasks alone, to compare with; the validation split stays the same",
+    )
+    validation_share: float = Field(
+        default=0.02, ge=0, lt=1, description="of the generated tasks, held back to measure the loss on"
+    )
+    shuffle: bool = Field(
+        default=True, description="false: the seed tasks, then the tasks in the order of their stage, for a curriculum"
+    )
+    random_seed: int = Field(default=0, description="of the order, the encodings and the validation split")
+    licence: str = Field(
+        default="", description="of the dataset, by its name on the hub, such as apache-2.0; it is for you to say"
+    )
+    teacher_licence: str = Field(
+        default="", description="of the model that writes the tasks, or its terms for what it writes"
+    )
+    seeds_licence: str = Field(default="", description="of the seed tasks")
+    push_to_hub: str = Field(
+        default="", description="a name on the Hugging Face hub, owner/name, to upload the finished folder to"
+    )
+    private: bool = Field(default=True, description="the repository, if push_to_hub makes one")
+
+    _training: TrainingSettings = PrivateAttr(default_factory=TrainingSettings)
 
     @model_validator(mode="after")
     def _check(self) -> "Export":
+        if self.only == "seeds" and not self.include_seeds:
+            raise ValueError("only = seeds leaves nothing to train on without include_seeds")
+        names = [one.name for one in self._formats]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"formats has {twice} twice; name each once")
         if self.push_to_hub:
             check_hub(self.push_to_hub)
         return self
 
+    def resolve(self, stages: Sequence[Stage | Product]) -> Self:
+        """The configs for other trainers tune as the run itself does on this dataset."""
+        trains = (stage for stage in stages if isinstance(stage, Trains) and stage.dataset == self.written)
+        resolved = self.model_copy()
+        resolved._training = next(trains, TrainingSettings())
+        return resolved
+
     def make(self, tasks: Sequence[Task], context: Context) -> None:
-        folder = context.folder / self.path
-        self.write(tasks, context, folder)
+        folder, origin = context.folder / self.written, read_origin(context, tasks)
+        model = [shown(context.engine.model), context.engine.chat, self._training.of_result()]
+
+        def document(partial: Path, figures: Figures) -> None:
+            self.ask(origin)
+            validation = "validation" in figures.splits
+            tuning = Tuning(context.engine.model, context.engine.chat, self._formats, self._training, validation)
+            write_configs(partial, tuning)
+            settings = self.model_dump(mode="json")
+            card = Card(origin, figures, self._formats, self.name, settings, self.push_to_hub)
+            (partial / "README.md").write_text(card.render(), encoding="utf-8")
+
+        self._write(self.rows(tasks, context.seeds), folder, [origin.model_dump(), model], document)
         if self.push_to_hub:
             push(folder, self.push_to_hub, self.private)
 
-    def write(self, tasks: Sequence[Task], context: Context, folder: Path) -> None:
-        seeds = context.seeds if self.include_seeds else ()
-        options: dict[str, Any] = self.model_dump(include={"encoding", "random_seed", "input_noise"})
-        rows = export.Rows(tasks, seeds, **options)
-        if not rows:
-            num_tasks = len(tasks) + len(seeds)
-            raise SproutError(f"{folder}: nothing to export: none of the {num_tasks} kept tasks has an instance")
-        origin, settings = card.read_origin(context, len(tasks)), self.model_dump(mode="json")
-        train = train_settings(context.folder) if FORMAT[context.engine.chat] in self.formats else None
-        model = shown(context.engine.model), context.engine.chat, train and train.settings()
-        fingerprint = digest(settings, origin.model_dump(), rows.fingerprint, model)
-        record = read_record(folder / "dataset.json")
-        if record.get("fingerprint") == fingerprint and record.get("files", {}).items() <= sizes(folder).items():
-            return
-        self.ask(origin)
-        partial = empty_folder(folder.with_name(f"{folder.name}.partial"))
-        figures = self.write_formats(rows, partial) | {"settings": settings, "fingerprint": fingerprint}
-        write_record(partial / "dataset.json", figures | {"files": sizes(partial)})
-        if train:
-            write_configs(partial, context.engine.model, context.engine.chat, train, "validation" in figures["splits"])
-        text = card.render(origin, figures, settings, self.formats, list(figures["splits"]), self.push_to_hub)
-        (partial / "README.md").write_text(text, encoding="utf-8")
-        put_in_place(partial, folder)
+    def write(self, tasks: Sequence[Task], seeds: Sequence[Task], folder: Path) -> None:
+        self._write(self.rows(tasks, seeds), folder, [], lambda partial, figures: None)
 
-    def write_formats(self, rows: export.Rows, folder: Path) -> dict[str, Any]:
-        """Write each format, and return what was written in figures."""
-        if "seeds" in self.formats:
-            tasks = enumerate(rows.all_tasks())
-            formats.write_seeds(folder, ((self.split(rows, *one), one[1]) for one in tasks if rows.used[one[0]]))
-        counts, new = Counts(), rows.used.copy()
+    def rows(self, tasks: Sequence[Task], seeds: Sequence[Task]) -> Rows:
+        settings = RowSettings(self.encoding, self.input_noise, self.shuffle, self.random_seed)
+        if self.only == "seeds":
+            tasks = [task for task in tasks if self.splitter.holds_back(task)]
+        return Rows(tasks, seeds if self.include_seeds else (), settings)
 
-        def counted() -> Iterator[tuple[Split, export.Row]]:
-            for which, task, row in rows.items():
-                split = self.split(rows, which, task)
-                counts.add(split, task, row, first=bool(new[which]))
-                new[which] = False
-                yield split, row
+    @property
+    def whole(self) -> bool:
+        return self.only is None
 
-        formats.write(folder, self.formats, counted(), rows.fingerprint)
-        if not counts.instances["train"]:
-            raise SproutError(
-                f"export.validation_share {self.validation_share} holds back all of the {counts.tasks['validation']} "
-                f"tasks, so none is left to train on; lower it"
-            )
-        return counts.figures()
+    def seeds_alone(self) -> Self:
+        return self.model_copy(update={"only": "seeds", "include_seeds": True})
 
-    def split(self, rows: export.Rows, which: int, task: Task) -> Split:
-        generated = which < len(rows.tasks)
-        held = generated and export.held_back(task.id, self.validation_share, self.random_seed)
-        return "validation" if held else "train"
+    @property
+    def splitter(self) -> Splitter:
+        return Splitter(self.validation_share, self.random_seed)
 
-    def ask(self, origin: card.Origin) -> None:
+    def ask(self, origin: Origin) -> None:
         """A licence is asked for, never guessed."""
-        found = card.licences(origin, self.model_dump(include={"licence", "teacher_licence", "seeds_licence"}))
+        stated = Licences(**self.model_dump(include=set(Licences.model_fields)))
+        found = licences(origin, stated).model_dump()
         if missing := [f"{self.name}.{name}" for name, licence in found.items() if not licence]:
             logger.warning("export: the card says that no licence is stated; set %s to state it", ", ".join(missing))
 
+    def _write(self, rows: Rows, folder: Path, made_of: list[Any], document: Callable[[Path, Figures], None]) -> None:
+        """Write a folder all at once, unless it is there and made of the same; `document` adds to it."""
+        if not rows:
+            num_tasks = len(rows.tasks) + len(rows.seeds)
+            raise SproutError(f"{folder}: nothing to export: none of the {num_tasks} kept tasks has an instance")
+        settings = self.model_dump(mode="json")
+        fingerprint = digest(settings, rows.fingerprint, code_of(self.formats), made_of)
+        record = read_record(folder / "dataset.json")
+        if record.get("fingerprint") == fingerprint and record.get("files", {}).items() <= sizes(folder).items():
+            return
+        partial = empty_folder(folder.with_name(f"{folder.name}.partial"))
+        figures = write_rows(partial, self._formats, rows, self.splitter)
+        if "train" not in figures.splits:
+            raise SproutError(
+                f"export.validation_share {self.validation_share} holds back all of the "
+                f"{figures.splits['validation'].tasks} tasks, so none is left to train on; lower it"
+            )
+        about = {"settings": settings, "fingerprint": fingerprint, "files": sizes(partial)}
+        write_record(partial / "dataset.json", figures.model_dump() | about)
+        document(partial, figures)
+        put_in_place(partial, folder)
 
-def sizes(folder: Path) -> dict[str, int]:
-    """The bytes of each file of rows."""
-    paths = (path for kind in ("*.jsonl", "*.parquet", "*.arrow") for path in folder.rglob(kind))
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(paths)}
-
-
-def train_settings(folder: Path) -> Train:
-    """Those of the run, if it has the stage `train`; else the defaults."""
-    table = read_settings(folder / "settings.json").get("train", {})
-    return Train.model_validate({key: table[key] for key in Train.model_fields.keys() & table.keys() if key != "model"})
-
-
-class Counts:
-    """What a dataset holds, in the figures of the paper's Table 1; mean words are of instructions once per task."""
-
-    def __init__(self) -> None:
-        self.tasks: Counter[Split] = Counter()
-        self.instances: Counter[Split] = Counter()
-        self.classification = 0
-        self.words: Counter[str] = Counter()
-        self.texts: Counter[str] = Counter()
-
-    def add(self, split: Split, task: Task, row: export.Row, first: bool) -> None:
-        self.instances[split] += 1
-        self._count("output", row.output)
-        if row.input:
-            self._count("input", row.input)
-        if first:
-            self.tasks[split] += 1
-            self.classification += bool(task.is_classification)
-            self._count("instruction", row.instruction)
-
-    def figures(self) -> dict[str, Any]:
-        num_tasks = self.tasks.total()
-        return {
-            "tasks": num_tasks,
-            "instances": self.instances.total(),
-            "splits": {
-                split: {"tasks": self.tasks[split], "instances": self.instances[split]}
-                for split in formats.SPLITS
-                if self.instances[split]
-            },
-            "classification_share": round(self.classification / num_tasks, 4),
-            "instances_with_input": self.texts["input"],
-            "mean_words": {
-                part: round(self.words[part] / max(1, self.texts[part]), 2)
-                for part in ("instruction", "input", "output")
-            },
-        }
-
-    def _count(self, part: str, text: str) -> None:
-        self.words[part] += len(text.split())
-        self.texts[part] += 1
-
-
-def check_hub(name: str) -> None:
-    """See that a folder can be uploaded, as far as that can be told without the network.
-
-    Raises:
-        SproutError: for a name the hub does not take, without a token, and where the network is not to be used.
-    """
-    from huggingface_hub import constants, get_token
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-
-    try:
-        validate_repo_id(name)
-    except HFValidationError as error:
-        raise SproutError(f"export.push_to_hub: {' '.join(str(error).split())}") from None
-    if constants.HF_HUB_OFFLINE:
-        raise SproutError(
-            f"export.push_to_hub: HF_HUB_OFFLINE=1 forbids to upload {name}; unset that, or leave out push_to_hub"
-        )
-    if not get_token():
-        raise SproutError(
-            f"export.push_to_hub: there is no token to upload {name} with; run `hf auth login`, or set HF_TOKEN"
-        )
-
-
-def push(folder: Path, name: str, private: bool) -> None:
-    """Upload a finished dataset; a repository of that name is made if there is none yet.
-
-    Raises:
-        SproutError: if the hub cannot be reached, or refuses it. The folder is as it was.
-    """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # that of httpx, or of its successor
-
-    api = HfApi()
-    try:
-        url = api.create_repo(name, repo_type="dataset", private=private, exist_ok=True)
-        api.upload_folder(
-            folder_path=folder, repo_id=url.repo_id, repo_type="dataset", commit_message="Dataset made with Sprout"
-        )
-    except (HTTPError, ConnectionError, ValueError) as error:  # the last for a card that the hub does not take
-        problem = getattr(error, "server_message", None) or str(error).partition("\n")[0] or type(error).__name__
-        raise SproutError(
-            f"{folder} is finished but could not be uploaded to {name} on {api.endpoint}: {' '.join(problem.split())}; "
-            f"the same command tries again"
-        ) from None
-    logger.info("export: %s is on the hub: %s", folder, url)
+    @cached_property
+    def _formats(self) -> list[Format]:
+        return [find_format(name) for name in self.formats]

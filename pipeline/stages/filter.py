@@ -20,6 +20,9 @@ class Filter(Stage):
 
     selects: ClassVar[bool] = True
 
+    def objection(self, seed: Task) -> str | None:
+        return self.judge(seed).rejected if seed.instances else None
+
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         for number, instance in enumerate(before.instances if before else (), 1):
             objections = [check.__name__ for check in INSTANCE_FILTERS if check(instance)]
@@ -37,7 +40,8 @@ class Filter(Stage):
         reasons = [instance_reason(instance, task) for instance in task.instances]
         good = tuple(i for i, reason in zip(task.instances, reasons, strict=True) if reason is None)
         left_out = Counter(reason for reason in reasons if reason)
-        distinct = tuple(dict.fromkeys(good))
+        first = {(instance.input, instance.output): instance for instance in reversed(good)}
+        distinct = tuple(instance for instance in good if first[instance.input, instance.output] is instance)
         left_out["repeated"] += len(good) - len(distinct)
         if left_out := +left_out:
             task = task.update(meta=task.meta | {"left_out": dict(left_out)})

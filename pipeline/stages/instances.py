@@ -20,8 +20,9 @@ from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import Stage
+from pipeline.stage import LongestPrompt, Stage
 from pipeline.task import Instance, Task
+from pipeline.text import first_few
 
 TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # by whether it is a classification
 
@@ -29,7 +30,9 @@ TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # 
 class Instances(Stage):
     """Up to `max_instances` worked examples of each task, in one completion.
 
-    Numbers of demos and sampling are those of Self-Instruct (its published code); demos come from the seed set.
+    Numbers of demos and sampling are those of Self-Instruct (its published code); demos come from the seed set. A
+    completion without any field is the output of a task that, by its instruction, needs no input; `meta["no_fields"]`
+    says so. For any other task it is nothing.
     """
 
     templates: ClassVar[tuple[str, ...]] = tuple(TEMPLATES.values())
@@ -59,6 +62,26 @@ class Instances(Stage):
                 yield task.update(instances=found, meta=task.meta | {"no_fields": "the whole output"})
             else:
                 yield task.reject("no_instances")
+
+    def check_seeds(self, seeds: Sequence[Task]) -> Iterator[str]:
+        if large := [seed.id for seed in seeds if len(seed.instances) > self.max_instances]:
+            yield (
+                f"more than {self.max_instances} instances, and each prompt that shows the task shows all of them: "
+                f"{first_few(large)}"
+            )
+        for kind, noun, most in (
+            (True, "classification", self.num_output_first_demos), (False, "other", self.num_input_first_demos),
+        ):  # fmt: skip
+            if 0 < (there := sum(bool(seed.instances) for seed in labelled(seeds, kind))) < most:
+                yield f"{self.name} shows {most} {noun} tasks that have instances, there are {there}"
+
+    def longest_prompts(self, seeds: Sequence[Task]) -> Iterator[LongestPrompt]:
+        longest = max(seeds, key=lambda seed: len(seed.instruction))
+        for kind, order in ((False, "input"), (True, "output")):
+            if demos := self.demos(seeds, kind):
+                text = self.prompts({kind: demos, not kind: ()})(longest.update(is_classification=kind))
+                setting = f"{self.name}.num_{order}_first_demos"
+                yield LongestPrompt(f"{self.name}, {order} first", text, self.sampling.max_tokens, setting)
 
     def demos(self, seeds: Sequence[Task], is_classification: bool) -> list[Task]:
         most = self.num_output_first_demos if is_classification else self.num_input_first_demos

@@ -1,41 +1,31 @@
 """Write new instructions from a pool that starts as the seeds and grows by what is kept."""
 
-import math
-import random
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain, count
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
 from pipeline.asking.ask import request, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
-from pipeline.asking.lists import parse_list, split_list
+from pipeline.asking.lists import holds_several, parse_list, split_list
 from pipeline.asking.lists.items import item_of
 from pipeline.asking.phrases import is_echo
 from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.filters.instructions import INSTRUCTION_FILTERS, Filter, first_reason, starts_non_ascii
-from pipeline.novelty.rouge import RougeIndex
 from pipeline.resources import shown
 from pipeline.runs.context import Context
-from pipeline.stage import Stage
+from pipeline.stage import LongestPrompt, Stage
+from pipeline.stages._pool import Pool, Shown
 from pipeline.task import Task, new_id
 
-RECENT = 100  # requests from which the yield of the next ones is foreseen
 FIRST_WINDOW = 32  # requests in flight, before the run has some of its own to show
-FIRST = 4  # tasks that a request brings, before any is known
-
-
-class Shown(NamedTuple):
-    """What a prompt shows of a task; of a million tasks the pool holds no more."""
-
-    id: str
-    instruction: str
+FEW_SEEDS = 40  # of fewer, each is in more than 15 of 100 prompts
 
 
 class Instructions(Stage):
@@ -127,10 +117,16 @@ class Instructions(Stage):
     def requests(self, task: Task) -> tuple[str, ...]:
         return (f"{self.name}-{task.meta.get('request')}",)
 
+    def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
+        yield (
+            f"An instruction is new if its ROUGE-L with every other text is at most {self.max_rouge}: those that are "
+            f"alike were sought by their words, not by their meaning."
+        )
+
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         if before is not None:
             return
-        yield f"request {task.meta.get('request')}, item {task.meta.get('item')}; demos {', '.join(task.demos)}"
+        yield f"request {task.meta.get('request')}, item {task.meta.get('item')}; demos {', '.join(task.parents)}"
         if task.rejected not in ("request_failed", "cut_off"):
             for check in self.filters():
                 yield f"filter {check.__name__}: {'rejects' if check(task) else 'passes'}"
@@ -141,6 +137,27 @@ class Instructions(Stage):
         for completion in completions:
             for number, item in enumerate(parse_list(completion.text)):
                 yield f"{'→' if number == task.meta.get('item') else ' '} item {number}: {item}"
+
+    def objection(self, seed: Task) -> str | None:
+        return first_reason(seed, INSTRUCTION_FILTERS)
+
+    def check_seeds(self, seeds: Sequence[Task]) -> Iterator[str]:
+        later = self.num_demos - self.num_generated_demos
+        if len(seeds) < FEW_SEEDS:
+            yield (
+                f"{len(seeds)} seeds, where the paper used 175: a prompt of {self.name} shows {self.num_demos}, "
+                f"or {later} and {self.num_generated_demos} generated, so each seed is in "
+                f"{min(1, later / len(seeds)):.0%} of the prompts"
+            )
+        if self.english and (foreign := sum(bool(starts_non_ascii(seed)) for seed in seeds)):
+            yield (
+                f"{foreign} instructions begin with a character outside ASCII, and such tasks are rejected; set "
+                f"{self.name}.english = false to keep them"
+            )
+
+    def longest_prompts(self, seeds: Sequence[Task]) -> Iterator[LongestPrompt]:
+        longest = sorted(seeds, key=lambda seed: -len(seed.instruction))[: self.num_demos]
+        yield LongestPrompt(self.name, self.prompt(longest), self.sampling.max_tokens, f"{self.name}.num_demos")
 
     def filters(self) -> list[Filter]:
         return [check for check in INSTRUCTION_FILTERS if self.english or check is not starts_non_ascii]
@@ -167,11 +184,11 @@ class Instructions(Stage):
         demos = demos if completion.demos is None else completion.demos
         pieces = [] if completion.finish_reason == "error" else split_list(clean_text(completion.text))
         cut = completion.finish_reason == "length" and bool(pieces[-1].strip())  # not right after a number
-        items = [item for piece in pieces if (item := item_of(piece))]
-        for number, text in enumerate(items or [""]):
+        items = [(item, holds_several(piece)) for piece in pieces if (item := item_of(piece))]
+        for number, (text, several) in enumerate(items or [("", False)]):
             task = Task(
                 id=new_id(origin, position, number, text),
-                instruction=text, demos=demos, meta={"request": position, "item": number},
+                instruction=text, parents=demos, meta={"request": position, "item": number},
             )  # fmt: skip
             if completion.finish_reason == "error":
                 task = task.reject("request_failed")
@@ -179,94 +196,6 @@ class Instructions(Stage):
                 task = task.reject("cut_off")
             elif is_echo(text, header):
                 task = task.reject("prompt_echo")
+            elif several:
+                task = task.reject("several_tasks")
             yield task
-
-
-class Pool:
-    """The seeds and what was kept so far, with the request each came from."""
-
-    def __init__(self, stage: Instructions, context: Context, done: Sequence[Task]) -> None:
-        self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in context.seeds]
-        self.most = context.engine.window  # requests in flight
-        self.filters = stage.filters()
-        self.generated: list[Shown] = []
-        self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
-        self.reasons: Counter[str] = Counter()
-        self.idle = self.num_kept = 0
-        self.index = RougeIndex((seed.instruction for seed in self.seeds), stage.max_rouge)
-        self.interrupted: set[str] = set()  # what is decided of the last request, which is asked again
-        for task in done:
-            number = _request(task)
-            while len(self.visible) < number:
-                self.close(len(self.visible))
-                self.interrupted.clear()
-            self.interrupted.add(task.id)
-            self._count(task)
-        self.next_request = len(self.visible)
-
-    def close(self, number: int) -> None:
-        """All items of request `number` are decided."""
-        before = self.visible[-1] if self.visible else 0
-        self.visible.append(len(self.generated))
-        self.idle = 0 if len(self.generated) > before else self.idle + 1
-
-    def num_needed(self) -> int:
-        """How many more requests it takes, if they bring what the last ones brought; what is asked is paid for."""
-        recent = self.visible[-RECENT:]
-        before = self.visible[-len(recent) - 1] if len(self.visible) > len(recent) else 0
-        each = (recent[-1] - before) / len(recent) if recent else FIRST
-        needed = math.ceil((self.stage.num_tasks - self.num_kept) / max(each, 1 / RECENT))
-        return needed + math.isqrt(needed) + 1  # the yield varies, and an engine that waits costs as much
-
-    def demos(self, number: int) -> tuple[Shown, ...]:
-        """Those to show in request `number`, in random order: 6 seeds and 2 generated tasks, once there are some."""
-        rng = random.Random(f"{self.stage.random_seed}:{number}")
-        last = number - self.stage.window_at(number, self.most)
-        known = self.visible[last] if last >= 0 else 0
-        num_new = min(self.stage.num_generated_demos, known)
-        new = [self.generated[i] for i in rng.sample(range(known), num_new)]
-        old = rng.sample(self.seeds, min(self.stage.num_demos - num_new, len(self.seeds)))
-        return tuple(rng.sample(new + old, len(new) + len(old)))
-
-    def decide(self, task: Task) -> Task:
-        if task.kept:
-            task = self._judge(task)
-        self._count(task, add=False)
-        return task
-
-    def _judge(self, task: Task) -> Task:
-        if reason := first_reason(task, self.filters):
-            return task.reject(reason)
-        score, text = self.index.nearest(task.instruction)
-        if text is not None:
-            return task.score(rouge_l=round(score, 4)).update(meta=task.meta | {"nearest": text}).reject("not_new")
-        self.index.add(task.instruction)
-        return task
-
-    def _count(self, task: Task, add: bool = True) -> None:
-        self.reasons[task.rejected or "kept"] += 1
-        if task.kept:
-            self.generated.append(Shown(task.id, task.instruction))
-            self.num_kept += 1
-            if add:
-                self.index.add(task.instruction)
-
-    def stuck(self) -> str:
-        counts = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common() if reason != "kept")
-        advice = "Ask for fewer tasks, raise max_rouge, or sample with a higher temperature"
-        if self.reasons["empty"] > self.reasons.total() / 2:
-            advice = (
-                "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = "
-                "{ enable_thinking = false }, or its word for that; if not, see that its stop strings fit"
-            )
-        return (
-            f"instructions: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
-            f"{self.stage.num_tasks} (rejected: {counts or 'none'}). {advice}"
-        )
-
-
-def _request(task: Task) -> int:
-    number = task.meta.get("request")
-    if not isinstance(number, int):
-        raise SproutError(f"instructions: task {task.id} does not say which request it is from; its file was edited")
-    return number

@@ -94,7 +94,7 @@ class Judge(Product):
         partial.replace(path)
         tallies = {name: tally.model_dump() for name, tally in against.items()}
         judged_by = {"judge": shown(model), "with_reference": self.with_reference}
-        write_record(context.folder / self.path, judged_by | {"ours": self.ours, "against": tallies})
+        write_record(context.folder / self.written, judged_by | {"ours": self.ours, "against": tallies})
 
     def sets(self, folder: Path) -> str | tuple[str, ...]:
         """The held-out sets: as told, or those that settings.json says the run was evaluated on."""

@@ -4,22 +4,18 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SproutError
 from pipeline.resources import PACKAGE
-from pipeline.runs.products import read_record, write_record
+from pipeline.runs.products import read_record
+from pipeline.training.record import Trained
+from pipeline.training.settings import Training, TrainingSettings
 
-if TYPE_CHECKING:
-    from pipeline.stages.train import Train
-    from pipeline.training.sft import Training
-
-logger = logging.getLogger("pipeline.stages.train")
+logger = logging.getLogger(__name__)
 
 
-def num_processes(settings: "Train") -> int:
+def num_processes(settings: TrainingSettings) -> int:
     """As many as the settings say; else one for each GPU, as far as they divide a batch."""
     import torch
 
@@ -34,7 +30,7 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def train(training: "Training", partial: Path, processes: int) -> dict[str, Any]:
+def train_in_processes(training: Training, partial: Path, processes: int) -> Trained:
     """Do a training in processes of their own and return its record; they end with this one, however it ends.
 
     Raises:
@@ -42,14 +38,7 @@ def train(training: "Training", partial: Path, processes: int) -> dict[str, Any]
     """
     for name in ("record.json", "error.json"):
         (partial / name).unlink(missing_ok=True)
-    job = {
-        "model": training.model,
-        "rows": [row.model_dump() for row in training.rows],
-        "settings": training.settings.model_dump(mode="json"),
-        "validation": [row.model_dump() for row in training.validation],
-        "last_step": training.last_step,
-    }
-    write_record(partial / "job.json", job)
+    (partial / "training.json").write_text(training.model_dump_json(), encoding="utf-8")
     path = os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // processes))
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
@@ -57,7 +46,7 @@ def train(training: "Training", partial: Path, processes: int) -> dict[str, Any]
     with (
         open(log, "w", encoding="utf-8") as errors,
         subprocess.Popen(
-            [sys.executable, *torchrun, "-m", "pipeline.training.distributed", str(partial)],
+            [sys.executable, *torchrun, "-m", "pipeline.training.process", str(partial)],
             stdin=subprocess.PIPE,  # never written to: its end says that this process has ended
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -76,38 +65,4 @@ def train(training: "Training", partial: Path, processes: int) -> dict[str, Any]
     if code or not record:
         said = read_record(partial / "error.json").get("error")
         raise SproutError(said or f"the training in {processes} processes failed; {log} says how")
-    return record
-
-
-def main() -> None:
-    """One of the processes."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    from pipeline.dataset.rows import Row
-    from pipeline.stages.train import Train
-    from pipeline.training.sft import Training
-    from pipeline.training.trainer import train
-
-    partial = Path(sys.argv[1])
-    first = os.environ["RANK"] == "0"
-    logging.basicConfig(stream=sys.stdout, format="%(message)s")
-    logging.getLogger("pipeline").setLevel(logging.INFO if first else logging.ERROR)
-    job = read_record(partial / "job.json")
-    rows, validation = ([Row(**row) for row in job[name]] for name in ("rows", "validation"))
-    settings = Train.model_validate(job["settings"] | {"model": ""})  # which may be a name for other eyes
-    try:
-        record = train(Training(job["model"], rows, settings, validation, job["last_step"]), partial)
-    except SproutError as error:
-        if first:
-            write_record(partial / "error.json", {"error": str(error)})
-        sys.exit(1)
-    if first:
-        write_record(partial / "record.json", record)
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    main()
+    return Trained.model_validate(record)

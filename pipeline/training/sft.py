@@ -6,87 +6,68 @@ import sys
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from pipeline.dataset import rows as export
-from pipeline.dataset.presets import PRESETS
-from pipeline.dataset.rows import Row
+from pipeline.dataset.content import ChatRow, TextRow
 from pipeline.engines.model_folder import choose_chat, load_tokenizer
 from pipeline.errors import SproutError
-from pipeline.training import distributed
+from pipeline.training.distributed import world_size
+from pipeline.training.settings import Training, TrainingSettings
+from pipeline.training.tokens import row_tokens
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from pipeline.stages.train import Train
-
 BLOCK = 4096  # rows that become a table at once
-logger = logging.getLogger("pipeline.stages.train")
-
-
-class Training(NamedTuple):
-    """What a model is tuned on, and how."""
-
-    model: str
-    rows: Sequence[Row]
-    settings: "Train"
-    validation: Sequence[Row] = ()  # to measure the loss on, some times in a training
-    last_step: int | None = None  # stop after it, with the learning rate of a training that goes on
+logger = logging.getLogger(__name__)
 
 
 def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
-    """TRL's trainer, ready to train, with its checkpoints in `folder`."""
+    """TRL's trainer, ready to train, with its checkpoints in `folder`.
+
+    Raises:
+        SproutError: for a model that cannot be loaded or does not fit the rows.
+    """
     from datasets import Dataset, concatenate_datasets
     from huggingface_hub import constants
     from transformers import EarlyStoppingCallback, PrinterCallback
     from trl.trainer.sft_trainer import SFTTrainer
 
     constants.HF_HUB_DISABLE_TELEMETRY = True  # TRL reports each training to its makers
-    model, rows, settings, validation, last_step = training
-    chat = choose_chat(model, settings.chat)
+    model, settings, validation = training.model, training.settings, training.validation
+    choose_chat(model, training.chat)  # or say that it has no template
     tokenizer = load_tokenizer(model)
     if not tokenizer.eos_token:
         raise SproutError(f"{model}: its tokenizer has no end-of-text token, so a model cannot learn to stop; set one")
     max_length = min(settings.max_length, _longest(model))
-    arguments = _arguments(settings, folder, len(rows), bool(validation))
-    callbacks = [_progress(last_step)]
+    arguments = _arguments(settings, folder, len(training.rows), bool(validation))
+    callbacks = [_progress(training.last_step)]
     if arguments.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(settings.patience or 1))
 
-    def dataset(some: Sequence[Row]) -> Any:
-        columns = (_columns(row, tokenizer, chat) for row in some)
+    def dataset(rows: Sequence[TextRow] | Sequence[ChatRow]) -> Any:
+        columns = (row_tokens(row, tokenizer) for row in rows)
         blocks = iter(lambda: list(islice(columns, BLOCK)), [])  # lists of Python take four times the memory of a table
-        return concatenate_datasets([Dataset.from_list(block) for block in blocks]) if some else None
+        return concatenate_datasets([Dataset.from_list(block) for block in blocks]) if rows else None
 
     trainer = SFTTrainer(
         model=model,
         args=arguments,
-        train_dataset=dataset(rows),
+        train_dataset=dataset(training.rows),
         eval_dataset=dataset(validation),
         processing_class=tokenizer,
         peft_config=_lora(settings) if settings.method == "lora" else None,
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train_dataset = _cut(trainer.train_dataset, len(rows), max_length)
+    trainer.train_dataset = _cut(trainer.train_dataset, len(training.rows), max_length)
     if validation:
         trainer.eval_dataset = _cut(trainer.eval_dataset, len(validation), max_length)
     if settings.padding_free:
         _check_apart(trainer, model)
     return trainer
-
-
-def _columns(row: Row, tokenizer: Any, chat: bool) -> dict[str, Any]:
-    """What TRL takes: messages, which it puts in the chat template, end of turn included; or tokens."""
-    if not chat:
-        prompt, completion = export.token_ids(row, tokenizer)
-        return {"input_ids": prompt + completion, "completion_mask": [0] * len(prompt) + [1] * len(completion)}
-    return {
-        "prompt": [{"role": "user", "content": export.question(row.instruction, row.input)}],
-        "completion": [{"role": "assistant", "content": row.output}],
-    }
 
 
 def _longest(model: str) -> int:
@@ -97,21 +78,20 @@ def _longest(model: str) -> int:
     return int(getattr(config, "max_position_embeddings", None) or sys.maxsize)
 
 
-def _arguments(settings: "Train", folder: Path, num_rows: int, validate: bool) -> "SFTConfig":
+def _arguments(settings: TrainingSettings, folder: Path, num_rows: int, validate: bool) -> "SFTConfig":
     import torch
     from transformers.utils.import_utils import is_flash_attn_2_available
     from trl.trainer.sft_config import SFTConfig
 
     gpu = torch.cuda.is_available()
     half = gpu and torch.cuda.is_bf16_supported()
-    processes = distributed.world_size()
+    processes = world_size()
     part = settings.rows_per_step // settings.gradient_accumulation // processes
-    preset = PRESETS[settings.method]
     steps = settings.max_steps or math.ceil(settings.num_epochs * math.ceil(num_rows / settings.rows_per_step))
     pause = math.ceil(steps / settings.num_validations)
     stop_early = validate and settings.patience is not None
     if settings.patience is not None and not validate:
-        logger.warning("train: no task is held back, so patience has nothing to wait for")
+        logger.warning("train: the dataset has no validation split, so patience has nothing to wait for")
     load = {"dtype": "bfloat16" if half and settings.method == "lora" else "float32"}
     if settings.padding_free and half and is_flash_attn_2_available():
         load["attn_implementation"] = "flash_attention_2"
@@ -121,7 +101,7 @@ def _arguments(settings: "Train", folder: Path, num_rows: int, validate: bool) -
         completion_only_loss=True,
         max_length=None,  # rows are cut by `_cut`, as TRL does not cut them without padding
         padding_free=settings.padding_free,
-        learning_rate=settings.learning_rate or preset.learning_rate,
+        learning_rate=settings.learning_rate or settings.preset.learning_rate,
         num_train_epochs=settings.num_epochs,
         max_steps=settings.max_steps or -1,
         per_device_train_batch_size=part,
@@ -130,6 +110,7 @@ def _arguments(settings: "Train", folder: Path, num_rows: int, validate: bool) -
         warmup_steps=settings.warmup_ratio,
         lr_scheduler_type=settings.lr_scheduler,
         weight_decay=0.0,
+        train_sampling_strategy="random" if settings.shuffle else "sequential",
         seed=settings.random_seed,
         use_cpu=processes > 1 and not gpu,  # else each process would train alone
         bf16=half,
@@ -156,7 +137,7 @@ def _arguments(settings: "Train", folder: Path, num_rows: int, validate: bool) -
     return arguments
 
 
-def _lora(settings: "Train") -> Any:
+def _lora(settings: TrainingSettings) -> Any:
     """Adapters on every linear layer but the last, which QLoRA found to matter more than the rank (section 4)."""
     from peft import LoraConfig
 

@@ -4,14 +4,19 @@ import pytest
 
 from pipeline import Completion, Task
 from pipeline.engines.scripted import Scripted
-from pipeline.stage import Run
+from pipeline.runs.context import Context
 from pipeline.stages.instances import Instances
 
 ONE = [("the sky", "blue")]
 TWO = [*ONE, ("grass", "green")]
 
 
-def read(text: str, instruction: str = "Name the colour of the given thing.", is_classification: bool = False, ended: str = "stop") -> list[tuple[str, str]]:
+def read(
+    text: str,
+    instruction: str = "Name the colour of the given thing.",
+    is_classification: bool = False,
+    ended: str = "stop",
+) -> list[tuple[str, str]]:
     task = Task(id="1", instruction=instruction, is_classification=is_classification)
     found = Instances().parse(task, Completion.model_validate({"id": "1", "text": text, "finish_reason": ended}))
     return [(instance.input, instance.output) for instance in found]
@@ -47,6 +52,7 @@ LAYOUTS = {
     "YAML": ("- input: the sky\n  output: blue\n- input: grass\n  output: green", TWO), "YAML quoted": ('- input: "the sky"\n  output: "blue"\n- input: "grass"\n  output: "green"', TWO), "YAML in a fence": ("```yaml\n- input: the sky\n  output: blue\n- input: grass\n  output: green\n```", TWO), "YAML under a name": ("examples:\n  - input: the sky\n    output: blue\n  - input: grass\n    output: green", TWO), "YAML over lines": ("input: |\n  the sky\noutput: |\n  blue", ONE),
     "a table": ("| Input | Output |\n|---|---|\n| the sky | blue |\n| grass | green |", TWO), "a table with numbers": ("| # | Input | Output |\n|---|---|---|\n| 1 | the sky | blue |\n| 2 | grass | green |", TWO), "a table with more": ("| Example | Question | Answer | Explanation |\n|---|---|---|---|\n| 1 | the sky | blue | light |\n| 2 | grass | green | leaves |", TWO), "a table, announced": ("Here are some examples:\n\n| Input | Output |\n|:--|--:|\n| the sky | blue |", ONE), "a bold table": ("| **Input** | **Output** |\n|---|---|\n| the sky | blue |", ONE),
     "tags": ("<input>the sky</input>\n<output>blue</output>", ONE), "tags over lines": ("<example>\n<input>\nthe sky\n</input>\n<output>\nblue\n</output>\n</example>\n<example>\n<input>\ngrass\n</input>\n<output>\ngreen\n</output>\n</example>", TWO), "capital tags": ("<Input>the sky</Input><Output>blue</Output>", ONE), "answer tags": ("<question>the sky</question>\n<answer>blue</answer>", ONE), "tags with numbers": ('<example id="1"><input>the sky</input><output>blue</output></example><example id="2"><input>grass</input><output>green</output></example>', TWO), "numbered tags": ("<input1>the sky</input1><output1>blue</output1>", ONE),
+    "headings without a colon": ("### Input\nthe sky\n\n### Output\nblue\n\n## Example 2\n### Input\ngrass\n\n### Output\ngreen", TWO), "bold lines": ("**Input**\nthe sky\n\n**Output**\nblue", ONE), "capitals on a line": ("INPUT\nthe sky\nOUTPUT\nblue", ONE), "bold Answer on a line": ("**Question**\nthe sky\n**Answer**\nblue", ONE), "an equals sign": ("Input = the sky\nOutput = blue", ONE), "dashes": ("Input - the sky\nOutput - blue", ONE), "brackets": ("[Input] the sky\n[Output] blue", ONE), "brackets and colons": ("[Input]: the sky\n[Output]: blue", ONE), "round brackets": ("(Input): the sky\n(Answer): blue", ONE),
     "Spanish": ("Entrada: the sky\nSalida: blue\n\nEjemplo 2\nEntrada: grass\nSalida: green", TWO), "German": ("Eingabe: the sky\nAusgabe: blue\n\nBeispiel 2\nEingabe: grass\nAusgabe: green", TWO), "French": ("Entrée : the sky\nSortie : blue\n\nExemple 2\nEntrée : grass\nSortie : green", TWO), "Chinese": ("输入：the sky\n输出：blue\n\n示例 2\n输入：grass\n输出：green", TWO), "Japanese": ("入力：the sky\n出力：blue", ONE),
     "two kinds": ("Input: the sky\nOutput: blue\n\nExample 2\nInput: grass\nAnswer: green", TWO), "small and exact": ("Input: the sky\noutput: blue", ONE), "another name for the input": ("Thing: the sky\nAnswer: blue", [("Thing: the sky", "blue")]), "a fence around": ("```\ninput: the sky\noutput: blue\n```", ONE), "another task": ("input: the sky\noutput: blue\n\ninstruction: Name a river.\ninput: x\noutput: y", ONE), "an end": ("input: the sky\noutput: blue |EoS|\n", ONE), "ends": ("input: the sky |EoS|\noutput: blue\n|EoS|\nmore", ONE),
 }  # fmt: skip
@@ -106,7 +112,7 @@ def test_reasoning_before_an_output_is_no_part_of_the_input():
 def test_a_text_without_fields_is_the_output_of_a_task_without_input_and_that_is_said(name, seeds, tmp_path):
     instruction, text = WHOLE[name]
     tasks = [Task(id="1", instruction=instruction, is_classification=False)]
-    (task,) = Instances().decide(tasks, (), Run(seeds, Scripted(lambda request: f"\n{text}\n"), tmp_path))
+    (task,) = Instances().decide(tasks, (), Context(seeds, Scripted(lambda request: f"\n{text}\n"), tmp_path))
 
     assert [(i.input, i.output) for i in task.instances] == [("", text)]
     assert task.meta["no_fields"] == "the whole output"
@@ -115,16 +121,27 @@ def test_a_text_without_fields_is_the_output_of_a_task_without_input_and_that_is
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_a_text_without_fields_is_nothing_to_a_task_that_needs_an_input(name, seeds, tmp_path):
     tasks = [Task(id="1", instruction=UNKNOWN[name], is_classification=False)]
-    (task,) = Instances().decide(tasks, (), Run(seeds, Scripted(lambda request: "\nThe sky is blue."), tmp_path))
+    (task,) = Instances().decide(tasks, (), Context(seeds, Scripted(lambda request: "\nThe sky is blue."), tmp_path))
 
     assert (task.rejected, task.instances, task.meta) == ("no_instances", (), {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["input: 1. Boil it.\n2. Pour it.", "instruction: Name a lake.", "|EoS|\n\ninstruction: Name a lake.\n|EoS|", ""],
+)
+def test_another_task_or_an_input_is_no_whole_output(text, seeds, tmp_path):
+    tasks = [Task(id="1", instruction="Name a river.", is_classification=False)]
+    (task,) = Instances().decide(tasks, (), Context(seeds, Scripted(lambda request: text), tmp_path))
+
+    assert task.rejected == "no_instances"
 
 
 @pytest.mark.parametrize("text", ["The sky is bl", "One.\nExample 2\nTwo, or"])
 def test_a_text_without_fields_that_is_cut_off_is_left_out(text, seeds, tmp_path):
     cut = Scripted(lambda request: Completion(id=request.id, text=text, finish_reason="length"))
     tasks = [Task(id="1", instruction="Name a river.", is_classification=False)]
-    (task,) = Instances().decide(tasks, (), Run(seeds, cut, tmp_path))
+    (task,) = Instances().decide(tasks, (), Context(seeds, cut, tmp_path))
 
     assert [i.output for i in task.instances] == ["One."] * ("One" in text)
 
@@ -142,7 +159,7 @@ def test_what_the_length_limit_cut_off_is_left_out_in_each_layout(text):
 
 LABELS = {
     "JSON": '{"label": "good", "input": "It works."}', "an array": '[{"class": "good", "text": "It works."}]', "output": '{"input": "It works.", "output": "good"}', "small": "class label: good\ninput: It works.", "capitals": "CLASS LABEL: good\nINPUT: It works.", "Category": "Category: good\nInput: It works.", "Class": "Class: good\nInput: It works.", "numbers": "1. Class label: good\n   Input: It works.",
-    "a table": "| Label | Input |\n|---|---|\n| good | It works. |", "tags": "<label>good</label>\n<input>It works.</input>", "points": "- Class label: good\n- Input: It works.", "YAML": "- label: good\n  input: It works.", "the other layout": "input: It works.\noutput: good", "the other, Answer": "Input: It works.\nAnswer: good", "the other, Label": "Input: It works.\nLabel: good", "Predicted label": "Predicted label: good\nInput: It works.", "bold": "**Label:** good\n**Input:** It works.", "Classification": "Classification: good\nInput: It works.",
+    "a table": "| Label | Input |\n|---|---|\n| good | It works. |", "tags": "<label>good</label>\n<input>It works.</input>", "points": "- Class label: good\n- Input: It works.", "YAML": "- label: good\n  input: It works.", "the other layout": "input: It works.\noutput: good", "the other, Answer": "Input: It works.\nAnswer: good", "the other, Label": "Input: It works.\nLabel: good", "Predicted label": "Predicted label: good\nInput: It works.", "bold": "**Label:** good\n**Input:** It works.", "Classification": "Classification: good\nInput: It works.", "headings": "### Class label\ngood\n\n### Input\nIt works.", "bold on lines": "**Label**\ngood\n**Input**\nIt works.",
 }  # fmt: skip
 
 

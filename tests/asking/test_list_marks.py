@@ -2,8 +2,10 @@
 
 import pytest
 
+from pipeline import Completion
 from pipeline.asking.lists import parse_list
 from pipeline.asking.phrases import is_preamble
+from pipeline.stages.instructions import Instructions
 
 A = "Describe a river in two sentences."
 B = "List three uses of a brick."
@@ -86,6 +88,8 @@ WRITTEN = {
     "fences around each": f"9.\n```\n{A}\n```\n10.\n```\n{B}\n```\n11.\n```\n{C}\n```", "waves": f"~~~\n9. {A}\n10. {B}\n11. {C}\n~~~", "a mixture": f"9. {A}\nTask 10: {B}\n11) {C}", "another mixture": f" {A}\n10 - {B}\n**11.** {C}", "a third": f"9\\. {A}\n(10) {B}\n#11: {C}", "mixed with a key": f"9. {A}\n🔟 {B}\n11. {C}", "roles": f"9. {A}\n\n10. {B}\n\n**Task 11**\n{C}",
     "a number not written": f"9. {A}\n10 . {B}\n11. {C}", "a stop before": f"9. {A}\n10.. {B}\n11. {C}", "titles above": f"### Task 9: Rivers\n{A}\n\n### Task 10: Bricks\n{B}\n\n### Task 11: Lines\n{C}", "bold titles above": f"**9. Rivers**\n{A}\n\n**10. Bricks**\n{B}\n\n**11. Lines**\n{C}",
     "fields": f"9. Title: Rivers\n   Instruction: {A}\n10. Title: Bricks\n   Instruction: {B}\n11. Title: Lines\n   Instruction: {C}", "Task again after the number": f"9. Task: {A}\n10. Task: {B}\n11. Task: {C}", "a kind below": f"9. {A}\n   Category: writing\n10. {B}\n   Difficulty: easy\n11. {C}\n   Type: open", "answers below": f"9. {A}\nAnswer: It flows.\n10. {B}\nresponse: walls\n11. {C}\n**Expected output:** la ligne",
+    "announced on the line": f"Here are three more tasks: 1. {A} 2. {B} 3. {C}", "announced, all on one line": f"Sure! Here are the tasks: (1) {A} (2) {B} (3) {C}", "a kind in brackets": f"Task 9 (writing): {A}\nTask 10 (ideas): {B}\nTask 11 (language): {C}", "Next task": f"New task: {A}\nNew task: {B}\nNew task: {C}", "a yes first": f"9. {A}\n\n\n10. {B}\n\n\n11. {C}",
+    "curly JSON": f"{{“instruction”: “{A}”}}\n{{“instruction”: “{B}”}}\n{{“instruction”: “{C}”}}", "objects by number": f'{{"1": {{"task": "{A}"}}, "2": {{"task": "{B}"}}, "3": {{"task": "{C}"}}}}', "arrays in an array": f'[["{A}"], ["{B}"], ["{C}"]]', "instruction1": f'{{"instruction1": "{A}", "instruction2": "{B}", "instruction3": "{C}"}}', "bold all": f"**9. {A}**\n**10. {B}**\n**11. {C}**", "bold labels after the number": f"9. **Task:** {A}\n10. **Task:** {B}\n11. **Task:** {C}", "ninth task": f"9th task: {A}\n10th task: {B}\n11th task: {C}",
     "parts under titles": f"9. Geography\n9.1. {A}\n9.2. {B}\n10. Language\n10.1. {C}", "parts after the first": f"1. {A}\n9.2. {B}\n9.3. {C}", "parts from the second": f" {A}\n9.2 {B}\n9.3 {C}",
 }  # fmt: skip
 
@@ -97,7 +101,7 @@ WHOLE = {  # one task, whatever is in it
     "JSON in a task": 'Turn this JSON into YAML: {"a": 1, "b": [2, 3]}', "JSON first": '{"a": 1} is given. What is the value of a?', "an array in a task": 'Sort this list: ["pear", "fig", "apple"]', "an array first": "[3, 1, 2] is a list. Sort it, smallest first.", "HTML in a task": "What does <ul><li>one</li><li>two</li></ul> look like in a browser?", "a tag first": "<br> is an element of HTML. What does it do?",
     "a table in a task": "What is the sum of the row | 1 | 2 | 3 | in this table?", "a bar": "What does the | sign do in a shell?", "ordinals": "First, translate the text into French. Second, count its words.", "a step in words": "Step 1 of a recipe says to boil water. What may step 2 be?", "a bullet inside": "What does a • mean at the beginning of a line?", "a hyphen": "Explain the word well-being - and use it in a sentence.", "a circled number": "What does the sign ② stand for in a list?",
     "a key": "What does the emoji 1️⃣ stand for in a message?", "escaped marks": "What does 9\\. mean in Markdown, and why is it written so?", "a date": "On 12. May 1990 it rained. Turn it into a question.", "a time": "It is 9:30. How long is it until noon?", "a verse": "Explain John 3:16 in your own words.", "a version": "2.0 of the program is out. Write the announcement.", "a score": "The game ended 10 - 9. Write a headline for it.", "checkboxes": "What does [ ] mean in a list of things to do?",
-    "a list after a colon": "Write a letter with these parts:\n- a greeting\n- a thank you\n- a farewell", "numbers after a colon": "Put these in order:\n1. the present\n2. the future\n3. the past", "bare numbers after a colon": "Add up the prices:\n10 Apples\n11 Pears\n12 Figs", "letters after a colon": "Answer these about the poem:\na) Who speaks in the poem?\nb) To whom do they speak?", "a second sentence": "Read the text about bees.\nThen say what it is about in one line.", "a constraint": "Write a story about a dog.\nIt must not be longer than one page.",
+    "a short first line": "Name a river\nthat flows through two capitals.", "an input below": "Complete the sentence\nThe dog is barking at the.", "a list after a colon": "Write a letter with these parts:\n- a greeting\n- a thank you\n- a farewell", "numbers after a colon": "Put these in order:\n1. the present\n2. the future\n3. the past", "bare numbers after a colon": "Add up the prices:\n10 Apples\n11 Pears\n12 Figs", "letters after a colon": "Answer these about the poem:\na) Who speaks in the poem?\nb) To whom do they speak?", "a second sentence": "Read the text about bees.\nThen say what it is about in one line.", "a constraint": "Write a story about a dog.\nIt must not be longer than one page.",
     "an abbreviation": "Say when he came: on Jan. 5. Was it Monday?", "a wrapped line": "Name a river that flows\nthrough two capitals.", "a roman number": "Who was Louis XIV. and why is he known?", "an initial": "J. R. R. Tolkien wrote which books? Name three.", "a Chinese list": "把下面的步骤排好顺序：1. 倒茶。2. 烧水。3. 等五分钟。", "an equals sign": "x = [1, 2, 3] is written in which languages?", "a name in brackets": "[Your name] stands for what in a letter?",
     "small inner numbers": "Describe the order of events (1) before, (2) during and (3) after the war.",
 }  # fmt: skip
@@ -136,3 +140,28 @@ def test_one_task_is_not_cut_or_split(name):
     assert parse_list(f" {WHOLE[name]}") == [text]
     assert parse_list(f" {WHOLE[name]}\n10. {B}") == [text, B]
     assert parse_list(f"9. {WHOLE[name]}\n10. {B}\n11. {C}") == [text, B, C]
+
+
+SEVERAL = {
+    "bullets below a task": f"9. {A}\n- {B}\n- {C}", "letters below a task": f"9. {A}\na) {B}\nb) {C}\n10. {A}", "numbers in it": f"9. {A}\n   1. {B}\n   2. {C}\n10. {A}", "letters after the first": f" {A}\na) {B}\nb) {C}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_what_may_be_one_task_or_several_is_rejected(name):
+    tasks = list(Instructions().parse(Completion(id="1", text=SEVERAL[name]), (), 0))
+
+    assert tasks[0].rejected == "several_tasks"
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_task_with_parts_is_not_taken_for_several(name):
+    tasks = list(Instructions().parse(Completion(id="1", text=f"9. {WHOLE[name]}\n10. {B}"), (), 0))
+
+    assert [task.rejected for task in tasks] == [None, None]
+
+
+def test_a_heading_that_says_what_to_do_is_kept_with_what_it_is_about():
+    text = f"### Task 9: Complete it\nThe dog is barking at the.\n\n### Task 10: Rivers\n{A}"
+
+    assert parse_list(text) == ["Complete it: The dog is barking at the.", A]

@@ -9,12 +9,12 @@ NO = [
     "is_classification: false", '{"answer": "no"}', '{"classification": "No"}', '{"is_classification": false}', '```json\n{"answer": "no"}\n```', "{'answer': 'No'}", '["no"]', "Not classification", "Non-classification", "non classification task", "No classification task", "It is not a classification task because the answer is open.", "It's not classification.", "That is not a classification task",
     "The task is not a classification task.", "The given task is not a classification.", "This task is not a classification task as it is open", "This does not look like it; the answer is no", "This is an open-ended task.", "Open-ended", "This is a generation task", "It is a creative writing task.", "generation", "The answer to this task is open.", "The answer to this is: No", "The correct answer is: No.", "My answer is no", "Final answer: No", "I would say no.", "I'd say no", "I think no",
     "So the answer is no.", "Let's think. The labels are not fixed. So the answer is no.", "Thus, no.", "<think>Yes?</think>The answer is no.", "Output: No", "Label: no", "Response: no", "Result: no", "$\\boxed{No}$", "\\boxed{\\text{No}}", "<answer>No</answer>", "> No", "❌ No", "1) No", "No (open-ended)", "No - this asks for text", "No, since there are many answers", "Nein", "Non", "Нет", "否", "不是", "いいえ", "아니요", "لا", "não", "no, this is not classification", "This cannot be a classification task.", "It was not a classification task",
-    "Not a classification problem.", "not a text classification task", "No. It is a generation task.", "No, it's open", "no no no", "It is not a classification question.", "The task isn't a classification task", "Incorrect", "It is a generation task, not a classification task.",
+    "Not a classification problem.", "not a text classification task", "No. It is a generation task.", "No, it's open", "no no no", "It is not a classification question.", "The task isn't a classification task", "Incorrect", "Is this a classification task? No.", "Classification? No", "Is it a classification task? It is not.", "It is a generation task, not a classification task.",
 ]  # fmt: skip
 YES = [
     "This is a classification task.", "True", "The answer is yes.", "Classification task", "It is.", "Yes, it is.", "true", "TRUE.", "**True**", "Y", "y", "Yep", "Yeah", "Classification: True", "Answer: True", "is_classification: true", '{"answer": "yes"}', '{"answer": true}', '{"is_classification": true}', '{"Classification": "Yes"}', '```json\n{"answer": "yes"}\n```',
     "It is a classification task.", "It's a classification task", "This is a binary classification task", "This is a text classification problem.", "That's classification", "It is classification.", "A classification task", "Classification", "binary classification", "Sentiment classification", "The task is a classification task because the labels are known.", "Yes, this is a classification task.", "Yes. It is not open-ended.", "Yes, it is a classification task, not a generation task.",
-    "The correct answer is: Yes", "I would say yes.", "I think yes", "Final answer: Yes.", "So the answer is yes.", "Let's think. The labels are known. So, yes.", "The answer would be yes", "Output: Yes", "$\\boxed{Yes}$", "<answer>yes</answer>", "Ja", "Oui", "Sí", "Да", "是", "是的", "はい", "예", "نعم", "हाँ", "sim", "It is. Yes", "This is a multi-class classification task", "This is a typical classification task", "Correct",
+    "The correct answer is: Yes", "I would say yes.", "I think yes", "Final answer: Yes.", "So the answer is yes.", "Let's think. The labels are known. So, yes.", "The answer would be yes", "Output: Yes", "$\\boxed{Yes}$", "<answer>yes</answer>", "Ja", "Oui", "Sí", "Да", "是", "是的", "はい", "예", "نعم", "हाँ", "sim", "It is. Yes", "This is a multi-class classification task", "This is a typical classification task", "Correct", "Is this a classification task? Yes, it is.", "Classification? Yes",
     "Yes, the answer is either positive or negative.", "Yes, because it could be spam or not", "Yes - classification",
 ]  # fmt: skip
 UNCLEAR = [
@@ -50,7 +50,15 @@ NO_VERDICT = ["", "The first", "A good answer", "A is worse", "A: fine, B: wrong
 @pytest.mark.parametrize("text", FIRST)
 def test_a_verdict_names_the_better_one_in_any_dress(text):
     assert parse_better(text) == 1
-    assert parse_better(text.replace("B", "§").replace("A", "B").replace("§", "A").replace("Bnswer", "Answer").replace("Aetter", "Better").replace("Aoth", "Both").replace("Bssistant", "Assistant")) in (0, 1)
+    assert parse_better(
+        text.replace("B", "§")
+        .replace("A", "B")
+        .replace("§", "A")
+        .replace("Bnswer", "Answer")
+        .replace("Aetter", "Better")
+        .replace("Aoth", "Both")
+        .replace("Bssistant", "Assistant")
+    ) in (0, 1)
 
 
 @pytest.mark.parametrize("text", [text for text in FIRST if "B" not in text and "Better" not in text and text != "a"])

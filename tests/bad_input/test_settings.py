@@ -85,7 +85,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
         ("instructions.sampling=3", "[instructions] sampling: input should be a table (found 3)"),
         ("instructions.sampling.temprature=1", "[instructions] sampling: there is no setting 'temprature'; did you mean temperature?"),
         ("classify.sampling.top_p=2", "[classify] sampling.top_p: input should be less than or equal to 1 (found 2)"),
-        ("export.formats=[\"csv\"]", "[export] formats.0: input should be 'prompt_completion', 'messages', 'alpaca', 'sharegpt', 'openai', 'seeds' or 'datasets' (found 'csv')"),
+        ("export.formats=[\"csv\"]", "[export] formats.0: there is no format 'csv'; there are alpaca, chat_prompt_completion, datasets, messages, openai,"),
         ("export.formats=[]", "[export] formats: tuple should have at least 1 item"),
         ("dedup.encoder=nowhere", "nowhere: is no folder here"),
         ("train.method=qlora", "[train] method: input should be 'full' or 'lora' (found 'qlora')"),

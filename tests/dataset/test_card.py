@@ -10,10 +10,11 @@ import pytest
 from huggingface_hub import DatasetCard, constants
 
 from pipeline import Instance, Task, __version__, run
-from pipeline.dataset.card import NOT_STATED, cell, size_category, without_place
+from pipeline.dataset.card import NOT_STATED, cell, size_category
+from pipeline.dataset.origin import without_place
 from pipeline.engines.model_folder import revision
 from pipeline.engines.scripted import Scripted
-from pipeline.resources import HELDOUT, NANO, shipped
+from pipeline.resources import NANO, shipped
 from pipeline.runs.context import Context
 from pipeline.runs.files import funnel
 from pipeline.seeds.read import read_seeds
@@ -131,13 +132,16 @@ def test_yields_are_those_of_the_funnel_and_counts_those_of_the_files(tmp_path, 
     assert f"{figures['instances']} instances of {figures['tasks']} tasks, written by toy, made with" in text
 
 
-def test_decontamination_is_told_with_the_sets_or_that_there_was_none(tmp_path, seeds, heldout):
-    told = section(card(tmp_path / "1", seeds, heldout).text, "Decontamination")
+def test_what_stages_say_of_what_they_did_is_in_the_card(tmp_path, seeds, heldout):
+    told = section(card(tmp_path / "1", seeds, heldout).text, "Notes on the stages")
     digest = json.loads((tmp_path / "1" / "settings.json").read_text())["decontaminate"]["heldout"]
+    alone = card(tmp_path / "2", seeds).text
 
-    assert re.search(r"\d+ of \d+ tasks were left out because they share more than 50% of the words", told)
-    assert f"have the digest {digest}." in told
-    assert "None: it was compared with no evaluation set." in card(tmp_path / "2", seeds).text
+    assert "- instructions: An instruction is new if its ROUGE-L with every other text is at most 0.7" in told
+    assert re.search(r"- decontaminate: \d+ of \d+ tasks were left out because they share more than 50% of the", told)
+    assert f"compared with no other evaluation sets than these: heldout.jsonl (digest {digest})." in told
+    assert "- decontaminate" not in alone
+    assert "Unless a note above says that it was compared with an evaluation set, it may hold" in alone
 
 
 def test_the_settings_can_be_read_by_a_run_again(tmp_path, seeds, heldout):
@@ -147,8 +151,10 @@ def test_the_settings_can_be_read_by_a_run_again(tmp_path, seeds, heldout):
     assert Export.model_validate(tables["export"]).encoding == "plain"
     assert tables["export"]["licence"] == 'a "b"'
     assert Instructions.model_validate(tables["instructions"]).window == 4
-    assert all(stage.model_validate(tables[stage.name]) for stage in (Classify, Instances, Filter))
+    assert all(stage.model_validate(tables[stage.kind]) for stage in (Classify, Instances, Filter))
     assert Decontaminate.model_validate(tables["decontaminate"] | {"heldout": heldout}).ngram == 8
+    assert tables["decontaminate"]["heldout"] == "heldout.jsonl"
+    assert tables["stages"] == ["instructions", "classify", "instances", "filter", "decontaminate", "export"]
 
 
 def test_no_path_of_the_machine_is_in_the_card(tmp_path, seeds, heldout, monkeypatch):
@@ -208,9 +214,12 @@ def test_a_model_of_a_server_has_no_revision_even_if_one_of_that_name_is_here(tm
     assert "| model | owner/name; its revision is not known here |" in text
 
 
-def test_tasks_from_elsewhere_are_not_said_to_come_from_the_run(tmp_path, seeds):
+def test_tasks_from_elsewhere_are_not_said_to_come_from_the_run_even_if_they_are_as_many(tmp_path, seeds):
     card(tmp_path, seeds)
-    made = [Task(id="a", instruction="Add.", instances=(Instance(input="1 1", output="2"),))]
+    kept = sum(task.kept for task in read_tasks(tmp_path / "4_filter.jsonl"))
+    made = [
+        Task(id=f"a{n}", instruction=f"Add {n}.", instances=(Instance(input="1 1", output="2"),)) for n in range(kept)
+    ]
     for folder in (tmp_path, tmp_path / "empty"):
         Export().make(made, Context(seeds=seeds, engine=Named("toy"), folder=folder))
         text = (folder / "dataset" / "README.md").read_text("utf-8")
@@ -219,6 +228,14 @@ def test_tasks_from_elsewhere_are_not_said_to_come_from_the_run(tmp_path, seeds)
         assert "written by a model that is not known here" in text
         assert "| instructions |" not in text
         assert "toy" not in text
+
+
+def test_the_card_of_the_seed_tasks_alone_says_so(tmp_path, seeds):
+    text = card(tmp_path, seeds, only="seeds", validation_share=0.3).text
+    figures = json.loads((tmp_path / "dataset" / "dataset.json").read_text("utf-8"))
+
+    assert figures["splits"]["train"]["tasks"] == len(seeds)
+    assert "to train on, the seed tasks that a dataset was grown from, and for validation tasks written by toy" in text
 
 
 def test_a_card_is_made_anew_when_the_run_behind_it_is_another(tmp_path, seeds):
@@ -239,16 +256,6 @@ def test_seeds_are_named_or_told_by_their_digest(tmp_path, seeds):
     left_out = card(tmp_path / "3", seeds, include_seeds=False).text
     assert "| seed tasks in this dataset | no |" in left_out
     assert f"Sprout {__version__}" in left_out
-
-
-def test_the_sets_of_an_evaluation_are_named(tmp_path, seeds):
-    card(tmp_path, seeds, str(HELDOUT))
-    path = tmp_path / "settings.json"
-    for heldout in ([str(HELDOUT), "/sets/super_ni"], "nano"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"evaluate": {"file": "e", "heldout": heldout}}))
-        text = card(tmp_path, seeds, str(HELDOUT)).text
-        names = "heldout, super_ni" if isinstance(heldout, list) else "nano"
-        assert f"The run is evaluated on {names}." in text
 
 
 @pytest.mark.parametrize(

@@ -7,28 +7,18 @@ import weakref
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline.dataset.formats import FORMATS
-from pipeline.dataset.rows import (
-    ENCODINGS,
-    WITH_INPUT,
-    WITHOUT_INPUT,
-    Row,
-    Rows,
-    add_noise,
-    clean,
-    encode,
-    held_back,
-    question,
-    rows,
-    zero_shot,
-)
+from pipeline.dataset.encodings import ENCODINGS, WITH_INPUT, WITHOUT_INPUT, add_noise, encode, question, zero_shot
+from pipeline.dataset.formats.find import shipped_formats
+from pipeline.dataset.rows import Row, Rows, RowSettings, held_back
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.context import Context
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
+from pipeline.text import mend
 
 # Self-Instruct's encodings, written out for the instruction I, the input X and the output Y.
 PAPER_WITH_INPUT = [
@@ -53,6 +43,10 @@ PAPER_WITHOUT_INPUT = [
 def task(number: int, *instances: tuple[str, str], instruction: str = "") -> Task:
     made = tuple(Instance(input=given, output=output) for given, output in instances)
     return Task(id=f"task_{number}", instruction=instruction or f"Do {number}.", instances=made)
+
+
+def rows(tasks: Sequence[Task], seeds: Sequence[Task] = (), **settings: Any) -> list[Row]:
+    return list(Rows(tasks, seeds, RowSettings(**settings)))
 
 
 @pytest.mark.parametrize(("input", "paper"), [("X", PAPER_WITH_INPUT), ("", PAPER_WITHOUT_INPUT)])
@@ -149,8 +143,8 @@ def test_input_noise_changes_about_every_other_input_and_no_encoding():
 
 
 def test_lone_surrogates_are_replaced_and_pairs_joined():
-    assert clean("a\ud800b") == "a\ufffdb"
-    assert clean("\ud83d\ude00 é") == "😀 é"
+    assert mend("a\ud800b") == "a\ufffdb"
+    assert mend("\ud83d\ude00 é") == "😀 é"
     assert rows([task(1, ("", "b\udfff")).update(instruction="\ud800")])[0].output == "b\ufffd"
 
 
@@ -180,6 +174,19 @@ def test_rows_come_in_the_order_of_a_shuffled_list():
     assert [row.id for row in rows(tasks, random_seed=7)] == ids
 
 
+def test_rows_that_are_not_shuffled_are_the_seeds_and_then_the_tasks_in_their_order():
+    tasks = [task(number, ("a", "b"), ("", "c")) for number in (3, 1, 2)]
+    seeds = [task(9, ("g", "h")), task(8, ("i", "j"))]
+    ordered = rows(tasks, seeds, shuffle=False)
+
+    assert [row.id for row in ordered] == [
+        "task_9:0", "task_8:0", "task_3:0", "task_3:1", "task_1:0", "task_1:1", "task_2:0", "task_2:1",
+    ]  # fmt: skip
+    assert {row.id: row for row in ordered} == {row.id: row for row in rows(tasks, seeds)}
+    assert [row.id for row in rows(tasks, shuffle=False)] == [row.id for row in ordered[2:]]
+    assert Rows(tasks).fingerprint != Rows(tasks, settings=RowSettings(shuffle=False)).fingerprint
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -196,7 +203,7 @@ def test_other_rows_have_another_fingerprint(change):
 
     assert Rows(tasks).fingerprint == Rows(list(tasks)).fingerprint
     assert Rows([tasks[0], tasks[1].update(**change)]).fingerprint != Rows(tasks).fingerprint
-    assert Rows(tasks, random_seed=1).fingerprint != Rows(tasks).fingerprint
+    assert Rows(tasks, settings=RowSettings(random_seed=1)).fingerprint != Rows(tasks).fingerprint
     assert Rows(tasks[:1], tasks[1:]).fingerprint != Rows(tasks).fingerprint
 
 
@@ -246,7 +253,7 @@ class Lazy(Sequence[Task]):
 
 @pytest.mark.parametrize(
     ("names", "most"),
-    [([name for name in FORMATS if name != "seeds"], 3), (["seeds"], 3 * 50 + 1)],
+    [([name for name in shipped_formats() if name != "seeds"], 3), (["seeds"], 3 * 50 + 1)],
     ids=["rows", "seeds"],
 )
 def test_an_export_holds_no_more_tasks_and_rows_the_more_there_are(tmp_path: Path, monkeypatch, names, most):
@@ -258,7 +265,7 @@ def test_an_export_holds_no_more_tasks_and_rows_the_more_there_are(tmp_path: Pat
         rows.count(row)
         return row
 
-    monkeypatch.setattr("pipeline.dataset.formats.BATCH", 50)
+    monkeypatch.setattr("pipeline.dataset.write.BATCH", 50)
     monkeypatch.setattr(Rows, "_row", watched)
     run = Context(seeds=[], engine=Scripted(lambda request: ""), folder=tmp_path)
     Export(formats=names, validation_share=0.3).make(Lazy(400, tasks), run)

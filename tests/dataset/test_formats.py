@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dataset.formats import FORMATS, SPLITS, file_name
-from pipeline.dataset.rows import question
+from pipeline.dataset.encodings import question
+from pipeline.dataset.formats.base import SPLITS, Split
+from pipeline.dataset.formats.find import find_format, shipped_formats
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.runs.context import Context
@@ -15,6 +16,7 @@ from pipeline.seeds.read import read_seeds
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 
+FORMATS = ("prompt_completion", *(name for name in shipped_formats() if name != "prompt_completion"))
 TEXTS = [
     "é 猫 😀",
     "a\nb\n\nc",
@@ -35,7 +37,7 @@ TASKS = [
         instruction=f"Do {n}: {TEXTS[n % len(TEXTS)]}",
         is_classification=n % 3 == 0,
         instances=tuple(Instance(input=TEXTS[(n + k) % len(TEXTS)], output=f"y{n} {TEXTS[k]}") for k in range(3)),
-        demos=("seed_1",),
+        parents=("seed_1",),
         scores={"rouge_l": 0.25},
     )
     for n in range(40)
@@ -46,6 +48,11 @@ TRIPLES = {
     for number, one in enumerate(task.instances)
 }
 JOINED = sorted((question(instruction, input), output) for instruction, input, output in TRIPLES.values())
+
+
+def file_name(name: str, split: Split) -> str:
+    return find_format(name).file(split)
+
 
 Load = Callable[..., list[dict]]
 
@@ -99,7 +106,7 @@ def test_every_format_has_the_same_instances_in_each_split(dataset, load):
 
     assert not set(ids["train"]) & set(ids["validation"])
     for split in SPLITS:
-        for name in ("prompt_completion", "messages", "sharegpt"):
+        for name in ("prompt_completion", "chat_prompt_completion", "messages", "sharegpt"):
             assert [row["id"] for row in load(name, split)] == ids[split]
         assert load("openai", split) == [{"messages": row["messages"]} for row in load("messages", split)]
         assert {row["id"] for row in load("seeds", split)} == {id.split(":")[0] for id in ids[split]}
@@ -144,7 +151,7 @@ def test_the_folder_of_datasets_has_the_same_bytes_each_time(dataset, tmp_path):
 
 def test_seeds_are_the_tasks_again_and_can_start_a_run(dataset):
     read = [read_seeds(dataset / file_name("seeds", split)) for split in SPLITS]
-    kept = [task.update(demos=(), scores={}) for task in [*TASKS, *SEEDS]]
+    kept = [task.update(parents=(), scores={}) for task in [*TASKS, *SEEDS]]
 
     assert read == [[task for task in kept if task in some] for some in read]
     assert len(read[0]) + len(read[1]) == len(kept)

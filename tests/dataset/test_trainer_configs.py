@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.dataset import rows as export
-from pipeline.dataset.trainer_configs import write_configs
+from pipeline.dataset.formats.find import find_format
+from pipeline.dataset.rows import held_back
+from pipeline.dataset.trainers.base import Tuning
+from pipeline.dataset.trainers.write import write_configs
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.context import Context
 from pipeline.stages.export import Export
 from pipeline.stages.train import Train
 from pipeline.task import Instance, Task
+from pipeline.training.settings import TrainingSettings
 from tests.stages.conftest import CHAT_TEMPLATE, save_model
 
 TASKS = [
@@ -26,6 +29,7 @@ AXOLOTL = [
     "adapter",
     "base_model",
     "bf16",
+    "curriculum_sampling",
     "datasets",
     "eval_strategy",
     "gradient_accumulation_steps",
@@ -52,6 +56,7 @@ LLAMA_FACTORY = [
     "cutoff_len",
     "dataset",
     "dataset_dir",
+    "disable_shuffling",
     "do_train",
     "eval_dataset",
     "eval_strategy",
@@ -86,6 +91,13 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "dataset"
 
 
+def configs(
+    folder: Path, model: str, chat: bool, settings: TrainingSettings, validation: bool = True, formats: str = ""
+) -> None:
+    names = formats.split() or ["prompt_completion", "chat_prompt_completion", "messages"]
+    write_configs(folder, Tuning(model, chat, [find_format(name) for name in names], settings, validation))
+
+
 def read(folder: Path, name: str) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((folder / name).read_text("utf-8"))
     return found
@@ -94,7 +106,9 @@ def read(folder: Path, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("chat", [False, True])
 def test_each_config_names_files_that_are_there_and_keys_that_its_trainer_knows(dataset, method, chat):
-    write_configs(dataset, "some/model", chat, Train(method=method, max_steps=7, random_seed=3), validation=True)
+    configs(
+        dataset, "some/model", chat, TrainingSettings(method=method, max_steps=7, random_seed=3, shuffle=False), True
+    )
     axolotl, factory = read(dataset, "axolotl.yaml"), read(dataset, "llama_factory.yaml")
     info = read(dataset, "dataset_info.json")
     files = [axolotl[key][0]["path"] for key in ("datasets", "test_datasets")]
@@ -110,7 +124,7 @@ def test_each_config_names_files_that_are_there_and_keys_that_its_trainer_knows(
 
 def test_the_columns_that_are_named_are_those_of_the_files(dataset):
     rows = yaml.safe_load((dataset / "prompt_completion.jsonl").read_text("utf-8").splitlines()[0])
-    write_configs(dataset, "some/model", False, Train(), validation=False)
+    configs(dataset, "some/model", False, TrainingSettings(), False)
     fields = read(dataset, "axolotl.yaml")["datasets"][0]["type"]
     columns = read(dataset, "dataset_info.json")["sprout"]["columns"]
 
@@ -125,8 +139,8 @@ def test_trl_tunes_with_its_config(dataset, method, tmp_path_factory, monkeypatc
     from trl.scripts.sft import main, make_parser
 
     model = save_model(tmp_path_factory.mktemp("model"))
-    settings = Train(method=method, max_steps=2, batch_size=2, learning_rate=1e-3)
-    write_configs(dataset, model, False, settings, validation=True)
+    settings = TrainingSettings(method=method, max_steps=2, batch_size=2, learning_rate=1e-3)
+    configs(dataset, model, False, settings, True)
     monkeypatch.chdir(dataset)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", dataset / "cache")
     on_cpu = ["--bf16", "false", "--dataloader_pin_memory", "false", "--report_to", "none"]
@@ -136,12 +150,55 @@ def test_trl_tunes_with_its_config(dataset, method, tmp_path_factory, monkeypatc
     assert (saved / ("adapter_model.safetensors" if method == "lora" else "model.safetensors")).is_file()
 
 
+def test_trl_tunes_a_chat_model_whose_template_it_knows_no_mask_for(dataset, tmp_path_factory, monkeypatch):
+    from trl.scripts.sft import main, make_parser
+
+    model = save_model(tmp_path_factory.mktemp("chat"), chat_template=CHAT_TEMPLATE)
+    configs(dataset, model, True, TrainingSettings(max_steps=1, batch_size=2))
+    monkeypatch.chdir(dataset)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", dataset / "cache")
+    on_cpu = ["--bf16", "false", "--dataloader_pin_memory", "false", "--report_to", "none"]
+    main(*make_parser().parse_args_and_config(["--config", "trl.yaml", *on_cpu], fail_with_unknown_args=True))
+
+    assert read(dataset, "trl.yaml")["dataset_config"] == "chat_prompt_completion"
+    assert read(dataset, "axolotl.yaml")["datasets"][0]["path"] == "messages.jsonl"
+    assert (dataset.parent / "tuned" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_the_order_of_the_rows_is_that_of_the_training(dataset, shuffle):
+    configs(dataset, "some/model", True, TrainingSettings(shuffle=shuffle))
+
+    assert "train_sampling_strategy" not in read(dataset, "trl.yaml") or not shuffle
+    assert read(dataset, "trl.yaml").get("train_sampling_strategy", "random") == ("random" if shuffle else "sequential")
+    assert read(dataset, "axolotl.yaml").get("curriculum_sampling", False) is not shuffle
+    assert read(dataset, "llama_factory.yaml").get("disable_shuffling", False) is not shuffle
+
+
+def test_a_trainer_that_reads_none_of_the_formats_gets_no_config(tmp_path):
+    configs(tmp_path, "some/model", True, TrainingSettings(), formats="alpaca chat_prompt_completion")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["trl.yaml"]
+
+
+def test_the_configs_beside_a_dataset_tune_as_the_run_does_on_it(tmp_path):
+    export = Export(formats=("messages", "prompt_completion"))
+    trainings = [Train(dataset="dataset-seeds", max_steps=3), Train(max_steps=7)]
+    run = Context(seeds=[], engine=Scripted(lambda request: "", model="m"), folder=tmp_path)
+    export.resolve([export, *trainings]).make(TASKS, run)
+    tuned = read(tmp_path / "dataset", "trl.yaml")
+    export.resolve([export]).make(TASKS, run)
+
+    assert (tuned["max_steps"], tuned["dataset_config"]) == (7, "prompt_completion")
+    assert "max_steps" not in read(tmp_path / "dataset", "trl.yaml")
+
+
 def test_trl_reads_the_config_of_a_chat_model(dataset, tmp_path_factory, monkeypatch):
     from datasets import load_dataset
     from trl.scripts.sft import make_parser
 
     model = save_model(tmp_path_factory.mktemp("chat"), chat_template=CHAT_TEMPLATE)
-    write_configs(dataset, model, True, Train(), validation=True)
+    configs(dataset, model, True, TrainingSettings(), formats="messages")
     monkeypatch.chdir(dataset)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", dataset / "cache")
     script, training, *_ = make_parser().parse_args_and_config(["--config", "trl.yaml", "--bf16", "false"])
@@ -149,4 +206,4 @@ def test_trl_reads_the_config_of_a_chat_model(dataset, tmp_path_factory, monkeyp
 
     assert training.assistant_only_loss
     assert set(rows) == {script.dataset_train_split, script.dataset_test_split}
-    assert rows["train"].num_rows == 13 - sum(export.held_back(task.id, 0.3, 0) for task in TASKS)
+    assert rows["train"].num_rows == 13 - sum(held_back(task.id, 0.3, 0) for task in TASKS)

@@ -9,6 +9,8 @@ import pytest
 from pipeline.engines.base import Engine
 from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
+from tests.engines.providers import HEALTHY, HEALTHY_PLAIN
+from tests.engines.runs import Written, sprout, written
 from tests.engines.stand_in import Answer, Plan, StandIn
 from tests.engines.started import MODELS, start, vllm_server
 
@@ -95,6 +97,20 @@ def connect() -> Iterator[Connect]:
     yield make
     for server in open_ones:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """What a run against a healthy server writes, by whether the model is a chat model."""
+    found = {}
+    for chat, provider in ((True, HEALTHY), (False, HEALTHY_PLAIN)):
+        folder = tmp_path_factory.mktemp("healthy")
+        sprout(provider, folder)
+        found[chat] = written(folder)
+        assert len(found[chat]["1_instructions.jsonl"].splitlines()) >= 12
+        assert len(found[chat]) >= 5
+        assert b"never write this" not in b"".join(found[chat].values())
+    return found
 
 
 @pytest.fixture(scope="session")

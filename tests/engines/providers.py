@@ -115,6 +115,8 @@ class Provider:
         reasons: Its words for "stop" and "length".
         usage: What it tells instead of the right counts.
         key_header: Which header must hold the key.
+        first: How each prompt is answered at first, before it is asked again.
+        always: How each request with a kind of prompt is answered, by what the prompt ends with.
     """
 
     refuses: Mapping[str, Refusal] = field(default_factory=dict)
@@ -133,8 +135,15 @@ class Provider:
         "prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}  # fmt: skip
     content: Callable[[str], object] = lambda text: text
     key_header: str = ""
+    first: Answer | None = None
+    always: Mapping[str, Answer] = field(default_factory=dict)
 
-    def answer(self, body: dict[str, Any], path: str, headers: Mapping[str, str]) -> Answer:
+    def answer(self, tried: int, body: dict[str, Any], path: str, headers: Mapping[str, str]) -> Answer:
+        if self.first and not tried:
+            return self.first
+        for end, answer in self.always.items():
+            if prompt_of(body).endswith(end):
+                return answer
         takes = self.chat if "messages" in body else self.plain
         if isinstance(takes, Answer):
             return takes
@@ -195,7 +204,7 @@ class ProviderServer(StandIn):
         super().__init__(lambda tried, body: Answer())
 
     def answer(self, tried: int, body: dict[str, Any], path: str, headers: dict[str, str]) -> Answer:
-        return self.provider.answer(body, path, headers)
+        return self.provider.answer(tried, body, path, headers)
 
 
 HEALTHY = Provider()

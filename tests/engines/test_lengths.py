@@ -76,10 +76,22 @@ NO_NUMBERS = "Please reduce the length of the messages or completion."
         ("The prompt is too long: 9500, model maximum context length: 8191", 0),
         ("This model's maximum context length is 4,097 tokens, however you requested 5,000 tokens (4,000 in your prompt; "
          "1,000 for the completion).", 97),
+        # in words that no provider is known for
+        ("This model has a maximum context of 4096 tokens, but 5000 tokens were requested (4000 prompt + 1000 completion)", 96),
+        ("Total tokens 5000 exceeds limit 4096", 96),
+        ("It exceeds the 4096 token limit: 5000 requested", 96),
+        ("Requested 5000 tokens but the maximum is 4096 (prompt 4000)", 96),
+        ("prompt (4000) + max_tokens (1000) > context (4096)", 96),
+        ("4000 + 1000 tokens exceed 4096", 96),
+        ("your prompt is 4000 tokens long and you asked for 1000, which is more than the 4096 available", 96),
+        ("Max context: 4096, got 4000 + 1000 tokens", 96),
+        ("Input is 4000 tokens and max_tokens is 1000: they exceed the context window of 4096", 96),
+        ("4096-token context exceeded", 0),
         (NO_NUMBERS, 500),
         ("max_tokens is too large for me", 500),
         ("Input is too long for requested model.", 0),
         ("temperature must be non-negative", 0),
+        ("'stop': the maximum number of items is 4, such as stop tokens", 0),
         ("This key is not valid", 0),
     ],
 )  # fmt: skip

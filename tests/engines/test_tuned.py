@@ -11,7 +11,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.engines.transformers import Transformers
 from pipeline.engines.vllm import VLLM
 from pipeline.resources import NANO
-from pipeline.stages import Train
+from pipeline.stages import Export, Train
 
 # A part of torch that vLLM imports.
 pytestmark = [
@@ -28,8 +28,12 @@ PROMPTS = ["Give the opposite of the word.\n\nbig\n\n", "Name the capital.\n\nFr
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     seeds = read_seeds("nano")[:16]
-    stage = Train(method="lora", max_steps=12, batch_size=8, learning_rate=5e-3, encoding="plain", max_length=256)
-    stage.make(seeds, Context(seeds, Scripted(lambda request: "", model=str(NANO)), folder))
+    run = Context(seeds, Scripted(lambda request: "", model=str(NANO)), folder)
+    for stage in (
+        Export(encoding="plain", only="seeds", validation_share=0),
+        Train(method="lora", max_steps=12, batch_size=8, learning_rate=5e-3, max_length=256),
+    ):
+        stage.make((), run)
     return folder / "model"
 
 

@@ -55,7 +55,10 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def measure(folder: Path, *tasks: str, **settings: object) -> dict:
     run = Context(
-        (), Scripted(lambda request: "", model="base"), folder, lambda model: Scripted(lambda request: "", model)
+        (),
+        Scripted(lambda request: "", model="base"),
+        folder,
+        open_engine=lambda model: Scripted(lambda request: "", model),
     )
     models = {"base": "base", "tuned": "outputs/tuned"}
     Evaluate.model_validate({"models": models, "lm_eval": tasks} | settings).make((), run)

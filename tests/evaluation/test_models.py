@@ -56,7 +56,7 @@ def test_a_model_of_a_server_is_named_where_it_cannot_be_opened(tmp_path):
     opener(run, ["base", "tiny@http://127.0.0.1:9/v1"])
     with pytest.raises(SproutError, match="cannot open another model than base"):
         opener(run, ["base", "tiny@127.0.0.1"])
-    with pytest.raises(SproutError, match="holds a user, a password or a query"):
+    with pytest.raises(SproutError, match="holds a user, a password or a key"):
         evaluate({"gpt": "tiny@https://me:secret@host/v1"}, HELDOUT, never, tmp_path)
     with pytest.raises(SproutError, match="'a b': not the name of a file"):
         check_names(["a b"])

@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.dataset.read import read_dataset
 from pipeline.engines.base import Request
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, candidates, control_tasks
-from pipeline.gain.measure import gain, table
+from pipeline.gain.measure import gain, table, tuned_and_evaluated, write_control
 from pipeline.runs.context import Context
 from pipeline.runs.run import run as run_stages
 from pipeline.runs.store import to_line
-from pipeline.stages import Classify, Decontaminate, Evaluate, Filter, Instances, Instructions, Train
+from pipeline.stages import Classify, Decontaminate, Evaluate, Export, Filter, Instances, Instructions, Train
 from pipeline.task import Instance, Task, read_tasks
 from tests.stages.conftest import save_model
 
@@ -24,7 +25,8 @@ WHOLE = [
     for n in range(20)
 ]
 TASKS = WHOLE[4:]
-SETTINGS = {"max_steps": 2, "batch_size": 2, "encoding": "plain", "controls": ("seeds",)}
+SETTINGS = {"max_steps": 2, "batch_size": 2}
+EXPORT = Export(encoding="plain", validation_share=0.25)
 MODELS = len(CONTROLS) + 1
 ASKING = [Instructions(), Classify(), Instances()]
 
@@ -44,12 +46,13 @@ def make_run(folder: Path, model: str = "base", share: int = 4) -> tuple[Context
             if str(request.prompt).endswith("Example 1"):
                 return f"\nOutput: {WHOLE[int(request.id[5:])].instances[0].output or 'nothing'}"
             asked.append(name)
-            right = name.endswith(("/model", "/dataset")) or (name != model and int(request.id) % 10 < share)
+            whole = name.endswith(("/run/model", "/dataset/model"))
+            right = whole or (name != model and int(request.id) % 10 < share)
             return "good" if right else "bad"
 
         return Scripted(answer, model=name)
 
-    return Context(SEEDS, open_engine(model), folder, open_engine), asked
+    return Context(SEEDS, open_engine(model), folder, open_engine=open_engine), asked
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,7 @@ def size(tasks: list[Task]) -> dict[str, int]:
 def chosen(control: str, folder: Path, random_seed: int = 0) -> list[str]:
     run, _ = make_run(folder)
     complete_candidates(ASKING, 100, run)
-    return [task.id for task in control_tasks(control, TASKS, run, random_seed, size)]
+    return [task.id for task in control_tasks(control, TASKS, run.folder, random_seed, size)]
 
 
 def test_parts_of_the_dataset_hold_the_smaller_ones(tmp_path):
@@ -128,48 +131,69 @@ def test_unfiltered_tasks_are_as_many_or_have_as_many_tokens(tmp_path):
     assert len(same_tasks) == len(TASKS)
     assert not {*same_tasks} <= {task.id for task in TASKS}
     assert tokens == pytest.approx(sum(size(TASKS).values()), abs=10)
-    assert chosen("seeds", tmp_path) == [seed.id for seed in SEEDS]
+    assert chosen("seeds", tmp_path) == []  # the seed tasks are what the export adds
 
 
 def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_path, heldout, base_model):
     run, asked = make_run(tmp_path / "run", base_model)
-    stages = [train, evaluate] = [Train.model_validate(SETTINGS), Evaluate(heldout=heldout)]
+    stages = [EXPORT, Train.model_validate(SETTINGS), Evaluate(heldout=heldout)]
     for stage in stages:
         stage.make(TASKS, run)
     before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("model.safetensors")}
-    assert (len(before), len(asked)) == (2, 3 * 40)
+    assert (len(before), len(asked)) == (1, 2 * 40)
 
     found = gain([*ASKING, *stages], TASKS, run)
     assert len(asked) == (MODELS + 1) * 40
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [one["name"] for one in found["rows"]] == list(MEANING)
     rows = {one["name"]: one for one in found["rows"]}
-    assert {name: one["rows"][0] for name, one in rows.items() if name in ("seeds", "eighth", "half", "dataset")} == {
-        "seeds": 2, "eighth": 4, "half": 10, "dataset": 18,
-    }  # fmt: skip
+    held = sum(EXPORT.splitter.holds_back(task) for task in TASKS)
+    assert 1 < held < 8
+    assert (rows["seeds"]["rows"], rows["dataset"]["rows"]) == ([2], [18 - held])
     assert {tuple(one["steps"]) for name, one in rows.items() if name != "base"} == {(2,)}
     assert rows["base"]["dataset"]["rouge_l"] == {"value": 100, "low": 50, "high": 100, "verdict": "better"}
     assert rows["half"]["rouge_l"]["value"] == 40
     assert found == json.loads((run.folder / "gain.json").read_text("utf-8"))
 
+    made = {
+        path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.suffix in (".safetensors", ".jsonl")
+    }
     assert gain([*ASKING, *stages], TASKS, run) == found
     assert len(asked) == (MODELS + 1) * 40
+    assert {path: path.stat().st_mtime_ns for path in made} == made
     lines = table(found).splitlines()
-    assert (
-        lines[2]
-        == "| nothing (the base model) |  | 0.0 (0.0 to 25.0) | 0.0 (0.0 to 25.0) | 0.0 (0.0 to 25.0) | +100.0 (50.0 to 100.0) better |"
-    )
-    assert lines[9] == "| the dataset | 18 | 100.0 (75.0 to 100.0) | 100.0 (75.0 to 100.0) |  |"
+    none, whole = " | ".join(["0.0 (0.0 to 25.0)"] * 3), " | ".join(["100.0 (75.0 to 100.0)"] * 3)
+    assert lines[2] == f"| nothing (the base model) |  | {none} | +100.0 (50.0 to 100.0) better |"
+    assert lines[9] == f"| the dataset | {18 - held} | {whole} |  |"
     assert (run.folder / "gain.md").read_text("utf-8").startswith("| tuned on | rows | ROUGE-L |")
-    train.make(TASKS, run)
-    evaluate.make(TASKS, run)
-    assert list(json.loads((run.folder / "evaluation.json").read_text("utf-8"))) == ["base", "seeds", "dataset"]
-    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_each_control_is_a_dataset_with_the_export_settings_and_the_validation_split_of_the_run(tmp_path, base_model):
+    run, _ = make_run(tmp_path / "run", base_model)
+    complete_candidates(ASKING, 100, run)
+    stages = tuned_and_evaluated([EXPORT, Train(), Evaluate(heldout="nano")])
+    EXPORT.make(TASKS, run)
+    whole = read_dataset(run.folder / "dataset", False)
+    texts = {row.prompt for row in whole.train}
+    seeds = {f"{seed.instruction}\n\n" for seed in SEEDS}
+    for control in CONTROLS:
+        folder = write_control(control, stages, TASKS, run, 7)
+        rows = read_dataset(folder, False)
+        trained = {row.prompt for row in rows.train}
+
+        assert folder == run.folder / "gain" / "7" / control / "dataset"
+        assert sorted(map(str, rows.validation)) == sorted(map(str, whole.validation))
+        assert seeds <= trained
+        assert not trained & {row.prompt for row in rows.validation}
+        assert (trained == seeds) == (control == "seeds")
+        assert trained <= texts or control in ("random", "unfiltered")
+        assert not (folder / "README.md").exists()  # a card would say that it is the dataset of the run
 
 
 def test_several_random_seeds_are_pooled_and_shown_one_by_one(tmp_path, heldout, base_model):
     run, asked = make_run(tmp_path / "run", base_model)
-    stages = [Train.model_validate(SETTINGS | {"max_steps": 1}), Evaluate(heldout=heldout, resample="task")]
+    stages = [EXPORT, Train.model_validate(SETTINGS | {"max_steps": 1}), Evaluate(heldout=heldout, resample="task")]
+    EXPORT.make(TASKS, run)
     found = gain([*ASKING, *stages], TASKS, run, num_random_seeds=2, controls=("seeds", "random"))
     rows = {one["name"]: one for one in found["rows"]}
 
@@ -181,7 +205,7 @@ def test_several_random_seeds_are_pooled_and_shown_one_by_one(tmp_path, heldout,
     assert rows["random"]["by_random_seed"]["1"]["rouge_l"]["value"] == 40
     assert rows["seeds"]["dataset"]["exact_match"]["verdict"] == "better"
     assert "over held-out tasks (40 instances), and Student's t over 2 random seeds" in table(found)
-    assert len(set(map(str, run.folder.glob("gain/*/*/model.safetensors")))) == 2 * 3 - 2
+    assert len(set(map(str, run.folder.glob("gain/*/*/model/model.safetensors")))) == 2 * 3 - 1
 
 
 def test_a_run_that_is_not_tuned_or_not_evaluated_has_no_gain(tmp_path, heldout):
@@ -190,4 +214,8 @@ def test_a_run_that_is_not_tuned_or_not_evaluated_has_no_gain(tmp_path, heldout)
     for stages in ([Train()], [Evaluate(heldout=heldout)]):
         with pytest.raises(SproutError, match=r"give the settings a table \[train\], and \[evaluate\]"):
             gain([*ASKING, *stages], TASKS, run)
+    for train in (Train(dataset="mine.jsonl"), Train(dataset="dataset-seeds")):
+        only_seeds = EXPORT.model_copy(update={"only": "seeds"})
+        with pytest.raises(SproutError, match=r"no stage is tuned on it; leave out train.dataset"):
+            gain([*ASKING, only_seeds, train, Evaluate(heldout=heldout)], TASKS, run)
     assert not asked

@@ -58,10 +58,6 @@ def test_each_builds_and_takes_a_model(name):
         (Export, "validation_share", 0),
         (Train, "num_epochs", 2),
         (Train, "method", "full"),
-        (Train, "validation_share", 0),
-        (Train, "encoding", "random"),
-        (Train, "input_noise", True),
-        (Train, "include_seeds", True),
     ],
 )
 def test_paper_is_what_was_published(stage, key, value):

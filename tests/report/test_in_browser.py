@@ -126,7 +126,7 @@ def written(folder: Path, number: int, planted: str = "") -> Path:
         old = [f"t{rng.randrange(n)}" for _ in range(2)] if n > 20 else []
         task = Task(
             id=f"t{n}", instruction=f"{rng.choice(['Write', 'Sort', 'Name', 'Describe'])} the {text(rng, 5, 16)}{planted}",
-            is_classification=n % 4 == 0, demos=(*old, *(f"seed_{k}{planted}" for k in range(6))),
+            is_classification=n % 4 == 0, parents=(*old, *(f"seed_{k}{planted}" for k in range(6))),
             instances=tuple(Instance(input=text(rng, 2, 12) + planted, output=text(rng, 1, 12) + planted) for _ in range(2)),
             meta={"request": n // 5, "item": n % 5},
         )  # fmt: skip

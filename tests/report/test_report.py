@@ -11,7 +11,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from pipeline import Instance, SproutError, Task, run
@@ -20,11 +19,9 @@ from pipeline.novelty import Nearest
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.report import write_report
 from pipeline.report.charts import windows
-from pipeline.report.layout import clusters, layout, names
 from pipeline.report.page import bokeh_js
 from pipeline.report.record import read_run
 from pipeline.report.tasks import as_columns, fitted
-from pipeline.report.vectors import find_vectors, word_vectors
 from pipeline.report.words import guess, singular
 from pipeline.runs.files import funnel
 from pipeline.runs.store import to_line
@@ -118,7 +115,7 @@ def test_planted_text_stays_text(tmp_path: Path) -> None:
     tasks = [
         Task(
             id=f"t{n}{PLANTED if n < 3 else ''}", instruction=f"Name {n} {PLANTED}", is_classification=True,
-            instances=(Instance(input=PLANTED, output=PLANTED),), demos=(PLANTED,), scores={PLANTED: 0.5},
+            instances=(Instance(input=PLANTED, output=PLANTED),), parents=(PLANTED,), scores={PLANTED: 0.5},
             meta={"request": n, "nearest": PLANTED}, rejected=PLANTED if n % 7 == 0 else None,
         )
         for n in range(50)
@@ -194,8 +191,8 @@ def test_a_large_run_is_sampled_and_its_figures_are_over_all(tmp_path: Path) -> 
 
 def test_demos_point_to_tasks_on_the_page_and_to_others(tmp_path: Path) -> None:
     tasks = [
-        Task(id="a", instruction="Name a river", demos=("s1", "gone")),
-        Task(id="b", instruction="Name a bay", demos=("a", "s1")),
+        Task(id="a", instruction="Name a river", parents=("s1", "gone")),
+        Task(id="b", instruction="Name a bay", parents=("a", "s1")),
     ]
     seeds = [Task(id="s1", instruction="List lakes")]
     record = read_run(write_tasks(tmp_path / "1_instructions.jsonl", tasks), seeds)
@@ -230,55 +227,6 @@ def test_the_heuristic_finds_verb_and_noun(instruction: str, expected: tuple[str
 )
 def test_a_plural_becomes_singular(word: str, expected: str) -> None:
     assert singular(word) == expected
-
-
-def test_clusters_and_places_follow_the_vectors() -> None:
-    texts = [
-        f"{verb} the {noun} now and then {verb}{n}"
-        for verb, noun in (("Count", "river"), ("Paint", "engine"))
-        for n in range(60)
-    ]
-    vectors = word_vectors(texts)
-    numbers, places = clusters(vectors), layout(vectors)
-    assert not set(numbers[:60].tolist()) & set(numbers[60:].tolist())
-    assert places.shape == (120, 2)
-    middle = [places[:60].mean(axis=0), places[60:].mean(axis=0)]
-    spread = max(float(np.linalg.norm(places[:60] - middle[0], axis=1).mean()), 0.01)
-    assert float(np.linalg.norm(middle[0] - middle[1])) > 2 * spread
-    assert (layout(vectors) == places).all()
-    assert (clusters(vectors) == numbers).all()
-
-
-def test_clusters_are_named_by_what_is_typical_of_them() -> None:
-    pairs = [("write", "story")] * 5 + [("sort", "number")] * 5 + [None]
-    assert names(pairs, np.array([0] * 5 + [1] * 5 + [2])) == ["write · story", "sort · number", "without a verb"]
-
-
-@pytest.mark.parametrize("texts", [[], [""], ["?", "!"], ["same words"] * 60])
-def test_texts_that_say_nothing_have_a_place_too(texts: list[str]) -> None:
-    vectors = word_vectors(texts)
-    assert len(vectors) == len(texts)
-    if texts:
-        assert np.isfinite(layout(vectors)).all()
-        assert len(clusters(vectors)) == len(texts)
-
-
-def test_vectors_of_dedup_are_found_without_its_encoder(tmp_path: Path) -> None:
-    import hashlib
-
-    from pipeline.novelty.encoder import VectorFile
-
-    tasks = [Task(id=f"t{n}", instruction=f"Name {n} rivers") for n in range(20)]
-    keys = [hashlib.sha256(f"abc123\0{task.instruction}".encode()).digest()[:16] for task in tasks]
-    vectors = np.eye(20, dtype=np.float32)
-    VectorFile(tmp_path / "vectors" / "toy-model-abc123.vectors").append(keys[:19], vectors[:19])
-    found = find_vectors(tasks, tmp_path, {"dedup": {"text": "instruction"}})
-    assert found.rows == list(range(19))
-    assert (found.vectors == vectors[:19]).all()
-    assert "toy-model" in found.source
-    assert (
-        "TF-IDF" in find_vectors([*tasks, *(t.update(id="x", instruction="Else") for t in tasks)], tmp_path, {}).source
-    )
 
 
 def test_scores_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:

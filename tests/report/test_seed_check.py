@@ -2,12 +2,14 @@
 
 import json
 import random
+import time
 
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from pipeline import Instance, SproutError, Task, read_seeds
-from pipeline.report.seed_check import check, neighbours, show
+from pipeline.report.seed_check import MAX_COMPARED, check, neighbours
+from pipeline.report.seed_text import show
 from pipeline.seeds.read import write_seeds
 
 
@@ -19,11 +21,12 @@ def task(id: str, instruction: str, *outputs: str, kind: bool = False, input: st
 @pytest.fixture
 def checked(tmp_path):
     def call(*tasks):
-        write_seeds(tasks, tmp_path / "seeds.jsonl")
-        found = check(tmp_path / "seeds.jsonl")
-        assert json.loads(json.dumps(found)) == found
+        path = tmp_path / f"{len(tasks)}.jsonl"
+        write_seeds(tasks, path)
+        found = check(path)
+        assert json.loads(found.model_dump_json()) == json.loads(json.dumps(found.model_dump()))
         text = show(found)
-        assert all(advice in text for advice in found["advice"])
+        assert all(advice in text for advice in found.advice)
         return found
 
     return call
@@ -32,20 +35,20 @@ def checked(tmp_path):
 def test_the_general_seeds_lack_nothing():
     found = check("general")
 
-    assert found["advice"] == []
-    assert found["duplicates"]["nearest"]["max"] < 0.5
+    assert found.advice == []
+    assert found.duplicates.nearest.max < 0.5
     assert "Nothing is missing." in show(found)
 
 
 def test_the_figures_are_those_of_the_file():
     seeds, found = read_seeds("nano"), check("nano")
 
-    assert (found["tasks"], found["instances"]) == (len(seeds), sum(len(seed.instances) for seed in seeds))
-    assert found["labels"]["tasks"] == sum(bool(seed.is_classification) for seed in seeds)
-    assert found["coverage"]["with_input"] == sum(any(i.input for i in seed.instances) for seed in seeds)
-    assert sum(found["coverage"]["instances"].values()) == len(seeds)
-    assert sum(found["duplicates"]["nearest"]["bins"].values()) == len(seeds)
-    assert found["inferred"] == []
+    assert (found.tasks, found.instances) == (len(seeds), sum(len(seed.instances) for seed in seeds))
+    assert found.labels.tasks == sum(bool(seed.is_classification) for seed in seeds)
+    assert found.coverage.with_input == sum(any(i.input for i in seed.instances) for seed in seeds)
+    assert sum(found.coverage.instances.values()) == len(seeds)
+    assert sum(found.duplicates.nearest.bins.values()) == len(seeds)
+    assert found.inferred == []
 
 
 def test_neighbours_are_those_of_rouge_score():
@@ -66,6 +69,47 @@ def test_neighbours_are_those_of_rouge_score():
     assert in_pairs == {one.id for one, score in zip(tasks, nearest, strict=True) if score > 0.7}
 
 
+def test_of_many_seeds_a_sample_is_compared_and_every_twin_is_found():
+    rng = random.Random(1)
+    words = [f"w{n}" for n in range(4000)]
+    tasks = [task(str(n), " ".join(rng.choices(words, k=10)), "y") for n in range(MAX_COMPARED + 500)]
+    twins = {number: number - 3 for number in range(50, len(tasks), 50)}
+    for number, other in twins.items():
+        tasks[number] = tasks[number].update(instruction=f"{tasks[other].instruction} again")
+    nearest, close = neighbours(tasks)
+    exact, _ = neighbours(tasks[:MAX_COMPARED])
+
+    assert {ids for ids, _ in close} == {(str(other), str(number)) for number, other in twins.items()}
+    assert len(tasks) / 4 < len(nearest) <= MAX_COMPARED
+    assert sum(nearest) / len(nearest) == pytest.approx(sum(exact) / len(exact), abs=0.02)
+
+
+def labelled(num: int) -> list[Task]:
+    """Classification tasks, as many of them alike as there are in a file made from a template."""
+    rng = random.Random(num)
+    words = [f"word{n}" for n in range(3000)]
+    return [
+        task(
+            str(n),
+            f"Is the customer of order {n} happy with it? Answer yes or no." if n % 2 else " ".join(rng.choices(words, k=12)),
+            f"label {n} a", f"label {n} b", kind=True, input=f"case {n}",
+        )
+        for n in range(num)
+    ]  # fmt: skip
+
+
+def test_the_time_grows_with_the_number_of_seeds_and_not_with_its_square(checked):
+    took = {}
+    for num in (2500, 10_000):
+        start = time.process_time()
+        found = checked(*labelled(num))
+        took[num] = time.process_time() - start
+        assert found.labels.distinct == 2 * num
+        assert len(found.duplicates.near) == num / 2 - 1
+
+    assert took[10_000] < 8 * took[2500]  # 4 times as many; the square would be 16
+
+
 def test_what_is_there_twice_is_found(checked):
     found = checked(
         task("a", "Name a river in France.", "Seine"),
@@ -73,12 +117,12 @@ def test_what_is_there_twice_is_found(checked):
         task("c", "Name one river in France.", "Rhone", input="z"),
         task("d", "Translate it.", "Seine"),
         task("e", "Say nothing at all about it.", "ok", input=""),
-    )["duplicates"]
+    ).duplicates
 
-    assert found["same_instruction"] == [["a", "b"]]
-    assert found["same_instance"] == [["a", "d"]]
-    assert [one["ids"] for one in found["near"]] == [["a", "b"], ["a", "c"], ["b", "c"]]
-    assert found["nearest"]["max"] == 1
+    assert found.same_instruction == [["a", "b"]]
+    assert found.same_instance == [["a", "d"]]
+    assert [near.ids for near in found.near] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert found.nearest.max == 1
 
 
 PLAIN = [
@@ -93,11 +137,13 @@ SPAM = task("spam", "Is it spam? Answer yes or no.", "yes", "no", kind=True, inp
 @pytest.mark.parametrize(
     ("tasks", "said"),
     [
-        (PLAIN, "no task is a classification: the stage classify then has nothing to choose, all are taken as not classification"),
-        ([SPAM], "every task is a classification: the stage classify then has nothing to choose, all are taken as classification"),
+        (PLAIN, "no task is a classification: classify then has no choice, all are taken as not classification"),
+        ([SPAM], "every task is a classification: classify then has no choice, all are taken as classification"),
         ([*PLAIN, SPAM], "6 seeds, where the paper used 175: a prompt of instructions shows 8, or 6 and 2 generated, so each seed is in 100% of the prompts"),
-        ([*PLAIN, SPAM], "the stage classify shows 12 classification tasks, there are 1; the stage instances shows 16 that have instances, there are 1"),
-        ([*PLAIN, SPAM], "the stage classify shows 19 other tasks, there are 5; the stage instances shows 11 that have instances, there are 5"),
+        ([*PLAIN, SPAM], "classify shows 12 classification tasks, there are 1"),
+        ([*PLAIN, SPAM], "classify shows 19 other tasks, there are 5"),
+        ([*PLAIN, SPAM], "instances shows 16 classification tasks that have instances, there are 1"),
+        ([*PLAIN, SPAM], "instances shows 11 other tasks that have instances, there are 5"),
         ([SPAM.update(is_classification=False)], "marked as not classification, though the outputs look like labels: spam"),
         ([task("a", "Is it so?", "It is not, for all I know of it.", kind=True)], "marked as classification, though an output has more than 5 words: a"),
         ([task("a", "Tell the story of this name.", "word " * 9000)], "a prompt of instances, input first takes about 11,"),
@@ -117,19 +163,19 @@ SPAM = task("spam", "Is it spam? Answer yes or no.", "yes", "no", kind=True, inp
     ],
 )  # fmt: skip
 def test_advice_fits_what_is_wrong(checked, tasks, said):
-    assert any(said in advice for advice in checked(*tasks)["advice"])
+    assert any(said in advice for advice in checked(*tasks).advice)
 
 
 def test_advice_on_what_is_not_wrong_is_not_given(checked):
-    advice = checked(*PLAIN, SPAM)["advice"]
+    advice = checked(*PLAIN, SPAM).advice
 
-    assert len(advice) == 3
+    assert len(advice) == 5
 
 
 def test_other_scripts_are_counted(checked):
     found = checked(task("a", "Назови реку.", "x"), task("b", "说出一条河。", "x"), task("c", "Name a river.", "x"))
 
-    assert found["coverage"]["scripts"] == {"Cyrillic": 1, "CJK": 1, "Latin": 1}
+    assert found.coverage.scripts == {"Cyrillic": 1, "CJK": 1, "Latin": 1}
     assert "scripts" in show(found)
 
 
@@ -141,7 +187,7 @@ def test_what_is_inferred_is_listed_with_its_line(tmp_path):
     found = check(path)
     text = show(found)
 
-    assert [(one["id"], one["is_classification"]) for one in found["inferred"]] == [("line 2", False), ("line 4", True)]
+    assert [(task.id, task.is_classification) for task in found.inferred] == [("line 2", False), ("line 4", True)]
     assert "\n  line 4  Is 7 odd? Yes or no?  [yes]\ntaken as not classification: 1 others" in text
     assert "rows whose field 'comment' is left out: 3" in text
 
@@ -149,7 +195,7 @@ def test_what_is_inferred_is_listed_with_its_line(tmp_path):
 def test_long_lists_are_cut_in_the_text_and_whole_in_the_figures(checked):
     found = checked(*(task(f"a{n}", "Name it.", str(n)) for n in range(90)))
 
-    assert len(found["duplicates"]["same_instruction"][0]) == 90
+    assert len(found.duplicates.same_instruction[0]) == 90
     assert "a29, and 60 more" in show(found)
     assert len(show(found)) < 8000
 

@@ -56,6 +56,17 @@ def test_a_folder_without_a_journal_has_no_usage(seeds, model, tmp_path):
     assert stats.show_usage(stats.figures(tmp_path)) == ""
 
 
+def test_the_next_steps_do_not_depend_on_the_name_of_the_folder(seeds, model, tmp_path):
+    run([Instructions(num_tasks=5, window=2)], seeds, model, tmp_path / "quickstart")
+    (tmp_path / "quickstart").rename(tmp_path / "other")
+    said = {name: stats.summary(tmp_path / name, stats.figures(tmp_path / "other")) for name in ("quickstart", "other")}
+
+    assert said["quickstart"].replace("quickstart", "other") == said["other"]
+    assert said["other"].endswith(
+        f"next:\n  sprout stats {tmp_path / 'other'}\n  sprout show {tmp_path / 'other'}"
+    )
+
+
 def test_what_an_evaluation_was_paid_is_listed_without_tasks(seeds, tmp_path):
     run([Instructions(num_tasks=15, window=2)], seeds, Scripted(answer), tmp_path)
     with Journal(tmp_path / FILE) as journal:

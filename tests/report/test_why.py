@@ -1,5 +1,7 @@
 """One candidate is followed from its prompt to the stage that dropped it."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,13 +29,24 @@ def test_a_rejected_candidate_shows_prompt_completion_filters_and_what_it_is_too
     said = why(task.id, [folder])
 
     assert said.startswith(f"{task.id}  rejected by instructions: not_new\n  {task.instruction}")
-    assert f"  request {task.meta['request']}, item {task.meta['item']}; demos {', '.join(task.demos)}" in said
+    assert f"  request {task.meta['request']}, item {task.meta['item']}; demos {', '.join(task.parents)}" in said
     assert "filter too_short: passes" in said
     assert f"  nearest {task.meta['nearest']}" in said
     assert f"  rouge_l {task.scores['rouge_l']}" in said
     assert "  │ Continue this numbered list" in said
     assert f"  → item {task.meta['item']}: {task.instruction}" in said
     assert "\nclassify" not in said
+
+
+def test_the_journal_is_closed_even_where_it_cannot_be_read(folder):
+    task = one(folder, None, "4_filter.jsonl")
+    with closing(sqlite3.connect(folder / FILE)) as db:
+        db.execute("ALTER TABLE completions DROP COLUMN finish_reason")
+    with pytest.raises(SproutError, match="no such column") as caught:
+        why(task.id, [folder])
+
+    still_open = [file.resolve() for file in Path("/proc/self/fd").iterdir()]
+    assert (folder / FILE).resolve() not in still_open, caught.traceback
 
 
 def test_a_kept_task_shows_all_its_stages(folder):

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipeline import SproutError, run
+from pipeline import RunOptions, SproutError, run
 from pipeline.runs.lock import only_writer
 from tests.runs.test_run import files, stages
 
@@ -75,11 +75,12 @@ def test_a_second_writer_of_the_same_process_is_refused_and_takes_nothing_from_t
 
 
 def test_a_run_started_while_another_is_at_work_in_the_same_process_is_refused(model, seeds, tmp_path):
-    def again(stage, decided, kept, wanted):
+    def again(now):
         with pytest.raises(SproutError, match="this process is at work in it already"):
             run(stages(), seeds, model, tmp_path)
 
-    assert len(run(stages(), seeds, model, tmp_path, progress=again)) == len(run(stages(), seeds, model, tmp_path))
+    tasks = run(stages(), seeds, model, tmp_path, RunOptions(progress=again))
+    assert len(tasks) == len(run(stages(), seeds, model, tmp_path))
 
 
 FORK = """

@@ -84,12 +84,12 @@ def test_a_plan_over_a_journal_of_many_requests_takes_their_speed(seeds, tmp_pat
         return answer(request)
 
     if probed:
-        plan(stages(3000), seeds, Scripted(slow), tmp_path, Prices())
+        plan(stages(3000), Context(seeds, Scripted(slow), tmp_path), Prices())
         time.sleep(0.5)  # a pause is no work
     run(stages(60), seeds, Scripted(slow), tmp_path)
     for path in tmp_path.glob("*_*.jsonl"):
         path.unlink()  # what was decided; what was paid for stays
-    said = plan(stages(3000), seeds, engine := Scripted(slow), tmp_path, Prices())
+    said = plan(stages(3000), Context(seeds, engine := Scripted(slow), tmp_path), Prices())
 
     assert not engine.requests
     assert 20 < seconds(said, "classify") < 60  # 3,000 times 10 ms
@@ -104,7 +104,7 @@ def test_what_is_known_from_the_journal_is_not_taken_for_fast(seeds, tmp_path):
     run(stages(4), seeds, Scripted(answer), tmp_path)
     for path in tmp_path.glob("*_*.jsonl"):
         path.unlink()
-    said = plan(stages(3000), seeds, engine := Scripted(slow), tmp_path, Prices())
+    said = plan(stages(3000), Context(seeds, engine := Scripted(slow), tmp_path), Prices())
 
     assert 0 < sum(request.id.startswith("instructions") for request in engine.requests) < 10
     assert 6 < seconds(said, "instructions") < 20  # about 800 times 10 ms

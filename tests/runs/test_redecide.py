@@ -41,12 +41,12 @@ def test_a_changed_threshold_is_applied_without_asking_and_the_run_goes_on_from_
 
 
 def test_demos_stay_those_that_the_prompt_showed(folder, seeds):
-    shown = {task.id: task.demos for task in read_tasks(folder / "1_instructions.jsonl")}
+    shown = {task.id: task.parents for task in read_tasks(folder / "1_instructions.jsonl")}
 
     redecide(stages(max_rouge=0.55), Context(seeds, Scripted(silent), folder))
 
     again = list(read_tasks(folder / "1_instructions.jsonl"))
-    assert all(shown[task.id] == task.demos for task in again if task.id in shown)
+    assert all(shown[task.id] == task.parents for task in again if task.id in shown)
     assert len({task.id for task in again} & shown.keys()) > len(shown) / 2
 
 

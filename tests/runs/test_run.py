@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -27,6 +28,23 @@ def test_every_kept_task_is_complete(model, seeds, tmp_path):
 
     assert len(tasks) == 20
     assert all(task.instances and task.is_classification is not None for task in tasks)
+
+
+class Counted(Task):
+    """A task that counts how often it is written as JSON."""
+
+    counts: ClassVar[Counter[str]] = Counter()
+
+    def model_dump_json(self, **options: Any) -> str:
+        self.counts[self.id] += 1
+        return super().model_dump_json(**options)
+
+
+def test_a_seed_is_written_as_json_once_in_a_run_of_many_stages(model, seeds, tmp_path):
+    counted = [Counted.model_validate(seed.model_dump()) for seed in seeds]
+    run(stages(), counted, model, tmp_path)
+
+    assert Counted.counts == {seed.id: 1 for seed in seeds}  # for the digest in settings.json
 
 
 def test_two_runs_give_the_same_bytes(seeds, tmp_path):

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from pipeline import Instance, SproutError, Task
-from pipeline.runs.store import Store, Stored, read_kept
+from pipeline.runs.store import Store, Stored, read_kept, to_line
 
 TASKS = [Task(id=str(n), instruction=f"Task {n}") for n in range(3)]
 
@@ -17,6 +17,18 @@ def test_what_is_written_is_read_back(tmp_path):
     list(store.extend(TASKS))
 
     assert list(store.load()) == TASKS
+
+
+def test_a_task_is_written_as_json_once():
+    class Counted(Task):
+        def model_dump_json(self, **options):
+            written.append(self.id)
+            return super().model_dump_json(**options)
+
+    written = []
+    assert to_line(Counted(id="1", instruction="Go")) == '{"id":"1","instruction":"Go"}\n'
+    assert written == ["1"]
+    assert "half �" in to_line(Task(id="1", instruction="half \ud83d", meta={"\ud83d": ["\ud83d"]}))
 
 
 @pytest.mark.parametrize("torn", [b"{", b'{"id":"9","instruction":"half', b"x" * 200_000])

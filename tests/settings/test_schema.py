@@ -51,7 +51,7 @@ def test_presets_and_what_is_printed_of_them_are_valid(validator, name):
         "[filter]\nstrict = true",
         "[dedup]\nmethod = 'random'",
         "[export]\nformats = []",
-        "[train]\ncontrols = ['third']",
+        "[export]\nonly = 'tasks'",
         "[evaluate]\nheldout = 3",
         "[prices]\nprompt = -1",
         "[engine]\nname = 'vlm'",

@@ -66,12 +66,25 @@ def predictions(folder: Path, name: str) -> list[dict]:
     return [json.loads(line) for line in (folder / "predictions" / f"{name}.jsonl").read_text("utf-8").splitlines()]
 
 
+def test_the_model_of_the_run_gives_its_memory_back_before_others_are_asked_if_it_is_not_among_them(tmp_path, heldout):
+    base, closed = engine(wrong, "base"), []
+
+    def answer(request: Request) -> str:
+        closed.append(base.closed)
+        return "the 3 cats"
+
+    make(tmp_path, heldout, {"base": base, "mine": engine(answer, "mine")}, models={"mine": "mine"})
+
+    assert closed == [1] * 6
+    assert not base.requests
+
+
 def test_every_model_of_the_run_is_scored_on_the_same_instances(tmp_path, heldout):
     run = tmp_path / "run"
-    for name in ("model", "model_seeds"):
+    for name in ("model", "model-seeds"):
         (run / name).mkdir(parents=True)
     engines = {"base": engine(wrong, "base")}
-    engines |= {str(run / "model_seeds"): engine(half, "seeds"), str(run / "model"): engine(right, "dataset")}
+    engines |= {str(run / "model-seeds"): engine(half, "seeds"), str(run / "model"): engine(right, "dataset")}
     found = make(run, heldout, engines)
 
     assert {name: one["rouge_l"] for name, one in found.items()} == {"base": 0, "seeds": 50, "dataset": 100}
@@ -83,7 +96,7 @@ def test_every_model_of_the_run_is_scored_on_the_same_instances(tmp_path, heldou
         "match": 100,
     }
     assert found["seeds"]["task"]["b"]["rouge_l"] == 0
-    assert found["seeds"]["model"] == str(run / "model_seeds")
+    assert found["seeds"]["model"] == str(run / "model-seeds")
     assert [one["id"] for one in predictions(run, "seeds")] == ["a0", "a1", "a2", "b0", "b1", "b2"]
     assert predictions(run, "seeds")[0] == {
         "id": "a0",

@@ -49,7 +49,7 @@ def load(folder: Path, *what: str, split: str = "train", **more: str) -> list[di
     return list(datasets.load_dataset(*what, split=split, cache_dir=str(folder / "cache"), **more))
 
 
-@pytest.mark.parametrize("name", ["prompt_completion", "messages", "alpaca"])
+@pytest.mark.parametrize("name", ["prompt_completion", "chat_prompt_completion", "messages", "alpaca"])
 def test_every_format_is_loaded_as_it_was_written(tmp_path, name):
     dataset = export(tmp_path)
     lines = [json.loads(line) for line in (dataset / f"{name}.jsonl").read_text("utf-8").split("\n")[:-1]]
@@ -75,7 +75,7 @@ def test_the_formats_hold_the_instances_of_the_tasks_and_the_seeds(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("name", ["prompt_completion", "messages", "openai"])
+@pytest.mark.parametrize("name", ["prompt_completion", "chat_prompt_completion", "messages", "openai"])
 def test_trl_trains_on_a_format_as_it_is_and_evaluates_on_its_validation_split(tmp_path, chat_model, name):
     import datasets
     from trl import SFTConfig, SFTTrainer
@@ -181,6 +181,27 @@ def test_whole_tasks_are_held_back_and_no_seed_task_is(tmp_path):
     }
 
 
+def test_a_dataset_of_the_seeds_alone_has_the_validation_split_of_the_whole_one(tmp_path):
+    def ids(folder: Path, file: str) -> set[str]:
+        return {json.loads(line)["id"] for line in (folder / file).read_text("utf-8").splitlines()}
+
+    whole = export(tmp_path / "whole", MANY, validation_share=0.3)
+    seeds = export(tmp_path / "seeds", MANY, validation_share=0.3, only="seeds")
+
+    assert ids(seeds, "alpaca.jsonl") == {"seed_1:0"} < ids(whole, "alpaca.jsonl")
+    assert ids(seeds, "alpaca_validation.jsonl") == ids(whole, "alpaca_validation.jsonl")
+    with pytest.raises(ValueError, match="only = seeds leaves nothing to train on"):
+        export(tmp_path, only="seeds", include_seeds=False)
+
+
+def test_rows_that_are_not_shuffled_are_in_the_order_of_the_tasks(tmp_path):
+    lines = (export(tmp_path, MANY, shuffle=False) / "alpaca.jsonl").read_text("utf-8").splitlines()
+
+    assert [json.loads(line)["id"] for line in lines] == [
+        "seed_1:0", *(f"{task.id}:{number}" for task in MANY for number in range(3)),
+    ]  # fmt: skip
+
+
 def test_training_rows_are_in_the_same_order_whatever_is_held_back(tmp_path):
     def ids(share: float) -> list[str]:
         lines = (export(tmp_path / str(share), MANY, validation_share=share) / "alpaca.jsonl").read_text("utf-8")
@@ -192,7 +213,7 @@ def test_training_rows_are_in_the_same_order_whatever_is_held_back(tmp_path):
 
 def test_no_validation_file_is_there_without_a_task_for_it(tmp_path):
     assert {path.stem for path in export(tmp_path, MANY[:1], validation_share=1e-9).iterdir()} == {
-        "README", "dataset", "alpaca", "messages", "prompt_completion", "trl", "axolotl", "llama_factory", "dataset_info",
+        "README", "dataset", "alpaca", "messages", "prompt_completion", "chat_prompt_completion", "trl", "axolotl", "llama_factory", "dataset_info",
     }  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def test_prompts_hold_seeds_first_and_later_six_seeds_and_two_new_tasks(seeds, t
     engine = Scripted(answer, window=1)
     tasks = decide(Instructions(num_tasks=30, window=1), seeds, engine, tmp_path)
     ids = {task.id for task in seeds}
-    shown = {task.meta["request"]: task.demos for task in tasks}
+    shown = {task.meta["request"]: task.parents for task in tasks}
 
     mix = [Counter(id in ids for id in demos) for demos in shown.values()]
     assert mix[0] == {True: 8}
@@ -58,7 +58,7 @@ def test_the_prompt_of_a_request_knows_only_completions_a_window_before_it(seeds
     written_by = {task.id: task.meta["request"] for task in tasks}
 
     for task in tasks:
-        assert all(written_by[id] <= task.meta["request"] - 5 for id in task.demos if id in written_by)
+        assert all(written_by[id] <= task.meta["request"] - 5 for id in task.parents if id in written_by)
 
 
 def test_a_cut_off_completion_loses_only_its_last_item(seeds, tmp_path):

@@ -2,23 +2,29 @@
 
 import json
 import logging
+import random
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from pipeline.dataset import rows as export
+from pipeline.dataset.content import ChatRow, TextRow
+from pipeline.dataset.encodings import encode, zero_shot
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.runs.context import Context
-from pipeline.runs.store import to_line
+from pipeline.runs.run import run
+from pipeline.stage import Stage
+from pipeline.stages.export import Export
 from pipeline.stages.train import Train
 from pipeline.task import Instance, Task
-from pipeline.training.sft import Training, make_trainer
-from pipeline.training.trainer import tune
+from pipeline.training.settings import Training, TrainingSettings
+from pipeline.training.sft import make_trainer
+from pipeline.training.tune import tune
 
 CAPITALS = {"Peru": "Lima", "France": "Paris", "Japan": "Tokyo", "Kenya": "Nairobi", "Norway": "Oslo"}
 TASKS = [
@@ -28,19 +34,42 @@ TASKS = [
 SEEDS = [Task(id="seed_1", instruction="Say yes.", instances=(Instance(output="yes"),))]
 
 
+class Given(Stage):
+    """Makes the tasks of these tests."""
+
+    adds = True
+
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
+        yield from TASKS[len(done) :]
+
+
+def context(folder: Path, model: str) -> Context:
+    return Context(seeds=SEEDS, engine=Scripted(lambda request: "", model=model), folder=folder)
+
+
 def train(folder: Path, model: str, tasks: list[Task] = TASKS, **settings: Any) -> dict:
-    engine = Scripted(lambda request: "", model=model)
-    Train.model_validate({"max_steps": 3} | settings).make(tasks, Context(seeds=SEEDS, engine=engine, folder=folder))
-    return json.loads((folder / "model" / "train.json").read_text("utf-8"))
+    """Tune on the dataset of a run with these tasks."""
+    run = context(folder, model)
+    Export(encoding="plain", validation_share=0).make(tasks, run)
+    Train.model_validate({"max_steps": 3} | settings).make(tasks, run)
+    return record(folder / "model")
 
 
-def labels(model: str, folder: Path, **settings: Any) -> dict[str, list[str]]:
+def record(folder: Path) -> dict:
+    return json.loads((folder / "train.json").read_text("utf-8"))
+
+
+def text_rows(tasks: list[Task] = TASKS, rng: random.Random | None = None) -> list[TextRow]:
+    pairs = ((task.instruction, instance) for task in tasks for instance in task.instances)
+    texts = (encode(instruction, instance.input, instance.output, rng) for instruction, instance in pairs)
+    return [TextRow(prompt=prompt, completion=completion) for prompt, completion in texts]
+
+
+def labels(model: str, folder: Path, rows: Sequence[TextRow] | Sequence[ChatRow]) -> dict[str, list[str]]:
     """What each prompt is followed by, as far as it counts in the loss: the pieces by the whole text."""
     from transformers import AutoTokenizer
 
-    trainer = make_trainer(
-        Training(model, export.rows(TASKS, encoding="plain"), Train.model_validate(settings)), folder
-    )
+    trainer = make_trainer(Training(model=model, rows=rows), folder)
     tokenizer = AutoTokenizer.from_pretrained(model)
     return {
         tokenizer.decode(row["input_ids"]): [tokenizer.decode(label) for label in row["labels"] if label != -100]
@@ -51,10 +80,10 @@ def labels(model: str, folder: Path, **settings: Any) -> dict[str, list[str]]:
 def test_a_tuned_model_loads_like_any_other_and_has_learned_to_answer_and_to_stop(tmp_path, base_model):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    record = train(tmp_path, base_model, max_steps=80, batch_size=6, learning_rate=0.01, encoding="plain")
+    record = train(tmp_path, base_model, max_steps=80, batch_size=6, learning_rate=0.01)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
-    prompts = [export.zero_shot("Name the capital.", land) for land in CAPITALS]
+    prompts = [zero_shot("Name the capital.", land) for land in CAPITALS]
     made = [
         model.generate(**tokenizer(one, return_tensors="pt"), max_new_tokens=20, do_sample=False) for one in prompts
     ]
@@ -70,7 +99,7 @@ def test_a_tuned_model_loads_like_any_other_and_has_learned_to_answer_and_to_sto
 
 
 def test_the_loss_counts_the_completion_and_one_end_of_text_not_the_prompt(tmp_path, base_model):
-    found = labels(base_model, tmp_path)
+    found = labels(base_model, tmp_path, text_rows())
 
     assert {"".join(pieces) for pieces in found.values()} == {f"{capital}<|end|>" for capital in CAPITALS.values()}
     assert all(pieces[-1] == "<|end|>" for pieces in found.values())
@@ -81,8 +110,8 @@ def test_the_tokens_of_a_prompt_are_those_it_has_when_the_model_is_asked(tmp_pat
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base_model)
-    rows = [row for seed in range(30) for row in export.rows(TASKS + SEEDS, random_seed=seed)]
-    trainer = make_trainer(Training(base_model, rows, Train()), tmp_path)
+    rows = [row for seed in range(30) for row in text_rows(TASKS + SEEDS, random.Random(seed))]
+    trainer = make_trainer(Training(model=base_model, rows=rows), tmp_path)
     made = [row["input_ids"] for row in trainer.train_dataset]
 
     assert [tokenizer.decode(ids) for ids in made] == [f"{row.prompt}{row.completion}<|end|>" for row in rows]
@@ -93,7 +122,7 @@ def test_the_tokens_of_a_prompt_are_those_it_has_when_the_model_is_asked(tmp_pat
 
 
 def test_a_chat_model_is_tuned_on_messages(tmp_path, chat_model):
-    found = labels(chat_model, tmp_path)
+    found = labels(chat_model, tmp_path, [row.as_chat() for row in text_rows()])
 
     assert {"".join(pieces) for pieces in found.values()} == {f"{capital}<|end|>" for capital in CAPITALS.values()}
     assert "<|user|>Name the capital.\n\nPeru<|end|><|assistant|>Lima<|end|>" in found
@@ -137,7 +166,7 @@ def test_a_finished_training_is_not_done_again_unless_its_rows_or_settings_chang
     assert train(tmp_path, base_model, TASKS[:4])["rows"] == 5
     assert not (tmp_path / "model" / "mine.txt").exists()
     assert train(tmp_path, base_model, TASKS[:4], max_steps=2)["steps"] == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert {path.name for path in tmp_path.iterdir()} == {"dataset", "model"}
 
 
 class Interrupt(logging.Handler):
@@ -155,7 +184,7 @@ class Interrupt(logging.Handler):
 def test_an_interrupted_training_goes_on_from_its_checkpoint_to_the_same_model(tmp_path, base_model, caplog):
     settings = {"max_steps": 8, "batch_size": 2, "learning_rate": 0.01, "checkpoint_steps": 3}
     whole = train(tmp_path / "whole", base_model, **settings)
-    logger = logging.getLogger("pipeline.stages.train")
+    logger = logging.getLogger("pipeline.training.sft")
     caplog.set_level("INFO", logger.name)
     logger.addHandler(handler := Interrupt(5))
     with pytest.raises(KeyboardInterrupt):
@@ -175,7 +204,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint_to_the_same_model(t
 
 
 def test_without_padding_the_losses_are_those_of_padded_batches(tmp_path, base_model):
-    settings = {"batch_size": 6, "learning_rate": 0.01, "encoding": "plain"}
+    settings = {"batch_size": 6, "learning_rate": 0.01}
     padded = train(tmp_path / "1", base_model, **settings)
     flat = train(tmp_path / "2", base_model, **settings, padding_free=True)
 
@@ -215,30 +244,22 @@ def test_epochs_are_counted_in_rows(tmp_path, base_model):
     assert record["steps"] == 4  # 6 rows make two batches
 
 
-def test_the_control_is_tuned_on_the_seeds_alone_for_as_many_steps(tmp_path, base_model):
-    train(tmp_path, base_model, max_steps=None, num_epochs=1, batch_size=2, controls=("seeds",))
-    control = json.loads((tmp_path / "model_seeds" / "train.json").read_text("utf-8"))
+def test_a_second_training_is_of_the_seeds_alone_for_as_many_steps_and_measured_on_the_same_tasks(tmp_path, base_model):
+    settings = {"max_steps": 2, "batch_size": 2}
+    stages = [
+        Given(),
+        Export(validation_share=0.4),
+        Train(**settings),
+        Export(label="seeds", validation_share=0.4, only="seeds"),
+        Train(label="seeds", **settings, dataset="dataset-seeds"),
+    ]
+    run(stages, SEEDS, context(tmp_path, base_model).engine, tmp_path)
+    whole, seeds = record(tmp_path / "model"), record(tmp_path / "model-seeds")
 
-    assert (control["rows"], control["steps"]) == (1, 3)
-
-
-def test_a_control_is_added_to_a_run_without_tuning_the_rest_again(tmp_path, base_model):
-    lines = [to_line(task) for task in [*TASKS, Task(id="task_x", instruction="Say no.", rejected="no_instances")]]
-    (tmp_path / "gain" / "candidates").mkdir(parents=True)
-    (tmp_path / "gain" / "candidates" / "2_instances.jsonl").write_text("".join(lines), "utf-8")
-    train(tmp_path, base_model, TASKS[:2], max_steps=1)
-    made = (tmp_path / "model" / "model.safetensors").stat().st_mtime_ns
-    train(tmp_path, base_model, TASKS[:2], max_steps=1, controls=("unfiltered", "half"))
-    rows = {
-        name: json.loads((tmp_path / f"model_{name}" / "train.json").read_text("utf-8"))["rows"]
-        for name in ("unfiltered", "half")
-    }
-
-    assert (tmp_path / "model" / "model.safetensors").stat().st_mtime_ns == made
-    assert rows == {"unfiltered": 3, "half": 2}  # each with the seed
-    assert Train(controls=("half",)).settings() == Train().settings()
-    with pytest.raises(ValidationError, match="'seeds', 'random', 'unfiltered', 'eighth', 'quarter' or 'half'"):
-        Train(controls=("most",))
+    assert (whole["rows"], seeds["rows"]) == (5, 1)
+    assert whole["steps"] == seeds["steps"] == 2
+    assert whole["validation_rows"] == seeds["validation_rows"] == 1
+    assert whole["validation_loss"][0][0] == seeds["validation_loss"][0][0]
 
 
 def test_rows_that_are_too_long_are_cut_and_counted(tmp_path, base_model, caplog):
@@ -248,12 +269,17 @@ def test_rows_that_are_too_long_are_cut_and_counted(tmp_path, base_model, caplog
     ]
 
     assert train(tmp_path, base_model, [*TASKS, *long])["steps"] == 3
-    assert caplog.messages == ["train: 1 rows are cut at 128 tokens, 1 have no room for a completion"]
+    said = [message for message in caplog.messages if message.startswith("train:")]
+    assert said == ["train: 1 rows are cut at 128 tokens, 1 have no room for a completion"]
 
 
 def test_what_cannot_be_trained_is_said_before_it_is_tried(tmp_path, base_model, make_model):
     with pytest.raises(SproutError, match="nothing to train on"):
-        train(tmp_path, base_model, TASKS[:0], include_seeds=False)
+        tune(Training(model=base_model, rows=[]), tmp_path / "model")
+    with pytest.raises(SproutError, match="/dataset: there is no such dataset; run `sprout export`"):
+        Train().make(TASKS, context(tmp_path, base_model))
+    with pytest.raises(SproutError, match="no model is named"):
+        train(tmp_path, "")
     with pytest.raises(SproutError, match="is no folder here"):
         train(tmp_path, "/no/such/model")
     with pytest.raises(SproutError, match="no chat template"):
@@ -268,9 +294,9 @@ def test_what_cannot_be_trained_is_said_before_it_is_tried(tmp_path, base_model,
 
 
 def test_a_script_tunes_rows_of_its_own(tmp_path, base_model):
-    rows = export.rows(TASKS)
+    training = Training(model=base_model, rows=text_rows(), settings=TrainingSettings(max_steps=1))
 
-    assert tune(Training(base_model, rows, Train(max_steps=1)), tmp_path / "mine")["rows"] == 5
+    assert tune(training, tmp_path / "mine")["rows"] == 5
     assert (tmp_path / "mine" / "config.json").is_file()
 
 

@@ -5,7 +5,9 @@ from bisect import bisect
 from collections.abc import Iterable
 
 from pipeline.asking.clean import FENCE, clean_text
-from pipeline.asking.examples.layout import in_layout, labels_in_layout
+from pipeline.asking.examples.fields import INPUTS as INPUTS_NAMED
+from pipeline.asking.examples.fields import OUTPUTS as OUTPUTS_NAMED
+from pipeline.asking.examples.layout import in_layout, labels_in_layout, until_end
 from pipeline.asking.examples.records import from_records
 from pipeline.asking.examples.remarks import without_remarks
 from pipeline.asking.examples.whole import whole_output
@@ -32,14 +34,16 @@ def parse_input_first(text: str, cut: bool = False, instruction: str = "") -> li
             elif pair := _pair(piece):
                 found.append(pair)
     return [
-        Instance(input=without_remarks(i.input, instruction), output=without_remarks(i.output, instruction)) for i in found
+        Instance(input=without_remarks(i.input, instruction), output=without_remarks(i.output, instruction))
+        for i in found
     ]
 
 
 def parse_whole(text: str, cut: bool, instruction: str) -> list[Instance]:
     """Outputs without any field, an "Example" line between them, of a task that needs no input."""
     text = _own_part(clean_text(text))
-    if _FIELD.search(text) or LABEL.search(text):
+    text = until_end(text)
+    if _FIELD.search(text) or LABEL.search(text) or INPUTS_NAMED.search(text) or OUTPUTS_NAMED.match(text.lstrip()):
         return []
     marks = [mark for mark in EXAMPLE.finditer(text) if not mark["title"]]
     counts = [mark["number"] for mark in marks] in ([str(n + s) for n in range(len(marks))] for s in (1, 2))

@@ -22,18 +22,24 @@ def says_enough(text: str) -> bool:
 
 
 _THINGS = (
-    r"sentences?|texts?|paragraphs?|passages?|articles?|words?|phrases?|numbers?|lists?|inputs?|reviews?|e-?mails?|tweets?|posts?"
-    r"|comments?|questions?|statements?|poems?|stor(?:y|ies)|quotes?|lines?|code|functions?|programs?|snippets?|tables?|data|dates?"
-    r"|documents?|essays?|dialogues?|conversations?|descriptions?|messages?|letters?|strings?|arrays?|items?|names?|topics?|titles?"
-    r"|equations?|expressions?|problems?|examples?|headlines?|abstracts?|products?|facts?|events?|information|context|scenarios?"
-    r"|situations?|lyrics|recipes?|summar(?:y|ies)|options?|choices|input|clauses?|claims?|arguments?|requests?|errors?|verbs?|nouns?|adjectives?"
+    r"sentences?|texts?|paragraphs?|passages?|articles?|words?|phrases?|numbers?|lists?|inputs?|reviews?"
+    r"|e-?mails?|tweets?|posts?"
+    r"|comments?|questions?|statements?|poems?|stor(?:y|ies)|quotes?|lines?|code|functions?|programs?|snippets?"
+    r"|tables?|data|dates?"
+    r"|documents?|essays?|dialogues?|conversations?|descriptions?|messages?|letters?|strings?|arrays?|items?"
+    r"|names?|topics?|titles?"
+    r"|equations?|expressions?|problems?|examples?|headlines?|abstracts?|products?|facts?|events?|information"
+    r"|context|scenarios?"
+    r"|situations?|lyrics|recipes?|summar(?:y|ies)|options?|choices|input|clauses?|claims?|arguments?|requests?"
+    r"|errors?|verbs?|nouns?|adjectives?"
 )
 _FOLLOWS = (
     r"and|or|into|to|from|by|as|is|are|was|were|has|have|so|using|contains?|correctly|grammatically|alphabetically"
     r"|backwards|below|above|given|provided|if|then|without"
 )
 NEEDS = re.compile(
-    rf"\b(?:the )?(?:following|given|provided|above|below|attached|supplied)\b|\bgiven (?:an?|the|two|some|this|these)\b"
+    rf"\b(?:the )?(?:following|given|provided|above|below|attached|supplied)\b|\bgiven (?:an?|the|two|some|this"
+    rf"|these)\b"
     rf"|\b(?:this|these|those|the|each|my) (?:\w+ ){{0,2}}(?:{_THINGS})\b(?=\W*$|[^\S\n]*[.,;?!)]| (?:{_FOLLOWS})\b)"
     r"|\b(?:you|i) (?:get|see|have|are given|will be given|'ll be given|give you)\b|\binput\b|\bgiven\b",
     re.IGNORECASE,
@@ -41,7 +47,8 @@ NEEDS = re.compile(
 PRONOUN = re.compile(r"\W*(?:please )?\w+ (?:it|this|these|them|those)\b(?! (?:is|are|was|were)\b)", re.IGNORECASE)
 GIVEN = re.compile(r"[:：]\s*\S+(?:\s+\S+)*\s*\S$|[\"“«‘「'](?!s\b)[^\"”»’」']{2,}[\"”»’」']|\n\s*\S|```", re.DOTALL)
 ASKS_WHY = re.compile(
-    r"\b(?:why|explain\w*|explanations?|reason\w*|justif\w+|rationale|notes?|comment\w*|analy\w+|step[- ]by[- ]step|show (?:your|the|all) (?:work|steps)"
+    r"\b(?:why|explain\w*|explanations?|reason\w*|justif\w+|rationale|notes?|comment\w*|analy\w+"
+    r"|step[- ]by[- ]step|show (?:your|the|all) (?:work|steps)"
     r"|how you|argue\w*|remarks?|brackets|parenthes\w+|describe how|thoughts?)\b",
     re.IGNORECASE,
 )

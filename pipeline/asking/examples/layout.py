@@ -3,60 +3,32 @@
 import re
 from collections.abc import Callable
 
+from pipeline.asking.examples.fields import (
+    ABOUT_ARROWS,
+    ARROW,
+    ASKED,
+    END_TOKEN,
+    ENDS,
+    EXACT_LABEL,
+    EXACT_OUTPUT,
+    EXAMPLE_BEFORE,
+    EXAMPLE_LINE,
+    FIELD,
+    FOLD,
+    HASHED,
+    HEADED,
+    INPUTS,
+    LABELS,
+    OTHER_EXAMPLE,
+    OUTPUTS,
+    QUOTED,
+    SAME_LINE,
+    SHORT,
+    TAG,
+    TAG_NAMES,
+    YAML_BEGINS,
+)
 from pipeline.asking.examples.instruction import needs_input
-
-OUTPUT_NAMES = (
-    r"(?:the[ _])?(?:(?:sample|example|expected|correct|desired|model|final|possible|suggested|your)[ _])?"
-    r"(?:outputs?|answers?|responses?|results?|solutions?)(?:[ _](?:text|sentence))?"
-    r"|completions?|targets?|reply|ans|salida|respuesta|sortie|réponse|ausgabe|antwort|risposta|saída|resposta|uitvoer"
-    r"|вывод|ответ|输出|輸出|答案|回答|出力|출력|답"
-)
-INPUT_NAMES = (
-    r"(?:the[ _])?(?:(?:sample|example|given|test|your)[ _])?inputs?(?:[ _](?:text|sentence))?"
-    r"|entrada|entrée|eingabe|invoer|ввод|输入|輸入|入力|입력"
-)
-ASKED_NAMES = r"questions?|prompts?|query|problem|q|source|context|pregunta|frage|domanda|вопрос|问题|問題|質問|질문"
-LABEL_NAMES = r"(?:class[ _])?labels?|class|category|classification|(?:predicted|correct|expected) (?:class|label)"
-_POINT = r"(?:[-*•+][^\S\n]+|(?:\d{1,2}|[a-zA-Z])[.)][^\S\n]+|\(\d{1,2}\)[^\S\n]+|#{1,6}[^\S\n]+)?"
-
-
-def _field(names: str) -> re.Pattern[str]:
-    """A name and a colon where a line begins, with a number, emphasis, quotes or a point, in any case."""
-    return re.compile(
-        rf"^(?P<indent>[^\S\n]*+)(?P<point>{_POINT})(?P<mark>[*_`\"']{{0,3}})(?i:{names})[^\S\n]*+#?(?P<number>\d{{0,3}})"
-        rf"(?:(?P=mark))?[^\S\n]*+[:：](?P<after>[*_`]{{0,3}})",
-        re.MULTILINE,
-    )
-
-
-OUTPUTS, INPUTS, ASKED, LABELS = map(_field, (OUTPUT_NAMES, INPUT_NAMES, ASKED_NAMES, LABEL_NAMES))
-SHORT = _field("a")
-FIELD = _field("Input|Output|Class [Ll]abel")
-EXACT_OUTPUT = re.compile(r"^[^\S\n]*+(?:#{2,6} )?(?:\*\*)?Output[^\S\n]*+\d{0,3}[^\S\n]*+(?:\*\*)?[:：]", re.MULTILINE)
-EXACT_LABEL = re.compile(r"^[^\S\n]*+(?:#{2,6} )?(?:\*\*)?(?:Class [Ll]abel|Label)[^\S\n]*+\d{0,3}[^\S\n]*+(?:\*\*)?[:：]", re.MULTILINE)
-TAG = re.compile(r"<(?P<closes>/?)(?P<name>[A-Za-z]{1,20})[_-]?\d{0,3}(?:\s[^<>\n]{0,100})?>")
-TAG_NAMES = {
-    "input": "Input: ", "question": "Input: ", "output": "Output: ", "answer": "Output: ", "response": "Output: ", "result": "Output: ",
-    "label": "Class label: ", "explanation": "Explanation: ", "example": "Example", "examples": "", "instance": "Example", "instances": "",
-    "item": "Example", "pair": "Example", "task": "",
-}  # fmt: skip
-EXAMPLE_LINE = re.compile(
-    r"^(?P<indent>[^\S\n]*+)(?P<name>(?:#{1,6} )?(?:\*\*)?(?i:example|instance|sample|pair|test case|case|ejemplo|exemple|beispiel|esempio|exemplo|пример"
-    r"|例子?|示例|예시?|사례)[^\S\n]*+#?(?P<number>\d{1,3})(?:\*\*)?)[.:：)]?(?:\*\*)?(?:[^\S\n]*+[-–—])?[^\S\n]*+(?=\S)"
-    rf"(?=(?:\*\*)?(?i:{INPUT_NAMES}|{OUTPUT_NAMES}|{LABEL_NAMES}|q|question)[^\S\n]*+\d{{0,3}}(?:\*\*)?[:：])",
-    re.MULTILINE,
-)
-OTHER_EXAMPLE = re.compile(
-    r"^[^\S\n]*+(?:#{1,6} )?(?:\*\*)?(?:(?i:instance|sample|pair|test case|ejemplo|exemple|beispiel|esempio|exemplo|пример|示例|例)|EXAMPLE|example)"
-    r"[^\S\n]*+#?(?P<number>\d{1,3})(?:\*\*)?[.:：]?(?:\*\*)?[^\S\n]*+$",
-    re.MULTILINE,
-)
-HASHED = re.compile(r"^(?P<name>[^\S\n]*+(?:#{1,6} )?(?:\*\*)?Example )#(?=\d)", re.MULTILINE)
-SAME_LINE = re.compile(r"(?<=\S)(?:[^\S\n]*(?:[-=]{1,3}>|→|[|;,/]))?[^\S\n]+(?:\*\*)?(?:Output|output|OUTPUT|Answer|Response|Label)(?:\*\*)?[^\S\n]?[:：](?:\*\*)?")
-ARROW = re.compile(r"^(?:[-*•][^\S\n]+|\d{1,2}[.)][^\S\n]+)?(?P<input>\S[^\n]*?)[^\S\n]+(?:-+>|→|=+>)[^\S\n]+(?P<output>\S[^\n]*)$")
-END_TOKEN = re.compile(r"(?:\|EoS\||<EOS>|\[EOS\])[^\S\n]*+$", re.MULTILINE)
-ABOUT_ARROWS = re.compile(r"->|→|=>|(?i:arrow)")
-ENDS = re.compile(r"^[^\S\n]*+(?:\|EoS\||<EOS>|\[EOS\])|^[^\S\n]*+(?:###[^\S\n]*+)?(?i:(?:new )?(?:instruction|task))[^\S\n]*+\d{0,3}:", re.MULTILINE)
 
 
 def in_layout(text: str, instruction: str = "") -> str:
@@ -64,6 +36,7 @@ def in_layout(text: str, instruction: str = "") -> str:
     text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
     text = OTHER_EXAMPLE.sub(r"Example \g<number>", text)
     if not EXACT_OUTPUT.search(text):
+        text = HEADED.sub(_with_colon, text)
         text = _named(_tagged(text, "output", "answer", "response", "result"), instruction)
     if not EXACT_OUTPUT.search(text):
         text = _split(text, instruction)
@@ -73,6 +46,8 @@ def in_layout(text: str, instruction: str = "") -> str:
 def labels_in_layout(text: str) -> str:
     """The same with "Class label:" for what comes first."""
     text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
+    if not EXACT_LABEL.search(text):
+        text = HEADED.sub(_with_colon, text)
     if INPUTS.match(text.lstrip()):  # the layout of the other tasks
         return in_layout(LABELS.sub(r"\g<indent>Output\g<number>:", text))
     if EXACT_LABEL.search(text):
@@ -81,11 +56,22 @@ def labels_in_layout(text: str) -> str:
     if EXACT_LABEL.search(text) or not LABELS.search(text):
         return text
     text = LABELS.sub(r"\g<indent>Class label\g<number>:", text)
-    return _until_end(INPUTS.sub(r"\g<indent>Input\g<number>:", text))
+    return until_end(INPUTS.sub(r"\g<indent>Input\g<number>:", text))
+
+
+def _with_colon(mark: re.Match[str]) -> str:
+    return mark["name"].replace("**", "").replace("__", "") + ":"
+
+
+def until_end(text: str) -> str:
+    """Up to where the model goes on with another task."""
+    first = FIELD.search(text)
+    found = ENDS.search(text, first.end() if first else 0)
+    return END_TOKEN.sub("", text[: found.start()] if found else text)
 
 
 def _named(text: str, instruction: str) -> str:
-    """With other names for the fields. A text that is answered without being asked is no input of a task that needs none."""
+    """With other names for the fields; but what a task that needs no input answers of its own is no field."""
     if OUTPUTS.search(text):
         asked = ASKED if not INPUTS.search(text) else INPUTS
         outputs = OUTPUTS
@@ -106,12 +92,7 @@ def _named(text: str, instruction: str) -> str:
     if bare.startswith("```") and bare.endswith("```") and bare.count("```") == 2 and "\n" in bare:
         text = bare.partition("\n")[2].removesuffix("```")
     text = outputs.sub(named("Output"), asked.sub(named("Input"), text))
-    return _until_end(_unquoted(text) if quoted else _folded(text))
-
-
-YAML_BEGINS = re.compile(r"\s*+(?:```ya?ml|(?:\w{1,20}:\s*\n\s*)?- \w{1,20}: ?[\"'])")
-QUOTED = re.compile(r"(?P<name>(?:Input|Output|Class label)(?: \d+)?:)[^\S\n]*+(?P<quote>[\"'])(?P<text>[^\n]*)(?P=quote)[^\S\n]*+$", re.MULTILINE)
-FOLD = re.compile(r"(?P<name>(?:Input|Output)(?: \d+)?:)[^\S\n]*+[>|][-+]?[^\S\n]*+$", re.MULTILINE)
+    return until_end(_unquoted(text) if quoted else _folded(text))
 
 
 def _unquoted(text: str) -> str:
@@ -121,13 +102,6 @@ def _unquoted(text: str) -> str:
 
 def _folded(text: str) -> str:
     return FOLD.sub(lambda mark: mark["name"], text)
-
-
-def _until_end(text: str) -> str:
-    """Up to where the model goes on with another task."""
-    first = FIELD.search(text)
-    found = ENDS.search(text, first.end() if first else 0)
-    return END_TOKEN.sub("", text[: found.start()] if found else text)
 
 
 def _tagged(text: str, *names: str) -> str:
@@ -149,11 +123,15 @@ def _split(text: str, instruction: str) -> str:
     """With a new line before an output that stands on the line of its input, or after an arrow."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     if any(INPUTS.match(line) and SAME_LINE.search(line) for line in lines[:MAX_LINES]):
-        text = "\n".join(SAME_LINE.sub("\nOutput:", line, count=1) if INPUTS.match(line) else line for line in text.split("\n"))
+        text = "\n".join(
+            SAME_LINE.sub("\nOutput:", line, count=1) if INPUTS.match(line) else line for line in text.split("\n")
+        )
         return INPUTS.sub(lambda mark: f"{mark['indent']}{mark['point']}Input{mark['number']}:", text)
     arrows = [ARROW.match(line) for line in lines]
     if arrows and all(arrows) and needs_input(instruction) and not ABOUT_ARROWS.search(instruction):
-        return "".join(f"\nExample {n}\nInput: {a['input']}\nOutput: {a['output']}" for n, a in enumerate(arrows, 1) if a)
+        return "".join(
+            f"\nExample {n}\nInput: {a['input']}\nOutput: {a['output']}" for n, a in enumerate(arrows, 1) if a
+        )
     return text
 
 
@@ -179,9 +157,6 @@ def _numbered(text: str) -> str:
     return text
 
 
-EXAMPLE_BEFORE = re.compile(r"Example[^\S\n]*+\d{0,3}\W*\Z")
-
-
 def _pointless(text: str, fields: re.Pattern[str]) -> str:
     """Without bullets and numbers before the fields, where the first has one."""
     first = fields.search(text)
@@ -191,4 +166,4 @@ def _pointless(text: str, fields: re.Pattern[str]) -> str:
     return INPUTS.sub(lambda mark: mark["indent"] + mark[0][len(mark["indent"]) + len(mark["point"]) :], without)
 
 
-MAX_LINES = 200
+MAX_LINES = 200  # that are looked at for fields on one line

@@ -4,7 +4,7 @@ import re
 
 from pydantic import JsonValue
 
-from pipeline.asking.examples.layout import ASKED_NAMES, INPUT_NAMES, LABEL_NAMES, OUTPUT_NAMES
+from pipeline.asking.examples.fields import ASKED_NAMES, INPUT_NAMES, LABEL_NAMES, OUTPUT_NAMES
 from pipeline.asking.markup import read_table
 from pipeline.asking.values import Cut, as_text, read_values
 from pipeline.task import Instance

@@ -17,16 +17,16 @@ def without_remarks(field: str, instruction: str) -> str:
         return field
     fences = [fence.start() for fence in FENCE.finditer(field)]
     for mark in EXPLAINS.finditer(field):
-        if bisect(fences, mark.start()) % 2 == 0 and (before := field[: mark.start()].strip()):
+        before = field[: mark.start()].strip()
+        part_of_form = LABELLED.search(before) and not mark[0].strip("*_#-([ \n").casefold().startswith("expl")
+        if before and bisect(fences, mark.start()) % 2 == 0 and not part_of_form:
             return without_note(before)
     return without_note(field)
 
 
 def without_note(field: str) -> str:
     for _ in range(MAX_NOTES):
-        last = None
-        for last in NOTE.finditer(field):
-            pass
+        last = next(iter([*NOTE.finditer(field)][-1:]), None)
         if last is None or not (before := field[: last.start()].strip()):
             return field
         note = field[last.start() :]
@@ -38,18 +38,26 @@ def without_note(field: str) -> str:
 
 
 MAX_NOTES, MAX_WORDS = 3, 12
-_NAMES = r"explanations?|reasoning|rationale|justification|reasons?|chain of thought|why|thought process|explanation of (?:the )?\w+"
+_NAMES = (
+    r"explanations?|reasoning|rationale|justification|reasons?|chain of thought|thought process"
+    r"|explanation of (?:the )?\w+"
+)
 EXPLAINS = re.compile(
-    rf"^[^\S\n]*+(?:#{{1,6}} |[-*] )?(?P<opens>[(\[*_]{{0,3}})(?i:{_NAMES}|explicación|explication|erklärung|begründung|объяснение|解释|説明|설명)[*_]{{0,2}}[:：]"
+    rf"^[^\S\n]*+(?:#{{1,6}} |[-*] )?(?P<opens>[(\[*_]{{0,3}})(?i:{_NAMES}|explicación|explication|erklärung"
+    rf"|begründung|объяснение|解释|説明|설명)[*_]{{0,2}}[:：]"
     rf"|(?<=[^\s(])[^\S\n]+[(\[](?i:{_NAMES})[:：][^\n]*[)\]]\s*\Z",
     re.MULTILINE,
 )
 NOTE = re.compile(
-    r"(?:^[^\S\n]*+(?:[-*] )?(?P<opens>[(\[*_]{0,3})|(?<=\S)[^\S\n]+(?=[(\[])(?P<same>[(\[*_]{1,3}))(?i:please note|notes?|nb|n\.b\.|remarks?|disclaimer|nota|hinweis|примечание|注意?)"
+    r"(?:^[^\S\n]*+(?:[-*] )?(?P<opens>[(\[*_]{0,3})"
+    r"|(?<=\S)[^\S\n]+(?=[(\[])(?P<same>[(\[*_]{1,3}))(?i:please note|notes?|nb|n\.b\.|remarks?|disclaimer|nota"
+    r"|hinweis|примечание|注意?)"
     r"[*_]{0,2}(?:[:：]|\b(?i: that))",
     re.MULTILINE,
 )
+LABELLED = re.compile(r"^[^\S\n]*+(?:[-*] )?(?:\*\*)?[^\W\d_][\w ]{0,24}(?:\*\*)?:", re.MULTILINE)
 ABOUT = re.compile(
-    r"\b(?:answers?|outputs?|inputs?|examples?|tasks?|instructions?|responses?|solutions?|instances?|results?|prompts?)\b",
+    r"\b(?:answers?|outputs?|inputs?|examples?|tasks?|instructions?|responses?|solutions?|instances?|results?"
+    r"|prompts?)\b",
     re.IGNORECASE,
 )

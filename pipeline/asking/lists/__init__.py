@@ -5,8 +5,19 @@ import re
 from pipeline.asking.clean import FENCE, clean_text
 from pipeline.asking.lists.inline import inline
 from pipeline.asking.lists.items import item_of
-from pipeline.asking.lists.marks import KEY, any_word, bulleted, labelled, lettered, lines, roman, worded
-from pipeline.asking.lists.numbers import Span, dotted, numbered
+from pipeline.asking.lists.marks import (
+    BULLET,
+    KEY,
+    LETTER,
+    any_word,
+    bulleted,
+    lettered,
+    lines,
+    roman,
+    stands_alone,
+    worded,
+)
+from pipeline.asking.lists.numbers import ITEM, Span, dotted, numbered
 from pipeline.asking.lists.records import from_table, from_values
 from pipeline.asking.markup import is_header, without_tags
 
@@ -30,17 +41,43 @@ def split_list(text: str) -> list[str]:
     if found := from_values(text) or from_table(text):
         return found
     text = BREAK.sub("\n", FENCE.sub("", text))
-    first, *rest = _between(_spans(text), text)
+    spans = _spans(text)
+    first, *rest = _between(spans, text)
+    marks = [text[start:end].lstrip() for start, end in spans]
+    rest = [_titled(mark, piece) for mark, piece in zip(marks, rest, strict=True)]
     pieces = [part for piece in (first, *rest) for part in _parts(piece)]
-    heading = first.lstrip().startswith(("# ", "## ", "### ")) or KEY.fullmatch(first.strip()) or is_header(first)
+    heading = (
+        first.lstrip().startswith(("# ", "## ", "### "))
+        or KEY.fullmatch(first.strip())
+        or (is_header(first) and "task" in first.casefold())
+    )
     return pieces[1:] if rest and heading else pieces
+
+
+def _titled(mark: str, piece: str) -> str:
+    """The piece, and that its first line is a heading."""
+    return f"# {piece}" if mark.startswith("#") and piece.partition("\n")[0].strip() else piece
 
 
 def _parts(piece: str) -> list[str]:
     """The items of a piece: those on one line with its own, or those of JSON after a number."""
     if piece.lstrip().startswith(("{", "[")) and (found := from_values(piece)):
-        return found if len(found) > 1 and not found[-1] else found
+        return found
     return _between(inline(piece), piece)
+
+
+def holds_several(piece: str) -> bool:
+    """Whether a piece of a list may be several tasks: after a sentence, marked lines that are each a sentence too.
+
+    They may as well be parts of one task, so nobody can say what it is.
+    """
+    if "\n" not in piece:
+        return False
+    for mark in (BULLET, LETTER, ITEM):
+        first, *parts = _between([found.span() for found in mark.finditer(piece)], piece)
+        if parts and first.rstrip().endswith(ENDS) and all(map(stands_alone, parts)):
+            return True
+    return False
 
 
 def _spans(text: str) -> list[Span]:
@@ -55,9 +92,16 @@ def _between(spans: list[Span], text: str) -> list[str]:
     return [text[start:end] for start, end in zip(ends[::2], ends[1::2], strict=True)]
 
 
-BREAK = re.compile(r"^[^\S\n]*+(?:([-*_=~])\1{2,}+|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$|(?<=[.?!])<br\s?/?>", re.MULTILINE)
+BREAK = re.compile(
+    r"^[^\S\n]*+(?:([-*_=~])\1{2,}+|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$"
+    r"|(?<=[.?!])<br\s?/?>",
+    re.MULTILINE,
+)
+ENDS = (".", "!", "。", "！")
 TAGS = {
-    "li": "- ", "item": "- ", "task": "- ", "dd": "- ", "option": "- ", "entry": "- ", "tr": "| ", "td": "| ", "th": "| ",
-    "p": "", "br": "", "h": "### ", "instruction": "Instruction: ", "prompt": "Prompt: ",
-    "tasks": "", "list": "", "items": "", "instructions": "", "input": "Input: ", "output": "Output: ", "question": "Question: ",
-}  # fmt: skip
+    **dict.fromkeys(("li", "item", "task", "dd", "option", "entry"), "- "),
+    **dict.fromkeys(("tr", "td", "th"), "| "),
+    **dict.fromkeys(("p", "br", "tasks", "list", "items", "instructions"), ""),
+    **{name: f"{name.capitalize()}: " for name in ("instruction", "prompt", "question", "input", "output")},
+    "h": "### ",
+}

@@ -4,7 +4,9 @@ import re
 
 from pipeline.asking.lists.marks import LATER_LETTER, LATER_ROMAN, LETTER, ROMAN
 from pipeline.asking.lists.numbers import Span
-from pipeline.asking.words import CIRCLED, KEYCAP, WORD, value_of
+from pipeline.asking.phrases import MIN_WORDS, is_preamble
+from pipeline.asking.words import CIRCLED, KEYCAP, WORD, place_of, value_of
+from pipeline.novelty.tokens import count_words
 
 
 def inline(text: str) -> list[Span]:
@@ -20,11 +22,12 @@ def inline(text: str) -> list[Span]:
     spans: list[Span] = []
     inside = None  # the last number of a list in the item
     for place, (mark, value) in enumerate(zip(marks, values, strict=True)):
-        if value == 1 or (inside is not None and value == inside + 1):
+        announced = value == 1 and not spans and is_preamble(text[: mark.start()].strip())
+        if (value == 1 and not announced) or (inside is not None and value == inside + 1):
             inside = value
             continue
         follows = value + 1 in values[place + 1 : place + 2] or (place > 0 and spans and values[place - 1] == value - 1)
-        if mark["ended"] is not None or follows:
+        if mark["ended"] is not None or follows or announced:
             spans.append(mark.span())
             inside = None
     return spans or _bare(text) or _letters(text) or [mark.span() for mark in BULLETS.finditer(text)]
@@ -48,20 +51,25 @@ def _letters(text: str) -> list[Span]:
         if (first := pattern.match(text.lstrip())) is None:
             continue
         marks = [first, *later.finditer(text)]
-        values = [value_of(mark["number"]) if pattern is ROMAN else ord(mark["number"].lower()) - 96 for mark in marks]
+        values = [value_of(mark["number"]) if pattern is ROMAN else place_of(mark["number"]) for mark in marks]
         if len(values) > 1 and values == list(range(1, len(values) + 1)):
             start = len(text) - len(text.lstrip())
-            return [(start, start + first.end()), *(mark.span() for mark in marks[1:])]
+            spans = [(start, start + first.end()), *(mark.span() for mark in marks[1:])]
+            ends = [*(begin for begin, _ in spans[1:]), len(text)]
+            if all(count_words(text[begin:end]) >= MIN_WORDS for (_, begin), end in zip(spans, ends, strict=True)):
+                return spans
     return []
 
 
 _EMPHASIS = r"(?:\*{1,3}|__?)?"
 _ENDED = r"(?<=[.?!。？！])|(?<=[.?!][\"”’)*»])"
 _SPECIAL = rf"(?P<special>{KEYCAP}|{CIRCLED})[^\S\n]*+"
-_NUMBER = rf"(?<=[\s。？！：:，、；*_])[(\[（]?(?P<number>\d{{1,3}}+){_EMPHASIS}(?:\\?[.):\]](?:{_EMPHASIS}[^\S\n]++)|[．、：）])"
+_CLOSE = rf"\\?[.):\]]{_EMPHASIS}[^\S\n]++|[．、：）]"
+_NUMBER = rf"(?<=[\s。？！：:，、；*_])[(\[（]?(?P<number>\d{{1,3}}+){_EMPHASIS}(?:{_CLOSE})"
 _TEXT = r"(?=[\"“'*(¿¡]*+[^\W\d_a-z])(?=[^\x00-\x7f]|(?:\S++\s++){3}\S)"  # four words
 INLINE = re.compile(
-    rf"(?:(?P<ended>{_ENDED})|(?<=\S))[^\S\n]*+{_EMPHASIS}(?:(?<=[\s*])(?:{WORD})[^\S\n]*+#?)?(?:{_SPECIAL}|{_NUMBER}){_TEXT}"
+    rf"(?:(?P<ended>{_ENDED})|(?<=\S))[^\S\n]*+{_EMPHASIS}(?:(?<=[\s*])(?:{WORD})[^\S\n]*+#?)?(?:{_SPECIAL}"
+    rf"|{_NUMBER}){_TEXT}"
 )
 _BARE = r"(?P<number>\d{1,3}+)(?:(?P<dash>[^\S\n]?[-–—])[^\S\n]+|[^\S\n]++)" + _TEXT
 BARE, LATER_BARE = re.compile(_BARE), re.compile(rf"(?<=[.?!])[^\S\n]++{_BARE}")

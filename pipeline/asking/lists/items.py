@@ -3,7 +3,7 @@
 import re
 from itertools import takewhile
 
-from pipeline.asking.lists.marks import LABEL
+from pipeline.asking.lists.marks import LABEL, TASK
 from pipeline.asking.phrases import MIN_WORDS, SIGNS_OFF
 from pipeline.asking.words import WORD
 from pipeline.novelty.tokens import count_words
@@ -38,11 +38,15 @@ def _unquoted(text: str) -> str:
 
 
 def _body(text: str) -> str:
-    """Without a title on a line of its own that is no task, where a task follows."""
+    """Without a heading or a bold line that is a title, where a task follows; one that says what to do is kept."""
     title, newline, rest = text.partition("\n")
-    bare = title.strip().strip("*_#").strip()
-    titled = HEADED.match(title.strip()) and count_words(bare) < MIN_WORDS and not bare.endswith((".", "?", "!", ":", ","))
-    return rest.lstrip() if newline and titled and count_words(rest) >= MIN_WORDS else text
+    title = title.strip()
+    bare = title.strip("*_#").strip()
+    headed = title.startswith(("#", "**", "__")) or title.endswith(("**", "__"))
+    whole = bare.endswith((".", "?", "!", ":", ",")) or count_words(bare) >= MIN_WORDS
+    if not newline or not bare or not headed or whole or count_words(rest) < MIN_WORDS:
+        return text
+    return f"{bare}: {rest.lstrip()}" if ASKS.match(bare) else rest.lstrip()
 
 
 def _field(text: str) -> str:
@@ -66,7 +70,8 @@ def _task_alone(text: str) -> str:
 
 
 ANSWERED = re.compile(
-    r"^[^\S\n]*+(?:[-*] )?(?:\*\*|__)?[\"']?(?i:(?:(?:sample|example|expected|possible) )?(?:input|output|answer|solution|response|result)"
+    r"^[^\S\n]*+(?:[-*] )?(?:\*\*|__)?[\"']?(?i:(?:(?:sample|example|expected|possible) )?(?:input|output|answer"
+    r"|solution|response|result)"
     r"|explanation|difficulty|category|type|expected|is_classification|classification)[\"']?(?: \d+)?(?:\*\*|__)?:",
     re.MULTILINE,
 )
@@ -74,9 +79,33 @@ PARAGRAPH = re.compile(r"\n(?:[^\S\n]*+\n)++")
 BOLD = re.compile(r"(?<![\w*])\*{2,}+([^*]+)\*{2,}+(?!\w)")
 HALF_BOLD = re.compile(r"(?<=[^\s*])\*\*(?=\s|$)")
 LEAD = re.compile(
-    rf"(?:(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:(?i:task|instruction|prompt)|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
+    rf"(?:(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:{TASK}"
+    rf"|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
 )
-HEADED = re.compile(r"[#*_]|\w[^.!?\n]*$")
 TAIL = re.compile(r"(?<=[.?!\"”'])[,;]$|(?<=[.?!])[^\S\n]?\\$")
 KEYED = re.compile(r"[\"']?\w{1,20}[\"']?[^\S\n]?:[^\S\n]")
-QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "「": "」", "『": "』", "`": "`", "‘": "’", "‚": "‘", "‹": "›", "*": "*", "_": "_"}
+ASKS = re.compile(  # what a task begins with
+    r"(?:add|analy[sz]e|answer|arrange|ask|categori[sz]e|change|check|choose|classify|combine|compare|complete"
+    r"|compose|convert"
+    r"|correct|count|create|define|describe|design|determine|draft|edit|estimate|evaluate|explain|extract|fill|find|fix"
+    r"|generate|give|guess|identify|imagine|list|make|match|name|order|paraphrase|pick|plan|predict|prove|provide"
+    r"|put|rank"
+    r"|read|recommend|remove|rephrase|replace|reply|respond|rewrite|say|select|shorten|simplify|solve|sort|spell|split"
+    r"|suggest|summari[sz]e|tell|think|translate|turn|use|write)\b",
+    re.IGNORECASE,
+)
+QUOTES = {
+    '"': '"',
+    "'": "'",
+    "“": "”",
+    "„": "“",
+    "«": "»",
+    "「": "」",
+    "『": "』",
+    "`": "`",
+    "‘": "’",
+    "‚": "‘",
+    "‹": "›",
+    "*": "*",
+    "_": "_",
+}

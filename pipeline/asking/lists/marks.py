@@ -4,7 +4,7 @@ import re
 
 from pipeline.asking.lists.numbers import SENTENCE_ENDS, Span
 from pipeline.asking.phrases import MIN_WORDS, is_preamble
-from pipeline.asking.words import NUMBER_WORD, NUMERALS, WORD, value_of
+from pipeline.asking.words import NUMBER_WORD, NUMERALS, WORD, place_of, value_of
 from pipeline.novelty.tokens import count_words
 
 
@@ -26,20 +26,23 @@ def any_word(text: str) -> list[Span]:
 def lettered(text: str) -> list[Span]:
     """Letters that count, unless they are answers to choose from."""
     marks = list(LETTER.finditer(text))
-    spans = _counted(text, marks)
+    spans = _counted(text, marks, letters=True)
     pieces = [text[start:end] for start, end in zip([end for _, end in spans], [s for s, _ in spans[1:]], strict=False)]
     return [] if pieces and all(count_words(piece) < MIN_WORDS for piece in pieces) else spans
 
 
-def _counted(text: str, marks: list[re.Match[str]]) -> list[Span]:
+def _counted(text: str, marks: list[re.Match[str]], letters: bool = False) -> list[Span]:
     """The marks, if they count on from each other, and begin the text or count on from its unnumbered first item."""
-    values = [value_of(mark["number"]) or ord(mark["number"].casefold()[0]) - ord("a") + 1 for mark in marks[:MOST]]
+    numbers = [mark["number"] for mark in marks[:MOST]]
+    values = [0 if letters else value_of(number) for number in numbers]
+    values = [value or place_of(number) for value, number in zip(values, numbers, strict=True)]
     if not marks or len(marks) > MOST or values != list(range(values[0], values[0] + len(values))):
         return []
     before = text[: marks[0].start()].strip()
     begins = not before or is_preamble(before)
     if begins if values[0] == 1 else (begins or not before.endswith((":", "："))):
-        second = values[0] == 2 or marks[0]["number"].isupper()  # B, or the X after 9
+        number = marks[0]["number"]
+        second = values[0] == 2 or (values[0] > 1 and (number.isupper() or number.isdigit()))  # B, or the X after 9
         enough = len(marks) > 1 or (second and before.endswith(SENTENCE_ENDS)) or bool(NAMED.match(text))
         return [mark.span() for mark in marks] if enough else []
     return []
@@ -95,7 +98,8 @@ WORDED = re.compile(
 )
 NAMED = re.compile(
     rf"{_INDENT}{_BEFORE}(?i:{WORD})(?:[^\S\n]*+#|[^\S\n]+(?:number|no\.))?[^\S\n]*+"
-    rf"(?P<number>(?i:{NUMBER_WORD}|{'|'.join(NUMERALS)})|[A-Z])(?:{_AFTER}(?:{_CLOSES})|[^\S\n]*+[-–—](?=\s)|{_AFTER}[^\S\n]*+$)",
+    rf"(?P<number>(?i:{NUMBER_WORD}|{'|'.join(NUMERALS)})|[A-Z])(?:{_AFTER}(?:{_CLOSES})|[^\S\n]*+[-–—](?=\s)"
+    rf"|{_AFTER}[^\S\n]*+$)",
     re.MULTILINE,
 )
 ANY_WORD = re.compile(
@@ -105,16 +109,24 @@ ANY_WORD = re.compile(
 )
 _SIGNS = r"[-*+•●▪–—◦‣⁃∙·○◆◇■▶▸➤➢→»❖★☆✓✔✅☐☑☒□▢👉\u2190-\u21ff\u25a0-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
 BULLET = re.compile(
-    rf"{_INDENT}(?:\\?{_SIGNS}[\ufe0f\U0001f3fb-\U0001f3ff]*+|\\item|#\.|(?:[-*+]\s)?\\?\[[ xX✓]?\\?\])(?:[^\S\n]\\?\[[ xX✓]?\\?\])?[^\S\n]",
+    rf"{_INDENT}(?:\\?{_SIGNS}[\ufe0f\U0001f3fb-\U0001f3ff]*+|\\item|#\."
+    rf"|(?:[-*+]\s)?\\?\[[ xX✓]?\\?\])(?:[^\S\n]\\?\[[ xX✓]?\\?\])?[^\S\n]",
     re.MULTILINE,
 )
+TASK = r"(?i:(?:(?:new|next|another|final|last|bonus) )?(?:task|instruction|prompt))"
 LABEL = re.compile(
-    rf"{_INDENT}(?:{_BEFORE})(?P<quote>[\"']?)(?P<word>(?i:task|instruction|prompt)|(?:{WORD}))(?P=quote){_AFTER}[^\S\n]?[:：=]{_AFTER}", re.MULTILINE
+    rf"{_INDENT}(?:{_BEFORE})(?P<quote>[\"']?)(?P<word>{TASK}"
+    rf"|(?:{WORD}))(?P=quote){_AFTER}[^\S\n]?[:：=]{_AFTER}",
+    re.MULTILINE,
 )
-KEY = re.compile(r"(?i:[\"']?(?:tasks|instructions|items|prompts|questions|list|data)[\"']?:|\[{1,2}\w+\]{1,2}|\\begin\{\w+\})")
+KEY = re.compile(
+    r"(?i:[\"']?(?:tasks|instructions|items|prompts|questions|list|data)[\"']?:|\[{1,2}\w+\]{1,2}"
+    r"|\\begin\{\w+\})"
+)
 LINE = re.compile(r"^[^\S\n]{0,1}(?=[^\s])(?![a-z])", re.MULTILINE)
 CONTINUES = re.compile(
-    r"(?:then|also|next|finally|it|they|he|she|this|these|that|those|the|its|their|your|you|make sure|use|include|do not"
+    r"(?:then|also|next|finally|it|they|he|she|this|these|that|those|the|its|their|your|you|make sure|use|include"
+    r"|do not"
     r"|don't|be|if|each|please|for example|for instance|remember|note|keep|and|or|but|so|otherwise|afterwards)\b",
     re.IGNORECASE,
 )

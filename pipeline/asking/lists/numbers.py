@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from pipeline.asking.phrases import MIN_WORDS, is_preamble
@@ -66,7 +67,7 @@ def dotted(text: str) -> list[Span]:
     """Numbers of two parts, such as 9.1; the first item may have one part, or none."""
     marks = list(DOTTED.finditer(text))
     parts = [tuple(map(int, mark["number"].split("."))) for mark in marks]
-    counts = all(_follows(one, following) for one, following in zip(parts, parts[1:], strict=False))
+    counts = all(_follows(one, following) for one, following in pairwise(parts))
     before = text[: marks[0].start()].strip() if marks else ""
     if not counts or not (len(marks) > 1 or (before and parts[0][-1] == 2)):
         return []
@@ -107,11 +108,13 @@ def _real(text: str, marks: Sequence[Mark]) -> list[Mark]:
     for place, mark in enumerate(marks):
         if mark.kind == "weak":
             before = text[real[-1].end if real else 0 : mark.start].rstrip()
-            points = (before.endswith((":", "：")) and not is_preamble(before)) or mark.value == (point or -1) + 1
+            points = (before.endswith((":", "：")) and not is_preamble(before)) or (
+                point is not None and mark.value == point + 1
+            )
             follows = marks[place + 1] if place + 1 < len(marks) else None
             counted = follows is not None and (follows.value, follows.indent) == (mark.value + 1, mark.indent)
             alone = last is None and mark.value > 1 and before.endswith(SENTENCE_ENDS)
-            counts = mark.value == (last or -1) + 1
+            counts = last is not None and mark.value == last + 1
             first = last is None and counted
             if mark.value in sure or (points and not counts) or not (counts or first or alone):
                 point = mark.value if points else point
@@ -130,14 +133,14 @@ _EMPHASIS = r"(?:\*{1,3}|_{1,3}|`)"
 _DIGITS = rf"\d{CIRCLED[1:-1]}\U0001f51f"
 _SOON = rf"(?=[^\n{_DIGITS}]{{0,60}}+[{_DIGITS}])"  # looked for first, which is quick
 _OPENS, _CLOSES = r"[(\[（【［「『〔<{]", r"[)\]）】］」』〕>}]"
-_SURE = (
-    r"\\?(?:[.:)\]>}]{1,3}-?(?=\s|$|\*|_|`|&nbsp;)|[．。、：）】］」』〕｡､｝]|\.\\\.)"
-)
+_SURE = r"\\?(?:[.:)\]>}]{1,3}-?(?=\s|$|\*|_|`|&nbsp;)|[．。、：）】］」』〕｡､｝]|\.\\\.)"
 ITEM = re.compile(
     rf"^(?P<indent>[^\S\n]*+){_SOON}{_LEAD}{_EMPHASIS}?[\"“]?(?P<word>(?i:(?:the )?(?:{WORD}))(?=[^a-zA-Z]))?"
-    rf"(?P<open>(?(word)(?:[^\S\n]*+(?:#|№|(?i:no|nr|num|number|nummer|número|numéro|numero)\b\.?|n[º°]\.?|第))?[^\S\n]*+"
+    rf"(?P<open>(?(word)(?:[^\S\n]*+(?:#|№|(?i:no|nr|num|number|nummer|número|numéro|numero)\b\.?|n[º°]\.?"
+    rf"|第))?[^\S\n]*+"
     rf"|(?:(?:#|№|(?i:no|nr|number)\b\.?|n[º°]\.?|第)[^\S\n]?)?){_EMPHASIS}?\\?{_OPENS}?)"
-    rf"(?:(?P<special>{KEYCAP}|{CIRCLED})|(?P<number>\d{{1,4}}+)){_EMPHASIS}?[ \t]?(?:题|題|个|個|番|号)?"
+    rf"(?:(?P<special>{KEYCAP}|{CIRCLED})|(?P<number>\d{{1,4}}+)){_EMPHASIS}?[ \t]?(?:题|題|个|個|番"
+    rf"|号)?(?(word)(?:\([^()\n]{{1,40}}\))?)"
     rf"(?:(?P<sure>{_SURE})|(?P<tight>\\?[.:)\]](?=[^\W\d_]|[\"“«¿¡*])(?![a-z]))"
     rf"|(?P<weak>[ºª°]?(?:[^\S\n]*+[-–—~|,;/>→=]{{1,2}}(?=[^\S\n]++[^\W\d_]|[^\S\n]*+[\"“«])"
     rf"|(?=[^\S\n]++[\"“«¿¡*]?[^\W\d_])(?![^\S\n]++[a-z])|(?=[^\S\n]*+$)|(?=[A-Z][a-z])|(?(special)|(?!)))))"

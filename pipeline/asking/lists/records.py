@@ -57,7 +57,8 @@ MAX_DEPTH = 4
 NAMES = [  # from the first that is there
     re.compile(rf"\W*(?:(?:task|new|generated)[ _]?)?(?:{names})\W*", re.IGNORECASE)
     for names in (
-        "instructions?|tasks?|prompts?|questions?|query|request|problem|tarea|instrucción|tâche|consigne|aufgabe|anweisung"
+        "instructions?|tasks?|prompts?|questions?|query|request|problem|tarea|instrucción|tâche|consigne|aufgabe"
+        "|anweisung"
         "|任务|指令|タスク|과제|задача|задание",
         "texts?|content|description|value",
         "title|name",

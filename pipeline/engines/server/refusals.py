@@ -13,7 +13,7 @@ from pipeline.engines.server.trouble import Trouble
 UNKNOWN = re.compile(
     r"(?:not|n't) (?:be )?(?:support|permit|allow|recogni|accept|a valid|known|available|enabled)|unsupported|unknown"
     r"|unrecogni|extra|unexpected|forbidden|cannot find|no longer|deprecated|instead|invalid (?:param|arg|field|key)"
-    r"|no such|disallowed|remove",
+    r"|no such|disallowed|remove|required|missing",
     re.IGNORECASE,
 )
 MORE = re.compile(
@@ -23,7 +23,9 @@ MORE = re.compile(
 )
 NUMBER = r"(-?\d+(?:\.\d+)?)"
 AT_LEAST = re.compile(
-    rf"(?:>=|at least|greater than or equal to|no less than|minimum(?: value)?(?: is| of)?)[^\d-]{{0,20}}{NUMBER}", re.I
+    r"(?:>=|at least|greater than or equal to|no less than|min(?:imum)?\b(?: value)?(?: is| of)?)"
+    rf"[^\d-]{{0,20}}{NUMBER}",
+    re.I,
 )
 ABOVE = re.compile(
     rf"(?:(?<![\d.] )>(?!=)|greater than(?! or)|above|more than|larger than)[^\d-]{{0,20}}{NUMBER}", re.I
@@ -50,6 +52,7 @@ ONE_OF = re.compile(
 )
 WORDS = {  # further names of a parameter
     "presence_penalty": r"presence[-_ ]?penalty|penalt(?:y|ies)",
+    "top_p": r"top[-_ ]?p|nucleus",
     "stop": r"stop[-_ ]?(?:sequences?|strings?|words?|tokens?)?",
     "seed": r"(?:random[-_ ]?)?seed",
 }
@@ -65,7 +68,7 @@ def after_refusal(attempt: Attempt, request: Request, trouble: Trouble, thoughts
     words = trouble.message
     asked = attempt.limit_of(request)
     names_limit = _names_limit(trouble)
-    if names_limit and (floor := _floor(words, asked)):
+    if (names_limit or "token" in words.lower()) and (floor := _floor(words, asked)):
         yield attempt.changed(words, low={**attempt.dialect.low, "max_tokens": floor})
     if MORE.search(words):
         if thoughts > attempt.dialect.thoughts:

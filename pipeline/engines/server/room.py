@@ -5,9 +5,9 @@ import re
 NUMBER = r"(\d{1,3}(?:[,_]\d{3})+(?!\d)|\d+)"
 BETWEEN = r"[^\d.;]{0,60}?"
 LONG = re.compile(
-    r"context|too (?:long|large|many|big)|exceed|max_model_len|(?:maximum|allowed)\b.{0,30}(?:length|tokens)"
+    r"context|too (?:long|large|many|big)|exceed|max_model_len|maximum|allowed\b.{0,30}(?:length|tokens)"
     r"|(?:reduce|shorten)\b.{0,40}\b(?:length|prompt|messages|tokens|input)|must be (?:<|less|lower|at most|smaller)"
-    r"|longer than|larger than|greater than|valid range|at most|up to|fewer (?:output )?tokens|less than or equal",
+    r"|(?:longer|larger|greater|more) than|valid range|at most|up to|fewer (?:output )?tokens|less than or equal",
     re.IGNORECASE,
 )
 OF_TOKENS = re.compile(r"token|context|length|n_ctx|max_model_len|prompt|input", re.IGNORECASE)
@@ -20,10 +20,11 @@ LIMITS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"(?:max_model_len|n_ctx|max_total_tokens)\W{{0,6}}{NUMBER}",
-        rf"(?:context|sequence|prompt) (?:length|window|size|limit)(?: (?:is|of)(?: only)?)?{BETWEEN}{NUMBER}",
+        rf"(?:context\b|(?:sequence|prompt) (?:length|window|size|limit)){BETWEEN}{NUMBER}",
         rf"(?:<=|less than or equal to|at most|up to|cannot exceed|not exceed|no more than){BETWEEN}{NUMBER}",
-        rf"{NUMBER}[^\d.;,]{{0,20}}(?:maximum|limit|context)",
+        rf"{NUMBER}[\s-]*(?:tokens?[\s-]*)?(?:maximum|max\b|limit|context|available|allowed)",
         rf"(?:maximum|limit|allowed|max\b){BETWEEN}{NUMBER}",
+        rf"exceed\w*{BETWEEN}{NUMBER}",
     )
 )
 BELOW = re.compile(
@@ -35,6 +36,7 @@ OF_PROMPT = re.compile(  # a number that is of the prompt alone
     rf"|(?:prompt|input) \({NUMBER}|{NUMBER} (?:input|prompt) tokens",
     re.IGNORECASE,
 )
+LEAST = 16  # tokens; a smaller limit is one of something else
 UNTOLD = 2  # what is asked for, divided, where the refusal names no numbers
 
 
@@ -55,6 +57,8 @@ def fewer_tokens(message: str, asked: int) -> int:
     if limit is None:
         says_so = re.search(r"max\w*_?tokens|completion|output", message, re.IGNORECASE)
         return asked // UNTOLD if says_so and not any(number >= asked for number in numbers if number != asked) else 0
+    if limit < LEAST:
+        return 0
     if any(_int(next(filter(None, one.groups()))) > limit for one in OF_PROMPT.finditer(message)):
         return 0  # the prompt alone is too long
     others = [number for number in numbers if number not in (limit, asked)]

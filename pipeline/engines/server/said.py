@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 MAX_DEPTH = 8
 MAX_DETAILS = 5
+MAX_WORDS = 4000  # characters of an error that are looked at
 WORDS = ("message", "detail", "msg", "error", "errors", "error_description", "text", "title", "reason", "description")
 NUMBERS = ("n_prompt_tokens", "n_ctx")  # llama.cpp has them beside its message
 TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^<>]*>")
@@ -28,7 +29,8 @@ def said(content: bytes, status: int = 0) -> Said:
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
-        return Said((_page(text) if PAGE.search(text) else text) or nothing if len(text) < 1 << 20 else nothing)
+        start = text[: 5 * MAX_WORDS]
+        return Said((_page(start) if PAGE.search(start) else start)[:MAX_WORDS] or nothing)
     return read_error(body) if body not in (None, "", {}, []) else Said(nothing)
 
 
@@ -39,9 +41,11 @@ def read_error(body: Any) -> Said:
     )
     fields = list(_fields(body, MAX_DEPTH))
     numbers = [f"{key} = {value}" for key, value in fields if key in NUMBERS and isinstance(value, int)]
-    params = dict.fromkeys(value for key, value in fields if key == "param" and isinstance(value, str) and value)
+    params = dict.fromkeys(
+        value for key, value in fields if key == "param" and isinstance(value, str) and 0 < len(value) < 200
+    )
     codes = [str(value) for key, value in fields if key in ("code", "type", "status") and isinstance(value, str | int)]
-    return Said(", ".join([words, *numbers]), tuple(params), " ".join(codes))
+    return Said(", ".join([words[:MAX_WORDS], *numbers]), tuple(params), " ".join(codes))
 
 
 def _words(value: Any, depth: int) -> list[str]:
@@ -106,4 +110,4 @@ def _json(text: str) -> Any:
 
 def _page(text: str) -> str:
     """What a page says: its text without tags."""
-    return " ".join(html.unescape(TAGS.sub(" ", text[:20_000])).split())
+    return " ".join(html.unescape(TAGS.sub(" ", text)).split())

@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engines.base import Completion, Request
@@ -28,15 +29,18 @@ if TYPE_CHECKING:
 MAX_CONNECT = 10.0  # seconds
 KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
 MAX_ATTEMPTS = 12  # ways to put one request; a server that refuses all parameters one by one takes about eight
-EMPTY = "the answer holds no text, and nothing in it says why; it may be that the prompt is longer than the context"
+EMPTY = "the answer holds no text, and nothing in it says why; maybe the prompt did not fit into the model"
 
 
 class Wire:
     """Asks once, in the way that the server takes. All that goes wrong is a `Trouble`, and none of them holds the key.
 
     Args:
-        omit: Parameters that are not sent.
+        timeout: Seconds for one answer.
+        dialect: What is known of the server.
         max_thought_tokens: What a model that thinks first may use for that, besides max_tokens.
+
+    Attributes:
         tell: Is told what is learned of the server, a sentence each.
     """
 
@@ -67,7 +71,7 @@ class Wire:
         """
         attempt, spent = Attempt(self.dialect), (0, 0)
         tried = [attempt.body(request)]
-        before: Reply | None = None  # an answer, if one without text
+        before: Reply | None = None  # an answer that ended in thoughts
         thoughts = self.max_thought_tokens if thinking else 0
         while True:
             try:
@@ -83,7 +87,7 @@ class Wire:
                 other = after_reply(attempt, request, reply, thoughts)
                 if not other or len(tried) >= MAX_ATTEMPTS or other.body(request) in tried:
                     if not reply.empty:
-                        self._learn(attempt)
+                        self._learn(request, attempt)
                     return self._whole(request, reply, spent)
                 before = reply
                 spent = (spent[0] + reply.completion.prompt_tokens, spent[1] + reply.completion.completion_tokens)
@@ -131,9 +135,13 @@ class Wire:
         prompt, written = spent[0] + completion.prompt_tokens, spent[1] + completion.completion_tokens
         return completion.model_copy(update={"prompt_tokens": prompt, "completion_tokens": written})
 
-    def _learn(self, attempt: Attempt) -> None:
+    def _learn(self, request: Request, attempt: Attempt) -> None:
         """Keep what a request that succeeded shows of the server."""
-        joined = self.dialect.joined(attempt.dialect)
+        learned = attempt.dialect
+        if attempt.most is not None and learned.thoughts > self.dialect.thoughts:  # all that the context leaves
+            left = (attempt.most - request.sampling.max_tokens) * 9 // 10  # the next prompt may be somewhat longer
+            learned = replace(learned, thoughts=max(self.dialect.thoughts, left))
+        joined = self.dialect.joined(learned)
         for lesson in lessons(self.dialect, joined, self._clean(attempt.words)):
             self.tell(lesson)
         self.dialect = joined
@@ -202,6 +210,8 @@ class Wire:
         found = said(content, status)
         if status == 429 and "insufficient_quota" in found.code:
             status = 402  # no wait brings it back
+        if status == 429 and re.search(r"request (?:is )?too large", found.words, re.IGNORECASE):
+            status = 413
         wait = wait or wait_said(content[:20_000].decode(errors="replace"))
         return Trouble(f"answer {status}", self._clean(found.words), status, wait, path, found.params)
 

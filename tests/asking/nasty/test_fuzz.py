@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from pipeline import Completion, Instance, Task, read_seeds
 from pipeline.asking.clean import TOKEN, clean_text
-from pipeline.asking.examples import MARKER_LINE, parse_input_first, parse_output_first
+from pipeline.asking.examples import MARKER_LINE, parse_input_first, parse_output_first, parse_whole
 from pipeline.asking.lists import parse_list
-from pipeline.asking.verdicts import parse_yes_no
+from pipeline.asking.verdicts import parse_better, parse_yes_no
 from pipeline.filters.instructions import INSTRUCTION_FILTERS, first_reason
 from pipeline.stages.filter import Filter
 from pipeline.stages.instances import Instances, as_demo
@@ -25,6 +25,8 @@ PIECES = [
     "<think>", "</think>", "<|im_end|>", "<|im_start|>assistant\n", "</s>", "<s>", "[INST]", "### Response:", "I'm sorry, but ", "As an AI ",
     "Sure! Here are some examples:", "Let me know if you need more examples!", "Name a river. ", "a", "b:", "word word word word", "。", "你好",
     "\u200b", "\u200d", "\ufeff", "\u2028", "\x00", "\x85", "\x1b[0m", "\ud83d", "\ude00", "👩\u200d👧", "\u200f", "１．", "：", "\u3000",
+    "\n9 ", "\n9 - ", "1️⃣ ", "①", "\n② ", "\na) ", "\nFirst, ", "\nTask nine: ", "\n9.1. ", "\n| ", " | ", "|---|\n", "\n- [ ] ", '["', '", "', '"]', '{"input": "', '", "output": "', '"}', '{"instruction": "', "<li>", "</li>",
+    "<ol>", "<input>", "</input>", "<output>", "</output>", "\ninput: ", "\noutput: ", "\nAnswer: ", "\n1. Input: ", "\nQ: ", "\nA: ", " -> ", "\nExplanation: ", "(Note: ", ")", "\n---\n", "~~~\n", "“", "”", '"', "\\", "Yes, ", "is not a classification task. ", "The answer is ",
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=8), max_size=30).map("".join)
 finishes = st.sampled_from(["stop", "length"])
@@ -87,6 +89,7 @@ def test_what_is_read_of_a_list_is_read_again(text, finish_reason):
 @given(texts)
 def test_an_answer_is_yes_no_or_neither(text):
     assert parse_yes_no(text) in (True, False, None)
+    assert parse_better(text) in (0, 0.5, 1, None)
 
 
 @settings(deadline=None, max_examples=400)
@@ -188,10 +191,17 @@ UNITS = [
     "\nExample 2\nOutput: a", "\nClass label: a", "\nLabel: a\nInput: b", "a\nInput: b\n\n",
     "\n- a: b", "\nInput: a\nOutput: b\n```", "\nExample 2: x\nInput: a\nOutput: b", "\n---", "<think>", "</think>", "<think></think>", "<|a|> ", "</s>", "<s></s>", "[INST]",
     "\n### Response:", "\nI.\nII.", "yes ", "no, ", "yes/no ", "Sure, ", "I'm sorry, ", "As an AI ", "Here are ", "Let me know if ", "Please provide the ",
+    "\n9 A", "\n9 - A", " 10. A word word word word.", "\nFoo 1: ", "\na) a", "|", "| a |\n", "<li>", "<li>a</li>", "<", "<a ", "{", '{"a": 1}', '"', '"a", ', "'", "“",
+    "\n[ ] ", "\n🌊 a", "①", "\n①", "1️⃣", "\nFirst, ", "\nTask nine: ", "\n9.1 A", "\\", "A. ", "\n- input: a", "\n1. Input: a\nOutput: b", "a -> b\n", " Output: ", "\nanswer: a",
+    "\nExplanation: a", "(Note: a)\n", "\nNote: a", "\nQ: a\nA: b", "<input>a</input>", "it is not ", "the answer is ", "classification ", "[[A]", "so A ", "~~~\n", ".<br>", "\n+--+",
     "[", "[your ", "...", "…", "\u200b", "a\u200d", "\x00", "\x1b[0", "\ud83d", "😀", "你好", "word ", "word word. ", "a\n\n", "a:\n\n", "a\n",
 ]  # fmt: skip
-MAX_SECONDS = 0.2  # the slowest takes 0.07 on a quiet core; reading in quadratic time takes many seconds
+MAX_SECONDS = 0.5  # the slowest takes 0.3 on a quiet core; reading in quadratic time takes many seconds
 STARTS = ["", " good\nInput: a\nOutput: "]
+
+
+def whole(text: str) -> list[Instance]:
+    return parse_whole(text, False, "Name a river.")
 
 
 def seconds(text: str) -> float:
@@ -199,7 +209,7 @@ def seconds(text: str) -> float:
     task = Task(id="1", instruction="Say which it is.", is_classification=True)
     judged = task.update(instances=(Instance(input=text, output="a"), Instance(input="b", output=text)))
     spent = [time.process_time()]
-    for read in (parse_list, parse_yes_no, parse_input_first, parse_output_first):
+    for read in (parse_list, parse_yes_no, parse_better, parse_input_first, parse_output_first, whole):
         read(text)
         spent.append(time.process_time())
     Filter().judge(judged)
@@ -210,6 +220,6 @@ def seconds(text: str) -> float:
 @pytest.mark.parametrize("unit", UNITS, ids=ascii)
 def test_a_hundred_kilobytes_are_read_in_no_time(unit):
     for start in STARTS:
-        text = start + unit * (100_000 // len(unit)) + "x"
+        text, half = (start + unit * (size // len(unit)) + "x" for size in (100_000, 50_000))
 
-        assert any(seconds(text) < MAX_SECONDS for _ in range(3))
+        assert any(seconds(text) < MAX_SECONDS or seconds(text) < 3 * seconds(half) for _ in range(3))

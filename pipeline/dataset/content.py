@@ -1,0 +1,88 @@
+"""What a row of a dataset says, in one of three shapes, and how each is put to a base model and to a chat model."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.dataset.encodings import question, zero_shot
+from pipeline.engines.base import Message
+
+Shape = Literal["text", "instruction", "messages"]
+
+
+class _Content(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextRow(_Content):
+    """A prompt and its completion: what a base model is tuned on."""
+
+    prompt: str
+    completion: str
+
+    @property
+    def answered(self) -> bool:
+        return bool(self.completion.strip())
+
+    def as_text(self) -> "TextRow":
+        return self
+
+    def as_chat(self) -> "ChatRow":
+        return ChatRow(messages=(_said("user", self.prompt.strip()), _said("assistant", self.completion.strip())))
+
+
+class ChatRow(_Content):
+    """Messages of a system, a user and an assistant, in any number: what a chat model is tuned on."""
+
+    messages: tuple[Message, ...]
+    unlearned: tuple[int, ...] = ()  # the numbers of answers that are marked not to be trained on
+
+    @property
+    def answered(self) -> bool:
+        return any(self.messages[number]["content"].strip() for number in self.answers)
+
+    @property
+    def answers(self) -> tuple[int, ...]:
+        """The numbers of the messages that are learned: those of the assistant that follow another message."""
+        roles = enumerate(message["role"] for message in self.messages)
+        return tuple(n for n, role in roles if role == "assistant" and n and n not in self.unlearned)
+
+    def as_text(self) -> TextRow:
+        """The last answer, and as its prompt all that was said before, in the plain encoding."""
+        *before, last = self.as_chat().messages
+        return TextRow(prompt=zero_shot("\n\n".join(one["content"] for one in before)), completion=last["content"])
+
+    def as_chat(self) -> "ChatRow":
+        """Up to the last answer; nothing that follows it is learned."""
+        end = self.answers[-1] + 1
+        return self.model_copy(update={"messages": self.messages[:end]})
+
+
+class InstructionRow(_Content):
+    """An instruction, its input and its output; a system message may come before."""
+
+    instruction: str
+    input: str = ""
+    output: str
+    system: str = ""
+
+    @property
+    def answered(self) -> bool:
+        return bool(self.output.strip())
+
+    def as_text(self) -> TextRow:
+        """In the plain encoding."""
+        instruction = f"{self.system}\n\n{self.instruction}" if self.system else self.instruction
+        return TextRow(prompt=zero_shot(instruction, self.input), completion=self.output)
+
+    def as_chat(self) -> ChatRow:
+        system = (_said("system", self.system),) if self.system else ()
+        user = _said("user", question(self.instruction, self.input))
+        return ChatRow(messages=(*system, user, _said("assistant", self.output)))
+
+
+Content = TextRow | InstructionRow | ChatRow
+
+
+def _said(role: str, content: str) -> Message:
+    return {"role": role, "content": content}

@@ -1,0 +1,74 @@
+"""The texts an instance becomes: prompt and completion for a base model, a message for a chat model."""
+
+import random
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+Encoding = Literal["random", "plain"]
+ZeroShot = Literal["plain", "output"]
+
+# The prompts an instance is put in (Self-Instruct, section 2.3 and its released code). They vary, so that the tuned
+# model does not learn one of them by heart. The end-of-text token is not part of them: the trainer adds it.
+WITH_INPUT = (
+    "{instruction}\nInput: {input}\nOutput:",
+    "{instruction}\n\nInput: {input}\n\nOutput:",
+    "Task: {instruction}\nInput: {input}\nOutput:",
+    "{instruction}\n\n{input}\n\nOutput:",
+    "{instruction}\n\n{input}\n\n",
+    "{instruction}\n{input}\n\n",
+    "Task: {instruction}\n\n{input}\n\n",
+)
+WITHOUT_INPUT = (
+    "{instruction} Output:",
+    "{instruction}\nOutput:",
+    "{instruction}\n\nOutput:",
+    "{instruction}\n",
+    "{instruction}\n\n",
+    "Task: {instruction}\n\n",
+)
+ENCODINGS = WITH_INPUT + WITHOUT_INPUT
+FIXED: Mapping[ZeroShot, tuple[str, str]] = {
+    "plain": ("{instruction}\n\n{input}\n\n", "{instruction}\n\n"),
+    "output": ("{instruction}\n\nInput: {input}\n\nOutput:", "{instruction}\n\nOutput:"),
+}
+
+# The name before the colon in "Sentence: ..." or "Sentence 1: ...", at the start of a line; not "10:30", not "https://".
+FIELD = re.compile(r"^[^\W\d]\w*(?: \w+){0,2}:(?:[ \t]+|$)\s*", re.MULTILINE)
+
+
+def encode(instruction: str, input: str, output: str, rng: random.Random | None = None) -> tuple[str, str]:
+    """The prompt and the completion of an instance: in one of `ENCODINGS`, or without `rng` in the plain one."""
+    if rng is None:
+        return zero_shot(instruction, input), output
+    prompt = _fill(rng.choice(WITH_INPUT if input else WITHOUT_INPUT), instruction, input)
+    return prompt, f" {output}" if prompt.endswith("Output:") else output
+
+
+def zero_shot(instruction: str, input: str = "", encoding: ZeroShot = "plain") -> str:
+    """The prompt for a base model that is to answer; always the same one, also after tuning on varied ones."""
+    with_input, without = FIXED[encoding]
+    return _fill(with_input if input else without, instruction, input)
+
+
+def question(instruction: str, input: str = "") -> str:
+    """The user's message to a chat model, in training and in evaluation."""
+    return f"{instruction}\n\n{input}" if input else instruction
+
+
+def add_noise(input: str, rng: random.Random) -> str:
+    """For one input in two: drop its field name, if it has just one, and its blank lines.
+
+    The paper's code takes every word before a colon for a field name, and deletes all that stands before the first
+    one; here a field name begins a line, and the one that is dropped begins the input.
+    """
+    if rng.random() >= 0.5:
+        return input
+    text = input.strip()
+    if len(FIELD.findall(text)) == 1 and (found := FIELD.match(text)):
+        text = text[found.end() :]
+    return re.sub(r"\n{2,}", "\n", text) or input
+
+
+def _fill(template: str, instruction: str, input: str) -> str:
+    return template.format(instruction=instruction, input=input)

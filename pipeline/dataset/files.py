@@ -1,0 +1,63 @@
+"""The files of a dataset, written a batch at a time."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+Line = dict[str, Any]  # a row as it is written
+
+
+class Writer(Protocol):
+    def write(self, batch: Sequence[Line]) -> None: ...
+    def close(self) -> None: ...
+
+
+class Lines:
+    """JSONL; not with `Dataset.to_json`, which puts a backslash before every slash."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w", encoding="utf-8", newline="\n")
+
+    def write(self, batch: Sequence[Line]) -> None:
+        self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch)
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class Parquet:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writer: Any = None
+
+    def write(self, batch: Sequence[Line]) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        table = pyarrow.Table.from_pylist(batch)
+        self.writer = self.writer or pyarrow.parquet.ParquetWriter(self.path, table.schema)
+        self.writer.write_table(table)
+
+    def close(self) -> None:
+        if self.writer:
+            self.writer.close()
+
+
+class Arrow:
+    """What `datasets` keeps in its cache; without the cache in the user's home."""
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        from datasets.arrow_writer import ArrowWriter
+
+        path.parent.mkdir(exist_ok=True)
+        self.writer = ArrowWriter(path=str(path), fingerprint=fingerprint)
+
+    def write(self, batch: Sequence[Line]) -> None:
+        import pyarrow
+
+        self.writer.write_table(pyarrow.Table.from_pylist(batch))
+
+    def close(self) -> None:
+        self.writer.finalize()
+        self.writer.close()

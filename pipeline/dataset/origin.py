@@ -1,0 +1,117 @@
+"""Where the tasks of a dataset come from: what the folder of a run tells of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline import __version__
+from pipeline.engines.base import Engine
+from pipeline.engines.model_folder import is_hub_name
+from pipeline.resources import NANO, shipped, shown
+from pipeline.runs.context import Context
+from pipeline.runs.files import find_stage_files, funnel
+from pipeline.runs.keys import identity
+from pipeline.runs.settings import digest_of_seeds, digest_of_tasks, read_settings
+from pipeline.runs.store import Stored, read_kept
+from pipeline.seeds.read import SHIPPED, read_seeds
+from pipeline.stage import BUILT_IN, Stage
+from pipeline.task import Task
+
+OURS = "apache-2.0"  # the licence of all that ships with Sprout: seed_tasks/README.md, nano/model/README.md
+
+
+class Origin(BaseModel):
+    """Where the tasks of a dataset come from, as far as the folder of the run tells."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str = __version__
+    funnel: dict[str, dict[str, int]] = {}  # empty: the tasks are not those that the run in this folder has kept
+    stages: tuple[str, ...] = ()  # that have decided tasks, as a list in a settings file names them
+    settings: dict[str, dict[str, Any]] = {}  # of the stages of the run that have decided tasks, by name
+    notes: dict[str, tuple[str, ...]] = {}  # what these say of what they did, by name
+    models: dict[str, str] = {}  # by name, what tells its revision
+    seeds: str = ""  # the name of those that ship
+    seeds_digest: str = ""
+
+
+class Licences(BaseModel):
+    """Of a dataset and of what it is made from, by their names; empty where they are not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    licence: str = ""  # of the dataset
+    teacher_licence: str = ""  # of the model that wrote it
+    seeds_licence: str = ""
+
+
+def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
+    """What the folder of a run tells of these tasks; nothing if they are not those that its last stage has kept."""
+    files = find_stage_files(context.folder)
+    if not files or not _same(_ids(tasks), _ids(read_kept(list(files.values())[-1]))):
+        return Origin()
+    counts = {stage: dict(counts) for stage, counts in funnel(context.folder).items()}
+    tables = read_settings(context.folder / "settings.json")
+    recorded = {stage: table for stage, table in tables.items() if stage in counts}
+    asking = [table for table in recorded.values() if any(key.endswith(".jinja") for key in table)]
+    deciding = [stage for stage in context.stages if isinstance(stage, Stage) and stage.name in counts]
+    seeds = digest_of_seeds(recorded) or digest_of_tasks(context.seeds)
+    names = {digest_of_tasks(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
+    return Origin(
+        funnel=counts,
+        stages=tuple(map(_word, deciding)),
+        settings={stage.name: stage.model_dump(mode="json") for stage in deciding},
+        notes={stage.name: tuple(stage.notes(counts[stage.name])) for stage in deciding},
+        models=dict(revision(table["model"], context.engine) for table in asking if "model" in table),
+        seeds=names.get(seeds, ""),
+        seeds_digest=seeds,
+    )
+
+
+def revision(model: str, engine: Engine) -> tuple[str, str]:
+    """The name of a model without the place it lies at, and what tells which weights it has."""
+    if model == shown(str(NANO)):
+        return model, f"ships with Sprout {__version__}, content {identity(str(NANO))[:16]}"
+    if Path(model).is_dir():
+        return Path(model).name, f"a local folder, content {identity(model)[:16]}"
+    if is_hub_name(model) and engine.model == model and engine.revision:
+        return model, f"revision {engine.revision}"
+    return without_place(model), "its revision is not known here"
+
+
+def licences(origin: Origin, stated: Licences) -> Licences:
+    """The licences as they are stated; without that they are known only of what ships with Sprout."""
+    teacher = OURS if list(origin.models) == [shown(str(NANO))] else ""
+    return Licences(
+        licence=stated.licence,
+        teacher_licence=stated.teacher_licence or teacher,
+        seeds_licence=stated.seeds_licence or (OURS if origin.seeds else ""),
+    )
+
+
+def without_place(item: Any) -> Any:
+    """The same with only the last name of each path of this machine, and without what has no value."""
+    if isinstance(item, str):
+        if item == str(NANO):
+            return shown(item)
+        return Path(item).name if len(Path(item).parts) > 2 and item[0] == "/" else item
+    if isinstance(item, Mapping):
+        return {key: without_place(value) for key, value in item.items() if value is not None}
+    return [without_place(value) for value in item] if isinstance(item, (list, tuple)) else item
+
+
+def _word(stage: Stage) -> str:
+    kind, label = type(stage), f"-{stage.label}" if stage.label else ""
+    own = not kind.__module__.startswith(BUILT_IN)
+    return f"{kind.__module__}:{kind.__name__}{label}" if own else stage.name
+
+
+def _ids(tasks: Sequence[Task]) -> Iterable[str]:
+    return tasks.ids() if isinstance(tasks, Stored) else (task.id for task in tasks)
+
+
+def _same(ids: Iterable[str], others: Iterable[str]) -> bool:
+    return all(one == other for one, other in zip_longest(ids, others))

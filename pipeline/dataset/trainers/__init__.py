@@ -1,0 +1,1 @@
+"""Configs that tune on a dataset with other trainers, a file each."""

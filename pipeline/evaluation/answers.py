@@ -1,0 +1,123 @@
+"""Have models answer held-out tasks, out of the journal where they have before, and score what they answer."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.asking.ask import is_answer, lack_of, put, said_of
+from pipeline.asking.clean import without_thoughts
+from pipeline.dataset.encodings import ZeroShot, question, zero_shot
+from pipeline.engines.base import Engine, Request, Sampling
+from pipeline.errors import SproutError
+from pipeline.evaluation.heldout import HeldOut
+from pipeline.evaluation.metrics import Aggregate, Score, Tokenizer, aggregate, score
+from pipeline.evaluation.models import asked_as_chat, remembering
+from pipeline.evaluation.predictions import answers_in, write_predictions
+from pipeline.evaluation.record import Evaluated
+from pipeline.resources import shown
+from pipeline.runs.budget import Budget
+from pipeline.seeds.values import printable
+
+logger = logging.getLogger(__name__)
+
+GREEDY = Sampling(temperature=0, max_tokens=1024)  # Self-Instruct, section 4.3 and its code
+
+
+@dataclass(frozen=True)
+class Answering:
+    """How models are asked, what that may cost, and how their answers are scored."""
+
+    sampling: Sampling = GREEDY
+    encoding: ZeroShot = "plain"  # of a base model's prompts
+    tokenizer: Tokenizer | None = None  # for the xlingual track, or `metrics.Words` for all; see `metrics.rouge_l`
+    budget: Budget | None = None
+    stage: str = "evaluation"  # whose completions they are, in the journal
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a model answered to held-out instances."""
+
+    about: Evaluated
+    scores: list[Score]  # of each instance, in their order
+    means: Aggregate
+    missing: int  # answers, each counted as empty
+
+
+def answer(
+    models: Mapping[str, str],
+    heldout: Sequence[HeldOut],
+    open_engine: Callable[[str], Engine],
+    folder: Path,
+    how: Answering,
+) -> dict[str, Answered]:
+    """Have each model answer, one at a time; the answers are in `folder`/predictions.
+
+    Args:
+        models: By name, what `open_engine` opens, or NAME@URL for a model of a server.
+
+    Raises:
+        SproutError: for an instance without an instruction, and for whatever stops an engine.
+    """
+    if models and (bare := next((one for one in heldout if not one.instruction.strip()), None)):
+        raise SproutError(f"{bare.id} has no instruction, so no model can be asked; set models = {{}}, and predictions")
+    answered: dict[str, Answered] = {}
+    with remembering(how.stage, folder, open_engine, how.budget) as opened:
+        for name, model in models.items():
+            engine = opened(model)
+            chat = asked_as_chat(model, engine)
+            answers = ask_all(engine, heldout, chat, how)
+            found = write_predictions(folder / "predictions" / f"{name}.jsonl", answers, how.tokenizer)
+            engine.close()
+            answered[name] = _answered(Evaluated(model=shown(model), chat=chat), heldout, found, name)
+            known = f", {engine.num_known} of them answered before" if engine.num_known else ""
+            rouge_l = answered[name].means.rouge_l
+            logger.info("evaluate: %s has ROUGE-L %.1f on %d instances%s", name, rouge_l, len(heldout), known)
+    return answered
+
+
+def ask_all(engine: Engine, heldout: Sequence[HeldOut], chat: bool, how: Answering) -> Iterator[tuple[HeldOut, str]]:
+    """Each instance with its answer, without the thoughts before it, in order.
+
+    One whose request failed, or brought no text, is left out.
+    """
+    by_id = {one.id: one for one in heldout}
+
+    def requests() -> Iterator[Request]:
+        for one in heldout:
+            text = question(one.instruction, one.input) if chat else zero_shot(one.instruction, one.input, how.encoding)
+            yield put(engine, chat, one.id, text, how.sampling)
+
+    lacks = Counter[str]()
+    for completion in engine.generate(requests()):
+        lacks[lack_of(completion)] += 1
+        if is_answer(completion):
+            yield by_id[completion.id], without_thoughts(completion.text).strip()
+    if lacking := said_of(lacks):
+        logger.warning("evaluate: of %d answers of %s %s", lacks.total(), shown(engine.model), lacking)
+
+
+def score_file(
+    heldout: Sequence[HeldOut], path: Path | str, scored: Path, tokenizer: Tokenizer | None = None
+) -> Answered:
+    """Score a JSONL file of `id` and `prediction` made elsewhere, in all, and each prediction in the file `scored`.
+
+    One that is missing counts as empty. Ids that are of no instance are left out, with a warning.
+    """
+    answers, strange = answers_in(Path(path), heldout)
+    if strange:
+        logger.warning("evaluate: %s: %d ids are of no held-out instance, such as %s", path, len(strange),
+                       printable(strange[0]))  # fmt: skip
+    given = ((one, answers[one.id]) for one in heldout if one.id in answers)
+    found = write_predictions(scored, given, tokenizer)
+    return _answered(Evaluated(predictions=str(path)), heldout, found, str(path))
+
+
+def _answered(about: Evaluated, heldout: Sequence[HeldOut], found: Mapping[str, Score], name: str) -> Answered:
+    missing = sum(instance.id not in found for instance in heldout)
+    if missing:
+        logger.warning("evaluate: %s: %d of %d answers are missing, counted as empty", name, missing, len(heldout))
+    scores = [found.get(instance.id) or score(instance, "") for instance in heldout]
+    return Answered(about, scores, aggregate(zip(heldout, scores, strict=True)), missing)

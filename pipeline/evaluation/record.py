@@ -1,0 +1,75 @@
+"""What an evaluation comes to, as evaluation.json holds it: an entry for each model, by its name."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from pipeline.evaluation.confidence import Difference, Figure, Unit
+from pipeline.evaluation.metrics import Aggregate
+from pipeline.runs.products import read_record, write_record
+
+logger = logging.getLogger(__name__)
+
+FILE = "evaluation.json"
+Value = str | int | float | bool | None
+
+
+class Harness(BaseModel):
+    """What the lm-evaluation-harness says of a model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str | None  # of the harness
+    tasks: dict[str, dict[str, Value]]  # the figures of each task, by "metric,filter"
+    versions: dict[str, Value]  # of the tasks
+
+
+class Evaluated(BaseModel):
+    """A model that was evaluated, or a file of predictions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str | None = None
+    predictions: str | None = None  # the file they are from
+    chat: bool | None = None  # whether it was asked by messages
+
+
+class Measured(Evaluated):
+    """A model that was put to lm-eval alone."""
+
+    lm_eval: Harness
+
+
+class Scored(Aggregate, Evaluated):
+    """A model with its scores on the held-out tasks, and how it compares with the models before it."""
+
+    missing: int  # answers, each counted as empty
+    resampled: Unit  # what the intervals draw again
+    interval: dict[str, Figure]  # by metric
+    against: dict[str, dict[str, Difference]]  # by the name of the other model, and by metric
+    tokenizer: str | None = None  # of ROUGE-L, where it is not the published one
+    lm_eval: Harness | None = None
+
+
+Evaluation = Mapping[str, Scored | Measured]
+_ADAPTER: TypeAdapter[dict[str, Scored | Measured]] = TypeAdapter(dict[str, Scored | Measured])
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
+    """Write `folder`/evaluation.json; what does not apply to a model is left out of its entry."""
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = {name: entry.model_dump(mode="json", exclude_defaults=True) for name, entry in evaluation.items()}
+    write_record(folder / FILE, entries)
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """The evaluation of a folder; empty where there is none that can be read, which is said."""
+    try:
+        return _ADAPTER.validate_python(read_record(folder / FILE))
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        logger.warning("%s: is not as this version writes it (%s), so it is passed over; evaluate again to have it "
+                       "written anew", folder / FILE, place)  # fmt: skip
+        return {}

@@ -1,0 +1,79 @@
+"""Scorers by name: a module of this folder, or `module:function` of the user's own; and their settings."""
+
+import importlib
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from pipeline.engines.find import named
+from pipeline.errors import SproutError, explain, unknown
+from pipeline.scorers.base import Scorer
+
+
+def scorer_names() -> list[str]:
+    """The scorers that ship: modules with a function of their own name; none is imported for this."""
+    modules = Path(__file__).parent.glob("[a-z]*.py")
+    return sorted(
+        path.stem for path in modules if re.search(rf"^def {path.stem}\(", path.read_text("utf-8"), re.MULTILINE)
+    )
+
+
+def find_scorer(place: str, settings: Mapping[str, Mapping[str, Any]]) -> Scorer:
+    """The scorer of that name.
+
+    Args:
+        place: A name of those that ship, or `module:function`, where the module is in the current folder or anywhere
+            else on the path.
+        settings: Those of several scorers, by name.
+
+    Raises:
+        SproutError: if there is none, if what is there is no scorer, and for a setting that it does not take.
+    """
+    if ":" in place:
+        function = named(place, "scorer")
+    elif place in scorer_names():
+        function = getattr(importlib.import_module(f"{__package__}.{place}"), place)
+    else:
+        raise SproutError(f"{unknown('scorer', place, scorer_names())}, or module:function for one of your own")
+    if not inspect.isfunction(function):
+        raise SproutError(f"{place}: is no scorer; write a function that takes a task and returns a number")
+    found = Scorer(function)
+    _check(place, found)
+    return Scorer(function, _settings(function, settings.get(found.name, {})))
+
+
+def _check(place: str, scorer: Scorer) -> None:
+    """Refuse a function that takes too much or too little."""
+    parameters = inspect.signature(scorer.function).parameters.values()
+    taken = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    given = ["task", "wording"] if scorer.asks else ["task"]
+    if len(taken) != len(given):
+        kind = "yields requests" if scorer.asks else "yields no requests"
+        raise SproutError(
+            f"{place}: a scorer that {kind} takes {' and '.join(given)}, but this one takes "
+            f"{' and '.join(taken) or 'nothing'}; put its settings behind a *"
+        )
+
+
+def _settings(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are given and the defaults of the others, in the types that the function declares."""
+    own = [one for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    if given and not own:
+        raise SproutError(f"options.{function.__name__}: this scorer has no settings; delete the table")
+    try:
+        types = typing.get_type_hints(function, include_extras=True) if own else {}
+    except NameError:  # of an import under TYPE_CHECKING
+        types = {}
+    fields: dict[str, Any] = {
+        one.name: (types.get(one.name, Any), ... if one.default is one.empty else one.default) for one in own
+    }
+    kind: type[BaseModel] = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+    try:
+        return dict(kind.model_validate(dict(given)))
+    except ValidationError as error:
+        raise SproutError(f"options.{function.__name__}: {explain(error, kind, 'setting')}") from None

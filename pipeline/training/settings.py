@@ -1,0 +1,99 @@
+"""How a model is tuned, and what it is tuned on."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.dataset.content import ChatRow, TextRow
+from pipeline.training.presets import PRESETS, Preset
+
+Scheduler = Literal["cosine", "linear", "constant", "constant_with_warmup"]
+
+
+class TrainingSettings(BaseModel):
+    """How a model is tuned, whatever it is tuned on.
+
+    Example:
+        >>> TrainingSettings(method="lora", num_epochs=3)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    growable: ClassVar[frozenset[str]] = frozenset({"checkpoint_steps", "num_processes"})  # the result is the same
+
+    method: Literal["full", "lora"] = Field(
+        default="full", description="full tunes all weights; lora an adapter, which is merged into them"
+    )
+    learning_rate: float | None = Field(default=None, gt=0, description="unset: 2e-5, with lora 2e-4")
+    num_epochs: float = Field(default=2, gt=0, description="passes over the rows; Self-Instruct, its training script")
+    max_steps: int | None = Field(default=None, ge=1, description="in place of num_epochs")
+    batch_size: int | None = Field(
+        default=None, ge=1, description="rows per step, over all processes; unset: 32, with lora 16"
+    )
+    gradient_accumulation: int = Field(
+        default=1, ge=1, description="parts that a batch is cut into, where memory is short"
+    )
+    num_processes: int | None = Field(
+        default=None, ge=1, description="unset: one for each GPU, as far as they divide a batch"
+    )
+    max_length: int = Field(default=1024, ge=2, description="tokens; a longer row loses its end")
+    padding_free: bool = Field(
+        default=False, description="batches without padding: faster, on a GPU with the package flash-attn"
+    )
+    warmup_ratio: float = Field(default=0.03, ge=0, lt=1, description="a share of all steps; Alpaca and QLoRA")
+    lr_scheduler: Scheduler = Field(default="cosine", description="how the learning rate falls; Alpaca")
+    lora_rank: int = Field(default=16, ge=1, description="rank of the adapter's matrices")
+    lora_alpha: int = Field(default=32, ge=1, description="twice the rank: Biderman et al. 2024, arXiv 2405.09673")
+    shuffle: bool = Field(
+        default=True, description="false: in the order of the dataset, epoch by epoch, as a curriculum wants it"
+    )
+    random_seed: int = Field(default=0, description="of the order of the rows and of the adapter")
+    num_validations: int = Field(default=10, ge=1, description="how often the loss on the validation split is measured")
+    patience: int | None = Field(
+        default=None, ge=1, description="stop after so many measures without a better one, and keep the best weights"
+    )
+    checkpoint_steps: int = Field(
+        default=100, ge=1, description="steps between checkpoints, from which a killed training goes on"
+    )
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> "TrainingSettings":
+        parts = self.gradient_accumulation * (self.num_processes or 1)
+        if self.rows_per_step % parts:
+            raise ValueError(f"a batch of {self.rows_per_step} cannot be cut into {parts} parts")
+        return self
+
+    @property
+    def preset(self) -> Preset:
+        return PRESETS[self.method]
+
+    @property
+    def rows_per_step(self) -> int:
+        return self.batch_size or self.preset.batch_size
+
+    def of_result(self) -> dict[str, Any]:
+        """Those that bear on the weights."""
+        names = TrainingSettings.model_fields.keys() - TrainingSettings.growable
+        return self.model_dump(mode="json", include=names)
+
+
+class Training(BaseModel):
+    """A model, the rows it is tuned on, and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(description="a folder, or a name on the hub")
+    rows: Sequence[TextRow] | Sequence[ChatRow]
+    settings: TrainingSettings = TrainingSettings()
+    validation: Sequence[TextRow] | Sequence[ChatRow] = Field(
+        default=(), description="to measure the loss on, some times in a training"
+    )
+    last_step: int | None = Field(
+        default=None, description="stop after it, with the learning rate of a training that goes on"
+    )
+
+    @property
+    def chat(self) -> bool:
+        """Whether its rows are messages, which go through the chat template."""
+        return any(isinstance(row, ChatRow) for row in self.rows[:1])

@@ -1,0 +1,93 @@
+"""The tokens of a row, and which of them are learned."""
+
+from typing import Any
+
+from pipeline.dataset.content import ChatRow, TextRow
+from pipeline.engines.base import Message
+from pipeline.engines.tokens import split_ids
+from pipeline.errors import SproutError
+
+
+def row_tokens(row: TextRow | ChatRow, tokenizer: Any) -> dict[str, Any]:
+    """What TRL takes of a row: its tokens, and a mask that is 1 where they count in the loss.
+
+    Raises:
+        SproutError: for a conversation that the chat template refuses, or of which it shows no answer apart.
+    """
+    if isinstance(row, ChatRow):
+        ids, mask = chat_tokens(row, tokenizer)
+        return {"input_ids": ids, "completion_mask": mask}
+    prompt, completion = text_tokens(row, tokenizer)
+    return {"input_ids": prompt + completion, "completion_mask": [0] * len(prompt) + [1] * len(completion)}
+
+
+def text_tokens(row: TextRow, tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The tokens of a row for a base model: those of the prompt, and those that are to follow, end of text included."""
+    return split_ids(tokenizer, row.prompt, row.completion.removesuffix(tokenizer.eos_token) + tokenizer.eos_token)
+
+
+def chat_tokens(row: ChatRow, tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The tokens of a conversation in the chat template, with a mask that is 1 on the answers, end of turn included.
+
+    An answer is what the template adds to the messages before it and the header it puts before an answer. So any
+    template will do, if it writes the messages so far as it writes them when others follow. Those that do not, such as
+    those that leave out the thoughts of earlier answers, are replaced by TRL's own for them, where it has one.
+
+    Raises:
+        SproutError: if the template refuses the messages, or if neither it nor TRL's shows where earlier answers end.
+    """
+    found = _masked(row, tokenizer, None)
+    if found is None and (template := _training_template(tokenizer)):
+        found = _masked(row, tokenizer, template)
+    if found is None:
+        raise SproutError(
+            f"{tokenizer.name_or_path}: its chat template writes earlier answers otherwise than a last one, and TRL "
+            f"knows no mask for it; split the rows with several answers, or leave them out"
+        )
+    return found
+
+
+def _masked(row: ChatRow, tokenizer: Any, template: str | None) -> tuple[list[int], list[int]] | None:
+    """None if the messages so far are not written as they are when others follow."""
+    ids = _template_ids(row.messages, tokenizer, template)
+    mask = [0] * len(ids)
+    for number in row.answers:
+        before = _template_ids(row.messages[:number], tokenizer, template, add_generation_prompt=True)
+        so_far = _template_ids(row.messages[: number + 1], tokenizer, template)
+        if ids[: len(so_far)] != so_far:
+            return None
+        start = _common(before, so_far)
+        mask[start : len(so_far)] = [1] * (len(so_far) - start)
+    return ids, mask
+
+
+def _template_ids(
+    messages: tuple[Message, ...], tokenizer: Any, template: str | None, add_generation_prompt: bool = False
+) -> list[int]:
+    from jinja2 import TemplateError
+
+    options = {"tokenize": False, "add_generation_prompt": add_generation_prompt, "chat_template": template}
+    try:
+        text = tokenizer.apply_chat_template(list(messages), **options)
+    except TemplateError as error:
+        roles = ", ".join(message["role"] for message in messages)
+        raise SproutError(
+            f"{tokenizer.name_or_path}: the chat template refuses a row with messages of {roles}: {error}"
+        ) from None
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _common(one: list[int], other: list[int]) -> int:
+    """How many tokens at the beginning are the same."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (mine, theirs) in pairs if mine != theirs), min(len(one), len(other)))
+
+
+def _training_template(tokenizer: Any) -> str | None:
+    from trl.chat_template_utils import get_training_chat_template
+
+    try:
+        return get_training_chat_template(tokenizer)
+    except ValueError:
+        return None

@@ -1,0 +1,56 @@
+"""A model tuned on rows, never half done: the same however often the training was interrupted."""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.dataset.content import ChatRow, TextRow
+from pipeline.engines.model_folder import check_model
+from pipeline.errors import SproutError
+from pipeline.resources import shown
+from pipeline.runs.products import digest, put_in_place, read_record, write_record
+from pipeline.training.distributed import num_processes, train_in_processes
+from pipeline.training.record import TrainRecord
+from pipeline.training.settings import Training
+from pipeline.training.trainer import train
+
+
+def tune(training: Training, folder: Path) -> TrainRecord:
+    """Tune a model and save it as `folder`; return what is in its train.json.
+
+    A folder made from the same rows, model and settings is left as it is. A training that was killed goes on from its
+    last checkpoint, in `folder`.partial, to the same result.
+
+    Raises:
+        SproutError: for no rows, for a model that cannot be loaded, or for rows that do not fit it.
+    """
+    if not training.rows:
+        raise SproutError(f"{folder}: nothing to train on: the dataset has no row with an answer")
+    settings = training.settings.of_result()
+    before = read_record(Path(training.model) / "train.json").get("fingerprint")  # if it was tuned here itself
+    rows = map(_digest, (training.rows, training.validation))
+    fingerprint = digest(settings, shown(training.model), before, *rows, training.last_step)
+    record = read_record(folder / "train.json")
+    if record.get("fingerprint") == fingerprint:
+        return TrainRecord.model_validate(record)
+    check_model(training.model)
+    partial = folder.with_name(f"{folder.name}.partial")
+    if read_record(partial / "started.json").get("fingerprint") != fingerprint:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        write_record(partial / "started.json", {"fingerprint": fingerprint})
+    processes = num_processes(training.settings)
+    trained = train_in_processes(training, partial, processes) if processes > 1 else train(training, partial)
+    made = TrainRecord(**dict(trained), settings=settings, fingerprint=fingerprint)
+    write_record(partial / "model" / "train.json", made.model_dump())
+    put_in_place(partial / "model", folder)
+    shutil.rmtree(partial)
+    return made
+
+
+def _digest(rows: Iterable[TextRow | ChatRow]) -> str:
+    hashed = hashlib.sha256()
+    for row in rows:
+        hashed.update(row.model_dump_json().encode() + b"\n")
+    return hashed.hexdigest()
