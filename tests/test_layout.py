@@ -1,6 +1,7 @@
 """Imports go down the list of folders only, and in no circle."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -49,6 +50,18 @@ def test_every_module_has_a_place_in_the_house():
     folders = {name.split(".")[1] for name in MODULES if "." in name}
 
     assert folders - {"__main__"} <= {*HOUSE}
+
+
+def test_every_folder_is_in_the_tree_of_the_house():
+    page = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = page.partition("\npipeline/\n")[2].partition("\nprompts/")[0]
+    above, named = [], set()
+    for indent, folder in re.findall(r"^( +)(\w+)/ +\S", tree, re.MULTILINE):
+        above = [*above[: len(indent) // 2 - 1], folder]
+        named.add("/".join(above))
+
+    folders = {str(path.relative_to(PACKAGE).parent) for path in PACKAGE.rglob("*") if path.is_file()}
+    assert named == {one for one in folders if "__pycache__" not in one and not one.startswith("nano/heldout/")} - {"."}
 
 
 def test_imports_make_no_circle():
