@@ -13,6 +13,7 @@ HOUSE = (
     "cli", "report", "gain", "settings", "recipes", "stages", "training", "evaluation", "dataset", "filters", "scorers",
     "seeds", "runs", "asking", "novelty", "engines", *BASE,
 )  # fmt: skip
+FINDING = ("find", "names", "summary", "Kind")  # what the package of stages finds them with
 MODULES = {
     ".".join(("pipeline", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in PACKAGE.rglob("*.py")
@@ -44,6 +45,22 @@ def test_a_module_imports_only_what_stands_below_it(module):
     up = {name for name in imports(MODULES[module]) if name.count(".") and place(name) < place(module)}
 
     assert not up - {"pipeline.__main__"}, f"{module} imports {', '.join(sorted(up))}"
+
+
+def concrete_stages(path):
+    """The stages and products that a module imports, instead of finding one by its name or by what it is."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "pipeline.stages":
+            yield from (alias.name for alias in node.names if alias.name not in FINDING)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline.stages."):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("pipeline.stages."))
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[1:2] != ["stages"]])
+def test_no_module_outside_stages_imports_one(module):
+    assert not [*concrete_stages(MODULES[module])]
 
 
 def test_every_module_has_a_place_in_the_house():

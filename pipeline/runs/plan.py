@@ -71,7 +71,8 @@ def probe(
     asking = [stage for stage in stages if isinstance(stage, Stage) and stage.asks]
     tasks: Sequence[Task] = () if asking and asking[0].adds else context.seeds
     num_tasks = len(tasks)
-    num_after = sum(bool(stage.templates) for stage in asking if not stage.open_ended)
+    # One that selects without a template of its own asks nothing, so the others share its probes.
+    num_after = sum(bool(stage.templates) or not stage.selects for stage in asking if not stage.open_ended)
     for stage in asking:
         store = Store(context.folder / files[stage.name])
         done = store.load()
@@ -98,8 +99,10 @@ def probe(
             tasks = kept or list(store.kept[:most])
         else:
             if engine.asked or engine.left or stage.templates:
-                share = (engine.asked + engine.left) / max(1, len(todo))  # none, or several of a task
-                estimates.append(engine.estimate(stage.name, round(share * max(0, num_tasks - len(done)))))
+                counted = engine.asked + engine.left
+                share = counted / max(1, len(todo))  # none, or several of a task
+                left = round(share * max(0, num_tasks - len(done))) if num_tasks else counted
+                estimates.append(engine.estimate(stage.name, left))
             tasks = kept or tasks
         num_tasks = stage.wanted(num_tasks)
     return estimates, notes

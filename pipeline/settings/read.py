@@ -85,6 +85,8 @@ def _at_home(value: Any) -> Any:
 
 
 def _settings(tables: Table, where: str) -> RunSettings:
+    if isinstance(tables.get("stages"), dict):
+        raise SproutError(f"{where}: stages is a list of names; give the settings of a stage below [its name]")
     for key, value in tables.items():
         if key not in SINGLE and not isinstance(value, dict):
             _check_known(tables, key, where)

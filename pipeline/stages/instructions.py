@@ -1,12 +1,10 @@
 """Write new instructions from a pool that starts as the seeds and grows by what is kept."""
 
-import math
-import random
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain, count
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -20,23 +18,14 @@ from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.filters.instructions import INSTRUCTION_FILTERS, Filter, first_reason, starts_non_ascii
-from pipeline.novelty.rouge import RougeIndex
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import LongestPrompt, Stage
+from pipeline.stages._pool import Pool, Shown
 from pipeline.task import Task, new_id
 
-RECENT = 100  # requests from which the yield of the next ones is foreseen
 FIRST_WINDOW = 32  # requests in flight, before the run has some of its own to show
 FEW_SEEDS = 40  # of fewer, each is in more than 15 of 100 prompts
-FIRST = 4  # tasks that a request brings, before any is known
-
-
-class Shown(NamedTuple):
-    """What a prompt shows of a task; of a million tasks the pool holds no more."""
-
-    id: str
-    instruction: str
 
 
 class Instructions(Stage):
@@ -210,93 +199,3 @@ class Instructions(Stage):
             elif several:
                 task = task.reject("several_tasks")
             yield task
-
-
-class Pool:
-    """The seeds and what was kept so far, with the request each came from."""
-
-    def __init__(self, stage: Instructions, context: Context, done: Sequence[Task]) -> None:
-        self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in context.seeds]
-        self.most = context.engine.window  # requests in flight
-        self.filters = stage.filters()
-        self.generated: list[Shown] = []
-        self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
-        self.reasons: Counter[str] = Counter()
-        self.idle = self.num_kept = 0
-        self.index = RougeIndex((seed.instruction for seed in self.seeds), stage.max_rouge)
-        self.interrupted: set[str] = set()  # what is decided of the last request, which is asked again
-        for task in done:
-            number = _request(task)
-            while len(self.visible) < number:
-                self.close(len(self.visible))
-                self.interrupted.clear()
-            self.interrupted.add(task.id)
-            self._count(task)
-        self.next_request = len(self.visible)
-
-    def close(self, number: int) -> None:
-        """All items of request `number` are decided."""
-        before = self.visible[-1] if self.visible else 0
-        self.visible.append(len(self.generated))
-        self.idle = 0 if len(self.generated) > before else self.idle + 1
-
-    def num_needed(self) -> int:
-        """How many more requests it takes, if they bring what the last ones brought; what is asked is paid for."""
-        recent = self.visible[-RECENT:]
-        before = self.visible[-len(recent) - 1] if len(self.visible) > len(recent) else 0
-        each = (recent[-1] - before) / len(recent) if recent else FIRST
-        needed = math.ceil((self.stage.num_tasks - self.num_kept) / max(each, 1 / RECENT))
-        return needed + math.isqrt(needed) + 1  # the yield varies, and an engine that waits costs as much
-
-    def demos(self, number: int) -> tuple[Shown, ...]:
-        """Those to show in request `number`, in random order: 6 seeds and 2 generated tasks, once there are some."""
-        rng = random.Random(f"{self.stage.random_seed}:{number}")
-        last = number - self.stage.window_at(number, self.most)
-        known = self.visible[last] if last >= 0 else 0
-        num_new = min(self.stage.num_generated_demos, known)
-        new = [self.generated[i] for i in rng.sample(range(known), num_new)]
-        old = rng.sample(self.seeds, min(self.stage.num_demos - num_new, len(self.seeds)))
-        return tuple(rng.sample(new + old, len(new) + len(old)))
-
-    def decide(self, task: Task) -> Task:
-        if task.kept:
-            task = self._judge(task)
-        self._count(task, add=False)
-        return task
-
-    def _judge(self, task: Task) -> Task:
-        if reason := first_reason(task, self.filters):
-            return task.reject(reason)
-        score, text = self.index.nearest(task.instruction)
-        if text is not None:
-            return task.score(rouge_l=round(score, 4)).update(meta=task.meta | {"nearest": text}).reject("not_new")
-        self.index.add(task.instruction)
-        return task
-
-    def _count(self, task: Task, add: bool = True) -> None:
-        self.reasons[task.rejected or "kept"] += 1
-        if task.kept:
-            self.generated.append(Shown(task.id, task.instruction))
-            self.num_kept += 1
-            if add:
-                self.index.add(task.instruction)
-
-    def stuck(self) -> str:
-        counts = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common() if reason != "kept")
-        advice = "Ask for fewer tasks, raise max_rouge, or sample with a higher temperature"
-        if self.reasons["empty"] > self.reasons.total() / 2:
-            advice = (
-                "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = "
-                "{ enable_thinking = false }, or its word for that; if not, see that its stop strings fit"
-            )
-        return (
-            f"instructions: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
-            f"{self.stage.num_tasks} (rejected: {counts or 'none'}). {advice}"
-        )
-
-
-def _request(task: Task) -> int:
-    number = task.meta.get("request")
-    if not isinstance(number, int):
-        raise SproutError(f"instructions: task {task.id} does not say which request it is from; its file was edited")
-    return number

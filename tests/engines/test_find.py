@@ -12,7 +12,8 @@ from pipeline.cli.main import main
 from pipeline.engines.base import Likelihood, Request, Sampling, ScoreRequest
 from pipeline.engines.find import engine_class, engine_names
 from pipeline.errors import SproutError
-from pipeline.settings.read import build_stage, open_engine, read
+from pipeline.settings.build import build_stage, open_engine
+from pipeline.settings.read import read
 
 MINE = '''"""An engine of one's own."""
 from pydantic import BaseModel, Field

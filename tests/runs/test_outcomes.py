@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import Completion, Request, Run, Sampling, Task
+from pipeline import Completion, Context, Request, Sampling, Task
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget
@@ -75,5 +75,5 @@ def test_empty_completions_are_counted_by_their_cause(tmp_path: Path, caplog: py
 
 def test_a_task_without_an_answer_is_not_decided(seeds: list[Task], tmp_path: Path) -> None:
     answers = iter([" Yes", "", "<think>The task", " \n", " Perhaps"])
-    tasks = list(Classify().decide(seeds[:5], (), Run(seeds, Scripted(lambda request: next(answers)), tmp_path)))
+    tasks = list(Classify().decide(seeds[:5], (), Context(seeds, Scripted(lambda request: next(answers)), tmp_path)))
     assert [(task.id, task.rejected) for task in tasks] == [("seed_0", None), ("seed_4", "unclear_answer")]
