@@ -21,7 +21,6 @@ from pipeline.cli.main import LOOKS, commands, main, parser
 from pipeline.cli.options import settings_of
 from pipeline.dataset.formats.find import find_format
 from pipeline.engines.find import engine_class
-from pipeline.engines.scripted import Scripted
 from pipeline.runs.store import read_kept
 from pipeline.scorers.find import find_scorer
 from pipeline.settings.build import build_stages
@@ -269,16 +268,16 @@ def test_what_is_shown_as_a_file_of_your_own_is_found(
     assert find(place)
 
 
-def test_stages_of_your_own_that_ask_and_that_add_run_as_shown(
-    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_stages_and_an_engine_of_your_own_run_as_shown(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(shop)
     monkeypatch.syspath_prepend(shop)
-    model = Scripted(lambda request: " A title\n")
+    echo = engine_class("my_engines:Echo")("echo")
 
-    tasks = run([find("my_fruit:Fruit")(), find("my_titles:Titles")()], read_seeds("nano"), model, tmp_path)
+    tasks = run([find("my_fruit:Fruit")(), find("my_titles:Titles")()], read_seeds("nano"), echo, tmp_path)
 
-    assert [(task.name, task.instruction[:8]) for task in tasks] == [("A title", "Describe")] * 2
+    assert [task.name for task in tasks] == [
+        f"Task: Describe the taste of a {fruit}.\nTitle:" for fruit in ("lemon", "plum")
+    ]
 
 
 def test_pages_made_from_the_code_are_up_to_date():
