@@ -71,6 +71,19 @@ def test_every_module_has_a_place_in_the_house():
     assert folders - {"__main__"} <= {*HOUSE}
 
 
+def test_every_folder_is_in_the_tree_of_the_house():
+    page = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = page.partition("\npipeline/\n")[2].partition("\nprompts/")[0]
+    above, named = [], set()
+    for indent, folder in re.findall(r"^( +)(\w+)/ +\S", tree, re.MULTILINE):
+        above = [*above[: len(indent) // 2 - 1], folder]
+        named.add("/".join(above))
+
+    files = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*") if path.is_file()]
+    folders = {str(folder) for file in files if "__pycache__" not in file.parts for folder in file.parents}
+    assert named == {folder for folder in folders if not folder.startswith("nano/heldout/")} - {"."}
+
+
 def test_imports_make_no_circle():
     graph = {name: {other for other in imports(path) if other != name} for name, path in MODULES.items()}
 

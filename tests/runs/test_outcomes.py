@@ -66,7 +66,7 @@ def test_empty_completions_are_counted_by_their_cause(tmp_path: Path, caplog: py
     asked("aeetcr", tmp_path)
     said = sorted(record.getMessage() for record in caplog.records)
     assert said[0].startswith("classify: 1 of 6 completions hold no text: the model ended its answer before any")
-    assert said[1] == "classify: 1 request can't succeed, the first is 5: refused"
+    assert said[1] == "classify: 1 request failed; the first is 5: refused"
     assert said[2].startswith(
         "classify: 3 of 6 completions hold no text: the model thinks first and max_tokens = 8 is used up"
     )

@@ -78,7 +78,7 @@ def test_an_answer_that_fails_counts_as_empty_with_one_warning_and_is_asked_agai
 
     assert (found["base"]["missing"], found["base"]["rouge_l"], found["base"]["instances"]) == (2, 66.6667, 6)
     assert caplog.messages == [
-        "evaluate: 2 requests can't succeed, the first is a0: too long",
+        "evaluate: 2 requests failed; the first is a0: too long",
         "evaluate: base: 2 of 6 answers are missing, counted as empty",
     ]
     assert make(tmp_path, heldout, {"base": healthy})["base"]["rouge_l"] == 100
