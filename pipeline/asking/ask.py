@@ -59,12 +59,12 @@ def seeded(sampling: Sampling, random_seed: int, request: object) -> Sampling:
 
 def request(engine: Engine, id: str, prompt: str, sampling: Sampling, demos: tuple[str, ...] = ()) -> Request:
     """A request in the form the engine's model takes: plain text, or one user message."""
-    return put(engine, engine.chat, id, prompt, sampling, demos)
+    return put(Request(id=id, prompt=prompt, sampling=sampling, demos=demos), engine, engine.chat)
 
 
-def put(engine: Engine, chat: bool, id: str, prompt: str, sampling: Sampling, demos: tuple[str, ...] = ()) -> Request:
-    """A request as plain text, or as one user message with what the engine's chat template gets besides."""
+def put(plain: Request, engine: Engine, chat: bool) -> Request:
+    """A plain request as it stands, or as one user message with what the engine's chat template gets besides."""
     if not chat:
-        return Request(id=id, prompt=prompt, sampling=sampling, demos=demos)
-    message, given = {"role": "user", "content": prompt}, engine.chat_template_kwargs
-    return Request(id=id, prompt=(message,), sampling=sampling, demos=demos, chat_template_kwargs=given)
+        return plain
+    message = {"role": "user", "content": plain.prompt}
+    return plain.model_copy(update={"prompt": (message,), "chat_template_kwargs": engine.chat_template_kwargs})

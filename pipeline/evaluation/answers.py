@@ -88,7 +88,7 @@ def ask_all(engine: Engine, heldout: Sequence[HeldOut], chat: bool, how: Answeri
     def requests() -> Iterator[Request]:
         for one in heldout:
             text = question(one.instruction, one.input) if chat else zero_shot(one.instruction, one.input, how.encoding)
-            yield put(engine, chat, one.id, text, how.sampling)
+            yield put(Request(id=one.id, prompt=text, sampling=how.sampling), engine, chat)
 
     lacks = Counter[str]()
     for completion in engine.generate(requests()):

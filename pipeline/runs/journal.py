@@ -127,8 +127,8 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.closed = True
-        with self._safe():
+        with self._safe(), self.lock:  # SQLite crashes if one thread closes what another one is writing to
+            self.closed = True
             self.db.close()
 
     def find(self, model: str, request: Request) -> Completion | None:
@@ -146,7 +146,10 @@ class Journal:
         return completion if whole or row[5] == most else None
 
     def record(self, stage: str, model: str, request: Request, completion: Completion) -> None:
+        """Keep a completion; one that arrives when the run has ended and closed the journal is dropped."""
         with self._safe(), self.lock:
+            if self.closed:
+                return
             prefix, rest = self._split(mend(as_text(request)))
             self.db.execute(
                 "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -167,7 +170,10 @@ class Journal:
         return self._likelihood("stage = ? AND request = ? ORDER BY arrived DESC LIMIT 1", (stage, request), request)
 
     def record_likelihood(self, stage: str, model: str, request: ScoreRequest, likelihood: Likelihood) -> None:
+        """Keep a likelihood, as `record` keeps a completion."""
         with self._safe(), self.lock:
+            if self.closed:
+                return
             prefix, rest = self._split(mend(as_text(request)))
             self.db.execute(
                 "INSERT OR REPLACE INTO likelihoods VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -24,16 +24,18 @@ class Trouble(Exception):
         message: What the server says, without the key.
         status: Of HTTP, or what the body says in its place; 0 without any.
         wait: Seconds the server asks to wait.
-        path: What was asked for, of the url.
         params: The parameters that the answer names as the cause, in a field of their own.
+
+    Attributes:
+        path: What was asked for, of the url; for whoever knows it to fill in.
     """
 
     def __init__(
-        self, kind: str, message: str, status: int = 0, wait: float = 0.0, path: str = "", params: tuple[str, ...] = ()
-    ) -> None:  # fmt: skip
+        self, kind: str, message: str, status: int = 0, wait: float = 0.0, params: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
-        self.kind, self.message, self.status, self.wait, self.path = kind, message, status, wait, path
-        self.params = params
+        self.kind, self.message, self.status, self.wait, self.params = kind, message, status, wait, params
+        self.path = ""
 
     def __str__(self) -> str:
         return short(self.message)

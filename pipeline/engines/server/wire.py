@@ -213,7 +213,9 @@ class Wire:
         if status == 429 and re.search(r"request (?:is )?too large", found.words, re.IGNORECASE):
             status = 413
         wait = wait or wait_said(content[:20_000].decode(errors="replace"))
-        return Trouble(f"answer {status}", self._clean(found.words), status, wait, path, found.params)
+        trouble = Trouble(f"answer {status}", self._clean(found.words), status, wait, found.params)
+        trouble.path = path
+        return trouble
 
     def _session(self) -> ClientSession:
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
