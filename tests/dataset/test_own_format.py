@@ -1,5 +1,6 @@
 """An export format of one's own is written, read and trained on like those that ship."""
 
+import json
 import textwrap
 
 import pytest
