@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.providers import PROVIDERS
+from tests.engines.providers import HEALTHY, HEALTHY_PLAIN, PROVIDERS, Provider
 from tests.engines.runs import Written, sprout, written
 
 BASE = {"vLLM with a base model"}
@@ -19,3 +19,10 @@ def test_a_run_with_defaults_alone_ends_well_and_writes_what_it_writes_elsewhere
     server = sprout(PROVIDERS[name], tmp_path, query=query)
     assert written(tmp_path) == healthy[name not in BASE]
     assert all(body.keys() & {"max_tokens", "max_completion_tokens"} for _, _, body, _ in server.calls)
+
+
+@pytest.mark.parametrize(("provider", "blank_line"), [(HEALTHY, False), (HEALTHY_PLAIN, True)])
+def test_a_blank_line_ends_a_list_of_plain_text_only(provider: Provider, blank_line: bool, tmp_path: Path) -> None:
+    asked = [body for _, _, body, _ in sprout(provider, tmp_path).calls if "\n16." in body.get("stop", ())]
+    assert asked
+    assert {"\n\n" in body["stop"] for body in asked} == {blank_line}
