@@ -1,10 +1,10 @@
-"""Is this text new? An index remembers what was kept and names what comes closest."""
+"""Is this text new? An index holds the kept texts and finds the closest one."""
 
 from typing import NamedTuple, Protocol
 
 
 class Nearest(NamedTuple):
-    """The added text that comes closest, and how close it is; `Nearest(0.0, None)` if nothing comes too close."""
+    """The closest added text and its score; `Nearest(0.0, None)` if none is too close."""
 
     score: float
     text: str | None

@@ -1,4 +1,4 @@
-"""Which tasks to keep when there is a budget: the ones that cover most, by their vectors; searched with FAISS."""
+"""Which tasks to keep within a budget: those whose vectors cover most, searched with FAISS."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def k_center(vectors: Vectors, num_kept: int, covered: Vectors | None = None, ra
 
 
 def _farthest(vectors: Vectors, closest: npt.NDArray[np.float32], most: int) -> list[int]:
-    """The next rows to choose, as far as a front of the farthest rows can tell.
+    """The next rows to choose, as many as the front of the farthest rows determines.
 
     A cosine to what is chosen only ever grows, so a row of the front that is farther than any other row was at the
     start is the farthest of all. Thus the many other rows are compared once a block, not once a choice.
@@ -67,7 +67,7 @@ def k_means(
     num_clusters: int = 512,
     random_seed: int = 0,
 ) -> list[int]:
-    """Rows in order: from each cluster as many as it has of all, drawn with p = softmax(quality), else evenly.
+    """Rows in order: from each cluster in proportion to its size, drawn with p = softmax(quality), else evenly.
 
     The static k-means-quality of DivConquer (arXiv 2409.11378). Its code takes equally many from each cluster instead,
     and loses what does not divide.
@@ -79,7 +79,7 @@ def k_means(
     rng = random.Random(f"{random_seed}:k_means")
     waits = np.log([max(rng.expovariate(1), 1e-300) for _ in range(n)])
     if quality is not None:
-        waits -= np.asarray(quality)  # the least of Exp(1) / exp(q) is a draw by softmax, the next least the next draw
+        waits -= np.asarray(quality)  # the smallest of Exp(1) / exp(q) is a softmax draw, the second smallest the next
     chosen: list[int] = []
     for number, share in enumerate(shares):
         members = np.flatnonzero(cluster == number)
@@ -109,7 +109,7 @@ def _one_thread(faiss: Any) -> Iterator[None]:
 
 
 def _shares(sizes: npt.NDArray[np.int64], num_kept: int) -> list[int]:
-    """`num_kept` in proportion to the sizes; what is left by rounding down goes to the largest remainders."""
+    """`num_kept` in proportion to the sizes, rounded by largest remainders."""
     exact = [divmod(int(size) * num_kept, int(sizes.sum())) for size in sizes]
     shares = [share for share, _ in exact]
     by_remainder = sorted(range(len(exact)), key=lambda number: -exact[number][1])
@@ -157,7 +157,7 @@ def _neighbours(vectors: Vectors, count: int) -> npt.NDArray[np.int64]:
     n = len(vectors)
     near: npt.NDArray[np.int64] = faiss.knn(vectors, vectors, count + 1, faiss.METRIC_INNER_PRODUCT)[1]
     other = near != np.arange(n)[:, None]
-    other[other.all(axis=1), -1] = False  # where many are the same, it may not be among its own nearest
+    other[other.all(axis=1), -1] = False  # among many duplicates, a row may be missing from its own nearest
     neighbours: npt.NDArray[np.int64] = near[other].reshape(n, count)
     return neighbours
 

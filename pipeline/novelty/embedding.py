@@ -1,4 +1,4 @@
-"""The semantic index: which kept text comes closest in meaning to a new one. Vectors are searched with FAISS."""
+"""The semantic index: finds the kept text closest in meaning to a new one. Vectors are searched with FAISS."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -20,9 +20,9 @@ _ROUNDING = 1e-5  # float32 inner products of unit vectors are less than this of
 class EmbeddingIndex:
     """Finds the added text whose vector has the highest cosine.
 
-    The search is exact while there are fewer than `max_exact` texts. Then the older ones move to an approximate index,
-    and only the newest, less than a sixteenth of `max_exact`, are still searched exactly. What is found depends on the
-    texts and their order, not on how they are cut into batches.
+    The search is exact up to `max_exact` texts. Beyond that, older texts move to an approximate index, and only the
+    newest, fewer than a sixteenth of `max_exact`, are searched exactly. Results depend on the texts and their order,
+    not on batches.
 
     Args:
         encode: Turns texts into rows of float32, each of length 1; `Encoder.encode` does.
@@ -47,7 +47,7 @@ class EmbeddingIndex:
         return len(self._texts)
 
     def nearest(self, text: str) -> Nearest:
-        """The highest cosine and its text if above `max_cosine`; else (0.0, None)."""
+        """The highest cosine and its text if it is above `max_cosine`; else (0.0, None)."""
         found = self.closest(text)
         return found if found.score > self.max_cosine else Nearest(0.0, None)
 
@@ -57,7 +57,7 @@ class EmbeddingIndex:
         return self._named(scores[0], rows[0])
 
     def closest_of(self, texts: Iterable[str]) -> Iterator[Nearest]:
-        """As `closest`, for many texts: they are searched for in batches."""
+        """As `closest`, for many texts, in batches."""
         for batch in batches(texts):
             yield from map(self._named, *self._search(self._encode(batch)))
 
@@ -65,7 +65,7 @@ class EmbeddingIndex:
         self._append([text], self._encode([text]))
 
     def admit(self, texts: Iterable[str]) -> Iterator[Nearest]:
-        """Yield the closest text of each, however far, and add each that is not above `max_cosine`, one by one.
+        """Yield the closest text of each, however far; add those that are not above `max_cosine`, one by one.
 
         The same as `closest` and `add` in turn, but searched in batches: a batch is matched with the index and with
         itself, then decided in order. So of texts that are all too close to each other the first one wins.
@@ -78,7 +78,7 @@ class EmbeddingIndex:
                 batch, vectors = batch[len(found) :], vectors[len(found) :]
 
     def _admit(self, texts: Sequence[str], vectors: Vectors) -> list[Nearest]:
-        """Decide the texts in order, up to the one after which rows move to the approximate index."""
+        """Decide the texts in order, up to the next move of rows to the approximate index."""
         scores, rows = self._search(vectors)
         inside = vectors @ vectors.T
         room = self._room()
@@ -103,7 +103,7 @@ class EmbeddingIndex:
         return Nearest(float(score), self._texts[row]) if row >= 0 else Nearest(0.0, None)
 
     def _search(self, vectors: Vectors) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """The highest cosine and its row, the first of equals; -2 and -1 where there is none."""
+        """The highest cosine and its row (of equals, the first); -2 and -1 if there is none."""
         scores, rows = np.full(len(vectors), -2.0), np.full(len(vectors), -1, np.int64)
         offset = 0
         for index in (self._old, self._new):
@@ -123,7 +123,7 @@ class EmbeddingIndex:
         return scores, rows
 
     def _room(self) -> int:
-        """How many more texts are added before rows move from the exact to the approximate index."""
+        """How many more texts can be added before rows move to the approximate index."""
         full = self.max_exact if self._old is None else max(1, self.max_exact // 16)
         return full - (self._new.ntotal if self._new else 0)
 
@@ -153,7 +153,7 @@ class EmbeddingIndex:
 
 
 def cosines(ours: Vectors, theirs: Vectors) -> npt.NDArray[np.float64]:
-    """Row by row. The same two rows always score the same, in whatever batch."""
+    """Cosines, row by row. Two rows score the same in any batch."""
     products: npt.NDArray[np.float64] = np.einsum("ij,ij->i", ours.astype(np.float64), theirs.astype(np.float64))
     return products.clip(max=1.0)
 

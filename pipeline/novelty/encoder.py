@@ -1,4 +1,4 @@
-"""Vectors of texts by a sentence-transformers model, and the file that keeps them from being computed twice."""
+"""Vectors of texts from a sentence-transformers model, and a file that caches them."""
 
 import hashlib
 import json
@@ -33,14 +33,14 @@ _HEADER = struct.Struct("<4sIII")  # magic, number of vectors, their dimension, 
 
 
 class Encoder:
-    """Turns texts into vectors with a sentence-transformers model; a text it has met before is read from `cache`.
+    """Turns texts into vectors with a sentence-transformers model; known texts are read from `cache`.
 
     Args:
-        model: A model folder, or the name of one on the Hugging Face hub; if it is on this machine, that copy is used.
-        cache: The folder for vectors, in one file for each state of each model.
+        model: A model folder, or a name on the Hugging Face hub; a local copy is used if there is one.
+        cache: The folder of the vector files, one for each version of each model.
 
     Raises:
-        SproutError: for a model that is not here and cannot be fetched, or that sentence-transformers cannot load.
+        SproutError: for a model that can be neither found nor fetched, or that sentence-transformers cannot load.
     """
 
     def __init__(self, model: str, cache: Path) -> None:
@@ -53,7 +53,7 @@ class Encoder:
         self._transformer: Any = None
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """The vectors, row by row. Blocks of texts are embedded, and stored, in the order they are first given."""
+        """The vectors, row by row. Texts are embedded and stored in blocks, in the order of first appearance."""
         whole = [mend(text) for text in texts]
         keys = [self.key(text) for text in whole]
         missing = {key: text for key, text in zip(keys, whole, strict=True) if key not in self.stored}
@@ -77,7 +77,7 @@ class Encoder:
 
 
 def find_model(model: str) -> Path:
-    """The folder of a sentence-transformers model, fetched from the hub if it is named and not here yet.
+    """The folder of a sentence-transformers model, fetched from the hub if necessary.
 
     Raises:
         SproutError: if there is none, or one that is incomplete, or that runs code of its own.
@@ -101,7 +101,7 @@ def find_model(model: str) -> Path:
 
 
 def check_folder(folder: Path) -> Path:
-    """See that a folder holds a model that sentence-transformers can load; nothing heavy is imported."""
+    """Check that sentence-transformers can load the model in a folder, without heavy imports."""
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "is no folder here"
         raise SproutError(f"{folder}: {found}; give the folder or the hub name of a sentence-transformers model")
@@ -143,10 +143,10 @@ def not_installed(error: ImportError) -> SproutError:
 
 
 class VectorFile:
-    """Vectors by key, in a file that is only added to, block by block.
+    """Vectors by key, in an append-only file of blocks.
 
     A block is a header, keys, and vectors in little-endian float32, with a checksum over all of it. A torn or
-    damaged file is cut off at the first block that is not whole, and what is lost is embedded again.
+    damaged file is truncated at the first damaged block, and the lost texts are embedded again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -199,7 +199,7 @@ class VectorFile:
             raise SproutError(f"{self.path}: cannot be read ({error.strerror}); delete it to embed again") from None
 
     def _load_block(self, file: BinaryIO, start: int, size: int) -> int:
-        """How long the block at `start` is; 0 if it is not whole."""
+        """The length of the block at `start`; 0 if it is incomplete."""
         header = file.read(_HEADER.size)
         if len(header) < _HEADER.size:
             return 0

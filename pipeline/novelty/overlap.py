@@ -1,4 +1,4 @@
-"""How much of a held-out text stands in another text: the share of its words in n-grams that both have."""
+"""How much of a held-out text occurs in another text: the share of its words in common n-grams."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,14 +12,14 @@ Array = npt.NDArray[Any]
 
 
 class Overlap(NamedTuple):
-    """The share, from 0 to 1, and the number of the held-out text it is of; None if there is nothing in common."""
+    """The share, from 0 to 1, and the number of the held-out text; None if they have nothing in common."""
 
     share: float
     row: int | None
 
 
 class OverlapIndex:
-    """Finds the held-out text of which another text covers the most.
+    """Finds the held-out text that another text covers most.
 
     A word of a held-out text is covered if it is part of `size` words in a row that also stand in the other text, in
     that order; the share is that of its words. A text of fewer words has no n-gram and is never found by `closest`.
@@ -32,7 +32,7 @@ class OverlapIndex:
         self.size = size
         self._ids: dict[str, int] = {}
         words = [[self._ids.setdefault(word, len(self._ids)) for word in tokens(text)] for text in texts]
-        # Words stand for random numbers, so that two n-grams have the same hash once in 2 ** 64.
+        # Words map to random numbers, so that two n-grams collide with probability 2 ** -64.
         self._numbers = np.random.default_rng(0).integers(2**64, size=len(self._ids) + 1, dtype=np.uint64)
         self._lengths = np.array([len(one) for one in words], np.int64)
         self._short: dict[tuple[int, ...], int] = {}
@@ -49,7 +49,7 @@ class OverlapIndex:
         self._places = (rows << 32 | positions)[order]  # where each n-gram stands: row and position
 
     def closest(self, text: str) -> Overlap:
-        """The held-out text with the highest share, the first of equals."""
+        """The held-out text with the highest share (of equals, the first)."""
         ids = np.array([self._ids.get(word, -1) for word in tokens(text)], np.int64)
         hashes = np.unique(self._hashes(ids))
         if not len(self._known) or not len(hashes):
@@ -79,7 +79,7 @@ class OverlapIndex:
         return Overlap(float(shares[best]), int(rows[first[best]]))
 
     def _hashes(self, ids: Array) -> Array:
-        """Of every n-gram, in order; of those with a word that no held-out text has, none."""
+        """Hashes of the n-grams, in order, without those that contain a word of no held-out text."""
         count = len(ids) - self.size + 1
         if count < 1:
             return np.empty(0, np.uint64)

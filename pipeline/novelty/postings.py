@@ -1,4 +1,4 @@
-"""The inverted index inside `RougeIndex`: which rows have a rare token in common with a text."""
+"""The inverted index inside `RougeIndex`: finds the rows that share a rare token with a text."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

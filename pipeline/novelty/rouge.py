@@ -144,7 +144,7 @@ class RougeIndex:
         return _sequence(self._ids[self._ends[row] : self._ends[row + 1]])
 
     def _append(self, text: str) -> int | None:
-        """Keep the text as a new row and return its signature; None if it has no tokens and so no row."""
+        """Store the text as a new row and return its signature; None if it has no tokens and so no row."""
         self._count += 1
         words = _words(text)
         if not words:

@@ -1,4 +1,4 @@
-"""The words of a text: those of rouge_score for ASCII, and a rule of the same kind for every other script."""
+"""The words of a text: as in rouge_score for ASCII, and by a similar rule for every other script."""
 
 import unicodedata
 
@@ -34,7 +34,7 @@ def tokens(text: str) -> list[str]:
 
 
 class _Pieces(dict[int, str]):
-    """What each character becomes so that the text can be split at spaces; filled as characters are met."""
+    """A lazy table of what each character becomes, so that the text can be split at spaces."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)

@@ -16,17 +16,17 @@ from pipeline.stage import Product, Stage
 
 
 def build_stages(settings: RunSettings) -> list[Stage | Product]:
-    """All stages of the run: those of its list; without one, those of Self-Instruct that its tables ask for.
+    """All stages of the run: those in its list or, without a list, those of Self-Instruct that its tables ask for.
 
     Raises:
-        SproutError: for a stage that there is none of, for settings it does not take, and for a table whose stage is
-            not in the list.
+        SproutError: for an unknown stage, for settings it does not have, and for a table whose stage is not in the
+            list.
     """
     return _all(settings, "")
 
 
 def build_stage(name: str, settings: RunSettings) -> Stage | Product:
-    """One stage of the run by its name; one that is not in its list knows of those that are."""
+    """One stage of the run by its name; one outside the list is resolved against the stages in it."""
     stages = _all(settings, name)
     if found := next((stage for stage in stages if stage.name == name), None):
         return found
@@ -43,14 +43,14 @@ def _all(settings: RunSettings, alone: str) -> list[Stage | Product]:
 
 
 def listed(settings: RunSettings) -> list[Word]:
-    """The words of the run's list of stages."""
+    """The entries of the run's list of stages."""
     if settings.stages is not None:
         return words(settings.stages)
     return [one for one in words(recipes.SELF_INSTRUCT) if one.kind.takes_part(settings.tables)]
 
 
 def resolved(stages: list[Stage | Product]) -> list[Stage | Product]:
-    """The stages, each with what it needs to know of the others."""
+    """The stages, each resolved against the others."""
     return [stage.resolve(stages) for stage in stages]
 
 
@@ -62,7 +62,7 @@ def _build(one: Word, settings: RunSettings) -> Stage | Product:
         raise SproutError(f"[{one.name}] engine: this stage asks no model; delete the line")
     for key, field in one.kind.model_fields.items():
         if isinstance(field.default, BaseModel) and isinstance(fields.get(key), dict):
-            fields[key] = field.default.model_dump() | fields[key]  # such as sampling: one key keeps the others
+            fields[key] = field.default.model_dump() | fields[key]  # of sampling: left-out keys keep their defaults
     try:
         return one.kind(**fields | {"label": one.label})
     except ValidationError as error:
@@ -75,7 +75,7 @@ def open_engines(settings: RunSettings) -> dict[str, Engine]:
 
 
 def open_engine(settings: RunSettings, model: str | None = None) -> Engine:
-    """The engine the settings name, on its model or on another; it loads the model at its first request."""
+    """The engine in the settings, with its model or another one, which is loaded at the first request."""
     return _open(settings.engine | ({"model": model} if model else {}), "[engine]")
 
 
@@ -90,7 +90,7 @@ def _open(table: dict[str, Any], where: str) -> Engine:
 
 
 def engine_options(table: dict[str, Any], where: str = "[engine]") -> tuple[type[Engine], dict[str, Any]]:
-    """The class of the engine that a table names, and all its options, in the types it declares."""
+    """The class of the engine that a table names, and all its options, validated."""
     given = {"name": "vllm"} | table
     try:
         kind = engine_class(str(given.pop("name")))

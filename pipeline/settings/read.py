@@ -41,14 +41,14 @@ class RunSettings(BaseModel):
 
 
 SINGLE = ("seeds", "out", "stages")  # keys above all tables
-SHARED = ("engine", "engines", "prices")  # tables that are no stage's
+SHARED = ("engine", "engines", "prices")  # tables that belong to no stage
 
 
 def read(name: str | None, changes: Sequence[str] = ()) -> RunSettings:
     """Read a TOML file, or the recipe of that name, and apply `table.key=value` changes.
 
     Raises:
-        SproutError: for a file that is missing or no TOML, and for a table or key that does not exist.
+        SproutError: for a missing file, for one that is not TOML, and for an unknown table or key.
     """
     tables = _at_home(_read_toml(name) if name else {})
     settings = _settings(tables, str(name))
@@ -76,7 +76,7 @@ def _read_toml(name: str) -> Table:
 
 
 def _at_home(value: Any) -> Any:
-    """With the home folder in place of a ~ at the beginning of a path, as shells have it."""
+    """Replace a ~ at the beginning of paths by the home folder, as shells do."""
     if isinstance(value, dict):
         return {key: _at_home(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -105,7 +105,7 @@ def _settings(tables: Table, where: str) -> RunSettings:
 
 
 def _check_known(tables: Table, key: str, where: str) -> None:
-    """Refuse a table that no stage has; one of a kind that is not in the list may be for a command of its own."""
+    """Refuse a table of no stage; one of a kind that is not in the list may be for the command of that stage."""
     listed: list[Word] = words(tables["stages"]) if isinstance(tables.get("stages"), list) else []
     known = [*SINGLE, *SHARED, *dict.fromkeys([*(word.name for word in listed), *names()])]
     if key not in known:

@@ -1,4 +1,4 @@
-"""The settings of a run as a file: every key with its value and what it means, ready to be changed and run."""
+"""The settings of a run as a file to change and run: every key with its value and its meaning."""
 
 import inspect
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ HINT = f"""\
 
 
 def as_toml(settings: RunSettings) -> str:
-    """TOML that `read` reads back to the same run; what is not part of it, or has no value, is a comment."""
+    """TOML that `read` reads back to the same run; unused tables and keys without a value are comments."""
     lines = [f"#:schema ./{SCHEMA}" if SCHEMA.is_file() else HINT, ""]
     words = [one.written for one in listed(settings)]
     for key, item in {"seeds": settings.seeds, "out": settings.out, "stages": words}.items():
@@ -41,7 +41,7 @@ def as_toml(settings: RunSettings) -> str:
 
 
 def engine_table(name: str, given: dict[str, Any]) -> Iterator[str]:
-    """An engine, with what is not given as a comment: another engine may have no such option."""
+    """The table of an engine, with unset keys as comments: another engine may not have them."""
     kind, options = engine_options(given, f"[{name}]")
     yield f"[{name}]  # {summary(kind)}"
     yield f"name = {value(given.get('name', 'vllm'))}  # {', '.join(engine_names())}"
@@ -53,7 +53,7 @@ def engine_table(name: str, given: dict[str, Any]) -> Iterator[str]:
 
 
 def table(name: str, of: BaseModel) -> Iterator[str]:
-    """The fields of a stage, one a line, then those that have fields of their own."""
+    """The fields of a stage, one per line, then its nested tables."""
     yield f"[{name}]  # {summary(type(of))}"
     fields = shown_fields(type(of))
     inner = {key: item for key in fields if isinstance(item := getattr(of, key), BaseModel)}
@@ -78,7 +78,7 @@ def line(key: str, item: Any, meaning: str | None) -> str:
 
 
 def absent(kind: Kind) -> Iterator[str]:
-    """The table of a stage that is no part of the run, as a comment; what it needs has no value."""
+    """The table of a stage outside the run, as a comment; required keys have no value."""
     needed = {key: None for key, field in kind.model_fields.items() if field.is_required()}
     for one in table(kind.kind, kind.model_construct(**needed)):
         yield one if one.startswith("#") else f"# {one}"

@@ -1,4 +1,4 @@
-"""The JSON Schema of a settings file, by which an editor completes and checks it."""
+"""The JSON Schema of a settings file, for completion and checks in an editor."""
 
 from typing import Annotated, Any, Literal, Union
 
@@ -14,7 +14,7 @@ from pipeline.stages import find, names
 
 
 class ForToml(GenerateJsonSchema):
-    """As pydantic has it, without null, which TOML has not."""
+    """pydantic's schema without null, which TOML lacks."""
 
     def nullable_schema(self, schema: Any) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
@@ -31,7 +31,7 @@ class ForToml(GenerateJsonSchema):
 
 
 def schema() -> dict[str, Any]:
-    """Of draft 2020-12. It is as strict as the settings about names, types and bounds, not about files and models."""
+    """The schema, in draft 2020-12. It checks names, types and bounds as the settings do, but not files and models."""
     engine: Any = Union[(*map(engine_model, engine_names()), own_engine())]
     kinds = [find(name) for name in names()]
     stages: dict[str, Any] = {kind.kind: (kind, None) for kind in kinds}
@@ -52,7 +52,7 @@ def schema() -> dict[str, Any]:
         definition["properties"] = {
             key: one for key, one in definition.get("properties", {}).items() if key in shown_fields(kind)
         }
-    # A label makes another table of the same kind; a stage of one's own has a table of its own name.
+    # A label makes another table of the same kind; a user's own stage has a table of its name.
     labelled = {f"^{kind.kind}-[a-z0-9_]+$": {"$ref": f"#/$defs/{kind.__name__}"} for kind in kinds}
     found["patternProperties"] = labelled
     del found["additionalProperties"]
@@ -63,7 +63,7 @@ def schema() -> dict[str, Any]:
 
 
 def engine_model(name: str) -> type[BaseModel]:
-    """The table of an engine; the model may also be given with --model."""
+    """The table of an engine; `model` is optional, since --model can name it."""
     kind = engine_class(name)
     name_type = Literal[name]  # type: ignore[valid-type]
     fields: dict[str, Any] = {key: (field.annotation, field) for key, field in kind.options.model_fields.items()}
@@ -74,7 +74,7 @@ def engine_model(name: str) -> type[BaseModel]:
 
 
 def own_engine() -> type[BaseModel]:
-    """The table of an engine of the user's own, of which the schema knows nothing but its name."""
+    """The table of a user's own engine, of which the schema knows only the name."""
     place = Annotated[str, Field(pattern="^[^:]+:[^:]+$", description="module:Class of an engine of your own")]
     text = "An engine of your own; its options are the fields of its class `options`"
     return create_model("OwnEngine", __config__=ConfigDict(extra="allow"), __doc__=text, name=(place, ...))

@@ -1,4 +1,4 @@
-"""The words of a list of stages: `filter`, `evolve-deepen`, `my_stages:NoQuestions`."""
+"""The entries of a list of stages: `filter`, `evolve-deepen`, `my_stages:NoQuestions`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pipeline.stages import Kind, find
 
 @dataclass(frozen=True)
 class Word:
-    """A stage as a list names it: its class and, behind a hyphen, its label."""
+    """An entry of a list of stages: a class and, after a hyphen, a label."""
 
     kind: Kind
     label: str
@@ -21,10 +21,10 @@ class Word:
 
 
 def words(listed: Iterable[object]) -> list[Word]:
-    """The words of a list.
+    """The entries of a list.
 
     Raises:
-        SproutError: for a stage that there is none of.
+        SproutError: for an unknown stage.
     """
     return [word(str(one)) for one in listed]
 

@@ -1,4 +1,4 @@
-"""The stages and products, a module each. One is found by the name of its module, so adding one edits no list."""
+"""The stages and products, one per module, found by the module's name: adding one edits no list."""
 
 import ast
 import inspect
@@ -15,12 +15,12 @@ Kind = type[Stage] | type[Product]
 
 
 def names() -> list[str]:
-    """The kinds of stages that ship, in alphabetical order; none is imported for this."""
+    """The kinds of stages that ship, in alphabetical order, without importing them."""
     return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
 
 
 def summary(name: str) -> str:
-    """The first sentence about a kind, from the docstring of its module, which is not imported for this."""
+    """The first line of the docstring of a kind's module, without importing it."""
     text = ast.get_docstring(ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))) or ""
     return text.partition("\n")[0].rstrip(".")
 
@@ -30,7 +30,7 @@ def find(name: str) -> Kind:
     """The class of a kind of stage: by the name of one that ships, or `module:Class` for one of the user's own.
 
     Raises:
-        SproutError: for a name that no stage has, and for a module or class that cannot be imported.
+        SproutError: for an unknown name, and for a module or class that cannot be imported.
     """
     if ":" in name:
         return _own(name)

@@ -1,4 +1,4 @@
-"""The pool of the stage `instructions`: the seeds and what was kept so far."""
+"""The pool of the stage `instructions`: the seeds and the tasks kept so far."""
 
 import math
 import random
@@ -15,19 +15,19 @@ from pipeline.task import Task
 if TYPE_CHECKING:
     from pipeline.stages.instructions import Instructions
 
-RECENT = 100  # requests from which the yield of the next ones is foreseen
-FIRST = 4  # tasks that a request brings, before any is known
+RECENT = 100  # recent requests from which the yield of the next ones is estimated
+FIRST = 4  # expected tasks per request, before the first completion
 
 
 class Shown(NamedTuple):
-    """What a prompt shows of a task; of a million tasks the pool holds no more."""
+    """The part of a task that a prompt shows, and all that the pool holds of it in memory."""
 
     id: str
     instruction: str
 
 
 class Pool:
-    """The seeds and what was kept so far, with the request each came from."""
+    """The seeds and the tasks kept so far, with the request each came from."""
 
     def __init__(self, stage: "Instructions", context: Context, done: Sequence[Task]) -> None:
         self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in context.seeds]
@@ -49,21 +49,21 @@ class Pool:
         self.next_request = len(self.visible)
 
     def close(self, number: int) -> None:
-        """All items of request `number` are decided."""
+        """Record that all items of request `number` are decided."""
         before = self.visible[-1] if self.visible else 0
         self.visible.append(len(self.generated))
         self.idle = 0 if len(self.generated) > before else self.idle + 1
 
     def num_needed(self) -> int:
-        """How many more requests it takes, if they bring what the last ones brought; what is asked is paid for."""
+        """How many more requests are needed at the yield of the last ones, those in flight included."""
         recent = self.visible[-RECENT:]
         before = self.visible[-len(recent) - 1] if len(self.visible) > len(recent) else 0
         each = (recent[-1] - before) / len(recent) if recent else FIRST
         needed = math.ceil((self.stage.num_tasks - self.num_kept) / max(each, 1 / RECENT))
-        return needed + math.isqrt(needed) + 1  # the yield varies, and an engine that waits costs as much
+        return needed + math.isqrt(needed) + 1  # a margin: the yield varies, and an idle engine costs as much
 
     def demos(self, number: int) -> tuple[Shown, ...]:
-        """Those to show in request `number`, in random order: 6 seeds and 2 generated tasks, once there are some."""
+        """The demos of request `number`, in random order: 6 seeds and, once there are some, 2 generated tasks."""
         rng = random.Random(f"{self.stage.random_seed}:{number}")
         last = number - self.stage.window_at(number, self.most)
         known = self.visible[last] if last >= 0 else 0

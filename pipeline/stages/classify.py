@@ -1,4 +1,4 @@
-"""Say which tasks are classification, which decides how their instances are written."""
+"""Say which tasks are classification, which determines how their instances are written."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
@@ -32,7 +32,7 @@ class Classify(Stage):
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
         kinds = {kind for kind in (True, False) if labelled(context.seeds, kind)}
-        if len(kinds) == 1:  # nothing to choose between, so nothing to ask
+        if len(kinds) == 1:  # all seeds are of one kind, so there is nothing to ask
             yield from (task.update(is_classification=True in kinds) for task in todo)
             return
         prompt = self.prompts(self.demos(context.seeds))

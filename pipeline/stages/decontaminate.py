@@ -1,4 +1,4 @@
-"""Reject tasks that overlap with held-out ones, which would make an evaluation on these mean nothing."""
+"""Reject tasks that overlap with held-out ones, which would make an evaluation on these meaningless."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,19 +25,19 @@ from pipeline.text import mend
 
 logger = logging.getLogger(__name__)
 
-MAX_INSTANCES = 100  # as many as are evaluated unless the settings say otherwise
+MAX_INSTANCES = 100  # as many as are evaluated by default
 
 
 class Decontaminate(Stage):
-    """Tasks that share more than half of a held-out instance go; and, with an encoder, those that mean the same.
+    """Rejects tasks that share more than half of a held-out instance and, with an encoder, those that mean the same.
 
     The n-gram rule is that of open-instruct (its `decontamination` folder): a word of a held-out instance, which is its
-    instruction and input, counts as covered if it is part of an 8-gram that also occurs in the task; the task goes if
-    more than 50 % are. A task is compared instance by instance: instruction, input and output. Words are those ROUGE is
-    computed over, while open-instruct counts the tokens of spaCy, which punctuation is among, and compares without it.
-    An instance of fewer than 8 words, which that rule never finds, is found where instruction and input are the same.
+    instruction and input, counts as covered if it is part of an 8-gram that also occurs in the task; the task is
+    rejected if more than 50 % are. A task is compared instance by instance: instruction, input and output. Words are
+    those of ROUGE; open-instruct counts the tokens of spaCy, punctuation included, and compares without punctuation.
+    That rule never finds an instance of fewer than 8 words; it is found if instruction and input are the same.
 
-    With an encoder the instruction and input of each instance are compared by the cosine of their vectors, too.
+    With an encoder, the instruction and input of each instance are also compared by the cosine of their vectors.
 
     A task with anything in common has the scores `overlap` (the share) or `heldout_cosine` (of the closest, always); a
     rejected one the id of the held-out instance in `meta["heldout_id"]`.
@@ -72,7 +72,7 @@ class Decontaminate(Stage):
         return super().takes_part(tables) or bool(tables.get("evaluate", {}).get("heldout"))
 
     def resolve(self, stages: Sequence[Stage | Product]) -> Self:
-        """With the sets that the run is evaluated on, unless the settings name others."""
+        """Fills in the sets that the run is evaluated on, unless the settings name others."""
         found = [stage for stage in stages if isinstance(stage, Evaluate)]
         heldout = self.heldout
         if heldout is None:
@@ -86,7 +86,7 @@ class Decontaminate(Stage):
         return self.model_copy(update={"heldout": heldout, "max_instances": most})
 
     def settings(self) -> dict[str, Any]:
-        """The held-out instances themselves bear on what is rejected, wherever they are read from."""
+        """Includes the held-out instances, which affect what is rejected, wherever they are stored."""
         return super().settings() | {"heldout": digest([one.model_dump() for one in self._instances])}
 
     @cached_property
@@ -138,7 +138,7 @@ class Decontaminate(Stage):
         return task
 
     def warn(self, seeds: Sequence[Task], overlaps: OverlapIndex) -> None:
-        """Seed tasks are the user's own, so none is rejected, but what they share with held-out ones is said."""
+        """Seed tasks are never rejected, but a warning says which overlap with held-out ones."""
         if found := [seed.id for seed in (self.judge(seed, overlaps) for seed in seeds) if not seed.kept]:
             logger.warning(
                 "decontaminate: %d of %d seed tasks overlap with held-out instances, such as %s; a dataset that "

@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 class Dedup(Stage):
-    """Semantic near-duplicates go, the first one stays; then, with `num_kept`, all but the most diverse go.
+    """Rejects semantic near-duplicates of earlier tasks; then, with `num_kept`, all but the most diverse.
 
     Each task gets the score `cosine` to the closest of the seeds and the tasks kept before it, whose id is in
     `meta["nearest_id"]`; a near-duplicate also has its text in `meta["nearest"]`.
 
     A selection looks at all tasks at once, before the first is decided. It depends on tasks and settings alone, so an
-    interrupted run selects the same again and goes on. Tasks that arrive after a selection was made are kept only as
-    far as it left budget: what was decided stands. k_center also keeps away from the seeds.
+    interrupted run selects the same again and continues. Tasks that arrive after a selection are kept only if it
+    left room for them: decisions stand. k_center also keeps away from the seeds.
     """
 
     optional: ClassVar[bool] = True
@@ -101,10 +101,10 @@ class Dedup(Stage):
     def judge(
         self, tasks: Sequence[Task], before: Iterable[Task], encoder: Encoder, position: int = 0
     ) -> Iterator[Task]:
-        """Decide which tasks are near-duplicates of one another, or of those kept before.
+        """Decide which tasks are near-duplicates of one another or of tasks kept earlier.
 
-        Batches end at the same tasks after an interruption, which would begin at `position`: a text is then embedded
-        together with the same others, and so to the same last bit.
+        After an interruption, which starts again at `position`, batches end at the same tasks: each text is embedded in
+        the same batch, and so to the same last bit.
         """
         ids: dict[str, str] = {}
 
@@ -134,7 +134,7 @@ class Dedup(Stage):
         return task.update(meta=task.meta | {"nearest": nearest.text}).reject("near_duplicate")
 
     def select(self, tasks: Sequence[Task], before: Sequence[Task], num_kept: int, encoder: Encoder) -> list[Task]:
-        """Decide all tasks: near-duplicates are rejected, and of the others all but `num_kept`."""
+        """Decide all tasks: reject near-duplicates, then all but `num_kept` of the others."""
         judged = list(self.judge(tasks, before, encoder))
         new = kept(judged)
         if len(new) <= num_kept:
@@ -155,7 +155,7 @@ class Dedup(Stage):
         return encoder.encode([self.compared(task) for task in tasks])
 
     def qualities(self, tasks: Sequence[Task]) -> list[float] | None:
-        """The score of each task; one that has none counts as the average of the others."""
+        """The score of each task; the average of the others where a task has none."""
         scores = [task.scores.get(self.quality) for task in tasks]
         known = [score for score in scores if score is not None]
         if not known:

@@ -73,7 +73,7 @@ class Evaluate(Evaluates):
 
     @classmethod
     def implied(cls, given: Mapping[str, Any], has_model: bool) -> Iterator[str]:
-        """Predictions alone need no model."""
+        """With predictions alone, no model is needed."""
         if "predictions" in given and "models" not in given and not has_model:
             yield "evaluate.models={}"
 

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class Export(Exports):
-    """A folder with each format, split by task for training and validation, its figures in dataset.json, and a card.
+    """Writes each format, split by task for training and validation, with figures in dataset.json and a card.
 
     `load_dataset("<run>/dataset", "messages")` reads it. Row ids are the task's id and the number of the instance.
 
@@ -106,7 +106,7 @@ class Export(Exports):
         return self
 
     def resolve(self, stages: Sequence[Stage | Product]) -> Self:
-        """The configs for other trainers tune as the run itself does on this dataset."""
+        """Takes the settings of the run's training on this dataset, for the configs of other trainers."""
         trains = (stage for stage in stages if isinstance(stage, Trains) and stage.dataset == self.written)
         resolved = self.model_copy()
         resolved._training = next(trains, TrainingSettings())
@@ -150,14 +150,14 @@ class Export(Exports):
         return Splitter(self.validation_share, self.random_seed)
 
     def ask(self, origin: Origin) -> None:
-        """A licence is asked for, never guessed."""
+        """Ask for a licence rather than guess it."""
         stated = Licences(**self.model_dump(include=set(Licences.model_fields)))
         found = licences(origin, stated).model_dump()
         if missing := [f"{self.name}.{name}" for name, licence in found.items() if not licence]:
             logger.warning("export: the card says that no licence is stated; set %s to state it", ", ".join(missing))
 
     def _write(self, rows: Rows, folder: Path, made_of: list[Any], document: Callable[[Path, Figures], None]) -> None:
-        """Write a folder all at once, unless it is there and made of the same; `document` adds to it."""
+        """Write a folder atomically, unless it exists with the same contents; `document` adds to it."""
         if not rows:
             num_tasks = len(rows.tasks) + len(rows.seeds)
             raise SproutError(f"{folder}: nothing to export: none of the {num_tasks} kept tasks has an instance")

@@ -12,10 +12,10 @@ from pipeline.task import Task
 
 
 class Filter(Stage):
-    """The instance filters of Self-Instruct (its published code), in its order; then ours, for what is no answer.
+    """Applies the instance filters of Self-Instruct (its published code), in its order, then ours for non-answers.
 
-    A bad instance is left out and counted in `meta["left_out"]`; a task is rejected when its instances contradict each
-    other, or when none is left, for the reason of its first. Instances that occur twice are kept once, in their order.
+    A bad instance is removed and counted in `meta["left_out"]`. A task is rejected when its instances contradict each
+    other, or when none is left, for the reason of its first. Duplicate instances are kept once, in their order.
     """
 
     selects: ClassVar[bool] = True

@@ -28,11 +28,11 @@ TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # 
 
 
 class Instances(Stage):
-    """Up to `max_instances` worked examples of each task, in one completion.
+    """Asks for up to `max_instances` worked examples of each task, in one completion.
 
     Numbers of demos and sampling are those of Self-Instruct (its published code); demos come from the seed set. A
     completion without any field is the output of a task that, by its instruction, needs no input; `meta["no_fields"]`
-    says so. For any other task it is nothing.
+    says so. For any other task it is ignored.
     """
 
     templates: ClassVar[tuple[str, ...]] = tuple(TEMPLATES.values())
@@ -89,7 +89,7 @@ class Instances(Stage):
         return [as_demo(demo) for demo in pick(with_instances, most, f"{self.random_seed}:instances")]
 
     def prompts(self, demos: Mapping[bool, Sequence[Task]]) -> Callable[[Task], str]:
-        """The prompt of each task, by the demos for classification tasks (True) and for others."""
+        """The prompt of each task, from the demos for classification tasks (True) and for others (False)."""
         prompt = {kind: filled_but_for("instruction", name, demos=demos[kind]) for kind, name in TEMPLATES.items()}
         return lambda task: prompt[bool(task.is_classification)](one_line(task.instruction))
 
@@ -102,7 +102,7 @@ class Instances(Stage):
         return tuple(i.model_copy(update={"output": without_remark(i.output, task.instruction)}) for i in found)
 
     def whole(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
-        """What a completion without any field is to a task that needs no input: its output."""
+        """A completion without any field, as the output of a task that needs no input."""
         if task.is_classification:
             return ()
         text = self.after_echo(task, clean_text(completion.text))
@@ -110,7 +110,7 @@ class Instances(Stage):
         return tuple(parse_whole(text, cut, task.instruction)[: self.max_instances])
 
     def after_echo(self, task: Task, text: str) -> str:
-        """What follows the prompt, or its last task, in a completion that begins by saying it again; else all of it."""
+        """A completion without the prompt, or the last task of it, that it repeats at its beginning."""
         first = TASK.search(text)
         if not first:
             return text
@@ -124,7 +124,7 @@ class Instances(Stage):
 def as_demo(task: Task) -> Task:
     """The task as a prompt can show it: instruction and label on one line, and no line that would be read as a marker.
 
-    Such a line goes to the end of the line before it.
+    Such a line is joined to the one before it.
     """
 
     def flat(text: str) -> str:

@@ -25,14 +25,14 @@ from pipeline.stages._pool import Pool, Shown
 from pipeline.task import Task, new_id
 
 FIRST_WINDOW = 32  # requests in flight, before the run has some of its own to show
-FEW_SEEDS = 40  # of fewer, each is in more than 15 of 100 prompts
+FEW_SEEDS = 40  # with fewer seeds, each is in more than 15 of 100 prompts
 
 
 class Instructions(Stage):
-    """Writes tasks that have an instruction and nothing else, until `num_tasks` are kept.
+    """Writes tasks with an instruction and nothing else, until `num_tasks` are kept.
 
-    The prompt of request k is built from the pool as it stood after completion k - `window`, so what comes out depends
-    on seeds, settings and completions alone, never on timing. Unless set, the window is 32 at first and k / 2 from
+    The prompt of request k is built from the pool after completion k - `window`, so the result depends on seeds,
+    settings and completions alone, never on timing. Unless set, the window is 32 at first and k / 2 from
     request 64 on, up to what the engine takes: a small run sees its own pool, a large one keeps the engine full.
     Defaults are those of Self-Instruct (its published code).
     """
@@ -76,7 +76,7 @@ class Instructions(Stage):
         origin = new_id(self.name, self.random_seed, shown(context.engine.model), *(seed.id for seed in context.seeds))
         pool = Pool(self, context, [task for task in done if task.id not in context.given])
         for task in chain((task for task in done if task.id in context.given), todo):
-            pool.index.add(task.instruction)  # what is written must be new beside what other stages have made
+            pool.index.add(task.instruction)  # new tasks must also differ from those that other stages have made
         yield from todo
         position = pool.next_request
         if pool.num_kept >= self.num_tasks:
@@ -107,7 +107,7 @@ class Instructions(Stage):
                     raise SproutError(pool.stuck())
 
     def sampling_for(self, chat: bool) -> Sampling:
-        """A chat model announces its list before a blank line, so that no blank line may end its completion."""
+        """For a chat model, no stop at blank lines: it announces its list before one."""
         stop = tuple(one for one in self.sampling.stop if one.strip() or not chat)
         return self.sampling.model_copy(update={"stop": stop})
 
@@ -163,23 +163,23 @@ class Instructions(Stage):
         return [check for check in INSTRUCTION_FILTERS if self.english or check is not starts_non_ascii]
 
     def window_at(self, number: int, most: int) -> int:
-        """How many completions before it the prompt of a request knows nothing of."""
+        """How many of the preceding completions the prompt of a request does not depend on."""
         return self.window or min(most, max(FIRST_WINDOW, number // 2))
 
     def prompt(self, demos: Sequence[Task | Shown]) -> str:
         return render("instructions", demos=[one_line(task.instruction).rstrip(":") for task in demos])
 
     def header(self, demos: Sequence[Task | Shown]) -> str:
-        """What the prompt says before the first demo, in which a model may repeat itself."""
+        """The prompt before the first demo, which a model may repeat."""
         first = one_line(demos[0].instruction).rstrip(":")
         return one_line(self.prompt(demos)).partition(first)[0].removesuffix("1. ").strip()
 
     def parse(
         self, completion: Completion, demos: tuple[str, ...], position: int, origin: str = "", header: str = ""
     ) -> Iterator[Task]:
-        """The tasks of one completion, at least one: what cannot be used is there too, with its reason.
+        """The tasks of one completion, at least one: unusable ones are included, with a reason.
 
-        Ids come from where the completion is from and from its own text: decided anew, it makes the same ones.
+        Ids derive from the place and the text of the completion, so that deciding again gives the same ids.
         """
         demos = demos if completion.demos is None else completion.demos
         pieces = [] if completion.finish_reason == "error" else split_list(clean_text(completion.text))

@@ -29,7 +29,7 @@ VERDICTS = "judge.jsonl"  # a line for each pair: both answers, and what the jud
 
 
 class Judge(Product):
-    """Two models head to head: a judge reads both answers to each held-out task, in both orders."""
+    """Compares two models: a judge reads both answers to each held-out task, in both orders."""
 
     path: ClassVar[str] = "judge.json"
     of_tasks: ClassVar[bool] = False
@@ -97,7 +97,7 @@ class Judge(Product):
         write_record(context.folder / self.written, judged_by | {"ours": self.ours, "against": tallies})
 
     def sets(self, folder: Path) -> str | tuple[str, ...]:
-        """The held-out sets: as told, or those that settings.json says the run was evaluated on."""
+        """The held-out sets: those in the settings, or those in settings.json that the run was evaluated on."""
         found = self.heldout or read_record(folder / "settings.json").get("evaluate", {}).get("heldout")
         if not found:
             raise SproutError(f"{folder}: was not evaluated; say what was answered with --heldout")
@@ -130,7 +130,7 @@ def warn(tally: Tally, name: str) -> None:
 
 
 def table(record: Mapping[str, Any]) -> str:
-    """How often ours wins against each other model, and how far the judge can be trusted, see `Tally`."""
+    """How often ours wins against each other model, and how reliable the judge is; see `Tally`."""
     head = [
         f"head to head, judged by {record['judge']}",
         "wins",

@@ -24,11 +24,11 @@ logger = logging.getLogger(__name__)
 
 
 class Score(Stage):
-    """Each task gets a number by each scorer, in `scores`; what to make of them is for later stages.
+    """Gives each task one number per scorer, in `scores`; later stages decide what to do with them.
 
-    A score is called by its scorer, and by its engine too where that is not the one of the run: `likelihood@judge`.
-    Where a scorer has no number for a task, because it has no instances or is too long for the model, the task stays
-    without that score. How many there are is said at the end.
+    A score has the name of its scorer and, with an engine other than that of the run, the engine's:
+    `likelihood@judge`. A task stays without a score if it has no instances or is too long for the model; the log says
+    how many there are.
     """
 
     optional: ClassVar[bool] = True
@@ -91,7 +91,7 @@ class Score(Stage):
         return Wording(prompt, engine.chat, engine.chat_template_kwargs, self.count_end)
 
     def _scored(self, tasks: Sequence[Task], engine: Engine) -> Iterator[ScoredTask]:
-        """The tasks in their order; those after the one whose turn it is are being scored already."""
+        """The tasks in their order; later ones are scored ahead of their turn."""
         scorers, wording = self.by_name(), self.wording(engine)
         if not any(scorer.asks for scorer in scorers.values()):
             yield from (ScoredTask(task, scorers, wording) for task in tasks)

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Train(Trains):
-    """A Hugging Face model folder, with the training's figures in train.json; with LoRA also the adapter in adapter/.
+    """Writes a Hugging Face model folder, with figures in train.json and, with LoRA, the adapter in adapter/.
 
     It is tuned on the dataset of the run, or on any other: base models on prompt and completion, chat models on
     messages, with the loss on the answers alone. The validation split is what the loss is measured on.

@@ -1,4 +1,4 @@
-"""Leave out short outputs that the model does not give again."""
+"""Remove short outputs that the model does not give again."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -22,13 +22,13 @@ REASON = "not_repeated"
 
 
 class Verify(Stage):
-    """An output that was sampled with its input may be a slip; one that the model also gives when asked is less often.
+    """Removes outputs that may be slips: an output that the model gives twice is wrong less often.
 
     That is the idea of self-consistency (arXiv 2203.11171), with two answers. Outputs of up to `max_words` words are
-    asked for again, greedily and with both kinds of seed tasks as demos, whichever way the instance was written; case,
-    white space, a full stop and quotes or emphasis around it aside, the answer must be the same. Longer outputs may
-    well be said in other words and pass. An instance left out is counted in `meta["left_out"]`; a task that has none
-    left is rejected.
+    asked for again, greedily and with both kinds of seed tasks as demos, however the instance was written. The answer
+    must be the same, apart from case, white space, a full stop, and quotes or emphasis around it. Longer outputs pass,
+    since they may be worded differently. Removed instances are counted in `meta["left_out"]`; a task with none left
+    is rejected.
     """
 
     templates: ClassVar[tuple[str, ...]] = ("verify",)
@@ -61,7 +61,7 @@ class Verify(Stage):
             while waiting and len(answers[waiting[0].id]) == len(self.short(waiting[0])):
                 task = waiting.popleft()
                 given = answers.pop(task.id)
-                if all(map(is_answer, given.values())):  # else the next run asks again
+                if all(map(is_answer, given.values())):  # otherwise the next run asks again
                     yield self.judge(task, {number: parse_answer(answer.text) for number, answer in given.items()})
 
         for completion in context.engine.generate(requests()):
@@ -71,7 +71,7 @@ class Verify(Stage):
         yield from decided()
 
     def short(self, task: Task) -> list[int]:
-        """The numbers of the instances that are verified."""
+        """The indices of the instances to verify."""
         return [n for n, instance in enumerate(task.instances) if len(instance.output.split()) <= self.max_words]
 
     def judge(self, task: Task, answers: dict[int, str]) -> Task:
@@ -94,7 +94,7 @@ class Verify(Stage):
 
 
 def parse_answer(text: str) -> str:
-    """The output, without a label before it and without further examples; empty if there is none."""
+    """The output, without a label before it or further examples after it; empty if there is none."""
     found = parse_input_first(f"Output: {text}")
     return found[0].output if found else ""
 

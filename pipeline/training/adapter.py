@@ -1,4 +1,4 @@
-"""LoRA adapters: one is merged into its base model, so that every engine can load it."""
+"""Merges a LoRA adapter into its base model, so that every engine can load it."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def merged(model: str, folder: Path) -> str:
-    """The model as it is; or if it is a folder that holds only an adapter, `folder`, with the adapter merged in.
+    """The model itself or, if it is a folder with only an adapter, `folder`, with the adapter merged into its base.
 
-    What was merged before is left as it is, unless the adapter has changed since.
+    An earlier merge is reused unless the adapter has changed.
 
     Raises:
         SproutError: for an adapter that is incomplete or whose base model cannot be found, and without peft.

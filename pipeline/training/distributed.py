@@ -1,4 +1,4 @@
-"""A training in several processes, one for each GPU: `torchrun` starts them, accelerate joins them."""
+"""Training in several processes, one per GPU: `torchrun` starts them, accelerate joins them."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def num_processes(settings: TrainingSettings) -> int:
-    """As many as the settings say; else one for each GPU, as far as they divide a batch."""
+    """The number in the settings; else one per GPU, as far as that divides a batch."""
     import torch
 
     if settings.num_processes:
@@ -26,15 +26,15 @@ def num_processes(settings: TrainingSettings) -> int:
 
 
 def world_size() -> int:
-    """How many processes this training runs in, as `torchrun` tells each of them."""
+    """How many processes this training has, according to `torchrun`."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def train_in_processes(training: Training, partial: Path, processes: int) -> Trained:
-    """Do a training in processes of their own and return its record; they end with this one, however it ends.
+    """Train in separate processes and return the record; they end with this process, however it ends.
 
     Raises:
-        SproutError: with what one of them says, if they fail.
+        SproutError: with the error of one of them, if they fail.
     """
     for name in ("record.json", "error.json"):
         (partial / name).unlink(missing_ok=True)
@@ -47,7 +47,7 @@ def train_in_processes(training: Training, partial: Path, processes: int) -> Tra
         open(log, "w", encoding="utf-8") as errors,
         subprocess.Popen(
             [sys.executable, *torchrun, "-m", "pipeline.training.process", str(partial)],
-            stdin=subprocess.PIPE,  # never written to: its end says that this process has ended
+            stdin=subprocess.PIPE,  # never written to: when it closes, this process has ended
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

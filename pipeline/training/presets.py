@@ -1,4 +1,4 @@
-"""Learning rates and batch sizes to begin with, each with its source."""
+"""Default learning rates and batch sizes, each with its source."""
 
 from typing import NamedTuple
 

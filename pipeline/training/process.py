@@ -1,4 +1,4 @@
-"""One of the processes of a training: `torchrun` starts it, see `distributed.train_in_processes`."""
+"""One process of a training, started by `torchrun`; see `distributed.train_in_processes`."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from pipeline.training.trainer import train
 
 
 def main() -> None:
-    """Train on what `training.json` in the folder says; the first process leaves the record, or what went wrong."""
+    """Train as `training.json` in the folder says; the first process writes the record, or the error."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     partial = Path(sys.argv[1])
     first = os.environ["RANK"] == "0"

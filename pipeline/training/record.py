@@ -1,4 +1,4 @@
-"""What a training comes to, as the train.json of a tuned model holds it."""
+"""The record of a training, as in the train.json of a tuned model."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class Trained(BaseModel):
 
 
 class TrainRecord(Trained):
-    """The same, with what the model was made from."""
+    """The same, with what the model was made of."""
 
     settings: dict[str, Any]  # those that bear on the weights
     fingerprint: str

@@ -1,4 +1,4 @@
-"""How a model is tuned, and what it is tuned on."""
+"""How a model is tuned, and on which rows."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
@@ -31,13 +31,11 @@ class TrainingSettings(BaseModel):
     batch_size: int | None = Field(
         default=None, ge=1, description="rows per step, over all processes; unset: 32, with lora 16"
     )
-    gradient_accumulation: int = Field(
-        default=1, ge=1, description="parts that a batch is cut into, where memory is short"
-    )
+    gradient_accumulation: int = Field(default=1, ge=1, description="parts that a batch is split into, to save memory")
     num_processes: int | None = Field(
         default=None, ge=1, description="unset: one for each GPU, as far as they divide a batch"
     )
-    max_length: int = Field(default=1024, ge=2, description="tokens; a longer row loses its end")
+    max_length: int = Field(default=1024, ge=2, description="in tokens; longer rows are cut")
     padding_free: bool = Field(
         default=False, description="batches without padding: faster, on a GPU with the package flash-attn"
     )
@@ -46,15 +44,17 @@ class TrainingSettings(BaseModel):
     lora_rank: int = Field(default=16, ge=1, description="rank of the adapter's matrices")
     lora_alpha: int = Field(default=32, ge=1, description="twice the rank: Biderman et al. 2024, arXiv 2405.09673")
     shuffle: bool = Field(
-        default=True, description="false: in the order of the dataset, epoch by epoch, as a curriculum wants it"
+        default=True, description="false: in the order of the dataset, epoch by epoch, for a curriculum"
     )
     random_seed: int = Field(default=0, description="of the order of the rows and of the adapter")
     num_validations: int = Field(default=10, ge=1, description="how often the loss on the validation split is measured")
     patience: int | None = Field(
-        default=None, ge=1, description="stop after so many measures without a better one, and keep the best weights"
+        default=None,
+        ge=1,
+        description="stop after this many measurements without improvement; keep the best weights",
     )
     checkpoint_steps: int = Field(
-        default=100, ge=1, description="steps between checkpoints, from which a killed training goes on"
+        default=100, ge=1, description="steps between checkpoints, from which a killed training continues"
     )
 
     @model_validator(mode="after")
@@ -73,7 +73,7 @@ class TrainingSettings(BaseModel):
         return self.batch_size or self.preset.batch_size
 
     def of_result(self) -> dict[str, Any]:
-        """Those that bear on the weights."""
+        """The settings that affect the weights."""
         names = TrainingSettings.model_fields.keys() - TrainingSettings.growable
         return self.model_dump(mode="json", include=names)
 

@@ -1,4 +1,4 @@
-"""TRL's trainer for a set of rows: what is tuned on, with which arguments."""
+"""TRL's trainer for a set of rows, and its arguments."""
 
 import logging
 import math
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-BLOCK = 4096  # rows that become a table at once
+BLOCK = 4096  # rows per batch of the table
 logger = logging.getLogger(__name__)
 
 
@@ -35,7 +35,7 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
     from transformers import EarlyStoppingCallback, PrinterCallback
     from trl.trainer.sft_trainer import SFTTrainer
 
-    constants.HF_HUB_DISABLE_TELEMETRY = True  # TRL reports each training to its makers
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # TRL reports each training to its developers
     model, settings, validation = training.model, training.settings, training.validation
     choose_chat(model, training.chat)  # or say that it has no template
     tokenizer = load_tokenizer(model)
@@ -49,7 +49,7 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
 
     def dataset(rows: Sequence[TextRow] | Sequence[ChatRow]) -> Any:
         columns = (row_tokens(row, tokenizer) for row in rows)
-        blocks = iter(lambda: list(islice(columns, BLOCK)), [])  # lists of Python take four times the memory of a table
+        blocks = iter(lambda: list(islice(columns, BLOCK)), [])  # Python lists take four times the memory of a table
         return concatenate_datasets([Dataset.from_list(block) for block in blocks]) if rows else None
 
     trainer = SFTTrainer(
@@ -71,7 +71,7 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
 
 
 def _longest(model: str) -> int:
-    """How many tokens the model takes; a longer row is an error for one with learned positions."""
+    """How many tokens the model can take; with learned positions, a longer row would be an error."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(model).get_text_config()
@@ -112,7 +112,7 @@ def _arguments(settings: TrainingSettings, folder: Path, num_rows: int, validate
         weight_decay=0.0,
         train_sampling_strategy="random" if settings.shuffle else "sequential",
         seed=settings.random_seed,
-        use_cpu=processes > 1 and not gpu,  # else each process would train alone
+        use_cpu=processes > 1 and not gpu,  # otherwise each process would train alone
         bf16=half,
         gradient_checkpointing=gpu,
         use_cache=True,  # saved in the model's config; TRL turns it off for training by itself
@@ -124,7 +124,7 @@ def _arguments(settings: TrainingSettings, folder: Path, num_rows: int, validate
         restore_callback_states_from_checkpoint=True,  # how long patience has waited
         save_strategy="steps",
         save_steps=pause if stop_early else settings.checkpoint_steps,
-        save_total_limit=2 if stop_early else 1,  # so that there is one to go on from besides a last one
+        save_total_limit=2 if stop_early else 1,  # so that one is left to continue from besides the last
         logging_steps=1,
         include_num_input_tokens_seen="all" if settings.padding_free else "non_padding",
         disable_tqdm=True,
@@ -138,7 +138,7 @@ def _arguments(settings: TrainingSettings, folder: Path, num_rows: int, validate
 
 
 def _lora(settings: TrainingSettings) -> Any:
-    """Adapters on every linear layer but the last, which QLoRA found to matter more than the rank (section 4)."""
+    """Adapters on every linear layer but the last; QLoRA found that to matter more than the rank (section 4)."""
     from peft import LoraConfig
 
     where: dict[str, Any] = {"target_modules": "all-linear", "task_type": "CAUSAL_LM"}
@@ -146,7 +146,7 @@ def _lora(settings: TrainingSettings) -> Any:
 
 
 def _cut(dataset: Any, num_rows: int, max_length: int) -> Any:
-    """Rows without what exceeds `max_length`, and without those that have no room for a completion."""
+    """Rows cut at `max_length`, without those that leave no room for a completion."""
 
     def cut(row: dict[str, Any]) -> dict[str, Any]:
         return {name: row[name][:max_length] for name in ("input_ids", "labels")}
@@ -163,9 +163,9 @@ def _cut(dataset: Any, num_rows: int, max_length: int) -> Any:
 
 
 def _check_apart(trainer: "SFTTrainer", model: str) -> None:
-    """See that rows that stand in one line without padding do not read each other, as they would in some models.
+    """Check that rows packed without padding cannot see each other, as they could in some models.
 
-    Attention keeps them apart by their positions; what passes a state along, such as Mamba, may not.
+    Attention separates them by their positions; models with a running state, such as Mamba, may not.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""A training leaves nothing behind on the screen or in memory."""
+"""Keeps a training from leaving anything on the screen or in memory."""
 
 import gc
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 
 @contextmanager
 def tidy() -> Iterator[None]:
-    """No progress bars: where training stands goes to the log. And no GPU memory kept when it ends."""
+    """No progress bars, since progress goes to the log; and GPU memory is freed at the end."""
     import datasets
     import torch
     from transformers.utils import logging

@@ -1,4 +1,4 @@
-"""The tokens of a row, and which of them are learned."""
+"""The tokens of a row, and which of them count in the loss."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from pipeline.errors import SproutError
 
 
 def row_tokens(row: TextRow | ChatRow, tokenizer: Any) -> dict[str, Any]:
-    """What TRL takes of a row: its tokens, and a mask that is 1 where they count in the loss.
+    """The tokens of a row for TRL, with a mask that is 1 where they count in the loss.
 
     Raises:
-        SproutError: for a conversation that the chat template refuses, or of which it shows no answer apart.
+        SproutError: for a conversation that the chat template refuses, or whose answers it does not delimit.
     """
     if isinstance(row, ChatRow):
         ids, mask = chat_tokens(row, tokenizer)
@@ -22,7 +22,7 @@ def row_tokens(row: TextRow | ChatRow, tokenizer: Any) -> dict[str, Any]:
 
 
 def text_tokens(row: TextRow, tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The tokens of a row for a base model: those of the prompt, and those that are to follow, end of text included."""
+    """The tokens of a row for a base model: those of the prompt, and those of the completion with end of text."""
     return split_ids(tokenizer, row.prompt, row.completion.removesuffix(tokenizer.eos_token) + tokenizer.eos_token)
 
 
@@ -34,7 +34,7 @@ def chat_tokens(row: ChatRow, tokenizer: Any) -> tuple[list[int], list[int]]:
     those that leave out the thoughts of earlier answers, are replaced by TRL's own for them, where it has one.
 
     Raises:
-        SproutError: if the template refuses the messages, or if neither it nor TRL's shows where earlier answers end.
+        SproutError: if the template refuses the messages, or neither it nor TRL's own delimits earlier answers.
     """
     found = _masked(row, tokenizer, None)
     if found is None and (template := _training_template(tokenizer)):
@@ -48,7 +48,7 @@ def chat_tokens(row: ChatRow, tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _masked(row: ChatRow, tokenizer: Any, template: str | None) -> tuple[list[int], list[int]] | None:
-    """None if the messages so far are not written as they are when others follow."""
+    """None if the template writes messages differently when others follow."""
     ids = _template_ids(row.messages, tokenizer, template)
     mask = [0] * len(ids)
     for number in row.answers:
@@ -79,7 +79,7 @@ def _template_ids(
 
 
 def _common(one: list[int], other: list[int]) -> int:
-    """How many tokens at the beginning are the same."""
+    """The length of the common prefix, in tokens."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (mine, theirs) in pairs if mine != theirs), min(len(one), len(other)))
 

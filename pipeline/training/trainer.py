@@ -1,4 +1,4 @@
-"""A training with TRL in this process: from its last checkpoint to a saved model."""
+"""Training with TRL in this process, from the last checkpoint to a saved model."""
 
 import shutil
 import time
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def train(training: Training, partial: Path) -> Trained:
     """Train from the last checkpoint in `partial`, if there is one, and save the model in `partial`/model.
 
-    With several processes each of them calls this; the first one writes.
+    Each of several processes calls this; the first one writes.
     """
     start = time.monotonic()
     checkpoints = partial / "checkpoints"
@@ -49,9 +49,9 @@ def train(training: Training, partial: Path) -> Trained:
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """The newest whole checkpoint that a training goes on from: the trainer writes its state last.
+    """The newest complete checkpoint to continue from; the trainer writes its state last.
 
-    One written with the last step is passed over: the trainer would add a step to it.
+    One written at the last step is skipped: the trainer would add a step to it.
     """
     found = {}
     for path in folder.glob("checkpoint-*"):

@@ -1,4 +1,4 @@
-"""The product that is a tuned model, whichever stage makes it."""
+"""The base class of stages that tune a model."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.training.settings import Training, TrainingSettings
 
 
 class Trains(TrainingSettings, Product):
-    """A product that tunes a model on a dataset; whoever tunes others in the same way asks it how."""
+    """A product that tunes a model on a dataset; `gain` uses it to tune other models in the same way."""
 
     dataset: str = Field(
         default="dataset",
@@ -22,13 +22,13 @@ class Trains(TrainingSettings, Product):
 
     @abstractmethod
     def place(self, folder: Path) -> Path | str:
-        """Where the dataset is that this is tuned on; one in the folder of the run comes first."""
+        """The path or name of the dataset; one in the folder of the run comes first."""
 
     @abstractmethod
     def training(self, dataset: Path | str, context: Context, **changes: Any) -> Training:
-        """The rows of a dataset and all that a training needs besides, with other settings where `changes` has them.
+        """The rows of a dataset and everything else a training needs; `changes` overrides settings.
 
-        The engine of the run gives back the memory it holds.
+        It closes the engine of the run, to free its memory.
 
         Raises:
             SproutError: if no model is named, or for a dataset that cannot be read.

@@ -1,4 +1,4 @@
-"""A model tuned on rows, never half done: the same however often the training was interrupted."""
+"""Tunes a model on rows: never half done, and the same result however often it is interrupted."""
 
 import hashlib
 import shutil
@@ -17,13 +17,13 @@ from pipeline.training.trainer import train
 
 
 def tune(training: Training, folder: Path) -> TrainRecord:
-    """Tune a model and save it as `folder`; return what is in its train.json.
+    """Tune a model, save it as `folder`, and return its train.json.
 
-    A folder made from the same rows, model and settings is left as it is. A training that was killed goes on from its
-    last checkpoint, in `folder`.partial, to the same result.
+    A folder made from the same rows, model and settings is kept. A killed training continues from its last checkpoint,
+    in `folder`.partial, to the same result.
 
     Raises:
-        SproutError: for no rows, for a model that cannot be loaded, or for rows that do not fit it.
+        SproutError: for no rows, a model that cannot be loaded, or rows that do not fit it.
     """
     if not training.rows:
         raise SproutError(f"{folder}: nothing to train on: the dataset has no row with an answer")
