@@ -16,7 +16,7 @@ check: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-gain: .venv/run ## what the dataset of the quick start is worth, against all controls, as in the README
+gain: .venv/run ## what the dataset of the quick start is worth, against all controls, as in docs/quickstart.md
 	$(BIN)/sprout gain quickstart --random-seeds 3
 
 .venv/run: pyproject.toml constraints.txt

@@ -68,4 +68,4 @@ def _fields(kind: Any, loc: Sequence[int | str]) -> list[str]:
     """The fields there are at a place: of a model, or of one that it holds."""
     for step in loc:
         kind = kind.model_fields[step].annotation if isinstance(step, str) else get_args(kind)[0]
-    return list(kind.model_fields)
+    return [name for name, field in kind.model_fields.items() if not field.exclude]

@@ -11,16 +11,21 @@ import sys
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import huggingface_hub.constants
 import pytest
 
+from pipeline import read_seeds, run
 from pipeline.cli.main import LOOKS, commands, main, parser
 from pipeline.cli.options import settings_of
+from pipeline.dataset.formats.find import find_format
+from pipeline.engines.find import engine_class
 from pipeline.runs.store import read_kept
+from pipeline.scorers.find import find_scorer
 from pipeline.settings.build import build_stages
 from pipeline.settings.read import read
+from pipeline.stages import find
 from tests.test_readme import server_port
 
 __all__ = ["server_port"]
@@ -138,7 +143,7 @@ def test_the_commands_of_a_page_run_in_their_order(
             assert Path("outputs/mine/dataset", shlex.split(shown)[-1]).is_file(), shown
         if reason_not_to_run(shown):
             continue
-        command = re.sub(r"\btask_[0-9a-f]{12}\b", some_task, here(shown, server_port))
+        command = re.sub(r"\btask_[0-9a-f]{16}\b", some_task, here(shown, server_port))
         name, *args = shlex.split(command)
         assert name == "sprout", f"{page}: {shown!r} is neither run nor listed with a reason"
         args, file = (args[:-2], args[-1]) if ">" in args else (args, "")
@@ -241,6 +246,38 @@ def test_a_dataset_loads_as_the_documentation_has_it(
     rows = names["rows"]
     assert isinstance(rows, datasets.DatasetDict)
     assert len(rows["train"]) > 10
+
+
+@pytest.mark.parametrize(
+    ("place", "find"),
+    [
+        ("my_stages:NoQuestions", find),
+        ("my_titles:Titles", find),
+        ("my_fruit:Fruit", find),
+        ("my_scorers:exclamations", lambda place: find_scorer(place, {})),
+        ("my_engines:Echo", engine_class),
+        ("my_formats:Pairs", find_format),
+    ],
+)
+def test_what_is_shown_as_a_file_of_your_own_is_found(
+    place: str, find: Any, shop: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(shop)
+    monkeypatch.syspath_prepend(shop)
+
+    assert find(place)
+
+
+def test_stages_and_an_engine_of_your_own_run_as_shown(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(shop)
+    monkeypatch.syspath_prepend(shop)
+    echo = engine_class("my_engines:Echo")("echo")
+
+    tasks = run([find("my_fruit:Fruit")(), find("my_titles:Titles")()], read_seeds("nano"), echo, tmp_path)
+
+    assert [task.name for task in tasks] == [
+        f"Task: Describe the taste of a {fruit}.\nTitle:" for fruit in ("lemon", "plum")
+    ]
 
 
 def test_pages_made_from_the_code_are_up_to_date():

@@ -1,4 +1,4 @@
-"""What the README shows is what the project does; its commands are in test_docs.py."""
+"""What the README and the page on recipes show is what the project does; their commands are in test_docs.py."""
 
 import json
 import re
@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import Request, Sampling, read_tasks
+from pipeline import Request, Sampling, read_seeds, read_tasks
 from tests.conftest import answer
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+RECIPES = ROOT / "docs" / "recipes.md"
 
 
 class ToyServer(BaseHTTPRequestHandler):
@@ -57,7 +59,7 @@ def server_port() -> Iterator[int]:
 
 def test_the_script_runs_as_it_stands(server_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text = README.read_text(encoding="utf-8")
-    script = re.search(r"<!-- script -->\n```python\n(.*?)```", text, re.DOTALL)
+    script = re.search(r"<!-- script -->\n```python\n(.*?)```", RECIPES.read_text(encoding="utf-8"), re.DOTALL)
     seeds = re.search(r"<!-- file: my_seeds.csv -->\n```csv\n(.*?)```", text, re.DOTALL)
     assert script
     assert seeds
@@ -72,3 +74,18 @@ def test_the_script_runs_as_it_stands(server_port: int, tmp_path: Path, monkeypa
     assert names["tasks"]
     assert len(list(read_tasks(folder / "2_no_questions.jsonl"))) == 200
     assert (folder / "dataset" / "messages.jsonl").is_file()
+
+
+def test_the_readme_is_read_in_minutes():
+    assert len(README.read_text(encoding="utf-8").split()) <= 1200
+
+
+def test_the_rows_it_calls_real_are_in_the_file_of_seeds():
+    seeds = {(task.instruction, one.input, one.output) for task in read_seeds("nano") for one in task.instances}
+    table = re.search(r"\| three seeds .*?\n\n", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert table
+
+    shown = re.findall(r"^\| (.*?)<br>(.*?) → \*\*(.*?)\*\* \|", table[0], re.MULTILINE)
+
+    assert len(shown) == 3
+    assert {*shown} <= seeds

@@ -1,4 +1,4 @@
-"""What a run may spend: tokens, money, time. It stops in good order when that is reached, and can go on later."""
+"""What a run may spend: tokens, money, time. At a limit it stops cleanly, and it can continue later."""
 
 import logging
 import threading
@@ -29,13 +29,13 @@ class Prices(BaseModel):
 
 
 def write_prices(folder: Path, prices: Prices) -> None:
-    """Note in the folder of a run what its tokens cost, for the report."""
+    """Record the prices of tokens in the folder of a run, for the report."""
     if prices != Prices():
         write_record(folder / PRICES, prices.model_dump())
 
 
 def read_prices(folder: Path) -> Prices:
-    """What `write_prices` noted; nothing costs anything where there is no such note."""
+    """The prices that `write_prices` recorded; all zero if there are none."""
     try:
         return Prices(**read_record(folder / PRICES))
     except ValidationError:
@@ -43,15 +43,15 @@ def read_prices(folder: Path) -> Prices:
 
 
 class Budget:
-    """Counts what is spent against what may be; no limit unless given.
+    """Counts tokens, cost and time, and compares them with the limits. By default there are none.
 
     Args:
-        max_tokens: Of the whole run, prompts and completions, what earlier sittings spent included.
-        max_cost: Of the whole run, likewise, at `prices`.
-        max_time: Seconds, of this sitting.
+        max_tokens: For the whole run: prompts and completions, including earlier sittings.
+        max_cost: For the whole run, likewise, at `prices`.
+        max_time: Seconds, for this sitting alone.
 
     Raises:
-        SproutError: for a limit of cost without prices.
+        SproutError: for a cost limit without prices.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Budget:
 
     @property
     def cost(self) -> float:
-        """Of the whole run so far, at `prices`."""
+        """The cost of the whole run so far, at `prices`."""
         return self.prices.cost(self.prompt_tokens, self.completion_tokens)
 
     def spend(self, prompt_tokens: int, completion_tokens: int) -> None:
@@ -84,11 +84,13 @@ class Budget:
             self.completion_tokens += completion_tokens
             if not prompt_tokens and not self._told and (self.max_tokens is not None or self.max_cost is not None):
                 self._told = True
-                logger.warning("the server does not say how many tokens a request took, so --max-tokens and --max-cost "
-                               "do not hold; stop it with --max-time")  # fmt: skip
+                logger.warning(
+                    "the server does not report how many tokens a request took, so --max-tokens and --max-cost have no "
+                    "effect; use --max-time to stop the run"
+                )
 
     def reached(self) -> str | None:
-        """Which limit is reached, as a clause; None if there is none yet."""
+        """The limit that has been reached, as a clause; None if none has."""
         tokens = self.prompt_tokens + self.completion_tokens
         if self.max_tokens is not None and tokens >= self.max_tokens:
             return f"{tokens:,} tokens are spent of the {self.max_tokens:,} that --max-tokens allows"
@@ -97,7 +99,7 @@ class Budget:
         return self.late()
 
     def late(self) -> str | None:
-        """Whether time is up, as `reached`."""
+        """The time limit if it has been reached, as a clause; see `reached`."""
         seconds = time.monotonic() - self.begun
         if self.max_time is None or seconds < self.max_time:
             return None

@@ -1,4 +1,4 @@
-"""A digest of the code behind a stage of the user's own, so that a changed helper is another setting."""
+"""A digest of the code behind a user's own stage, so that a changed helper counts as a changed setting."""
 
 import ast
 import hashlib
@@ -11,10 +11,10 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def digest_of_code(kind: Callable[..., Any]) -> str | None:
-    """A hash of what a class or function uses of its module: itself, and all that it refers to there, directly or not.
+    """A hash of a class or function and of everything in its module that it refers to, directly or not.
 
-    Comments and layout do not count, nor does what the module imports. None where there is no source, as for a class
-    typed at a prompt.
+    Comments and layout do not count, nor does what the module imports. It is None where there is no source, as for a
+    class typed at a prompt.
     """
     try:
         module = sys.modules[kind.__module__]
@@ -28,7 +28,7 @@ def digest_of_code(kind: Callable[..., Any]) -> str | None:
 
 
 def _reached(tree: ast.Module, name: str) -> Iterator[ast.stmt]:
-    """The statements of a module that define the name, or what they refer to, in their order."""
+    """The statements of a module that define the name, and those they refer to, in their order."""
     statements = [node for node in tree.body if not isinstance(node, (ast.Import, ast.ImportFrom))]
     bound = [_bound(node) for node in statements]
     used = [_used(node) for node in statements]

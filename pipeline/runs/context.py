@@ -1,4 +1,4 @@
-"""What a stage works with besides tasks."""
+"""What a stage works with, apart from tasks."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from pipeline.task import Task
 class Context:
     """Seed tasks, engines, the folder of the run, and what may be spent.
 
-    `engine` is the one that the stage at work asks; `engines` are the others of the run, by name.
+    `engine` is the one that the current stage asks; `engines` are the other engines of the run, by name.
     """
 
     seeds: Sequence[Task]
@@ -36,9 +36,9 @@ class Context:
         return replace(self, engine=self.named(stage.engine, f"[{stage.name}] engine"))
 
     def named(self, name: str, where: str) -> Engine:
-        """An engine of the run by its name; that of the run itself for an empty one."""
+        """An engine by its name; an empty name stands for the engine of the run."""
         if not name:
             return self.engine
         if name not in self.engines:
-            raise SproutError(f"{where}: {unknown('engine', name, self.engines)}; give it a table [engines.{name}]")
+            raise SproutError(f"{where}: {unknown('engine', name, self.engines)}; add a table [engines.{name}]")
         return self.engines[name]

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.errors import SproutError
 from pipeline.task import read_task
 
-REJECTED = re.compile(rb',"rejected":"(\w+)"\}\n\Z')  # how a line of ours ends; in a field of a field, braces follow
+REJECTED = re.compile(rb',"rejected":"(\w+)"\}\n\Z')  # the end of a rejected line; a nested field has more braces
 
 
 def stage_files(folder: Path) -> dict[str, Path]:
@@ -23,14 +23,14 @@ def stage_files(folder: Path) -> dict[str, Path]:
 
 
 def find_stage_files(folder: Path) -> dict[str, Path]:
-    """As `stage_files`; none where there is no run."""
+    """As `stage_files`, but empty if there is no run."""
     paths = [path for path in folder.glob("*_*.jsonl") if path.stem.split("_")[0].isdecimal()]
     paths.sort(key=lambda path: int(path.stem.split("_")[0]))
     return {path.stem.split("_", 1)[1]: path for path in paths}
 
 
 def funnel(folder: Path) -> dict[str, Counter[str]]:
-    """By stage: how many tasks it kept, and how many it rejected for each reason.
+    """For each stage, how many tasks it kept and how many it rejected for each reason.
 
     Raises:
         SproutError: if the folder holds no stage file.
@@ -39,7 +39,7 @@ def funnel(folder: Path) -> dict[str, Counter[str]]:
 
 
 def reasons(path: Path) -> Iterator[str]:
-    """Of each task in a file the reason it was rejected for, or "kept"; a line that is being written is not one yet."""
+    """For each task in a file, the reason it was rejected, or "kept"; a line still being written is skipped."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""The journal of a run: each completion and likelihood is kept as it arrives, so that no token is paid for twice."""
+"""The journal of a run: it stores each completion and likelihood on arrival, so that no token is paid for twice."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from pipeline.runs.keys import key, score_key
 from pipeline.text import mend
 
 FILE = "completions.sqlite"
-MIN_PREFIX = 256  # characters; a beginning that prompts share is stored once from this length on
+MIN_PREFIX = 256  # characters; a shared prefix of at least this length is stored once
 MAX_PREFIXES = 16
 COMPLETION = ("text", "finish_reason", "prompt_tokens", "cached_tokens", "completion_tokens")
 
@@ -80,7 +80,7 @@ class Entry(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a stage has been paid for."""
+    """The requests, tokens and time that a stage has used."""
 
     requests: int
     prompt_tokens: int
@@ -88,21 +88,21 @@ class Usage(NamedTuple):
     completion_tokens: int
     first: float  # when its first completion arrived, seconds since 1970
     last: float
-    seconds: float  # at work, in all sittings; 0 where nobody took the time
-    busy: float  # of them, those in which the engine had something to do
-    in_flight: float  # requests, on average, while it had
+    seconds: float  # at work, in all sittings; 0 if it was not measured
+    busy: float  # of them, while the engine was busy
+    in_flight: float  # requests, on average, while it was busy
 
     @property
     def tokens_per_second(self) -> float | None:
-        """The speed of a stage: tokens of completions in a second at work, so pauses between sittings do not count."""
+        """The speed of a stage: completion tokens per second at work; pauses between sittings do not count."""
         return self.completion_tokens / self.seconds if self.seconds else None
 
 
 class Journal:
-    """Completions in one SQLite file (WAL), by a hash of all that bears on them.
+    """Completions in one SQLite file (WAL), keyed by a hash of everything that affects them.
 
     Raises:
-        SproutError: from every method, if the file can't be read or written, with what to do.
+        SproutError: from every method, if the file cannot be read or written, with advice.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,10 +110,10 @@ class Journal:
         self.closed = False
         self.lock = threading.Lock()  # completions arrive in the threads of engines
         self.prefixes: dict[str, int] = {}
-        self.unmatched: deque[str] = deque(maxlen=4)  # late prompts that begin with no known prefix
+        self.unmatched: deque[str] = deque(maxlen=4)  # recent prompts without a known prefix
         with self._safe():
             path.parent.mkdir(parents=True, exist_ok=True)
-            frozen = path.is_file() and not os.access(path.parent, os.W_OK)  # of others: it can be looked at
+            frozen = path.is_file() and not os.access(path.parent, os.W_OK)  # in a folder of someone else's: read only
             where = f"{path.absolute().as_uri()}{'?immutable=1' if frozen else ''}"
             self.db = sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=60, uri=True)
             if not frozen:
@@ -132,7 +132,7 @@ class Journal:
             self.db.close()
 
     def find(self, model: str, request: Request) -> Completion | None:
-        """The completion of the same request, if it was not cut off sooner than this one would be."""
+        """The completion of the same request, unless a smaller `max_tokens` cut it off."""
         most = request.sampling.max_tokens
         with self._safe(), self.lock:
             row = self.db.execute(
@@ -198,7 +198,7 @@ class Journal:
         return Entry(stage, request, model, prompt, sampling, _completion(request, columns, demos))
 
     def entries(self, stage: str, requests: Iterable[str]) -> list[Entry]:
-        """The latest completion of each request, and of those whose id goes on with a colon, such as `ID:0`, `ID:1`."""
+        """The latest completion of each request, and of those whose ids extend it with a colon: `ID:0`, `ID:1`."""
         found = []
         for request in requests:
             with self._safe(), self.lock:
@@ -228,7 +228,7 @@ class Journal:
         return row is not None
 
     def usage(self) -> dict[str, Usage]:
-        """What was paid for, by stage, in the order the stages began."""
+        """Usage by stage, in the order in which the stages began."""
         with self._safe(), self.lock:
             rows = self.db.execute(
                 "SELECT stage, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), min(arrived), "
@@ -242,7 +242,7 @@ class Journal:
             return {stage: Usage(*figures) for stage, *figures in rows}
 
     def sitting(self, id: int | None, stage: str, seconds: float, busy: float, in_flight: float) -> int:
-        """Write down how long a stage was at work; with the id of before, in place of what that said."""
+        """Record how long a stage was at work; with the id of an earlier record, replace that record."""
         with self._safe(), self.lock:
             row = self.db.execute("INSERT OR REPLACE INTO sittings VALUES (?, ?, ?, ?, ?)",
                 (id, stage, seconds, busy, in_flight)).lastrowid  # fmt: skip
@@ -250,7 +250,7 @@ class Journal:
             return row
 
     def _split(self, prompt: str) -> tuple[int | None, str]:
-        """The prefix a prompt begins with, and the rest; all requests of a stage may share thousands of characters."""
+        """The shared prefix of a prompt, and the rest; requests of a stage may share thousands of characters."""
         for prefix, id in self.prefixes.items():
             if prompt.startswith(prefix):
                 return id, prompt[len(prefix) :]
@@ -275,7 +275,7 @@ class Journal:
 
 
 def as_text(request: Request | ScoreRequest) -> str:
-    """The prompt as text, with what the answer begins with: messages as JSON."""
+    """The prompt as text, including a prefill; messages as JSON."""
     begun = request.prefill if isinstance(request, Request) else ""
     if isinstance(request.prompt, str):
         return request.prompt + begun
@@ -284,7 +284,7 @@ def as_text(request: Request | ScoreRequest) -> str:
 
 
 def alike(one: str, other: str) -> int:
-    """The length of their common beginning, in characters."""
+    """The length of the common prefix, in characters."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -293,6 +293,6 @@ def alike(one: str, other: str) -> int:
 
 
 def _completion(id: str, columns: Sequence[Any], demos: str = "null") -> Completion:
-    """A completion from the values of the columns that `COMPLETION` names."""
+    """A completion from the columns named in `COMPLETION`."""
     values = dict(zip(COMPLETION, columns, strict=True))
     return Completion.model_validate({"id": id, "demos": json.loads(demos)} | values)

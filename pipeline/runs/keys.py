@@ -1,4 +1,4 @@
-"""What tells requests apart: all that bears on their answer, as a hash."""
+"""Keys of requests: hashes of everything that affects the answer."""
 
 import hashlib
 import json
@@ -11,24 +11,24 @@ from pipeline.engines.model_folder import content
 
 
 def key(model: str, request: Request) -> str:
-    """The same key, the same completion: model, prompt, and what of the sampling bears on the text."""
+    """The key of a completion: a hash of the model, the prompt, and the sampling fields that affect the text."""
     extras = {"chat_template_kwargs": request.chat_template_kwargs, "prefill": request.prefill}
     return _hash(model, request.prompt, request.sampling.bearing(), extras)
 
 
 def score_key(model: str, request: ScoreRequest) -> str:
-    """The same key, the same likelihood."""
+    """The key of a likelihood."""
     extras = {"chat_template_kwargs": request.chat_template_kwargs, "count_end": request.count_end}
     return _hash(model, request.prompt, request.continuation, extras)
 
 
 @cache
 def identity(model: str) -> str:
-    """What a model is known by: a folder by what is in it, wherever it lies, any other by its name."""
+    """What identifies a model: the contents of a folder, wherever it is; otherwise the name."""
     folder = Path(model)
     return content(folder) if folder.is_dir() else model
 
 
 def _hash(model: str, prompt: Prompt, rest: object, extras: Mapping[str, object]) -> str:
-    given = {name: value for name, value in extras.items() if value}  # what is empty tells nothing apart
+    given = {name: value for name, value in extras.items() if value}  # empty values make no difference
     return hashlib.sha256(json.dumps([identity(model), prompt, rest, given]).encode()).hexdigest()[:32]

@@ -14,12 +14,12 @@ _held: set[TextIO] = set()
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder, against other processes and other threads, and against this thread too.
+    """Hold the lock of a run's folder against other processes, other threads and a second writer in this thread.
 
-    The lock ends with the process, so one that was killed leaves none behind.
+    The lock ends with the process, so a killed process leaves none behind.
 
     Raises:
-        SproutError: naming the process that holds it, or if the folder can't be written or locked.
+        SproutError: naming the process that holds the lock, or if the folder cannot be written or locked.
     """
     path = folder / ".lock"
     try:
@@ -41,7 +41,7 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 def _lock(file: TextIO, folder: Path) -> None:
     try:
-        # Unlike lockf, it is refused to a second file of this process, and closing such a file does not end it.
+        # Unlike lockf, flock refuses a second open file of this process, and closing that file does not release it.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
@@ -54,7 +54,7 @@ def _lock(file: TextIO, folder: Path) -> None:
 
 
 def _let_go() -> None:
-    """In a forked worker: a copy of the file that it leaves open would hold the lock after this process has ended."""
+    """Close a forked worker's copy of the file; it would hold the lock after this process has ended."""
     for file in _held:
         file.close()
     _held.clear()

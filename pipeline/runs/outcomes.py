@@ -1,4 +1,4 @@
-"""What became of the requests of a stage: it stops early where none is answered, and says what answers lack."""
+"""The outcomes of a stage's requests: stops early if none is answered, and reports what answers lack."""
 
 import re
 from collections import Counter
@@ -12,18 +12,18 @@ from pipeline.errors import SproutError
 from pipeline.text import short
 
 A = TypeVar("A", Completion, Likelihood)
-HANDFUL = 5  # requests, from the first on, that bring nothing before a stage gives up
-MAX_TOO_LONG = 50  # of those refused for their length, which says something of them and not of the server
+HANDFUL = 5  # a stage gives up if so many first requests all bring nothing
+MAX_TOO_LONG = 50  # likewise for requests refused for their length, which says nothing about the server
 OF_LENGTH = re.compile(r"too long|too many tokens|context|length|exceed|longer than", re.IGNORECASE)
 
 
 class Outcomes(Generic[A]):
-    """Counts what a stage was answered.
+    """Counts the answers to a stage.
 
     Args:
-        stage: As the settings call it.
+        stage: Its name in the settings.
         answered: Whether the model has answered the stage before.
-        look: From an answer of another kind to a completion that is like it.
+        look: Turns an answer of another kind into an equivalent completion.
     """
 
     def __init__(self, stage: str, answered: bool, look: Callable[[A], Completion]) -> None:
@@ -38,7 +38,7 @@ class Outcomes(Generic[A]):
         self._held: list[A] = []
 
     def note(self, request: Request | ScoreRequest, answer: A) -> None:
-        """Count an answer the moment it is there."""
+        """Count an answer on arrival."""
         completion = self.look(answer)
         self.total += 1
         if completion.finish_reason == "error":
@@ -47,16 +47,16 @@ class Outcomes(Generic[A]):
             self.empty[request.sampling.max_tokens if completion.finish_reason == "length" else 0] += 1
 
     def checked(self, answers: Generator[A, None, None]) -> Iterator[A]:
-        """Hand out all answers, see `in_turn`."""
+        """Yield all answers; see `in_turn`."""
         with closing(answers):
             for answer in answers:
                 yield from self.in_turn(answer)
 
     def in_turn(self, answer: A) -> Iterator[A]:
-        """Hand out an answer; the first ones that bring nothing are held back until it is clear that others do.
+        """Yield an answer; hold back the first ones that bring no text until one does.
 
         Raises:
-            SproutError: when a handful have brought nothing and none before has brought anything.
+            SproutError: when none of the first handful of requests has brought text.
         """
         completion = self.look(answer)
         failed = completion.finish_reason == "error"
@@ -72,16 +72,16 @@ class Outcomes(Generic[A]):
             raise SproutError(self._stuck(completion))
 
     def held(self) -> Iterator[A]:
-        """What was held back; called where nothing else is in flight, so that the stage can go on."""
+        """The answers held back; called when nothing else is in flight, so that the stage can continue."""
         held, self._held = self._held, []
         yield from held
 
     def said(self) -> list[str]:
-        """What to say of it at the end, a line each."""
+        """Remarks for the end of the stage, one per line."""
         lines = []
         if self.failed:
             some = "1 request" if len(self.failed) == 1 else f"{len(self.failed)} requests"
-            lines.append(f"{some} can't succeed, the first is {short(self.failed[0])}")
+            lines.append(f"{some} failed; the first is {short(self.failed[0])}")
         for most, number in sorted(self.empty.items()):
             why = self._thinking(most) if most else "the model ended its answer before any"
             lines.append(f"{number} of {self.total} completions hold no text: {why}")

@@ -1,4 +1,4 @@
-"""What a run will take, from a probe of twenty requests that the run itself then need not make again."""
+"""An estimate of what a run will take, from twenty requests that the run need not repeat."""
 
 import math
 import time
@@ -37,7 +37,7 @@ NUM_PROBES = 20
 
 
 class Estimate(NamedTuple):
-    """What is still to be spent on a stage."""
+    """The remaining requests, tokens and time of a stage."""
 
     stage: str
     requests: int
@@ -47,7 +47,7 @@ class Estimate(NamedTuple):
 
 
 def plan(stages: Sequence[Stage | Product], context: Context, prices: Prices) -> str:
-    """Probe the engines, write no stage file, and say what the rest of the run takes as a table.
+    """Probe the engines and estimate the rest of the run as a table; writes no stage file.
 
     Half of the probes are the next requests of a stage that writes tasks until it has enough, the others are what the
     later stages ask about those tasks. Their completions go into the run's journal, so the run asks none of them again.
@@ -66,12 +66,13 @@ def plan(stages: Sequence[Stage | Product], context: Context, prices: Prices) ->
 def probe(
     stages: Sequence[Stage | Product], files: dict[str, str], context: Context, journal: Journal
 ) -> tuple[list[Estimate], list[str]]:
-    """What each stage that asks will take, and remarks on how sure that is."""
+    """The estimate of each stage that asks, and remarks on its reliability."""
     estimates, notes = [], []
     asking = [stage for stage in stages if isinstance(stage, Stage) and stage.asks]
     tasks: Sequence[Task] = () if asking and asking[0].adds else context.seeds
     num_tasks = len(tasks)
-    num_after = sum(bool(stage.templates) for stage in asking if not stage.open_ended)
+    # One that selects without a template of its own asks nothing, so the others share its probes.
+    num_after = sum(bool(stage.templates) or not stage.selects for stage in asking if not stage.open_ended)
     for stage in asking:
         store = Store(context.folder / files[stage.name])
         done = store.load()
@@ -98,31 +99,33 @@ def probe(
             tasks = kept or list(store.kept[:most])
         else:
             if engine.asked or engine.left or stage.templates:
-                share = (engine.asked + engine.left) / max(1, len(todo))  # none, or several of a task
-                estimates.append(engine.estimate(stage.name, round(share * max(0, num_tasks - len(done)))))
+                counted = engine.asked + engine.left
+                share = counted / max(1, len(todo))  # a task may have no request, or several
+                left = round(share * max(0, num_tasks - len(done))) if num_tasks else counted
+                estimates.append(engine.estimate(stage.name, left))
             tasks = kept or tasks
         num_tasks = stage.wanted(num_tasks)
     return estimates, notes
 
 
 def pace(used: Usage | None) -> float:
-    """Seconds a request of a stage took by its journal, without pauses and the first, which loads the model."""
+    """Seconds per request of a stage, from the journal, without pauses and the first request, which loads the model."""
     if used is None or used.requests < 2:
         return 0.0
     return min(used.last - used.first, used.seconds or math.inf) / (used.requests - 1)
 
 
 class Probe(Proxy):
-    """Lets a few requests through, and measures those that are asked; of a source that ends, those left are counted.
+    """Passes a few requests on and times them; if the source ends, counts the remaining ones.
 
-    The first that is asked is left out of the timing: it loads the model.
+    The first request is not timed: it loads the model.
     """
 
     def __init__(self, engine: Engine, most: int, endless: bool) -> None:
         super().__init__(engine)
         self.most, self.endless = most, endless
         self.asked = self.left = self.prompt_tokens = self.completion_tokens = 0
-        self.pace = 0.0  # seconds for each request; 0 until two are asked
+        self.pace = 0.0  # seconds per request; 0 until two have been asked
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         for completion in self._few(iter(requests), self.engine.generate, arrived):
@@ -161,7 +164,7 @@ class Probe(Proxy):
             self.left = sum(request is not None for request in source)
 
     def estimate(self, stage: str, requests: int) -> Estimate:
-        """As many requests, at the mean of those probed and at the speed of so few at once."""
+        """An estimate for this many requests, from the mean and the speed of those probed."""
         each = requests / max(1, self.asked)
         prompt_tokens, completion_tokens = round(self.prompt_tokens * each), round(self.completion_tokens * each)
         return Estimate(stage, requests, prompt_tokens, completion_tokens, self.pace * requests)
@@ -186,7 +189,7 @@ def table(estimates: Sequence[Estimate], prices: Prices) -> str:
         )
     if uncounted := [row.stage for row in estimates if row.requests and not row.prompt_tokens]:
         lines.append(
-            f"Nobody told how many tokens {', '.join(uncounted)} took, so the table lacks these and their cost."
+            f"The server reported no token counts for {', '.join(uncounted)}, so the table lacks these and their cost."
         )
     if prices == Prices():
         lines.append(

@@ -1,4 +1,4 @@
-"""What products share: a record of what one was made from, and putting it in place all at once."""
+"""What products share: a record of their inputs, and an atomic rename into place."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def digest(*parts: object) -> str:
-    """A short hash of what a product is made from: the same hash, the same product."""
+    """A short hash of what a product is made from; equal hashes mean equal products."""
     hashed = hashlib.sha256()
     for part in parts:
         hashed.update(json.dumps(part, sort_keys=True).encode() + b"\n")
@@ -17,7 +17,7 @@ def digest(*parts: object) -> str:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The record a finished product holds about itself; empty where there is none."""
+    """The record in a finished product; empty if there is none."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -26,7 +26,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a JSON file at once, so that one that exists is whole."""
+    """Write a JSON file atomically, so that it is never half written."""
     partial = path.with_name(f"{path.name}.partial")
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
     partial.write_text(text, encoding="utf-8", errors="backslashreplace")  # half a surrogate, as JSON writes it
@@ -40,7 +40,7 @@ def empty_folder(path: Path) -> Path:
 
 
 def put_in_place(made: Path, folder: Path) -> None:
-    """Rename a finished folder to its name; one that is there already goes."""
+    """Rename a finished folder to its final name, replacing an older one."""
     old = folder.with_name(f"{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():

@@ -1,4 +1,4 @@
-"""An engine that remembers: what the journal holds is answered from it, the rest is asked, measured and kept."""
+"""An engine with a memory: answers from the journal where it can; asks, measures and stores the rest."""
 
 import logging
 import threading
@@ -30,24 +30,24 @@ logger = logging.getLogger(__name__)
 
 Q = TypeVar("Q", Request, ScoreRequest)
 A = TypeVar("A", Completion, Likelihood)
-AHEAD = 4096  # how far to read ahead while all answers are in the journal
-SAVE = 1.0  # seconds between two notes of how busy the engine is
+AHEAD = 4096  # how many requests to read ahead while the journal has all answers
+SAVE = 1.0  # seconds between two records of how busy the engine is
 
 
 class Recorded(Proxy):
-    """An engine around an engine. What it asks counts against the budget."""
+    """Wraps an engine; what it asks counts against the budget."""
 
     def __init__(self, engine: Engine, journal: Journal, stage: str, budget: Budget) -> None:
         super().__init__(engine)
         self.journal, self.stage, self.budget = journal, stage, budget
-        self.num_known = 0  # completions and likelihoods that the journal had
+        self.num_known = 0  # completions and likelihoods answered from the journal
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         """As `Engine.generate`.
 
         Raises:
-            BudgetReached: once what is in flight has been handed out.
-            SproutError: when the first requests of a stage bring nothing, see `Outcomes.in_turn`.
+            BudgetReached: after the completions in flight have been yielded.
+            SproutError: when the first requests of a stage bring no text; see `Outcomes.in_turn`.
         """
 
         def keep(request: Request, completion: Completion) -> None:
@@ -83,15 +83,15 @@ class Recorded(Proxy):
         memory: "_Memory[Q, A]",
         arrived: Callable[[Q, A], None] | None,
     ) -> Generator[A, None, None]:
-        """What the journal holds, and what `ask` answers to the rest, in the order of the requests."""
+        """Answers from the journal and, for the rest, from `ask`, in the order of the requests."""
         source = iter(requests)
         reached: str | None = None
-        waiting: deque[A | None] = deque()  # in order: what is known, and None for what is asked
+        waiting: deque[A | None] = deque()  # in order: a known answer, or None if it was asked
         meter = Meter(self.journal, self.stage)
         outcomes = Outcomes(self.stage, self.journal.answered(self.stage, self.model), memory.as_completion)
 
         def pull() -> Q | None:
-            """The next that must be asked, as far as the budget reaches."""
+            """The next requests that must be asked, within the budget."""
             nonlocal reached
             while len(waiting) < AHEAD and not reached and (request := next(source, None)) is not None:
                 known = memory.find(self.model, request)
@@ -135,7 +135,7 @@ class Recorded(Proxy):
 
 @dataclass
 class _Memory(Generic[Q, A]):
-    """How one kind of answer is kept."""
+    """How one kind of answer is stored."""
 
     find: Callable[[str, Q], A | None]  # what the journal holds about a request to a model
     keep: Callable[[Q, A], None]  # writes an answer down, unless the request failed
@@ -144,7 +144,7 @@ class _Memory(Generic[Q, A]):
 
 
 class Meter:
-    """How long a stage is at work, and how busy it keeps the engine."""
+    """Measures how long a stage is at work and how busy it keeps the engine."""
 
     def __init__(self, journal: Journal, stage: str) -> None:
         self.journal, self.stage = journal, stage
@@ -154,7 +154,7 @@ class Meter:
         self.id: int | None = None
 
     def count(self, change: int) -> None:
-        """One more request is in flight, or one less."""
+        """Count a request that has started or ended."""
         with self.lock:
             now = time.monotonic()
             self.begun = self.begun or now
@@ -176,7 +176,7 @@ class Meter:
 def _in_turn(
     waiting: deque[A | None], answers: Generator[A, None, None], as_kept: Callable[[A], A]
 ) -> Generator[A, None, None]:
-    """Hand out each answer after the known ones that come before it."""
+    """Yield each answer after the known ones that precede it."""
     with closing(answers):
         for answer in answers:
             yield from _known(waiting)
@@ -185,7 +185,7 @@ def _in_turn(
 
 
 def _known(waiting: deque[A | None]) -> Generator[A, None, None]:
-    """Hand out the known answers whose turn it is."""
+    """Yield the known answers at the front of the queue."""
     while waiting and (known := waiting[0]) is not None:
         waiting.popleft()
         yield known

@@ -1,4 +1,4 @@
-"""Decide a run anew from the completions it has paid for, without asking the model anything."""
+"""Decide a run again from the completions in its journal, without asking the model."""
 
 import logging
 import shutil
@@ -40,16 +40,16 @@ from pipeline.stage import Product, Stage
 
 logger = logging.getLogger(__name__)
 
-MODEL = {"model", "chat", "seeds"}  # what completions depend on, besides the settings of their stage
+MODEL = {"model", "chat", "seeds"}  # settings outside a stage that its completions depend on
 
 
 def redecide(
     stages: Sequence[Stage | Product], context: Context, progress: Callable[[Progress], None] | None = None
 ) -> Stored:
-    """Run all stages on the recorded completions as they are, whatever their prompts, and replace the stage files.
+    """Run all stages on the recorded completions, whatever their prompts were, and replace the stage files.
 
-    The files of before stay until all stages are done. A task that had no completion at some stage stays undecided
-    there; `run` goes on from here, asks what is missing and makes the products anew.
+    The old files stay until all stages are done. A task that had no completion at some stage stays undecided there;
+    `run` then continues, asks what is missing and makes the products again.
 
     Raises:
         SproutError: if the folder has no completions, or those of another model or other seeds, and for a stage that
@@ -94,7 +94,7 @@ def redecide(
 def recorded_only(
     context: Context, stages: Sequence[Stage | Product], before: Mapping[str, Mapping[str, Any]]
 ) -> Context:
-    """The same context with engines that ask nobody."""
+    """The same context with engines that answer from the journal alone."""
 
     def stand_in(engine: Engine, name: str) -> Recording:
         used = (before[stage.name] for stage in stages if stage.engine == name and stage.name in before)
@@ -105,9 +105,9 @@ def recorded_only(
 
 
 class Recording(Proxy):
-    """Stands for an engine: answers with what the journal holds for the id of a request, and asks nobody.
+    """Stands in for an engine: answers by request id from the journal alone.
 
-    It ends after the last request of the stage that was recorded; one that is missing before that is an error.
+    It ends after the last recorded request of the stage; a missing one before that is an error.
     """
 
     def __init__(self, engine: Engine, settings: Mapping[str, Any]) -> None:

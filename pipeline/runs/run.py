@@ -36,12 +36,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run may be given besides stages, seeds, an engine and a folder.
+    """Optional arguments of `run`.
 
     Attributes:
         engines: Further engines by name, for stages that name one (`engine="judge"`).
         open_engine: Opens an engine on another model, for products that compare models.
-        progress: Called with each task that is decided.
+        progress: Called after each decided task.
         budget: What may be spent.
 
     Example:
@@ -61,10 +61,10 @@ def run(
     folder: Path | str,
     options: RunOptions | None = None,
 ) -> Sequence[Task]:
-    """Run the stages in order and return the tasks that all of them keep, which are read from the file as needed.
+    """Run the stages in order and return the tasks that all of them keep, as a lazy view of the last file.
 
-    The same call again goes on where the last one stopped, and returns at once when all is done. Every completion is
-    kept in the journal of the folder the moment it arrives. The first stage is given the seed tasks, unless it adds
+    The same call again continues where the last one stopped, and returns at once when all is done. Every completion is
+    written to the journal of the folder on arrival. The first stage is given the seed tasks, unless it adds
     tasks of its own.
 
     Raises:
@@ -82,7 +82,7 @@ def run(
 
 
 def first_tasks(stages: Sequence[Stage | Product], seeds: Sequence[Task]) -> Sequence[Task]:
-    """What the first stage is given: the seeds, unless it adds tasks of its own."""
+    """The input of the first stage: the seeds, unless it adds tasks of its own."""
     first = next((stage for stage in stages if isinstance(stage, Stage)), None)
     return () if first and first.adds else seeds
 
@@ -94,7 +94,7 @@ def run_stages(
     context: Context,
     progress: Callable[[Progress], None] | None = None,
 ) -> Sequence[Task]:
-    """Run some stages on tasks from anywhere, under the same rules as in a whole run.
+    """Run some stages on any tasks, under the same rules as a whole run.
 
     Args:
         files: What each stage writes, by its name.
@@ -123,7 +123,7 @@ def run_stages(
 
 
 def check_packages(stages: Iterable[Stage | Product]) -> None:
-    """Refuse a run that would stop late for want of a package."""
+    """Refuse a run that lacks a package, before it starts."""
     for stage in stages:
         for package, extra in stage.needs().items():
             if find_spec(package) is None:
@@ -140,7 +140,7 @@ def decide(
     context: Context,
     progress: Callable[[Progress], None] | None = None,
 ) -> Stored:
-    """Decide what is not decided yet, append it to the stage's file, and return all tasks it has kept."""
+    """Decide the remaining tasks, append them to the stage's file, and return all tasks it has kept."""
     done = store.load()
     todo = without(tasks, store.ids)
     wanted = stage.wanted(len(tasks))
@@ -175,7 +175,7 @@ def once(stage: Stage, decided: Iterable[Task], ids: set[str]) -> Iterator[Task]
     for task in decided:
         if task.id not in ids:
             yield task
-        elif stage.adds:  # two tasks that were made from the same, to the letter
+        elif stage.adds:  # two tasks made from identical sources
             logger.warning("%s: %s is the id of two tasks, the second is left out", stage.name, task.id)
         else:
             raise SproutError(f"stage {stage.name}: task {task.id} is decided twice; each may be once")

@@ -1,4 +1,4 @@
-"""What a run was begun with, in settings.json: a call with other settings is refused before anything is loaded."""
+"""settings.json records the settings of a run; a call with other settings is refused before anything is loaded."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
 
 
 class Described:
-    """All that bears on what each stage of a run writes: its file, model and seeds, its settings, prompts and code."""
+    """Everything that affects what a stage writes: its file, model, seeds, settings, prompts and code."""
 
     def __init__(self, files: Mapping[str, str], context: Context) -> None:
         self.files, self.context = files, context
@@ -94,7 +94,7 @@ def check_settings(stages: Sequence[Stage | Product], files: Mapping[str, str], 
 
 
 def changes(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """For each stage the folder knows, which of its settings differ from those of before; not where its code lies."""
+    """For each stage in the folder, the settings that have changed; the location of its code does not count."""
     return {
         name: sorted(key for key in old | new if old.get(key) != new.get(key) and key != "class")
         for name, new in now.items()
@@ -103,7 +103,7 @@ def changes(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, An
 
 
 def check_left_out(files: Mapping[str, str], folder: Path) -> None:
-    """Refuse a run without a stage that the folder has: what that rejected would be taken again."""
+    """Refuse a run that lacks a stage of the folder: tasks which that stage rejected would come back."""
     for name, settings in read_settings(folder / FILE).items():
         path = folder / settings["file"]
         if name not in files and path.suffix == ".jsonl" and holds_something(path):
@@ -114,14 +114,14 @@ def check_left_out(files: Mapping[str, str], folder: Path) -> None:
 
 
 def check_seeds(seeds: Iterable[Task], folder: Path) -> None:
-    """Refuse seeds that are not those the run in the folder was begun with."""
+    """Refuse seeds other than those the run was begun with."""
     known = digest_of_seeds(read_settings(folder / FILE))
     if known is not None and known != digest_of_tasks(seeds):
         raise SproutError(f"{folder}: was begun with other seeds; give those, or none")
 
 
 def digest_of_seeds(settings: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """That of the seeds a run was begun with, from its settings by stage."""
+    """The digest of the seeds a run was begun with, from its settings by stage."""
     return next((str(one["seeds"]) for one in settings.values() if "seeds" in one), None)
 
 
@@ -144,7 +144,7 @@ def write_settings(path: Path, settings: Mapping[str, dict[str, Any]]) -> None:
 
 
 def read_settings(path: Path) -> dict[str, dict[str, Any]]:
-    """What settings.json holds, by stage; nothing if it is not there.
+    """The contents of settings.json, by stage; empty if there is no such file.
 
     Raises:
         SproutError: for a file that cannot be read, or that no run has written.

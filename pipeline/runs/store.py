@@ -1,4 +1,4 @@
-"""An append-only file of tasks. The file is the checkpoint: what is in it is done."""
+"""An append-only file of tasks, which is also the checkpoint: every task in it is done."""
 
 import os
 import re
@@ -13,15 +13,15 @@ from pipeline.errors import SproutError
 from pipeline.task import GZIP, Task, placed_tasks, read_task, read_tasks
 from pipeline.text import mended
 
-ID = re.compile(rb'\{"id":"([!#-\[\]-~]*)",')  # how a line of ours begins, unless the id has an escape
+ID = re.compile(rb'\{"id":"([!#-\[\]-~]*)",')  # how Sprout begins a line, unless the id contains an escape
 
 
 class Stored(Sequence[Task]):
-    """Tasks in a file that are read when they are looked at: of each, 8 bytes are held."""
+    """A lazy view of tasks in a file: memory holds one 8-byte offset per task."""
 
     def __init__(self, path: Path, places: Iterable[int] = ()) -> None:
         self.path = path
-        self.places = array("Q", places)  # the byte each line begins at
+        self.places = array("Q", places)  # the offset of each line
 
     def __len__(self) -> int:
         return len(self.places)
@@ -39,7 +39,7 @@ class Stored(Sequence[Task]):
         return (self._task(line) for line in self._lines())
 
     def ids(self) -> Iterator[str]:
-        """The ids alone, which takes a tenth of the time."""
+        """The ids alone: ten times as fast as reading the tasks."""
         for line in self._lines():
             found = ID.match(line)
             yield found[1].decode() if found else self._task(line).id
@@ -73,7 +73,7 @@ class Store:
         self.reasons: Counter[str] = Counter()  # to reject
 
     def load(self) -> Stored:
-        """All tasks in the file, as it is now; none if there is no file yet.
+        """All tasks now in the file; empty if there is no file yet.
 
         Raises:
             SproutError: naming `path:line`, for a line that is not a task.
@@ -86,9 +86,9 @@ class Store:
         return self.decided[:]
 
     def extend(self, tasks: Iterable[Task]) -> Iterator[Task]:
-        """Write each task as it arrives and pass it on, so that a crash loses at most the one being written.
+        """Write each task on arrival and yield it, so that a crash loses at most the task being written.
 
-        The file is there once the first task is decided.
+        The file is created with the first decided task.
         """
         file: BinaryIO | None = None
         end = 0
@@ -140,7 +140,7 @@ class Store:
 
 
 def read_kept(path: Path) -> Sequence[Task]:
-    """The kept tasks of a JSONL file from anywhere; only those of a compressed one are all held.
+    """The kept tasks of any JSONL file, as a lazy view; those of a compressed file are held in memory.
 
     Raises:
         SproutError: as `read_tasks`.
@@ -152,7 +152,7 @@ def read_kept(path: Path) -> Sequence[Task]:
 
 
 def to_line(task: Task) -> str:
-    """One line of JSON; half of a surrogate pair, which no UTF-8 file can hold, becomes U+FFFD."""
+    """One line of JSON; an unpaired surrogate, which UTF-8 cannot encode, becomes U+FFFD."""
     try:
         line = task.model_dump_json(exclude_defaults=True)
     except ValueError:

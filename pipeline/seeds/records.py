@@ -95,6 +95,8 @@ def _of_text(text: str, path: str, splits: Sequence[str], asked: str) -> Records
     rows = [*rows_of(values, splits, asked)]
     if len(values) == 1 and rows != values:
         kind = "JSON"
+    if len({row.number for row in rows}) < len(rows):  # of several lists
+        rows = [row._replace(number=number) for number, row in enumerate(rows, 1)]
     return Records(kind, rows, notes)
 
 

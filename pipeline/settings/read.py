@@ -85,6 +85,8 @@ def _at_home(value: Any) -> Any:
 
 
 def _settings(tables: Table, where: str) -> RunSettings:
+    if isinstance(tables.get("stages"), dict):
+        raise SproutError(f"{where}: stages is a list of names; give the settings of a stage below [its name]")
     for key, value in tables.items():
         if key not in SINGLE and not isinstance(value, dict):
             _check_known(tables, key, where)
@@ -108,7 +110,7 @@ def _check_known(tables: Table, key: str, where: str) -> None:
     known = [*SINGLE, *SHARED, *dict.fromkeys([*(word.name for word in listed), *names()])]
     if key not in known:
         problem = unknown("table or key", key, known)
-        if key.partition("-")[0] in names() and "-" in key:
+        if "-" in key and key.partition("-")[0] in (*names(), *(word.kind.kind for word in listed)):
             problem = f"[{key}] belongs to no stage; list it in stages = […], or delete the table"
         raise SproutError(f"{where}: {problem}")
 

@@ -28,7 +28,7 @@ def train(training: Training, partial: Path) -> Trained:
         trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
         state = trainer.state
         _save(trainer, training.model, partial / "model")
-        restored = trainer.args.load_best_model_at_end
+        best = state.best_global_step if trainer.args.load_best_model_at_end else None
         del trainer
     history = state.log_history
     return Trained(
@@ -36,7 +36,7 @@ def train(training: Training, partial: Path) -> Trained:
         chat=training.chat,
         rows=len(training.rows),
         validation_rows=len(training.validation),
-        steps=(state.best_global_step or 0) if restored else state.global_step,
+        steps=state.global_step if best is None else best,
         max_steps=state.max_steps,
         tokens=state.num_input_tokens_seen,
         tokens_per_step=round(state.num_input_tokens_seen / max(1, state.global_step)),

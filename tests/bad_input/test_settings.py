@@ -20,7 +20,7 @@ from tests.bad_input.conftest import Sprout
         ("# caf\xe9\n", "my.toml:1: byte 0xe9 at column 6 is not UTF-8; save the file as UTF-8"),
         ('seeds = "nano"\n'.encode("utf-16"), "my.toml:1: byte 0xff at column 1 is not UTF-8"),
         ("[instruction]\nnum_tasks = 5\n", "my.toml: there is no table or key 'instruction'; did you mean instructions?"),
-        ("[stages.classify]\n", "my.toml: there is no table or key 'stages'; there are seeds, out, engine, prices, instructions,"),
+        ("[stages.classify]\n", "my.toml: stages is a list of names; give the settings of a stage below [its name]"),
         ('seed = "nano"\n', "my.toml: there is no table or key 'seed'; did you mean seeds?"),
         ("seeds = 3\n", "my.toml: seeds: input should be a valid string (found 3)"),
         ('out = ""\n', "my.toml: out: string should have at least 1 character (found '')"),
@@ -48,9 +48,9 @@ def test_a_bad_settings_file_gets_one_sentence(sprout: Sprout, content, said):
     [
         (
             "none.toml",
-            "none.toml: cannot be read (No such file or directory); give a TOML file or one of: default, paper, quickstart",
+            "none.toml: cannot be read (No such file or directory); give a TOML file or a recipe: default, paper, quickstart",
         ),
-        ("/", "/: cannot be read (Is a directory); give a TOML file or one of: default, paper, quickstart"),
+        ("/", "/: cannot be read (Is a directory); give a TOML file or a recipe: default, paper, quickstart"),
     ],
 )
 def test_a_path_that_is_no_settings_file_is_named(sprout: Sprout, name, said):
@@ -60,7 +60,7 @@ def test_a_path_that_is_no_settings_file_is_named(sprout: Sprout, name, said):
 def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
     Path("my.toml").write_bytes(b'\xef\xbb\xbfseeds = "nano"\r\n[classify]\r\nrandom_seed = 3\r\n')
 
-    assert read("my.toml").stages == {"classify": {"random_seed": 3}}
+    assert read("my.toml").tables == {"classify": {"random_seed": 3}}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
         ("num_tasks", "--set num_tasks: not of the form stage.key=value, such as instructions.num_tasks=500"),
         ("=3", "--set =3: not of the form stage.key=value"),
         ("instructions.=3", "--set instructions.=3: not of the form stage.key=value"),
-        ("a.b.c.d=3", "--set a.b.c.d=3: not of the form stage.key=value"),
+        ("a.b.c.d.e=3", "--set a.b.c.d.e=3: not of the form stage.key=value"),
         ("seeds.general=1", "--set seeds.general: seeds is 'nano', so it holds no general"),
         ("instructions=5", "--set: instructions is a table, not 5; give its keys below [instructions]"),
         ("instruction.num_tasks=5", "--set: there is no table or key 'instruction'; did you mean instructions?"),
@@ -87,7 +87,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
         ("classify.sampling.top_p=2", "[classify] sampling.top_p: input should be less than or equal to 1 (found 2)"),
         ("export.formats=[\"csv\"]", "[export] formats.0: there is no format 'csv'; there are alpaca, chat_prompt_completion, datasets, messages, openai,"),
         ("export.formats=[]", "[export] formats: tuple should have at least 1 item"),
-        ("dedup.encoder=nowhere", "nowhere: is no folder here"),
+        ("dedup.encoder=nowhere", "[dedup]: this run has no stage dedup; add it to stages = […], or delete the table"),
         ("train.method=qlora", "[train] method: input should be 'full' or 'lora' (found 'qlora')"),
         ("train.gradient_accumulation=3", "[train] a batch of 16 cannot be cut into 3 parts"),
         ("engine.speed=3", "[engine] there is no setting 'speed'; there are model, chat, chat_template_kwargs, dtype, window, device, trust_remote_code"),
@@ -120,7 +120,7 @@ def test_a_path_may_begin_with_the_home_folder():
     settings = read(None, ["seeds=~/s.csv", "out=~/run", 'evaluate.heldout=["~/a.jsonl", "b~/c"]'])
 
     assert (settings.seeds, settings.out) == (f"{Path.home()}/s.csv", f"{Path.home()}/run")
-    assert settings.stages["evaluate"]["heldout"] == [f"{Path.home()}/a.jsonl", "b~/c"]
+    assert settings.tables["evaluate"]["heldout"] == [f"{Path.home()}/a.jsonl", "b~/c"]
 
 
 @pytest.mark.parametrize("table", ["", "[classify]\nsampling = { stop = ['x'] }\n"])

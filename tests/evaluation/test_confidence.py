@@ -11,7 +11,6 @@ from pipeline.evaluation.confidence import (
     Comparison,
     Difference,
     Interval,
-    as_record,
     interval,
     pool,
     resample,
@@ -112,7 +111,7 @@ def test_few_instances_say_nothing_however_they_agree():
     few, enough = MIN_UNITS - 1, MIN_UNITS
     found = compare(scores(*[1] * few), scores(*[0] * few))
 
-    assert as_record(found)["rouge_l"] == {"value": 100, "low": None, "high": None, "verdict": "unclear"}
+    assert found["rouge_l"].model_dump() == {"value": 100, "low": None, "high": None, "verdict": "unclear"}
     assert found["exact_match"] == found["rouge_l"]
     assert compare(scores(*[1] * enough), scores(*[0] * enough))["rouge_l"].verdict == "better"
     with pytest.raises(ValueError, match="no instances"):

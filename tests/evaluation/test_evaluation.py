@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from pipeline.engines.base import Request
 from pipeline.engines.scripted import Scripted
+from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.heldout import HeldOut
+from pipeline.evaluation.record import Harness, Measured, read_evaluation
 from pipeline.evaluation.table import table
-from pipeline.stages.evaluate import evaluate
 
 HELDOUT = [
     HeldOut(id=f"{task}{n}", task=task, category=category, instruction=f"Count {task}{n}?", outputs=("The 3 cats.",))
@@ -38,13 +41,13 @@ def test_a_script_evaluates_engines_of_its_own_and_prints_them_side_by_side(tmp_
         "after against before                      +50.0 (0.0 to 100.0) unclear  +50.0 (-8.6 to 81.2) unclear  +50.0 (-8.6 to 81.2) unclear",
     ]
     assert len(table(found, max_categories=1).splitlines()) == 5
+    assert read_evaluation(tmp_path) == found
 
 
 def test_figures_of_lm_eval_have_a_line_for_each_metric_and_may_stand_alone() -> None:
-    other = {"version": "0.4.13", "tasks": {"arc": {"acc,none": 0.75}}, "versions": {}}
     evaluation = {
-        "base": {"model": "x", "lm_eval": {"version": "0.4.13", "tasks": {"arc": MEASURED}, "versions": {}}},
-        "tuned": {"model": "y", "lm_eval": other},
+        name: Measured(model=model, lm_eval=Harness(version="0.4.13", tasks={"arc": figures}, versions={}))
+        for name, model, figures in (("base", "x", MEASURED), ("tuned", "y", {"acc,none": 0.75}))
     }
 
     assert table(evaluation).splitlines() == [
@@ -53,3 +56,15 @@ def test_figures_of_lm_eval_have_a_line_for_each_metric_and_may_stand_alone() ->
         "arc exact_match (strict-match)           1.0000       –",
     ]
     assert table({}) == ""
+
+
+def test_an_evaluation_that_this_version_did_not_write_is_passed_over_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "evaluation.json").write_text('{"base": {"model": "x", "rouge_l": 12.5}}')
+
+    assert read_evaluation(tmp_path) == {}
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path / 'evaluation.json'}: is not as this version writes it (base.")
+    assert read_evaluation(tmp_path / "elsewhere") == {}
+    assert len(caplog.messages) == 1

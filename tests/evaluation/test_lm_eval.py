@@ -12,6 +12,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.engines.server import Server
 from pipeline.errors import SproutError
 from pipeline.evaluation.lm_eval import arguments_of
+from pipeline.evaluation.record import read_evaluation
 from pipeline.evaluation.table import table
 from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate
@@ -88,7 +89,9 @@ def test_each_model_is_measured_and_a_task_is_added_without_the_others_again(cal
         },
     }  # fmt: skip
     assert list(again["tuned"]["lm_eval"]["tasks"]) == ["arc_easy", "mmlu"]
-    assert table(again).splitlines()[1] == "arc_easy acc    0.2900 ± 0.1000  0.3800 ± 0.1000"
+    assert (
+        table(read_evaluation(tmp_path / "run")).splitlines()[1] == "arc_easy acc    0.2900 ± 0.1000  0.3800 ± 0.1000"
+    )
     measure(tmp_path / "run", "arc_easy")
     assert len(calls.read_text().splitlines()) == 6  # with other options, everything is measured anew
 
@@ -100,7 +103,7 @@ def test_it_stands_beside_the_scores_on_held_out_tasks(calls, tmp_path):
 
     assert found["tuned"]["rouge_l"] == 0
     assert list(found["tuned"]["lm_eval"]["tasks"]) == ["arc_easy", "mmlu"]
-    assert "lm-eval 0.4.13" in table(found)
+    assert "lm-eval 0.4.13" in table(read_evaluation(tmp_path / "run"))
 
 
 def test_what_goes_wrong_with_it_is_said_in_its_own_last_words(calls, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.evaluation.heldout import HeldOut
-from pipeline.evaluation.metrics import Score, aggregate, exact_match, rouge_l, score
+from pipeline.evaluation.metrics import Means, Score, aggregate, exact_match, rouge_l, score
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,8 @@ def test_means_are_over_instances_times_a_hundred():
     ]
     found = aggregate(scores)
 
-    assert (found["instances"], found["rouge_l"], found["exact_match"]) == (3, 50.0, 33.3333)
-    assert found["category"]["textual_entailment"] == {
-        "instances": 2,
-        "rouge_l": 75.0,
-        "exact_match": 50.0,
-        "match": 50.0,
-    }
-    assert found["category"]["title_generation"]["rouge_l"] == 0
-    assert {name: part["instances"] for name, part in found["task"].items()} == {"t1": 2, "t2": 1}
-    assert {name: part["rouge_l"] for name, part in found["track"].items()} == {"default": 75.0, "xlingual": 0.0}
+    assert (found.instances, found.rouge_l, found.exact_match) == (3, 50.0, 33.3333)
+    assert found.category["textual_entailment"] == Means(instances=2, rouge_l=75.0, exact_match=50.0, match=50.0)
+    assert found.category["title_generation"].rouge_l == 0
+    assert {name: part.instances for name, part in found.task.items()} == {"t1": 2, "t2": 1}
+    assert {name: part.rouge_l for name, part in found.track.items()} == {"default": 75.0, "xlingual": 0.0}

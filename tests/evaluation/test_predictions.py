@@ -10,12 +10,14 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.evaluation.answers import score_file
 from pipeline.evaluation.heldout import HeldOut, read_heldout, read_sets
-from pipeline.evaluation.metrics import open_tokenizer
+from pipeline.evaluation.metrics import Means, open_tokenizer
 from pipeline.evaluation.predictions import answers_in, read_predictions
+from pipeline.evaluation.record import read_evaluation
 from pipeline.evaluation.table import table
 from pipeline.runs.context import Context
-from pipeline.stages.evaluate import Evaluate, score_file
+from pipeline.stages.evaluate import Evaluate
 from tests.stages.conftest import save_model
 
 TEXT = "The cats, sat; on a running Train! 42 U.S.A. well-known Überraschung 東京 駅 は Yes no… it's"
@@ -90,7 +92,7 @@ def test_published_references_and_predictions_get_the_published_scores_per_track
     Evaluate.model_validate(settings).make((), run)
     found = json.loads((tmp_path / "evaluation.json").read_text("utf-8"))["t5"]
 
-    shown = table({"t5": found}).splitlines()
+    shown = table(read_evaluation(tmp_path)).splitlines()
     assert found["missing"] == 7
     for track, lines in tracks.items():
         figures = found["track"][track]
@@ -168,11 +170,11 @@ def test_predictions_that_are_missing_count_as_empty(tmp_path, caplog):
     ]
     heldout = read_heldout(write(tmp_path / "heldout.jsonl", rows))
     path = write(tmp_path / "p.jsonl", [{"id": "a0", "prediction": "3 cats"}, {"id": "b0", "prediction": "THE 3 CATS"}])
-    _, found = score_file(heldout, path, tmp_path / "scored.jsonl")
+    found = score_file(heldout, path, tmp_path / "scored.jsonl")
 
-    assert found["task"]["a"] == {"instances": 3, "rouge_l": 26.6667, "exact_match": 0, "match": 0}
-    assert found["task"]["b"]["exact_match"] == 33.3333
-    assert found["missing"] == 4
+    assert found.means.task["a"] == Means(instances=3, rouge_l=26.6667, exact_match=0, match=0)
+    assert found.means.task["b"].exact_match == 33.3333
+    assert found.missing == 4
     assert [json.loads(line) for line in (tmp_path / "scored.jsonl").read_text().splitlines()] == [
         {"id": "a0", "prediction": "3 cats", "rouge_l": 0.8, "exact_match": 0, "match": 0},
         {"id": "b0", "prediction": "THE 3 CATS", "rouge_l": 1, "exact_match": 1, "match": 1},

@@ -9,10 +9,11 @@ import pytest
 
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.evaluation.answers import score_file
 from pipeline.evaluation.heldout import HeldOut, read_heldout, read_sets
 from pipeline.evaluation.predictions import answers_in, read_predictions
 from pipeline.runs.context import Context
-from pipeline.stages.evaluate import Evaluate, score_file
+from pipeline.stages.evaluate import Evaluate
 
 
 @pytest.fixture
@@ -104,6 +105,13 @@ def test_what_is_said_of_a_held_out_set_is_said_once(
         f"{path}: references that are empty: 1",
         f"{path}: rows that are marked not to be trained on, and are left out: 1",
     ]
+
+
+def test_rows_of_several_lists_have_ids_of_their_own(write: Callable[..., Path]) -> None:
+    row = {"instruction": "Add.", "output": "4"}
+    path = write("h.jsonl", "\n".join(json.dumps({"page": n, "items": [row, row]}) for n in (1, 2)))
+
+    assert [instance.id for instance in read_heldout(path)] == ["h-1", "h-2", "h-3", "h-4"]
 
 
 def test_a_compressed_set_has_the_name_that_it_has_unpacked(write: Callable[..., Path]) -> None:
@@ -207,8 +215,8 @@ def test_references_that_rouge_l_does_not_see_are_told_of_and_there_is_a_tokeniz
 
 def test_match_is_in_the_files_beside_exact_match(write: Callable[..., Path], tmp_path: Path) -> None:
     heldout = [one(id="a", outputs=("-5",)), one(id="b", outputs=("1000",))]
-    _, found = score_file(heldout, write("p.json", {"a": "5", "b": "1,000"}), tmp_path / "scored.jsonl")
+    found = score_file(heldout, write("p.json", {"a": "5", "b": "1,000"}), tmp_path / "scored.jsonl")
 
-    assert (found["exact_match"], found["match"]) == (100, 50)
+    assert (found.means.exact_match, found.means.match) == (100, 50)
     lines = map(json.loads, (tmp_path / "scored.jsonl").read_text().splitlines())
     assert [(line["exact_match"], line["match"]) for line in lines] == [(1, 0), (1, 1)]

@@ -1,6 +1,7 @@
 """The gain: every model is tuned and asked once, and the table says what can be said."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,16 @@ from pipeline.dataset.read import read_dataset
 from pipeline.engines.base import Request
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.evaluation.confidence import Difference
+from pipeline.evaluation.metrics import METRICS
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, candidates, control_tasks
 from pipeline.gain.measure import gain, table, tuned_and_evaluated, write_control
+from pipeline.gain.record import Gain
 from pipeline.runs.context import Context
 from pipeline.runs.run import run as run_stages
 from pipeline.runs.store import to_line
+from pipeline.stage import Stage
 from pipeline.stages import Classify, Decontaminate, Evaluate, Export, Filter, Instances, Instructions, Train
 from pipeline.task import Instance, Task, read_tasks
 from tests.stages.conftest import save_model
@@ -97,8 +102,12 @@ def test_candidates_are_all_instructions_that_were_written_with_inputs_and_outpu
     assert all(task.instances and task.is_classification is False for task in candidates(tmp_path))
     complete_candidates(ASKING, 5, run)
     assert len(candidates(tmp_path)) == 5
-    with pytest.raises(SproutError, match="has no file of the stage instructions"):
+    with pytest.raises(
+        SproutError, match=r"1_instructions.jsonl: is not there, and unfiltered tasks are drawn from it"
+    ):
         complete_candidates(ASKING, 100, Context(SEEDS, run.engine, tmp_path / "elsewhere"))
+    with pytest.raises(SproutError, match="no stage of the run adds tasks"):
+        complete_candidates(ASKING[1:], 100, run)
 
 
 def test_what_the_run_has_asked_is_not_asked_again_for_candidates(model, seeds, tmp_path):
@@ -113,6 +122,23 @@ def test_what_the_run_has_asked_is_not_asked_again_for_candidates(model, seeds, 
     complete_candidates(stages, 1000, Context(seeds, model, tmp_path))
     assert len(model.requests) - before == 2 * rejected
     assert len(candidates(tmp_path)) == 20 + rejected
+
+
+class Marks(Stage):
+    """Leaves a mark on each task, as a stage of the user's own may."""
+
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
+        yield from (task.update(meta=task.meta | {"mark": True}) for task in todo)
+
+
+def test_candidates_go_through_every_later_stage_whose_work_is_not_to_reject(tmp_path):
+    run, _ = make_run(tmp_path)
+    complete_candidates([*ASKING, Filter(), Marks()], 100, run)
+
+    assert [path.stem for path in sorted((tmp_path / "gain" / "candidates").glob("*.jsonl"))] == [
+        "1_classify", "2_instances", "3_marks",
+    ]  # fmt: skip
+    assert all(task.meta["mark"] and task.instances for task in candidates(tmp_path))
 
 
 def test_no_control_is_helped_by_what_it_is_tested_on(tmp_path):
@@ -145,15 +171,18 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
     found = gain([*ASKING, *stages], TASKS, run)
     assert len(asked) == (MODELS + 1) * 40
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert [one["name"] for one in found["rows"]] == list(MEANING)
-    rows = {one["name"]: one for one in found["rows"]}
+    assert [one.name for one in found.rows] == list(MEANING)
+    rows = {one.name: one for one in found.rows}
     held = sum(EXPORT.splitter.holds_back(task) for task in TASKS)
     assert 1 < held < 8
-    assert (rows["seeds"]["rows"], rows["dataset"]["rows"]) == ([2], [18 - held])
-    assert {tuple(one["steps"]) for name, one in rows.items() if name != "base"} == {(2,)}
-    assert rows["base"]["dataset"]["rouge_l"] == {"value": 100, "low": 50, "high": 100, "verdict": "better"}
-    assert rows["half"]["rouge_l"]["value"] == 40
-    assert found == json.loads((run.folder / "gain.json").read_text("utf-8"))
+    assert (rows["seeds"].rows, rows["dataset"].rows) == ((2,), (18 - held,))
+    assert {one.steps for name, one in rows.items() if name != "base"} == {(2,)}
+    sure = Difference(value=100, low=50, high=100, verdict="better")  # ten tasks, all alike: two more might go wrong
+    assert rows["base"].dataset["rouge_l"] == sure
+    assert rows["half"].rouge_l.value == 40
+    written = (run.folder / "gain.json").read_text("utf-8")
+    assert Gain.model_validate_json(written) == found
+    assert [*json.loads(written)["rows"][0]] == ["name", "tuned_on", *METRICS, "by_random_seed", "dataset"]
 
     made = {
         path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.suffix in (".safetensors", ".jsonl")
@@ -162,9 +191,9 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
     assert len(asked) == (MODELS + 1) * 40
     assert {path: path.stat().st_mtime_ns for path in made} == made
     lines = table(found).splitlines()
-    none, whole = " | ".join(["0.0 (0.0 to 25.0)"] * 3), " | ".join(["100.0 (75.0 to 100.0)"] * 3)
+    none = " | ".join(["0.0 (0.0 to 25.0)"] * 3)
     assert lines[2] == f"| nothing (the base model) |  | {none} | +100.0 (50.0 to 100.0) better |"
-    assert lines[9] == f"| the dataset | {18 - held} | {whole} |  |"
+    assert lines[9] == f"| the dataset | {18 - held} |{' 100.0 (75.0 to 100.0) |' * 3}  |"
     assert (run.folder / "gain.md").read_text("utf-8").startswith("| tuned on | rows | ROUGE-L |")
 
 
@@ -195,15 +224,15 @@ def test_several_random_seeds_are_pooled_and_shown_one_by_one(tmp_path, heldout,
     stages = [EXPORT, Train.model_validate(SETTINGS | {"max_steps": 1}), Evaluate(heldout=heldout, resample="task")]
     EXPORT.make(TASKS, run)
     found = gain([*ASKING, *stages], TASKS, run, num_random_seeds=2, controls=("seeds", "random"))
-    rows = {one["name"]: one for one in found["rows"]}
+    rows = {one.name: one for one in found.rows}
 
     assert len(asked) == (1 + 2 * 3) * 40
     assert list(rows) == ["base", "seeds", "random", "dataset"]
-    assert found["random_seeds"] == [0, 1]
-    assert list(rows["base"]["by_random_seed"]) == ["0"]
-    assert list(rows["random"]["by_random_seed"]) == ["0", "1"]
-    assert rows["random"]["by_random_seed"]["1"]["rouge_l"]["value"] == 40
-    assert rows["seeds"]["dataset"]["exact_match"]["verdict"] == "better"
+    assert found.random_seeds == (0, 1)
+    assert list(rows["base"].by_random_seed) == ["0"]
+    assert list(rows["random"].by_random_seed) == ["0", "1"]
+    assert rows["random"].by_random_seed["1"].rouge_l.value == 40
+    assert rows["seeds"].dataset["exact_match"].verdict == "better"
     assert "over held-out tasks (40 instances), and Student's t over 2 random seeds" in table(found)
     assert len(set(map(str, run.folder.glob("gain/*/*/model/model.safetensors")))) == 2 * 3 - 1
 

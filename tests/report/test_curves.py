@@ -2,14 +2,14 @@
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from pipeline import Task, run
 from pipeline.engines.scripted import Scripted
-from pipeline.evaluation.confidence import Comparison, as_record
+from pipeline.evaluation.confidence import Comparison, Figure
 from pipeline.evaluation.metrics import Score
 from pipeline.gain.controls import MEANING
 from pipeline.report import write_report
@@ -23,6 +23,10 @@ from tests.report.test_report import Elements
 def folder(model: Scripted, seeds: Sequence[Task], tmp_path: Path) -> Path:
     run([Instructions(num_tasks=20), Classify(), Instances(), Filter()], seeds, model, tmp_path / "a run")
     return tmp_path / "a run"
+
+
+def as_record(figures: Mapping[str, Figure]) -> dict[str, dict]:
+    return {metric: figure.model_dump() for metric, figure in figures.items()}
 
 
 def products(folder: Path, *, shares: Sequence[str] = ("eighth", "quarter", "half"), validation: bool = True) -> None:

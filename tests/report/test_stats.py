@@ -39,14 +39,17 @@ def test_figures_say_what_each_stage_was_paid_for_and_how_busy_the_engine_was(se
     run([Instructions(num_tasks=15, window=2), Classify(), Instances(), Filter()], seeds, Scripted(counted), tmp_path)
     found = stats.figures(tmp_path)
 
-    assert found["classify"]["engine"]["requests"] == found["classify"]["decided"] == 15
-    assert found["instances"]["engine"]["tokens_per_kept_task"] == pytest.approx(30 / found["instances"]["kept"])
-    assert 0 < found["instructions"]["engine"]["busy_share"] <= 1
-    assert 1 <= found["instructions"]["engine"]["in_flight"] <= 8
-    assert "engine" not in found["filter"]
+    assert found["classify"].engine.requests == found["classify"].decided == 15
+    assert found["instances"].engine.tokens_per_kept_task == pytest.approx(30 / found["instances"].kept)
+    assert 0 < found["instructions"].engine.busy_share <= 1
+    assert 1 <= found["instructions"].engine.in_flight <= 8
+    assert found["filter"].engine is None
     assert re.search(r"classify +15 +150 +50% +30 +2\.0 ", stats.show_usage(stats.figures(tmp_path)))
     stats.write(tmp_path)
-    assert json.loads((tmp_path / "stats.json").read_text()) == found
+    written = json.loads((tmp_path / "stats.json").read_text())
+    assert written == stats.as_record(found)
+    assert list(written["classify"]) == ["decided", "kept", "rejected", "engine"]
+    assert list(written["filter"]) == ["decided", "kept", "rejected"]
 
 
 def test_a_folder_without_a_journal_has_no_usage(seeds, model, tmp_path):
@@ -62,9 +65,7 @@ def test_the_next_steps_do_not_depend_on_the_name_of_the_folder(seeds, model, tm
     said = {name: stats.summary(tmp_path / name, stats.figures(tmp_path / "other")) for name in ("quickstart", "other")}
 
     assert said["quickstart"].replace("quickstart", "other") == said["other"]
-    assert said["other"].endswith(
-        f"next:\n  sprout stats {tmp_path / 'other'}\n  sprout show {tmp_path / 'other'}"
-    )
+    assert said["other"].endswith(f"next:\n  sprout stats {tmp_path / 'other'}\n  sprout show {tmp_path / 'other'}")
 
 
 def test_what_an_evaluation_was_paid_is_listed_without_tasks(seeds, tmp_path):
@@ -74,9 +75,9 @@ def test_what_an_evaluation_was_paid_is_listed_without_tasks(seeds, tmp_path):
         journal.record("evaluate", "m", request, Completion(id="x", text="Yes", prompt_tokens=3, completion_tokens=2))
     found = stats.figures(tmp_path)
 
-    assert found["evaluate"]["engine"]["completion_tokens"] == 2
+    assert found["evaluate"].engine.completion_tokens == 2
     assert "evaluate" not in stats.show(found)
-    assert found["evaluate"]["engine"]["tokens_per_second"] is None  # nobody took the time
+    assert found["evaluate"].engine.tokens_per_second is None  # nobody took the time
     assert re.search(r"\nevaluate +1 +3 +0% +2 +– ", stats.show_usage(found))
 
 

@@ -54,9 +54,9 @@ def test_a_limit_of_cost_without_prices_is_refused():
 def test_a_server_that_tells_no_tokens_is_told_of_once(seeds, tmp_path, caplog):
     run(stages(), seeds, Scripted(answer), tmp_path, RunOptions(budget=Budget(max_tokens=1)))
 
-    assert [message for message in caplog.messages if "does not say how many tokens" in message] == [
-        "the server does not say how many tokens a request took, so --max-tokens and --max-cost do not hold; stop it with "
-        "--max-time"
+    assert [message for message in caplog.messages if "how many tokens" in message] == [
+        "the server does not report how many tokens a request took, so --max-tokens and --max-cost have no effect; "
+        "use --max-time to stop the run"
     ]
 
 

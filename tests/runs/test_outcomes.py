@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import Completion, Request, Run, Sampling, Task
+from pipeline import Completion, Context, Request, Sampling, Task
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget
@@ -66,7 +66,7 @@ def test_empty_completions_are_counted_by_their_cause(tmp_path: Path, caplog: py
     asked("aeetcr", tmp_path)
     said = sorted(record.getMessage() for record in caplog.records)
     assert said[0].startswith("classify: 1 of 6 completions hold no text: the model ended its answer before any")
-    assert said[1] == "classify: 1 request can't succeed, the first is 5: refused"
+    assert said[1] == "classify: 1 request failed; the first is 5: refused"
     assert said[2].startswith(
         "classify: 3 of 6 completions hold no text: the model thinks first and max_tokens = 8 is used up"
     )
@@ -75,5 +75,5 @@ def test_empty_completions_are_counted_by_their_cause(tmp_path: Path, caplog: py
 
 def test_a_task_without_an_answer_is_not_decided(seeds: list[Task], tmp_path: Path) -> None:
     answers = iter([" Yes", "", "<think>The task", " \n", " Perhaps"])
-    tasks = list(Classify().decide(seeds[:5], (), Run(seeds, Scripted(lambda request: next(answers)), tmp_path)))
+    tasks = list(Classify().decide(seeds[:5], (), Context(seeds, Scripted(lambda request: next(answers)), tmp_path)))
     assert [(task.id, task.rejected) for task in tasks] == [("seed_0", None), ("seed_4", "unclear_answer")]

@@ -1,5 +1,6 @@
 """Tiny random models, saved as any other model is."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,18 @@ def base_model(make_model: Callable[..., str]) -> str:
 @pytest.fixture(scope="session")
 def chat_model(make_model: Callable[..., str]) -> str:
     return make_model(chat_template=CHAT_TEMPLATE)
+
+
+@pytest.fixture
+def heldout(tmp_path: Path) -> str:
+    path = tmp_path / "heldout.jsonl"
+    rows = [
+        {"id": f"{task}{n}", "task": task, "category": category, "instruction": f"Count {task}?", "input": str(n)}
+        for task, category in (("a", "Word Analogy"), ("b", "Title Generation"))
+        for n in range(3)
+    ]
+    path.write_text("".join(f"{json.dumps(row | {'output': 'The 3 cats.'})}\n" for row in rows))
+    return str(path)
 
 
 def save_model(

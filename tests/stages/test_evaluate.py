@@ -1,69 +1,16 @@
-"""Evaluation: each model is asked once, however often it is interrupted, and the figures are those of its answers."""
+"""Evaluation: what each model is asked, and that the figures are those of its answers."""
 
 import json
-import shutil
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pipeline.engines.base import Completion, Request
-from pipeline.engines.scripted import Scripted
-from pipeline.errors import EngineUnreachable, SproutError
+from pipeline.engines.base import Request
+from pipeline.errors import SproutError
+from pipeline.evaluation.record import read_evaluation
 from pipeline.evaluation.table import table
 from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate
-
-
-class Closing(Scripted):
-    """Counts how often it gave its memory back."""
-
-    closed = 0
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-def right(request: Request) -> str:
-    return "the 3 cats"
-
-
-def wrong(request: Request) -> str:
-    return "dogs"
-
-
-def half(request: Request) -> str:
-    return "the 3 cats" if "a" in request.id else "dogs"
-
-
-@pytest.fixture
-def heldout(tmp_path: Path) -> str:
-    path = tmp_path / "heldout.jsonl"
-    rows = [
-        {"id": f"{task}{n}", "task": task, "category": category, "instruction": f"Count {task}?", "input": str(n)}
-        for task, category in (("a", "Word Analogy"), ("b", "Title Generation"))
-        for n in range(3)
-    ]
-    path.write_text("".join(f"{json.dumps(row | {'output': 'The 3 cats.'})}\n" for row in rows))
-    return str(path)
-
-
-def make(
-    folder: Path, sets: str | tuple[str, ...], engines: dict[str, Scripted], base: str = "base", **settings: Any
-) -> dict:
-    """Evaluate a run of the model `base`, with these engines on these models."""
-    run = Context(seeds=(), engine=engines[base], folder=folder, open_engine=engines.__getitem__)
-    Evaluate.model_validate({"heldout": sets} | settings).make((), run)
-    return json.loads((folder / "evaluation.json").read_text("utf-8"))
-
-
-def engine(answer: Callable[[Request], str | Completion], model: str, chat: bool = False) -> Closing:
-    return Closing(answer, model=model, chat=chat)
-
-
-def predictions(folder: Path, name: str) -> list[dict]:
-    return [json.loads(line) for line in (folder / "predictions" / f"{name}.jsonl").read_text("utf-8").splitlines()]
+from tests.stages.evaluating import Closing, engine, half, make, predictions, right, wrong
 
 
 def test_the_model_of_the_run_gives_its_memory_back_before_others_are_asked_if_it_is_not_among_them(tmp_path, heldout):
@@ -136,81 +83,6 @@ def test_a_model_is_asked_in_the_form_it_was_tuned_in(tmp_path, heldout):
     assert tuned.requests[0].prompt == ({"role": "user", "content": "Count a?\n\n0"},)
 
 
-def test_an_interrupted_evaluation_asks_only_what_is_not_answered_yet(tmp_path, heldout):
-    def dies(request: Request) -> str:
-        if request.id == "b0":
-            raise EngineUnreachable("gone")
-        return half(request)
-
-    with pytest.raises(EngineUnreachable):
-        make(tmp_path, heldout, {"base": engine(dies, "base")})
-    assert not (tmp_path / "evaluation.json").exists()
-    assert not (tmp_path / "predictions" / "base.jsonl").exists()
-    again = engine(half, "base")
-    found = make(tmp_path, heldout, {"base": again})
-
-    assert [request.id for request in again.requests] == ["b0", "b1", "b2"]
-    shutil.rmtree(tmp_path / "predictions")
-    never = engine(dies, "base")
-    assert make(tmp_path, heldout, {"base": never}) == found
-    assert not never.requests
-    assert len(predictions(tmp_path, "base")) == 6
-    assert found == make(tmp_path / "whole", heldout, {"base": engine(half, "base")})
-
-
-def test_a_finished_evaluation_asks_nothing_and_another_model_is_added_to_it(tmp_path, heldout):
-    engines = {"base": engine(wrong, "base"), "other": engine(right, "other")}
-    first = make(tmp_path, heldout, engines, models={"base": "base"})
-    second = make(tmp_path, heldout, engines, models={"base": "base", "other": "other"})
-
-    assert len(engines["base"].requests) == len(engines["other"].requests) == 6
-    assert second["base"] == first["base"]
-    assert list(second) == ["base", "other"]
-
-
-def test_more_instances_are_added_to_those_there_are(tmp_path, heldout):
-    base = engine(half, "base")
-    make(tmp_path, heldout, {"base": base}, max_instances=2)
-    found = make(tmp_path, heldout, {"base": base}, max_instances=3)
-    grown = Evaluate(heldout=heldout, max_instances=3, models={"other": "other"})
-
-    assert grown.settings() == Evaluate(heldout=heldout).settings()  # so a run that goes on lets it grow
-    assert len(base.requests) == 6
-    assert (found["base"]["instances"], found["base"]["rouge_l"]) == (6, 50)
-
-
-def test_answers_of_a_model_that_was_tuned_anew_are_asked_again(tmp_path, heldout):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    engines = {"base": engine(wrong, "base"), str(folder): engine(wrong, str(folder))}
-    (folder / "train.json").write_text('{"fingerprint": "1"}')
-    make(tmp_path, heldout, engines)
-    (folder / "train.json").write_text('{"fingerprint": "2"}')
-    engines[str(folder)] = engine(right, str(folder))
-    found = make(tmp_path, heldout, engines)
-
-    assert found["dataset"]["rouge_l"] == 100
-    assert len(predictions(tmp_path, "dataset")) == 6
-    assert len(engines["base"].requests) == 6
-
-
-def test_an_answer_that_fails_counts_as_empty_with_one_warning_and_is_asked_again(tmp_path, heldout, caplog):
-    def fails(request: Request) -> str | Completion:
-        failed = Completion(id=request.id, text="too long", finish_reason="error")
-        return failed if request.id in ("a0", "a1") else right(request)
-
-    found = make(tmp_path, heldout, {"base": engine(fails, "base")})
-    healthy = engine(right, "base")
-
-    assert (found["base"]["missing"], found["base"]["rouge_l"], found["base"]["instances"]) == (2, 66.6667, 6)
-    assert caplog.messages == [
-        "evaluate: 2 requests can't succeed, the first is a0: too long",
-        "evaluate: base: 2 of 6 answers are missing, counted as empty",
-    ]
-    assert make(tmp_path, heldout, {"base": healthy})["base"]["rouge_l"] == 100
-    assert [request.id for request in healthy.requests] == ["a0", "a1"]
-
-
 def test_every_two_models_are_compared_and_better_is_said_only_where_it_is_clear(tmp_path, heldout):
     engines = {name: engine(answer, name) for name, answer in {"a": wrong, "b": half, "c": right}.items()}
     found = make(tmp_path, heldout, engines, base="a", models={name: name for name in engines}, resample="task")
@@ -253,7 +125,11 @@ def test_several_sets_are_evaluated_together_and_shown_one_by_one(tmp_path, held
 
     assert {name: part["rouge_l"] for name, part in found["source"].items()} == {"heldout": 0, "other": 100}
     assert [one["id"] for one in predictions(tmp_path, "base")][-1] == "other/a0"
-    assert [line.split()[0] for line in table({"base": found}).splitlines()[1:4]] == ["all", "heldout", "other"]
+    assert [line.split()[0] for line in table(read_evaluation(tmp_path)).splitlines()[1:4]] == [
+        "all",
+        "heldout",
+        "other",
+    ]
 
 
 def test_a_lora_adapter_is_evaluated_on_its_base_model(tmp_path, heldout, base_model):

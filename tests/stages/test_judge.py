@@ -99,7 +99,7 @@ def test_a_request_that_failed_leaves_its_pair_out_and_is_asked_again(run_folder
 
     assert (found["against"]["base"]["instances"], found["against"]["base"]["failed"]) == (7, 1)
     assert caplog.messages == [
-        "judge: 1 request can't succeed, the first is 0:3: too long",
+        "judge: 1 request failed; the first is 0:3: too long",
         "judge: 1 of 8 pairs with base are left out, their requests failed",
     ]
     assert [request.id for request in engine.requests] == ["0:3"]

@@ -41,7 +41,7 @@ def unmarked(tasks: list[str]) -> list[str]:
 def _tasks(value: JsonValue, depth: int = 0) -> list[str]:
     """The texts of an array; of an object that which is named a task, or all values whose names hold a number."""
     if isinstance(value, str):
-        return [" ".join(value.split())]
+        return [" ".join(value.split())] if any(map(str.isalpha, value)) else []
     if isinstance(value, list) and depth < MAX_DEPTH:
         return [task for one in value for task in _tasks(one, depth + 1)]
     if not isinstance(value, dict):
