@@ -21,6 +21,10 @@ from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
 from pipeline.engines.vllm import VLLM
 
+QUIET = [  # what vLLM does that would be an error here: a part of torch that it imports, and a context it leaves open
+    pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*Context.__del__:pytest.PytestUnraisableExceptionWarning"),
+]
 WINDOW = 8
 MODELS = ["transformers", pytest.param("vllm", marks=pytest.mark.vllm), pytest.param("server", marks=pytest.mark.vllm)]
 SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512}  # what makes vLLM start fast

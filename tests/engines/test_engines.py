@@ -9,10 +9,9 @@ import pytest
 from pipeline.engines.base import Completion, Engine, Prompt, Request, Sampling
 from pipeline.engines.scripted import Scripted
 from pipeline.engines.transformers import Transformers
-from tests.engines.started import WINDOW, start
+from tests.engines.started import QUIET, WINDOW, start
 
-# A part of torch that vLLM imports.
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+pytestmark = QUIET
 PROMPTS = ["Give three tips", "Task: sort the numbers", "Write a short story about a fox", "Yes,", "Is it", "3, 1, 4"]
 
 

@@ -14,16 +14,10 @@ from pipeline.engines.transformers import Transformers
 from pipeline.engines.vllm import VLLM
 from pipeline.errors import SproutError
 from pipeline.resources import NANO
-from tests.engines.started import MODELS, ready, vllm_server
+from tests.engines.started import MODELS, QUIET, ready, vllm_server
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-# A part of torch that vLLM imports.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings(
-        "ignore:.*Context.__del__:pytest.PytestUnraisableExceptionWarning"
-    ),  # vLLM leaves it open
-]
+pytestmark = QUIET
 
 CrossEntropy = Callable[[str, str, str], list[float]]
 LONG = "Classify the sentiment of the review as positive or negative. " * 6

@@ -12,14 +12,9 @@ from pipeline.engines.transformers import Transformers
 from pipeline.engines.vllm import VLLM
 from pipeline.resources import NANO
 from pipeline.stages import Export, Train
+from tests.engines.started import QUIET
 
-# A part of torch that vLLM imports.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings(
-        "ignore:.*Context.__del__:pytest.PytestUnraisableExceptionWarning"
-    ),  # vLLM leaves it open
-]
+pytestmark = QUIET
 SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512, "max_model_len": 512}
 PROMPTS = ["Give the opposite of the word.\n\nbig\n\n", "Name the capital.\n\nFrance\n\n", "Count from 2 to 5.\n\n"]
 
