@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.engines.base import Completion, Engine, Request, Sampling
+    from pipeline.engines.base import Completion, Engine, Likelihood, Request, Sampling, ScoreRequest
     from pipeline.errors import EngineUnreachable, SproutError
     from pipeline.runs.budget import Budget, Prices
     from pipeline.runs.context import Context
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 # Imported when first used, so that `import pipeline` and `sprout --help` are instant.
 _MODULES = {
-    "pipeline.engines.base": ["Completion", "Engine", "Request", "Sampling"],
+    "pipeline.engines.base": ["Completion", "Engine", "Likelihood", "Request", "Sampling", "ScoreRequest"],
     "pipeline.errors": ["EngineUnreachable", "SproutError"],
     "pipeline.runs.budget": ["Budget", "Prices"],
     "pipeline.runs.context": ["Context"],
@@ -34,12 +34,14 @@ __all__ = [
     "Engine",
     "EngineUnreachable",
     "Instance",
+    "Likelihood",
     "Prices",
     "Product",
     "Progress",
     "Request",
     "RunOptions",
     "Sampling",
+    "ScoreRequest",
     "SproutError",
     "Stage",
     "Task",

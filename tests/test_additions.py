@@ -72,13 +72,13 @@ FORMAT = '''"""Questions and answers."""
 
 from pipeline.dataset.content import InstructionRow
 from pipeline.dataset.encodings import question
-from pipeline.dataset.formats.base import Fields, Format
+from pipeline.dataset.formats.base import Format, RowFields
 
 
 class Faq(Format):
     meaning = "`ask`, `reply`"
 
-    class fields(Fields):
+    class fields(RowFields):
         ask: str
         reply: str
 

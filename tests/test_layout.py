@@ -1,4 +1,4 @@
-"""Imports go down the list of folders only, and in no circle."""
+"""Imports go down the list of folders only and in no circle, and no module above names a stage."""
 
 import ast
 import re
@@ -6,6 +6,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from pipeline.stages import find, names
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
 BASE = ("toml", "resources", "stage", "task", "text", "errors")  # the modules that everything is made of
@@ -86,3 +88,68 @@ def test_imports_make_no_circle():
     graph = {name: {other for other in imports(path) if other != name} for name, path in MODULES.items()}
 
     TopologicalSorter(graph).prepare()  # raises a CycleError
+
+
+KINDS = {*names()}
+CLASSES = {find(name).__name__ for name in KINDS}
+PLAIN = {"classify", "verify", "dedup", "decontaminate", "evaluate"}  # words that mean nothing else here
+BY_STAGE = re.compile(r"\b(stages?|settings|tables|funnel|usage|kinds?|command|by_stage|origin)\b|^(name|files)$")
+
+
+def stages_named(tree):
+    """Where code names a stage that ships without importing it: `stages.Dedup`, or its kind as a key or compared."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield from [node] if node.attr in CLASSES and ast.unparse(node.value).endswith("stages") else []
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from [node] if node.value in PLAIN else []
+        elif isinstance(node, ast.Subscript):
+            yield from [node] if looks_up(node.value, node.slice) else []
+        elif isinstance(node, ast.Compare):
+            sides = [(node.left, node.comparators[0]), (node.comparators[0], node.left)]
+            yield from [node] if any(looks_up(*pair) for pair in sides) else []
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            method = node.func.attr in ("get", "pop", "setdefault")
+            yield from [node] if method and looks_up(node.func.value, node.args[0]) else []
+
+
+def looks_up(where, key):
+    """Whether a kind is looked up in something that is kept by stage; "train" among files is a split."""
+    keys = key.elts if isinstance(key, (ast.Tuple, ast.List, ast.Set)) else [key]
+    kinds = {one.value for one in keys if isinstance(one, ast.Constant) and isinstance(one.value, str)} & KINDS
+    return bool(BY_STAGE.search(ast.unparse(where)) and kinds - ({"train"} if ast.unparse(where) == "files" else set()))
+
+
+@pytest.mark.parametrize(
+    ("code", "is_named"),
+    [
+        ("stages.Classify()", True),
+        ("pipeline.stages.Export", True),
+        ("stages.find(kind)", False),
+        ("ast.Filter", False),
+        ("settings['instructions']", True),
+        ("record.funnel['instructions']['kept']", True),
+        ("self.settings.get('train', {})", True),
+        ("'instructions' in files", True),
+        ("stage.kind == 'train'", True),
+        ("args.command in ('run', 'export')", True),
+        ("name == 'judge'", True),
+        ("'dedup' not in anything", True),
+        ("advice = {'verify': 1}", True),
+        ("split == 'train'", False),
+        ("files['train']", False),
+        ("figures['instances']", False),
+        ("'instances' in names", False),
+        ("render('judge')", False),
+        ("'train.json'", False),
+    ],
+)
+def test_a_named_stage_is_found_and_a_word_of_another_sense_is_not(code, is_named):
+    assert bool([*stages_named(ast.parse(code))]) == is_named
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[1:2] not in (["stages"], ["recipes"])])
+def test_only_stages_and_recipes_name_a_stage(module):
+    named = [*stages_named(ast.parse(MODULES[module].read_text(encoding="utf-8")))]
+
+    assert not [f"{MODULES[module]}:{node.lineno}: {ast.unparse(node)}" for node in named]

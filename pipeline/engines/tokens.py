@@ -38,11 +38,11 @@ def split_ids(tokenizer: Any, prompt: str, continuation: str, special: bool = Tr
     Args:
         special: Whether the tokenizer puts tokens of its own before the prompt, such as BOS.
     """
-    ids: list[int] = tokenizer(prompt, add_special_tokens=special).input_ids
-    whole: list[int] = tokenizer(prompt + continuation, add_special_tokens=special).input_ids
+    ids: list[int] = tokenizer(prompt, add_special_tokens=special)["input_ids"]
+    whole: list[int] = tokenizer(prompt + continuation, add_special_tokens=special)["input_ids"]
     if whole[: len(ids)] == ids:
         return ids, whole[len(ids) :]
-    return ids, tokenizer(continuation, add_special_tokens=False).input_ids
+    return ids, tokenizer(continuation, add_special_tokens=False)["input_ids"]
 
 
 def scored_ids(tokenizer: Any, request: ScoreRequest) -> tuple[list[int], int]:

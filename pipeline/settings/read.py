@@ -110,7 +110,7 @@ def _check_known(tables: Table, key: str, where: str) -> None:
     known = [*SINGLE, *SHARED, *dict.fromkeys([*(word.name for word in listed), *names()])]
     if key not in known:
         problem = unknown("table or key", key, known)
-        if key.partition("-")[0] in names() and "-" in key:
+        if "-" in key and key.partition("-")[0] in (*names(), *(word.kind.kind for word in listed)):
             problem = f"[{key}] belongs to no stage; list it in stages = […], or delete the table"
         raise SproutError(f"{where}: {problem}")
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pipeline.dataset.content import ChatRow, TextRow
 from pipeline.engines.base import Message
+from pipeline.engines.tokens import split_ids
 from pipeline.errors import SproutError
 
 
@@ -21,17 +22,8 @@ def row_tokens(row: TextRow | ChatRow, tokenizer: Any) -> dict[str, Any]:
 
 
 def text_tokens(row: TextRow, tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The tokens of a row for a base model: those of the prompt, and those of the completion with end of text.
-
-    The prompt has the tokens it has when it stands alone, as it will when the model is asked. Cut as one text, the
-    line ends between the two can become other tokens: GPT-2's tokenizer has one for two of them, but not before a word.
-    """
-    completion = row.completion.removesuffix(tokenizer.eos_token) + tokenizer.eos_token
-    prompt: list[int] = tokenizer(row.prompt)["input_ids"]
-    whole: list[int] = tokenizer(row.prompt + completion)["input_ids"]
-    if whole[: len(prompt)] == prompt:
-        return prompt, whole[len(prompt) :]
-    return prompt, tokenizer(completion, add_special_tokens=False)["input_ids"]
+    """The tokens of a row for a base model: those of the prompt, and those of the completion with end of text."""
+    return split_ids(tokenizer, row.prompt, row.completion.removesuffix(tokenizer.eos_token) + tokenizer.eos_token)
 
 
 def chat_tokens(row: ChatRow, tokenizer: Any) -> tuple[list[int], list[int]]:

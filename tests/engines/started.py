@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tok
 
 
 @contextmanager
-def vllm_server(model: str, log: Path) -> Iterator[str]:
+def vllm_server(model: str, log: Path, **options: int) -> Iterator[str]:
     """The url of a real server of a model that it calls tiny; it may still be starting, `ready` waits for it."""
     if not find_spec("vllm"):
         pytest.skip("vllm is not installed")
@@ -46,7 +46,9 @@ def vllm_server(model: str, log: Path) -> Iterator[str]:
         "vllm",
     ]
     command += ["--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill"]
-    command += [word for name, value in SMALL.items() for word in ("--" + name.replace("_", "-"), str(value))]
+    command += [
+        word for name, value in (SMALL | options).items() for word in ("--" + name.replace("_", "-"), str(value))
+    ]
     quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | quiet)

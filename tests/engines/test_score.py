@@ -18,7 +18,12 @@ from tests.engines.started import MODELS, ready, vllm_server
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 # A part of torch that vLLM imports.
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:.*Context.__del__:pytest.PytestUnraisableExceptionWarning"
+    ),  # vLLM leaves it open
+]
 
 CrossEntropy = Callable[[str, str, str], list[float]]
 LONG = "Classify the sentiment of the review as positive or negative. " * 6
@@ -163,7 +168,7 @@ def test_an_endless_stream_of_texts_can_be_left(engine: Engine) -> None:
 
 @pytest.fixture(scope="module")
 def nano_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with vllm_server(str(NANO), tmp_path_factory.mktemp("nano") / "log.txt") as url:
+    with vllm_server(str(NANO), tmp_path_factory.mktemp("nano") / "log.txt", max_model_len=512) as url:
         yield url
 
 

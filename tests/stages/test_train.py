@@ -156,7 +156,7 @@ def test_what_cannot_be_trained_is_said_before_it_is_tried(tmp_path, base_model,
 def test_a_script_tunes_rows_of_its_own(tmp_path, base_model):
     training = Training(model=base_model, rows=text_rows(), settings=TrainingSettings(max_steps=1))
 
-    assert tune(training, tmp_path / "mine")["rows"] == 5
+    assert tune(training, tmp_path / "mine").rows == 5
     assert (tmp_path / "mine" / "config.json").is_file()
 
 

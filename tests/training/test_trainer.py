@@ -1,6 +1,5 @@
 """A training to its end: validation, early stop, kills, several processes."""
 
-import json
 import random
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from pipeline.dataset.content import TextRow
 from pipeline.dataset.encodings import encode
 from pipeline.training.distributed import num_processes
+from pipeline.training.record import TrainRecord
 from pipeline.training.settings import Training, TrainingSettings
 from pipeline.training.tokens import text_tokens
 from pipeline.training.tune import tune
@@ -53,7 +53,7 @@ def training(model: str, validation: Sequence[TextRow] = VALIDATION, **settings:
 
 
 @pytest.fixture(scope="session")
-def stopped(tmp_path_factory: pytest.TempPathFactory, model: str) -> tuple[Path, dict[str, Any]]:
+def stopped(tmp_path_factory: pytest.TempPathFactory, model: str) -> tuple[Path, TrainRecord]:
     folder = tmp_path_factory.mktemp("stopped") / "model"
     return folder, tune(training(model), folder)
 
@@ -74,11 +74,11 @@ def loss_of(model: str, rows: list[TextRow]) -> float:
 
 def test_a_training_stops_when_the_validation_loss_gets_no_better_and_keeps_the_best_weights(stopped):
     folder, record = stopped
-    losses = dict(record["validation_loss"])
+    losses = dict(record.validation_loss)
     best = min(losses, key=losses.__getitem__)
 
-    assert record["steps"] == best
-    assert max(losses) == best + 4 < record["max_steps"] == 40  # two more, two steps apart
+    assert record.steps == best
+    assert max(losses) == best + 4 < record.max_steps == 40  # two more, two steps apart
     assert losses[max(losses)] > losses[best] + 1e-3
     assert loss_of(str(folder), VALIDATION) == pytest.approx(losses[best], abs=1e-4)
 
@@ -95,7 +95,7 @@ tune(T.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
 
 def test_a_training_that_is_killed_at_any_step_ends_with_the_same_losses_and_weights(tmp_path, model, stopped):
     settled, whole = stopped
-    last = whole["validation_loss"][-1][0]
+    last = whole.validation_loss[-1][0]
     kill = random.SystemRandom().randrange(4, last + 1, 2)  # of the steps that are logged
     command = [sys.executable, "-c", CHILD, training(model).model_dump_json(), str(tmp_path / "model")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
@@ -104,11 +104,8 @@ def test_a_training_that_is_killed_at_any_step_ends_with_the_same_losses_and_wei
         child.kill()
     again = tune(training(model), tmp_path / "model")
 
-    assert {key: again[key] for key in whole if key != "seconds"} == {
-        key: json.loads(json.dumps(whole[key])) if "loss" not in key else whole[key]
-        for key in whole
-        if key != "seconds"
-    }, f"killed at step {kill}"
+    same = {"seconds": 0}
+    assert again.model_copy(update=same) == whole.model_copy(update=same), f"killed at step {kill}"
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == (settled / "model.safetensors").read_bytes()
 
 
@@ -123,15 +120,15 @@ def test_a_training_killed_after_its_last_step_does_not_add_one(tmp_path, model,
     monkeypatch.undo()
     again = tune(training(model), tmp_path / "model")
 
-    assert again["validation_loss"] == whole["validation_loss"]
+    assert again.validation_loss == whole.validation_loss
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == (settled / "model.safetensors").read_bytes()
 
 
 def test_without_a_task_held_back_there_is_no_validation_loss(tmp_path, model, caplog):
     record = tune(training(model, (), max_steps=1, batch_size=2, patience=1), tmp_path / "model")
 
-    assert record["validation_loss"] == []
-    assert record["steps"] == 1
+    assert record.validation_loss == []
+    assert record.steps == 1
     assert "patience has nothing to wait for" in caplog.text
 
 
@@ -140,8 +137,8 @@ def test_two_processes_train_as_one_does(tmp_path, model):
     one = tune(training(model, (), **settings), tmp_path / "one")
     two = tune(training(model, (), **settings, num_processes=2), tmp_path / "two")
 
-    assert [loss for _, loss in two["loss"]] == pytest.approx([loss for _, loss in one["loss"]], abs=1e-4)
-    assert two["tokens"] == one["tokens"]
+    assert [loss for _, loss in two.loss] == pytest.approx([loss for _, loss in one.loss], abs=1e-4)
+    assert two.tokens == one.tokens
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == sorted(
         path.name for path in (tmp_path / "one").iterdir()
     )

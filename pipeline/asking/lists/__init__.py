@@ -69,10 +69,13 @@ def _parts(piece: str) -> list[str]:
 def holds_several(piece: str) -> bool:
     """Whether a piece of a list may be several tasks: after a sentence, marked lines that are each a sentence too.
 
-    They may as well be parts of one task, so nobody can say what it is.
+    They may as well be parts of one task, so nobody can say what it is. The same goes for what would be several tasks
+    on one line.
     """
     if "\n" not in piece:
         return False
+    if inline(item_of(piece)):
+        return True
     for mark in (BULLET, LETTER, ITEM):
         first, *parts = _between([found.span() for found in mark.finditer(piece)], piece)
         if parts and first.rstrip().endswith(ENDS) and all(map(stands_alone, parts)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
+from math import inf
 from typing import Any, Literal, NamedTuple
 
 from pipeline.engines.base import Likelihood, Scored, ScoreRequest
@@ -91,7 +92,8 @@ class Scorer:
             return Way(tokens, "echo")
         if await self._try(lambda: self._echo_text(SAMPLE)):
             return Way("none", "echo")
-        await self.connection.takes_messages()  # which says what else is wrong
+        if self.connection.answered == -inf:
+            await self.connection.takes_messages()  # which says what else is wrong
         raise SproutError(
             f"{self.connection.url}: knows neither prompt_logprobs nor echo with logprobs, so it cannot tell how "
             f"likely a text is; serve the model with vLLM, or take the engine vllm or transformers"

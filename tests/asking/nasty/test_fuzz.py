@@ -80,7 +80,8 @@ def test_what_is_read_of_a_list_is_read_again(text, finish_reason):
 
     assert [task.instruction for task in tasks] == (items or [""])
     assert all(item == " ".join(item.split()) != "" for item in items)
-    assert parse_list(as_list(items)) == items or any(map(TOKEN.search, items))
+    clear = [task.instruction for task in tasks if task.instruction and task.rejected != "several_tasks"]
+    assert parse_list(as_list(clear)) == clear or any(map(TOKEN.search, items))
     for task in tasks:
         first_reason(task, INSTRUCTION_FILTERS)
 
