@@ -54,7 +54,9 @@ class Train(Trains):
     def make(self, tasks: Sequence[Task], context: Context) -> None:
         dataset = self.place(context.folder)
         training = self.training(dataset, context)
-        logger.info("train: from %d rows of %s to %s", len(training.rows), dataset, context.folder / self.written)
+        logger.info(
+            "%s: from %d rows of %s to %s", self.name, len(training.rows), dataset, context.folder / self.written
+        )
         tune(training, context.folder / self.written)
 
     def place(self, folder: Path) -> Path | str:
