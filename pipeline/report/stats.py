@@ -134,7 +134,7 @@ def summary(folder: Path, found: Figures, stages: Sequence[Stage | Product] = ()
     products = [stage for stage in stages if isinstance(stage, Product)]
     parts = [show(found)] if found else []
     parts += [product.summary(folder) for product in products]
-    places = {product.written: product.caption for product in products if product.of_tasks}
+    places = {product.written: product.caption for product in products if product.caption}
     places |= {"report.html": "all figures and all tasks, on one page"}
     parts.append("\n".join(f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()))
     if found:
