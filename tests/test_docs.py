@@ -54,6 +54,7 @@ NOT_RUN = {
     r"sprout gain .*": "seven trainings for each random seed; tests/test_gain.py does them with a tiny model",
     r"sprout export .*--push-to-hub.*": "an upload; tests/test_export.py uploads to a hub of its own",
     r"sprout evaluate .*tuned=.*": "a tuned model; tests/stages/test_evaluate.py and test_lm_eval.py have tiny ones",
+    r"sprout evaluate quickstart .*": "a finished quick start",
     r"sprout run --engine transformers .*": "a model in this process; tests/engines/test_transformers.py has a tiny one",
 }
 
