@@ -216,7 +216,7 @@ def test_a_plan_counts_what_every_stage_asks_and_the_run_does_not_repeat_it(whol
     [
         (
             ["--set", "twist-second.engine=jury"],
-            "[twist-second] engine: there is no engine 'jury'; there are judge; give it a table [engines.jury]",
+            "[twist-second] engine: there is no engine 'jury'; there are judge; add a table [engines.jury]",
         ),
         (["--set", "twist-second.wood=x"], "[twist-second] there is no setting 'wood'; did you mean word?"),
         (["--set", "twist-third.word=x"], "twist-third"),
