@@ -72,8 +72,6 @@ def holds_several(piece: str) -> bool:
     They may as well be parts of one task, so nobody can say what it is. The same goes for what would be several tasks
     on one line.
     """
-    if "\n" not in piece:
-        return False
     if inline(item_of(piece)):
         return True
     for mark in (BULLET, LETTER, ITEM):
