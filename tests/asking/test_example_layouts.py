@@ -128,7 +128,7 @@ def test_a_text_without_fields_is_nothing_to_a_task_that_needs_an_input(name, se
 
 @pytest.mark.parametrize(
     "text",
-    ["input: 1. Boil it.\n2. Pour it.", "instruction: Name a lake.", "|EoS|\n\ninstruction: Name a lake.\n|EoS|", ""],
+    ["input: 1. Boil it.\n2. Pour it.", "instruction: Name a lake.", "|EoS|\n\ninstruction: Name a lake.\n|EoS|"],
 )
 def test_another_task_or_an_input_is_no_whole_output(text, seeds, tmp_path):
     tasks = [Task(id="1", instruction="Name a river.", is_classification=False)]
