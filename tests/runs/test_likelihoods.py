@@ -86,7 +86,7 @@ def test_a_text_that_cannot_be_scored_is_asked_again_and_said(
         found = list(recorded(engine, journal).score(requests([12, 13, 14])))
         assert [one.error for one in found] == ["", "too long", ""]
         assert "r13" in engine.scored
-    assert "score: 1 request can't succeed, the first is r13: too long" in caplog.text
+    assert "score: 1 request failed; the first is r13: too long" in caplog.text
 
 
 def test_where_no_text_can_be_scored_the_stage_ends_after_a_handful(journal: Journal) -> None:
