@@ -192,7 +192,16 @@ def test_a_prompt_that_no_wire_carries_is_an_error_that_stops_no_other(serve: Se
 
 def test_sampling_and_prompt_go_over_the_wire_as_they_are(serve: Serve, connect: Connect) -> None:
     stand_in = serve()
-    sampling = Sampling(temperature=0.5, top_p=0.9, presence_penalty=1.5, max_tokens=7, stop=("\n", "###"), seed=11)
+    sampling = Sampling(
+        temperature=0.5,
+        top_p=0.9,
+        top_k=40,
+        presence_penalty=1.5,
+        max_tokens=7,
+        min_tokens=2,
+        stop=("\n", "###"),
+        seed=11,
+    )
     messages = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "p1"})
     server = connect(stand_in.url)
     both = [

@@ -33,6 +33,7 @@ class Sampler:
         self.min_tokens = torch.tensor([one.min_tokens for one in samplings], device=self.device)
         self.ends = torch.tensor(sorted(ends), dtype=torch.long, device=self.device)
         self.count = 0  # of the tokens each row has
+        self.most = max(one.min_tokens for one in samplings)
         self.penalty = column([one.presence_penalty for one in samplings])
         self.noise = [_generator(one) if one.temperature else None for one in samplings]
         self.seen: Tensor | None = None
@@ -49,8 +50,9 @@ class Sampler:
         import torch
 
         scores = logits.to(self.device, torch.float64, copy=True)
-        short = (self.min_tokens > self.count).nonzero()[:, 0]
-        scores[short[:, None], self.ends] = -float("inf")
+        if self.count < self.most:
+            short = (self.min_tokens > self.count).nonzero()[:, 0]
+            scores[short[:, None], self.ends] = -float("inf")
         self.count += 1
         penalized = bool((self.penalty != 0).any())
         if penalized:
