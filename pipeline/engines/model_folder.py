@@ -11,6 +11,7 @@ from pipeline.engines.tokens import pre_query
 from pipeline.errors import SproutError
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "tekken.json")
+TRAIN_RECORD = "train.json"  # what a training writes beside the model it makes
 FILES = ("config.json", "tokenizer_config.json", "tokenizer.json", "model.safetensors.index.json")
 
 
@@ -54,8 +55,17 @@ def fingerprint(folder: Path, files: Iterable[Path]) -> str:
 
 
 def content(folder: Path) -> str:
-    """A digest of what makes a model: its configuration, tokenizer and weights, wherever the folder lies."""
-    return fingerprint(folder, (path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
+    """A digest of what makes a model: its configuration, tokenizer and weights, and what it was tuned on.
+
+    It is the same wherever the folder lies and however long the training took.
+    """
+    files = [path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")]
+    found = fingerprint(folder, (path for path in files if path.name != TRAIN_RECORD))
+    record = folder / TRAIN_RECORD
+    if record not in files:
+        return found
+    tuned = {key: value for key, value in _read_json(record).items() if key != "seconds"}
+    return hashlib.sha256(f"{found} {json.dumps(tuned, sort_keys=True)}".encode()).hexdigest()
 
 
 def revision(model: str, wanted: str | None = None) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.engines.base import Arrived, Completions, Engine, Request
+from pipeline.engines.model_folder import TRAIN_RECORD
 from pipeline.engines.server import Server
 from pipeline.errors import SproutError
 from pipeline.evaluation.record import read_evaluation
@@ -89,7 +90,7 @@ def default_models(context: Context) -> dict[str, str]:
 
 def asked_as_chat(model: str, engine: Engine) -> bool:
     """Whether to put messages: as it was tuned, else as its engine takes what is asked."""
-    tuned = read_record(Path(model) / "train.json").get("chat")
+    tuned = read_record(Path(model) / TRAIN_RECORD).get("chat")
     return tuned if isinstance(tuned, bool) else engine.chat
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.dataset.exports import Exports
-from pipeline.engines.model_folder import load_tokenizer
+from pipeline.engines.model_folder import TRAIN_RECORD, load_tokenizer
 from pipeline.errors import SproutError
 from pipeline.evaluation.answers import Answered, answer
 from pipeline.evaluation.confidence import Comparison, written
@@ -170,7 +170,7 @@ def row(
     answered: Mapping[str, Answered],
 ) -> GainRow:
     models = list(names[name])
-    paths = [] if name == "base" else [Path(places[model]) / "train.json" for model in models]
+    paths = [] if name == "base" else [Path(places[model]) / TRAIN_RECORD for model in models]
     records = [TrainRecord.model_validate(read_record(path)) for path in paths]
     return GainRow(
         name=name,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.engines.model_folder import TRAIN_RECORD
 from pipeline.gain.measure import FILE as GAIN
 from pipeline.novelty import Nearest
 from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
@@ -192,7 +193,7 @@ def _read_products(record: Record) -> None:
     if (folder / JOURNAL).is_file():
         with Journal(folder / JOURNAL) as journal:
             record.usage = journal.usage()
-    for path in sorted(folder.glob("*/train.json")):
+    for path in sorted(folder.glob(f"*/{TRAIN_RECORD}")):
         if found := read_record(path):
             record.training[path.parent.name] = found
     record.evaluation = read_record(folder / "evaluation.json")

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines.model_folder import check_model, load_error, load_tokenizer
+from pipeline.engines.model_folder import TRAIN_RECORD, check_model, load_error, load_tokenizer
 from pipeline.errors import SproutError
 from pipeline.runs.products import put_in_place, read_record, write_record
 
@@ -28,12 +28,12 @@ def merged(model: str, folder: Path) -> str:
     if not (adapter / WEIGHTS).is_file():
         raise SproutError(f"{adapter}: has no {WEIGHTS}, so it is no whole adapter; give one saved by save_pretrained")
     fingerprint = hashlib.sha256((adapter / CONFIG).read_bytes() + (adapter / WEIGHTS).read_bytes()).hexdigest()[:16]
-    if read_record(folder / "train.json").get("fingerprint") != fingerprint:
+    if read_record(folder / TRAIN_RECORD).get("fingerprint") != fingerprint:
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         base = base_model(adapter)
         merge(base, adapter, partial)
-        write_record(partial / "train.json", {"model": base, "adapter": model, "fingerprint": fingerprint})
+        write_record(partial / TRAIN_RECORD, {"model": base, "adapter": model, "fingerprint": fingerprint})
         put_in_place(partial, folder)
     return str(folder)
 

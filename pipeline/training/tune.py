@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.dataset.content import ChatRow, TextRow
-from pipeline.engines.model_folder import check_model
+from pipeline.engines.model_folder import TRAIN_RECORD, check_model
 from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.runs.products import digest, put_in_place, read_record, write_record
@@ -28,10 +28,10 @@ def tune(training: Training, folder: Path) -> TrainRecord:
     if not training.rows:
         raise SproutError(f"{folder}: nothing to train on: the dataset has no row with an answer")
     settings = training.settings.of_result()
-    before = read_record(Path(training.model) / "train.json").get("fingerprint")  # if it was tuned here itself
+    before = read_record(Path(training.model) / TRAIN_RECORD).get("fingerprint")  # if it was tuned here itself
     rows = map(_digest, (training.rows, training.validation))
     fingerprint = digest(settings, shown(training.model), before, *rows, training.last_step)
-    record = read_record(folder / "train.json")
+    record = read_record(folder / TRAIN_RECORD)
     if record.get("fingerprint") == fingerprint:
         return TrainRecord.model_validate(record)
     check_model(training.model)
@@ -43,7 +43,7 @@ def tune(training: Training, folder: Path) -> TrainRecord:
     processes = num_processes(training.settings)
     trained = train_in_processes(training, partial, processes) if processes > 1 else train(training, partial)
     made = TrainRecord(**dict(trained), settings=settings, fingerprint=fingerprint)
-    write_record(partial / "model" / "train.json", made.model_dump())
+    write_record(partial / "model" / TRAIN_RECORD, made.model_dump())
     put_in_place(partial / "model", folder)
     shutil.rmtree(partial)
     return made

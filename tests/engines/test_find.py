@@ -48,10 +48,10 @@ def answer(request):
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "my_engines.py").write_text(MINE)
+    (tmp_path / "my_parrots.py").write_text(MINE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "my_engines", raising=False)
+    monkeypatch.delitem(sys.modules, "my_parrots", raising=False)
     return tmp_path
 
 
@@ -76,7 +76,7 @@ def test_the_options_of_an_engine_are_the_arguments_of_its_constructor_with_the_
 
 
 def test_an_engine_of_the_users_own_is_opened_with_its_options(mine: Path) -> None:
-    engine = open_engine(read(None, ["engine.name=my_engines:Parrot", "engine.volume=2"]))
+    engine = open_engine(read(None, ["engine.name=my_parrots:Parrot", "engine.volume=2"]))
     (completion,) = engine.generate([Request(id="a", prompt="Hello", sampling=Sampling())])
 
     assert completion.text == "Hello!!"
@@ -86,7 +86,7 @@ def test_an_engine_of_the_users_own_is_opened_with_its_options(mine: Path) -> No
 
 
 def test_what_an_engine_cannot_do_is_said_in_one_sentence(mine: Path) -> None:
-    engine = open_engine(read(None, ["engine.name=my_engines:Parrot"]))
+    engine = open_engine(read(None, ["engine.name=my_parrots:Parrot"]))
     with pytest.raises(SproutError, match="the engine Parrot cannot tell how likely a text is; take vllm"):
         engine.score([ScoreRequest(id="a", prompt="", continuation="b")])
 
@@ -94,17 +94,17 @@ def test_what_an_engine_cannot_do_is_said_in_one_sentence(mine: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["engine.name=my_engines:Parrot", "engine.volume=4"], r"\[engine\] volume: .* less than or equal to 3"),
+        (["engine.name=my_parrots:Parrot", "engine.volume=4"], r"\[engine\] volume: .* less than or equal to 3"),
         (
-            ["engine.name=my_engines:Parrot", "engine.volum=1"],
+            ["engine.name=my_parrots:Parrot", "engine.volum=1"],
             r"\[engine\] there is no setting 'volum'; did you mean volume?",
         ),
-        (["engine.name=my_engines:Parot"], "my_engines.py has no 'Parot'; give module:name"),
-        (["engine.name=my_engines:answer"], "my_engines:answer: is no engine; derive the class from pipeline.Engine"),
+        (["engine.name=my_parrots:Parot"], "my_parrots.py has no 'Parot'; give module:name"),
+        (["engine.name=my_parrots:answer"], "my_parrots:answer: is no engine; derive the class from pipeline.Engine"),
         (["engine.name=not_there:Parrot"], "this engine cannot be imported .ModuleNotFoundError: No module named"),
         (["engine.name=parrot"], r"\[engine\] name: there is no engine 'parrot'; there are scripted, server"),
         (["engine.name=scripted"], r"\[engine\] answer is missing"),
-        (["engine.name=scripted", "engine.answer=my_engines:question"], "my_engines.py has no 'question'"),
+        (["engine.name=scripted", "engine.answer=my_parrots:question"], "my_parrots.py has no 'question'"),
     ],
 )
 def test_what_is_wrong_with_the_name_or_the_options_is_said(mine: Path, changes: list[str], message: str) -> None:
@@ -113,15 +113,15 @@ def test_what_is_wrong_with_the_name_or_the_options_is_said(mine: Path, changes:
 
 
 def test_a_module_that_fails_says_why(mine: Path) -> None:
-    (mine / "my_engines.py").write_text("1 / 0")
+    (mine / "my_parrots.py").write_text("1 / 0")
     with pytest.raises(SproutError, match=r"cannot be imported .ZeroDivisionError: division by zero.; correct it"):
-        engine_class("my_engines:Parrot")
+        engine_class("my_parrots:Parrot")
 
 
 def test_settings_and_schema_show_the_options_of_an_engine_of_the_users_own(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["settings", "--set", "engine.name=my_engines:Parrot", "--set", "engine.volume=2"])
+    main(["settings", "--set", "engine.name=my_parrots:Parrot", "--set", "engine.volume=2"])
     text = capsys.readouterr().out
 
     assert "\n[engine]  # Repeats the prompt\n" in text
@@ -131,7 +131,7 @@ def test_settings_and_schema_show_the_options_of_an_engine_of_the_users_own(
 def test_functions_are_asked_from_the_command_line(mine: Path) -> None:
     """The installed command does not look for modules in the current folder by itself."""
     code = "import sys; sys.path.remove(''); from pipeline.cli.main import main; main(sys.argv[1:])"
-    words = ["run", "--engine", "scripted", "--set", "engine.answer=my_engines:answer", "--out", "run"]
+    words = ["run", "--engine", "scripted", "--set", "engine.answer=my_parrots:answer", "--out", "run"]
     ended = subprocess.run(
         [sys.executable, "-c", code, *words, "--set", "instructions.patience=3"], cwd=mine, capture_output=True, text=True, check=False
     )  # fmt: skip

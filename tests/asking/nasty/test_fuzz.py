@@ -195,7 +195,7 @@ UNITS = [
     "\nExplanation: a", "(Note: a)\n", "\nNote: a", "\nQ: a\nA: b", "<input>a</input>", "it is not ", "the answer is ", "classification ", "[[A]", "so A ", "~~~\n", ".<br>", "\n+--+",
     "[", "[your ", "...", "…", "\u200b", "a\u200d", "\x00", "\x1b[0", "\ud83d", "😀", "你好", "word ", "word word. ", "a\n\n", "a:\n\n", "a\n",
 ]  # fmt: skip
-MAX_SECONDS = 0.5  # the slowest takes 0.3 on a quiet core; reading in quadratic time takes many seconds
+MAX_SECONDS = 2.0  # the slowest takes 0.5 on a busy core; reading in quadratic time takes many seconds
 STARTS = ["", " good\nInput: a\nOutput: "]
 
 
