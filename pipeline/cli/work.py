@@ -44,7 +44,8 @@ def prepared(
 def work(args: argparse.Namespace) -> str:
     """Run stages: all of them, or one."""
     from pipeline.cli.progress import shown_progress
-    from pipeline.gain.measure import gain, tuned_and_evaluated
+    from pipeline.gain.measure import gain
+    from pipeline.gain.used import used_by
     from pipeline.runs.budget import Budget, write_prices
     from pipeline.runs.redecide import redecide
     from pipeline.runs.run import RunOptions, run
@@ -59,7 +60,7 @@ def work(args: argparse.Namespace) -> str:
             seeds = read_seeds(settings.seeds) if args.command == "run" else load_seeds(settings.seeds).tasks
             stages, context = prepared(settings, seeds, budget)
             if args.command == "gain":
-                tuned_and_evaluated(stages)  # or say so before anything is spent
+                used_by(stages)  # or say so before anything is spent
             if again:
                 redecide(stages, context, progress)
             else:

@@ -11,13 +11,16 @@ from pipeline.dataset.rows import Rows
 from pipeline.errors import SproutError
 from pipeline.task import Task, read_tasks
 
-Control = Literal["seeds", "random", "unfiltered", "eighth", "quarter", "half"]
+Control = Literal["seeds", "seeds_stopped", "random", "unfiltered", "eighth", "quarter", "half"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 SHARES: dict[Control, float] = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2}
+OF_SEEDS: tuple[Control, ...] = ("seeds", "seeds_stopped")  # without generated tasks
 CANDIDATES = Path("gain") / "candidates"
 MEANING: dict[str, str] = {
     "base": "nothing (the base model)",
+    "demos": "nothing (the base model, shown seed tasks: {num_demos})",
     "seeds": "the seed tasks alone",
+    "seeds_stopped": "the seed tasks alone, stopped in time",
     "random": "as many tasks, unfiltered",
     "unfiltered": "as many tokens, unfiltered",
     "eighth": "1/8 of the dataset",
@@ -34,7 +37,7 @@ def control_tasks(
     random_seed: int,
     size: Callable[[Sequence[Task]], dict[str, int]],
 ) -> list[Task]:
-    """The generated tasks of a control; none for "seeds".
+    """The generated tasks of a control; none for those of the seed tasks alone.
 
     A part of the dataset holds the smaller ones. "random" is as many tasks as the dataset has, drawn from all
     candidates, see `complete_candidates`; "unfiltered" is drawn the same way, up to the number of tokens the dataset
@@ -48,7 +51,7 @@ def control_tasks(
     Raises:
         SproutError: if candidates are wanted, and `complete_candidates` has not been called for the folder.
     """
-    if control == "seeds":
+    if control in OF_SEEDS:
         return []
     rng = random.Random(f"{random_seed}:controls")
     if control in SHARES:

@@ -23,6 +23,7 @@ class GainRow(BaseModel):
 
     name: str
     tuned_on: str  # in words
+    num_demos: tuple[int, ...] = ()  # seed tasks shown in each prompt, for each random seed
     rows: tuple[int, ...] = ()  # of the training, for each random seed; none for the base model
     steps: tuple[int, ...] = ()
     tokens: tuple[int, ...] = ()

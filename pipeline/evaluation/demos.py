@@ -1,0 +1,78 @@
+"""The rival of tuning: a model that is shown solved tasks before each held-out one."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.dataset.encodings import question
+from pipeline.engines.base import Engine, Message, Request, Sampling
+from pipeline.engines.model_folder import context_length, load_tokenizer
+from pipeline.engines.tokens import prompt_ids
+from pipeline.evaluation.heldout import HeldOut
+from pipeline.task import Task
+
+NAME = "demos"  # of the model that is shown them, among others
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Demos, and how a base model is asked with them; a chat model gets them as turns.
+
+    Attributes:
+        prompt: The demos, and after them a held-out instance without its output.
+        parse: The answer in what a base model writes behind that.
+        stop: What follows an answer there.
+    """
+
+    demos: Sequence[Task]
+    prompt: Callable[[HeldOut], str]
+    parse: Callable[[str], str]
+    stop: tuple[str, ...]
+
+    def request(self, instance: HeldOut, sampling: Sampling, engine: Engine, chat: bool) -> Request:
+        """Ask for the output of an instance; `chat`: by messages."""
+        if chat:
+            kwargs = engine.chat_template_kwargs
+            return Request(id=instance.id, prompt=self._turns(instance), sampling=sampling, chat_template_kwargs=kwargs)
+        stop = tuple(dict.fromkeys([*sampling.stop, *self.stop]))
+        sampling = sampling.model_copy(update={"stop": stop})
+        return Request(id=instance.id, prompt=self.prompt(instance), sampling=sampling)
+
+    def answer(self, text: str, chat: bool) -> str:
+        return text if chat else self.parse(text)
+
+    def _turns(self, instance: HeldOut) -> tuple[Message, ...]:
+        turns: list[Message] = []
+        for demo in self.demos:
+            for one in demo.instances:
+                turns.append({"role": "user", "content": question(demo.instruction, one.input)})
+                turns.append({"role": "assistant", "content": one.output})
+        return *turns, {"role": "user", "content": question(instance.instruction, instance.input)}
+
+
+def as_many_as_fit(
+    shown: Callable[[int], Shown], num_seeds: int, heldout: Sequence[HeldOut], engine: Engine, chat: bool
+) -> Shown:
+    """As many demos as the context of a model takes before the longest held-out instance and the longest right answer.
+
+    Args:
+        shown: Makes that of a number of demos.
+        num_seeds: How many there are.
+        engine: On a model in a folder or of the hub.
+
+    Raises:
+        SproutError: for a model whose config or tokenizer cannot be read.
+    """
+    tokenizer = load_tokenizer(engine.model)
+    longest = max(heldout, key=lambda one: len(one.instruction) + len(one.input))
+    answers = {max(one.outputs, key=len) for one in heldout}
+    room = context_length(engine.model) - max(len(tokenizer(text).input_ids) for text in answers)
+
+    def size(num: int) -> int:
+        request = shown(num).request(longest, Sampling(), engine, chat)
+        return len(prompt_ids(tokenizer, request.prompt, request.chat_template_kwargs))
+
+    most = bisect_right(range(1, num_seeds + 1), room, key=size)
+    while most and size(most) > room:  # other numbers draw other seed tasks, so more of them may be shorter
+        most -= 1
+    return shown(most)
