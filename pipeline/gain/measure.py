@@ -2,26 +2,22 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from pipeline.engines.model_folder import TRAIN_RECORD, load_tokenizer
-from pipeline.evaluation.answers import Answered, answer
-from pipeline.evaluation.confidence import Comparison, written
+from pipeline.engines.model_folder import load_tokenizer
+from pipeline.evaluation.confidence import written
 from pipeline.evaluation.demos import NAME as DEMOS
-from pipeline.evaluation.metrics import METRICS
-from pipeline.evaluation.models import opener
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, OF_SEEDS, Control, control_tasks, count_tokens
-from pipeline.gain.record import Gain, GainRow, Seeded
+from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
+from pipeline.gain.record import Gain, GainRow
 from pipeline.gain.rivals import can_be_split, shown_seeds, steps_in_time
 from pipeline.gain.used import Used, used_by
 from pipeline.runs.context import Context
 from pipeline.runs.lock import only_writer
-from pipeline.runs.products import read_record, write_record
+from pipeline.runs.products import write_record
 from pipeline.stage import Product, Stage
 from pipeline.task import Task
-from pipeline.training.record import TrainRecord
 from pipeline.training.trains import Trains
 from pipeline.training.tune import tune
 
@@ -29,10 +25,8 @@ logger = logging.getLogger(__name__)
 
 FILE = "gain.json"
 PAGE = "gain.md"
-COLUMNS = ("tuned on", "rows", "steps", "ROUGE-L", "exact match", "match", "the dataset against it, ROUGE-L")
 
 NOTE = """\
-In brackets: 95 % intervals over held-out {unit} ({instances:,} instances){seeds}.
 "better" is said only where the paired interval is clear of zero. All models are tuned with the same settings, and for
 the same number of steps, but for those "stopped in time": their number of steps is the best for a quarter of the seed
 tasks, held back to find it. Seed tasks that are shown stand in the prompt, as many as fit or `evaluate.num_demos`.
@@ -50,14 +44,12 @@ def gain(
 ) -> Gain:
     """Tune on the seeds, on unfiltered tasks, on parts of the dataset and on all of it, and evaluate each model.
 
-    The base model is evaluated too, alone and with seed tasks as demos in its prompt.
-
-    Each control is a dataset in <run>/gain/<random seed>/<control>/dataset, exported as the run's own and with the same
-    validation split, and the model beside it is tuned on it with the settings of the run, for the number of steps the
-    dataset takes. With several random seeds each is tuned as often, on subsets drawn anew. What the run has tuned and
-    evaluated, or an interrupted call of this, is not done again. Writes gain.json and gain.md, and returns what is in
-    the first: a row for each model with its intervals, over all random seeds and for each, and how the dataset compares
-    with it.
+    The base model is evaluated too, alone and with seed tasks as demos in its prompt. Each control is a dataset in
+    <run>/gain/<random seed>/<control>/dataset, exported as the run's own and with the same validation split, and the
+    model beside it is tuned on it with the settings of the run, for the number of steps the dataset takes. With several
+    random seeds each is tuned as often, on subsets drawn anew. What the run has tuned and evaluated, or an interrupted
+    call of this, is not done again. Writes gain.json and gain.md, and returns what is in the first: a row for each
+    model with its intervals, over all random seeds and for each, and how the dataset compares with it.
 
     Args:
         stages: Those of the run, products among them, see `used_by`.
@@ -76,29 +68,24 @@ def gain(
     with only_writer(context.folder):
         if {"random", "unfiltered"} & {*controls}:
             complete_candidates(stages, 2 * len(tasks), context)
-        base = train.model or context.engine.model
-        places = {"base": base}
+        models = {BASE: used.base(context)}
         for random_seed in random_seeds:
-            places |= tune_all(used, tasks, context, random_seed, controls)
-        open_engine = opener(context, places.values())
+            models |= tune_all(used, tasks, context, random_seed, controls)
         shown = {
-            model_name(DEMOS, train, random_seed): found
-            for random_seed in random_seeds
-            if (found := shown_seeds(evaluate, context.seeds, heldout, open_engine(base), random_seed))
+            model_name(DEMOS, train, random_seed): one
+            for random_seed, one in shown_seeds(used, heldout, context, random_seeds).items()
         }
-        places |= dict.fromkeys(shown, base)
-        options = evaluate.options(heldout, context)
-        answered = answer(places, heldout, open_engine, context.folder, replace(options.answering, shown=shown))
-        scores = {name: one.scores for name, one in answered.items()}
-        comparison = Comparison(scores, [instance.task_name for instance in heldout], options.resample)
-        names = {
-            name: models for name in MEANING if {*places}.issuperset(models := models_of(name, train, random_seeds))
-        }
+        measured = measure(models, shown, heldout, evaluate, context)
+        rows = [
+            row(name, models_of(name, train, random_seeds), models_of("dataset", train, random_seeds), measured)
+            for name in MEANING
+            if name in measured.answered
+        ]
         found = Gain(
             instances=len(heldout),
-            resampled=comparison.unit,
+            resampled=measured.comparison.unit,
             random_seeds=tuple(random_seeds),
-            rows=tuple(row(name, names, comparison, places, answered) for name in names),
+            rows=tuple(rows),
         )
         write_record(context.folder / FILE, found.model_dump(mode="json", exclude_defaults=True))
         (context.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
@@ -150,55 +137,24 @@ def model_name(name: str, train: Trains, random_seed: int) -> str:
 
 def models_of(name: str, train: Trains, random_seeds: Sequence[int]) -> dict[str, int]:
     """The models that stand for a row, with their random seeds; there is one base model."""
-    return {model_name(name, train, seed): seed for seed in (random_seeds[:1] if name == "base" else random_seeds)}
+    return {model_name(name, train, seed): seed for seed in (random_seeds[:1] if name == BASE else random_seeds)}
 
 
-def row(
-    name: str,
-    names: Mapping[str, Mapping[str, int]],
-    comparison: Comparison,
-    places: Mapping[str, str],
-    answered: Mapping[str, Answered],
-) -> GainRow:
-    models = list(names[name])
-    paths = [] if name in ("base", DEMOS) else [Path(places[model]) / TRAIN_RECORD for model in models]
-    num_demos = tuple(num for model in models if (num := answered[model].about.num_demos) is not None)
-    records = [TrainRecord.model_validate(read_record(path)) for path in paths]
+def row(name: str, models: Mapping[str, int], whole: Mapping[str, int], measured: Measured) -> GainRow:
+    figures = measured.figures(models)
     return GainRow(
         name=name,
-        tuned_on=MEANING[name].format(num_demos=listed(num_demos)),
-        num_demos=num_demos,
-        rows=tuple(record.rows for record in records),
-        steps=tuple(record.steps for record in records),
-        tokens=tuple(record.tokens for record in records),
-        **comparison.score(*models),
-        by_random_seed={
-            str(seed): Seeded(missing=answered[model].missing, **comparison.score(model))
-            for model, seed in names[name].items()
-        },
-        dataset={} if name == "dataset" else comparison.difference(list(names["dataset"]), models),
+        tuned_on=MEANING[name].format(num_demos=listed(figures["num_demos"])),
+        dataset={} if name == "dataset" else measured.comparison.difference([*whole], [*models]),
+        **figures,
     )
 
 
 def table(found: Gain) -> str:
     """In Markdown: a line for each model, with the 95 % intervals, and what they are intervals of."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    rows = []
     for one in found.rows:
-        figures = [written(getattr(one, metric), sign=False) for metric in METRICS]
         compared = one.dataset.get("rouge_l")
-        verdict = f"{written(compared)} {compared.verdict}" if compared else ""
-        cells = [one.tuned_on, listed(one.rows), listed(one.steps), *figures, verdict]
-        lines.append(f"| {' | '.join(cells)} |")
-    count = len(found.random_seeds)
-    unit = "tasks" if found.resampled == "task" else "instances"
-    seeds = (
-        f", and Student's t over {count} random seeds"
-        if count > 1
-        else "; with one random seed they know nothing of its chance"
-    )
-    return "\n".join([*lines, "", NOTE.format(instances=found.instances, unit=unit, seeds=seeds)])
-
-
-def listed(counts: Sequence[int]) -> str:
-    """Numbers, each once."""
-    return ", ".join(f"{count:,}" for count in dict.fromkeys(counts))
+        rows.append([*cells(one), f"{written(compared)} {compared.verdict}" if compared else ""])
+    header = [*COLUMNS, "the dataset against it, ROUGE-L"]
+    return f"{markdown(header, rows)}\n\n{note_of_intervals(found)}\n{NOTE}"

@@ -6,11 +6,9 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.engines.base import Engine
 from pipeline.evaluation.demos import Shown, as_many_as_fit
-from pipeline.evaluation.evaluate import Evaluates
 from pipeline.evaluation.heldout import HeldOut
-from pipeline.evaluation.models import asked_as_chat
+from pipeline.evaluation.models import asked_as_chat, opener
 from pipeline.gain.used import Used
 from pipeline.runs.context import Context
 from pipeline.task import Task
@@ -24,24 +22,31 @@ PATIENCE = 5  # measurements without a lower loss
 
 
 def shown_seeds(
-    evaluate: Evaluates, seeds: Sequence[Task], heldout: Sequence[HeldOut], engine: Engine, random_seed: int
-) -> Shown | None:
-    """The seed tasks that the base model is shown: as many as the settings say, else as fit; None where none does.
+    used: Used, heldout: Sequence[HeldOut], context: Context, random_seeds: Sequence[int]
+) -> dict[int, Shown]:
+    """The seed tasks that the base model is shown, for each random seed: as many as the settings say, else as fit.
 
-    Args:
-        engine: On the base model.
+    Empty if that is none.
     """
-    usable = [seed for seed in seeds if seed.instances]
-    if evaluate.num_demos is not None:
-        found = evaluate.shown(usable, evaluate.num_demos, random_seed)
-        return found if found.demos else None
-    chat = asked_as_chat(engine.model, engine)
-    found = as_many_as_fit(lambda num: evaluate.shown(usable, num, random_seed), len(usable), heldout, engine, chat)
-    if not found.demos:
-        logger.warning("gain: not one seed task fits into the context of the base model before the longest held-out "
-                       "task, so the table has no row of the base model with demos")  # fmt: skip
-        return None
-    return found
+    evaluate, base = used.evaluate, used.base(context)
+    engine = opener(context, [base])(base)
+    chat = asked_as_chat(base, engine)
+
+    def shown(random_seed: int) -> Shown:
+        def some(num: int) -> Shown:
+            return evaluate.shown(context.seeds, num, random_seed)
+
+        if evaluate.num_demos is not None:
+            return some(evaluate.num_demos)
+        return as_many_as_fit(some, len(context.seeds), heldout, engine, chat)
+
+    found = {random_seed: shown(random_seed) for random_seed in random_seeds}
+    if all(one.demos for one in found.values()):
+        return found
+    if evaluate.num_demos != 0:
+        logger.warning("gain: no seed task fits into the context of the base model before the longest held-out task, "
+                       "so the table has no row of the base model with demos")  # fmt: skip
+    return {}
 
 
 def can_be_split(seeds: Sequence[Task]) -> bool:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pipeline.dataset.exports import Exports
 from pipeline.errors import SproutError
 from pipeline.evaluation.evaluate import Evaluates
+from pipeline.runs.context import Context
 from pipeline.stage import Product, Stage
 from pipeline.training.trains import Trains
 
@@ -16,6 +17,10 @@ class Used(NamedTuple):
     export: Exports
     train: Trains
     evaluate: Evaluates
+
+    def base(self, context: Context) -> str:
+        """The model that is tuned."""
+        return self.train.model or context.engine.model
 
 
 def used_by(stages: Sequence[Stage | Product]) -> Used:

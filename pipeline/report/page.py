@@ -232,7 +232,7 @@ def benchmarks(record: Record) -> dict[str, Any]:
 
 
 def gain(record: Record) -> dict[str, Any]:
-    """What was tuned on, and: rows, steps, each metric with its interval, how the dataset compares with it by ROUGE-L."""
+    """What was tuned on, and: rows, steps, each metric with its interval, how the dataset compares by ROUGE-L."""
     found, metrics = [], metrics_in(record.gain)
     for row in record.gain:
         counts = [", ".join(f"{one:,}" for one in dict.fromkeys(row.get(key, []))) for key in ("rows", "steps")]

@@ -23,7 +23,6 @@ from pipeline.runs.store import to_line
 from pipeline.stage import Stage
 from pipeline.stages import Classify, Decontaminate, Evaluate, Export, Filter, Instances, Instructions, Train
 from pipeline.task import Instance, Task, read_tasks
-from tests.stages.conftest import save_model
 
 SEEDS = [Task(id=f"seed_{n}", instruction="Say yes.", instances=(Instance(output=f"yes {n}"),)) for n in range(2)]
 WHOLE = [
@@ -60,11 +59,6 @@ def make_run(folder: Path, model: str = "base", share: int = 4) -> tuple[Context
         return Scripted(answer, model=name)
 
     return Context(SEEDS, open_engine(model), folder, open_engine=open_engine), asked
-
-
-@pytest.fixture(scope="module")
-def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -159,7 +153,9 @@ def test_unfiltered_tasks_are_as_many_or_have_as_many_tokens(tmp_path):
     assert len(same_tasks) == len(TASKS)
     assert not {*same_tasks} <= {task.id for task in TASKS}
     assert tokens == pytest.approx(sum(size(TASKS).values()), abs=10)
-    assert chosen("seeds", tmp_path) == []  # the seed tasks are what the export adds
+    assert (
+        chosen("seeds", tmp_path) == chosen("seeds_stopped", tmp_path) == []
+    )  # the seed tasks are what the export adds
 
 
 def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_path, heldout, base_model):
@@ -171,9 +167,10 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
     assert (len(before), len(asked)) == (1, 3 * 40)
 
     found = gain([*ASKING, *stages], TASKS, run)
-    weights = {path.read_bytes() for path in run.folder.rglob("model.safetensors")}
-    assert len(weights) == MODELS - 1  # here as many tasks are as many tokens: both controls are the same model
-    assert len(asked) == (len(weights) + 1) * 40
+    weights = {path.read_bytes() for path in run.folder.rglob("model.safetensors") if "choice" not in path.parts}
+    # Here as many tasks are as many tokens, and two steps over-fit no seeds: twice, two controls are the same model.
+    assert len(weights) == MODELS - 2
+    assert len(asked) == (len(weights) + 2) * 40  # the base model also with a demo
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [one.name for one in found.rows] == list(MEANING)
     rows = {one.name: one for one in found.rows}
@@ -193,7 +190,7 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
         path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.suffix in (".safetensors", ".jsonl")
     }
     assert gain([*ASKING, *stages], TASKS, run) == found
-    assert len(asked) == (len(weights) + 1) * 40
+    assert len(asked) == (len(weights) + 2) * 40
     assert {path: path.stat().st_mtime_ns for path in made} == made
     lines = table(found).splitlines()
     none = " | ".join(["0.0 (0.0 to 25.0)"] * 3)
@@ -220,7 +217,7 @@ def test_each_control_is_a_dataset_with_the_export_settings_and_the_validation_s
         assert sorted(map(str, rows.validation)) == sorted(map(str, whole.validation))
         assert seeds <= trained
         assert not trained & {row.prompt for row in rows.validation}
-        assert (trained == seeds) == (control == "seeds")
+        assert (trained == seeds) == control.startswith("seeds")
         assert trained <= texts or control in ("random", "unfiltered")
         assert not (folder / "README.md").exists()  # a card would say that it is the dataset of the run
 
