@@ -12,7 +12,7 @@ from pipeline.resources import PACKAGE
 
 ALL_STAGES = "all stages, in order; the same command again goes on where it stopped"
 OTHERS = {  # than those of stages, which say themselves what they are for
-    "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it",
+    "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it; or which of several is",
     "plan": "probe the model with 20 requests and say what the run will take",
     "recipes": "the recipes that ship, with a line each",
     "settings": "all settings of a run with what they mean, as a file to change and run",
@@ -24,6 +24,7 @@ OTHERS = {  # than those of stages, which say themselves what they are for
     "why": "the whole life of one task: its prompts, the completions, what each filter and stage said",
 }
 REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
+SAME = "of several: as many rows (default) or tokens of each, N or as many as the smallest has"
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -72,11 +73,12 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
             LOOKS[name](command)
             continue
         stage = name not in ("run", *OTHERS)
-        add_run_options(command, alone=stage)
+        add_run_options(command, alone=stage, several=name == "gain")
         if name not in ("plan", "settings"):
             add_budget(command)
         if name == "gain":
             command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
+            command.add_argument("--same", type=same, metavar="UNIT[=N]", help=SAME)
         if name == "run":
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
         if stage and name in argv:
@@ -156,8 +158,8 @@ LOOKS = {  # commands that look at files and change nothing
 }  # fmt: skip
 
 
-def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
-    command.add_argument("settings", nargs="?", help="TOML file, or a recipe, see `sprout recipes`")
+def add_run_options(command: argparse.ArgumentParser, alone: bool, several: bool = False) -> None:
+    command.add_argument("settings", nargs="*" if several else "?", help="TOML file, or a recipe, see `sprout recipes`")
     command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano")
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
     command.add_argument("--engine", help="vllm (default), server, transformers, scripted, or module:Class of yours")
@@ -185,6 +187,13 @@ def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
         return value
 
     return read
+
+
+def same(text: str) -> tuple[str, int | None]:
+    unit, equals, number = text.partition("=")
+    if unit not in ("rows", "tokens"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not rows, tokens, or one of them with a number, as rows=500")
+    return unit, int(positive(int)(number)) if equals else None
 
 
 def seconds(text: str) -> float:

@@ -4,6 +4,7 @@ import argparse
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ def prepared(
 def work(args: argparse.Namespace) -> str:
     """Run stages: all of them, or one."""
     from pipeline.cli.progress import shown_progress
+    from pipeline.errors import SproutError
     from pipeline.gain.measure import gain
     from pipeline.gain.used import used_by
     from pipeline.runs.budget import Budget, write_prices
@@ -51,6 +53,10 @@ def work(args: argparse.Namespace) -> str:
     from pipeline.runs.run import RunOptions, run
     from pipeline.seeds.read import load_seeds, read_seeds
 
+    if args.command == "gain" and len(args.settings) > 1:
+        return against_each_other(args)
+    if args.command == "gain" and args.same:
+        raise SproutError("--same is for several recipes; give another one, or leave it out")
     settings = settings_of(args)
     folder = Path(settings.out)
     budget = Budget(args.max_tokens, args.max_cost, args.max_time, settings.prices)
@@ -98,6 +104,33 @@ def alone(
         seeds, engine, folder, open_engines(settings), lambda model: open_engine(settings, model), budget, stages
     )
     run_stages([stage], files, tasks, context, progress)
+
+
+def against_each_other(args: argparse.Namespace) -> str:
+    """Compare the datasets of finished runs, and others, for the model of the first."""
+    from pipeline.cli.progress import shown_progress
+    from pipeline.errors import SproutError
+    from pipeline.gain.entrants import find_entrants
+    from pipeline.gain.measure import PAGE
+    from pipeline.gain.recipes import Same, recipes_gain
+    from pipeline.gain.used import used_by
+    from pipeline.runs.budget import Budget
+    from pipeline.seeds.read import load_seeds
+
+    if not args.out:
+        raise SproutError("several recipes are compared in a folder of its own; name it with --out")
+
+    def read(name: str) -> "RunSettings":
+        return settings_of(argparse.Namespace(**vars(args) | {"settings": name, "out": None}))
+
+    entrants = find_entrants(args.settings, read)
+    settings = read(args.settings[0])
+    budget = Budget(args.max_tokens, args.max_cost, args.max_time, settings.prices)
+    with shown_progress(args.quiet, budget):
+        stages, context = prepared(settings, load_seeds(settings.seeds).tasks, budget)
+        context = replace(context, folder=Path(args.out))
+        recipes_gain(entrants, used_by(stages), context, Same(*args.same or ()), args.random_seeds)
+    return (Path(args.out) / PAGE).read_text("utf-8")
 
 
 def finish(command: str, settings: "RunSettings", redecided: bool) -> str:

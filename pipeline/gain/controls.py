@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from pipeline.dataset.rows import Rows
 from pipeline.errors import SproutError
+from pipeline.gain.shares import nearest
 from pipeline.task import Task, read_tasks
 
 Control = Literal["seeds", "seeds_stopped", "random", "unfiltered", "eighth", "quarter", "half"]
@@ -82,12 +83,4 @@ def count_tokens(rows: Rows, count: Callable[[str], int]) -> dict[str, int]:
 def _first(tasks: Sequence[Task], num_tokens: int, size: Callable[[Sequence[Task]], dict[str, int]]) -> list[Task]:
     """The first tasks, up to the one that comes closest to a number of tokens."""
     sizes = size(tasks)
-    chosen: list[Task] = []
-    total = 0
-    for task in tasks:
-        more = total + sizes.get(task.id, 0)
-        if abs(more - num_tokens) > abs(total - num_tokens):
-            break
-        chosen.append(task)
-        total = more
-    return chosen
+    return [*tasks[: nearest([sizes.get(task.id, 0) for task in tasks], num_tokens)]]
