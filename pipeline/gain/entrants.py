@@ -47,12 +47,15 @@ def find_entrants(given: Sequence[str], read: Callable[[str], RunSettings]) -> l
     """
     if not is_settings(given[0]):
         raise SproutError(
-            f"{given[0]}: is no settings file; name one first: it says which model is tuned, how, and what it is "
-            f"evaluated on"
+            f"{given[0]}: is no settings file (*.toml) or recipe; name one first: it says which model is tuned, how, and "
+            f"what it is evaluated on"
         )
     runs = {one: FinishedRun(one, read(one)) for one in given if is_settings(one)}
     first = runs[given[0]]
-    used_by(first.stages)  # or it says what is missing
+    try:
+        used_by(first.stages)
+    except SproutError as error:
+        raise SproutError(f"{given[0]}: {error}") from None
     places: dict[Path | str, str] = {}
     found: list[Entrant] = []
     for one in given:
@@ -86,11 +89,12 @@ class FinishedRun:
 
     @cached_property
     def export(self) -> Exports:
-        """What writes its dataset."""
-        found = next((stage for stage in self.stages if isinstance(stage, Exports) and stage.whole), None)
-        if found is None:
+        """What writes its dataset; of several the one that a model is tuned on."""
+        exports = [stage for stage in self.stages if isinstance(stage, Exports) and stage.whole]
+        if not exports:
             raise SproutError(f"{self.given}: none of its stages writes a dataset of all tasks; add export to the list")
-        return found
+        tuned_on = {stage.dataset for stage in self.stages if isinstance(stage, Trains)}
+        return next((export for export in exports if export.written in tuned_on), exports[0])
 
     @property
     def dataset(self) -> Path:

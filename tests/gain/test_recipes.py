@@ -1,6 +1,7 @@
 """Recipes against each other: one model, as much of each dataset, the same steps, one table."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -197,6 +198,11 @@ def same_run(folder: Path, model: str) -> None:
     (folder / "b.toml").write_text(f"# the same, under another name\n{text}", encoding="utf-8")
 
 
+def not_tuned(folder: Path, model: str) -> None:
+    text = (folder / "a.toml").read_text(encoding="utf-8")
+    (folder / "a.toml").write_text(re.sub(r', "train"|\[train\][^[]*', "", text), encoding="utf-8")
+
+
 def nothing(folder: Path, model: str) -> None:
     """As it is."""
 
@@ -211,10 +217,11 @@ def nothing(folder: Path, model: str) -> None:
         (other_base, "a.toml b.toml", "have both tune the same model, such as with --set train.model="),
         (other_heldout, "a.toml b.toml", "b.toml: is evaluated on other held-out tasks than {}/a.toml; give both"),
         (same_run, "a.toml b.toml", "b.toml: has the same dataset as {}/a.toml"),
+        (not_tuned, "a.toml b.toml", "a.toml: the gain is that of tuning: give the settings a table [train]"),
         (nothing, "a.toml a.toml", "a.toml: is named twice; name it once"),
         (nothing, "a.toml a", "a: has the same dataset as {}/a.toml"),
         (nothing, "a.toml a/dataset", "a/dataset: has the same dataset as {}/a.toml"),
-        (nothing, "a b.toml", "a: is no settings file; name one first"),
+        (nothing, "a b.toml", "a: is no settings file (*.toml) or recipe; name one first"),
         (nothing, "a.toml none.json", "none.json: there is no such dataset"),
         (nothing, "a.toml none.toml", "none.toml: cannot be read (No such file or directory)"),
         (nothing, "a.toml b.toml --same rows=500", "a.toml: has only 8 rows; lower --same rows=500"),
