@@ -47,8 +47,8 @@ def find_entrants(given: Sequence[str], read: Callable[[str], RunSettings]) -> l
     """
     if not is_settings(given[0]):
         raise SproutError(
-            f"{given[0]}: is no settings file (*.toml) or recipe; name one first: it says which model is tuned, how, and "
-            f"what it is evaluated on"
+            f"{given[0]}: is no settings file (*.toml) or recipe; name one first: it says what is tuned and how, "
+            "and what it is evaluated on"
         )
     runs = {one: FinishedRun(one, read(one)) for one in given if is_settings(one)}
     first = runs[given[0]]
