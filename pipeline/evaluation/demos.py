@@ -8,6 +8,7 @@ from pipeline.dataset.encodings import question
 from pipeline.engines.base import Engine, Message, Request, Sampling
 from pipeline.engines.model_folder import context_length, load_tokenizer
 from pipeline.engines.tokens import prompt_ids
+from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.task import Task
 
@@ -61,16 +62,22 @@ def as_many_as_fit(
         engine: On a model in a folder or of the hub.
 
     Raises:
-        SproutError: for a model whose config or tokenizer cannot be read.
+        SproutError: for a model whose config or tokenizer cannot be read, and a chat template that refuses demos.
     """
     tokenizer = load_tokenizer(engine.model)
-    longest = max(heldout, key=lambda one: len(one.instruction) + len(one.input))
-    answers = {max(one.outputs, key=len) for one in heldout}
-    room = context_length(engine.model) - max(len(tokenizer(text).input_ids) for text in answers)
+
+    def length(text: str) -> int:
+        return len(tokenizer(text).input_ids)
+
+    longest = max(heldout, key=lambda one: length(question(one.instruction, one.input)))
+    room = context_length(engine.model) - max(length(text) for text in {max(one.outputs, key=len) for one in heldout})
 
     def size(num: int) -> int:
         request = shown(num).request(longest, Sampling(), engine, chat)
-        return len(prompt_ids(tokenizer, request.prompt, request.chat_template_kwargs))
+        try:
+            return len(prompt_ids(tokenizer, request.prompt, request.chat_template_kwargs))
+        except ValueError as error:
+            raise SproutError(f"{engine.model}: {error}; set evaluate.num_demos=0 to do without demos") from None
 
     most = bisect_right(range(1, num_seeds + 1), room, key=size)
     while most and size(most) > room:  # other numbers draw other seed tasks, so more of them may be shorter

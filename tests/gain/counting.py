@@ -41,7 +41,7 @@ def write_settings(path: Path, model: str, heldout: str, **tables: dict[str, Any
         "engine": {"name": "transformers", "model": model},
         "counting": {},
         "export": EXPORT,
-        "train": {"max_steps": 2, "batch_size": 2},
+        "train": {"num_epochs": 1, "batch_size": 4, "patience": 1},
         "evaluate": {"heldout": heldout, "num_demos": 1, "sampling": {"temperature": 0, "max_tokens": 2}},
     }
     lines = [

@@ -1,6 +1,7 @@
 """Recipes against each other: one model, as much of each dataset, the same steps, one table."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -251,3 +252,4 @@ def test_the_command_prints_the_table_and_takes_as_many_tokens_of_a_file_of_shor
     assert (found.same, found.number) == ("tokens", 100)
     assert [*rows] == ["base", "b", "mine"]
     assert rows["mine"] > rows["b"] >= (1,)
+    assert {row.steps for row in found.rows[1:]} == {(math.ceil(rows["b"][0] / 4),)}  # of an epoch of the first

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.dataset.read import read_dataset
 from pipeline.engines.scripted import Scripted
+from pipeline.errors import SproutError
 from pipeline.gain.measure import gain
 from pipeline.gain.rivals import can_be_split, shown_seeds, steps_in_time
 from pipeline.gain.used import used_by
@@ -82,6 +83,14 @@ def test_the_prompt_with_all_demos_that_fit_fits_and_one_with_more_does_not(room
 
     room = 300 - len(tokenizer(longest.outputs[0]).input_ids)
     assert size(fits) <= room < size(fits + 1)
+
+
+def test_a_chat_model_is_shown_turns_and_one_whose_template_refuses_them_is_named(make_model, heldout, tmp_path):
+    each = "{% for message in messages %}{{ message.content }}{% endfor %}"
+
+    assert shown(tmp_path, make_model(chat_template=each), heldout, chat=True) == len(SEEDS)  # short without a layout
+    with pytest.raises(SproutError, match=r"refuses these messages: no turns; set evaluate\.num_demos=0"):
+        shown(tmp_path, make_model(chat_template="{{ raise_exception('no turns') }}"), heldout, chat=True)
 
 
 def steps(folder: Path, model: str, seeds: list[Task], **settings: object) -> int:
