@@ -11,7 +11,7 @@ from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, OF_SEEDS, Control, control_tasks, count_tokens
 from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
 from pipeline.gain.record import Gain, GainRow
-from pipeline.gain.rivals import can_be_split, shown_seeds, steps_in_time
+from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
 from pipeline.gain.used import Used, used_by
 from pipeline.runs.context import Context
 from pipeline.runs.lock import only_writer
@@ -108,8 +108,7 @@ def tune_all(
         training = train.training(dataset, context, **same_steps).model_copy(update={"last_step": record.steps})
         places[control] = folder / control / "model"
         if control == "seeds_stopped":
-            steps = steps_in_time(used, training, context, folder / control / "choice")
-            training = training.model_copy(update={"last_step": steps})
+            training = stopped_in_time(used, training, context, folder / control / "choice")
         tune(training, places[control])
     return {model_name(name, train, random_seed): str(place) for name, place in places.items()}
 

@@ -54,13 +54,14 @@ def can_be_split(seeds: Sequence[Task]) -> bool:
     return sum(bool(seed.instances) for seed in seeds) > 1
 
 
-def steps_in_time(used: Used, training: Training, context: Context, folder: Path) -> int:
-    """For how many steps to tune on all seed tasks, so that they are not over-fitted.
+def stopped_in_time(used: Used, training: Training, context: Context, folder: Path) -> Training:
+    """A training on all seed tasks for as many steps as do not over-fit them.
 
     A quarter of the seed tasks is held back, and a model is tuned on the others. The loss on that quarter is measured
     after each pass over them, or more often, until it has not fallen `PATIENCE` times. As many passes as it was lowest
-    after are right for all seed tasks. Nothing else is looked at: the validation split of the dataset is generated
-    tasks, which who has only seeds does not have. What is made for that is in `folder`.
+    after are right for all seed tasks, and the learning rate falls within these. Nothing else is looked at: the
+    validation split of the dataset is generated tasks, which who has only seeds does not have. What is made for that is
+    in `folder`.
 
     Args:
         training: On all seed tasks, for as many steps as the dataset takes.
@@ -87,4 +88,4 @@ def steps_in_time(used: Used, training: Training, context: Context, folder: Path
     steps = min(max_steps, max(1, round(best * len(training.rows) / len(rows))))
     logger.info("gain: without a quarter of the seed tasks, the loss on that is lowest after step %d; with it %d steps "
                 "are taken", best, steps)  # fmt: skip
-    return steps
+    return training.model_copy(update={"settings": settings.model_copy(update={"max_steps": steps}), "last_step": None})

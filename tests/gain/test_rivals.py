@@ -9,7 +9,7 @@ from pipeline.dataset.read import read_dataset
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.gain.measure import gain
-from pipeline.gain.rivals import can_be_split, shown_seeds, steps_in_time
+from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
 from pipeline.gain.used import used_by
 from pipeline.runs.context import Context
 from pipeline.runs.products import read_record
@@ -93,11 +93,13 @@ def test_a_chat_model_is_shown_turns_and_one_whose_template_refuses_them_is_name
         shown(tmp_path, make_model(chat_template="{{ raise_exception('no turns') }}"), heldout, chat=True)
 
 
-def steps(folder: Path, model: str, seeds: list[Task], **settings: object) -> int:
+def steps(folder: Path, model: str, seeds: list[Task], **settings: object) -> int | None:
     train = Train.model_validate({"max_steps": 40, "batch_size": 2, "learning_rate": 0.02} | settings)
     used, run = used_by([EXPORT, train, Evaluate(heldout="nano")]), context(folder, model, seeds)
     EXPORT.seeds_alone().write((), seeds, folder / "dataset")
-    return steps_in_time(used, train.training(folder / "dataset", run), run, folder / "choice")
+    training = stopped_in_time(used, train.training(folder / "dataset", run), run, folder / "choice")
+    assert (len(training.rows), training.last_step) == (len(seeds), None)
+    return training.settings.max_steps
 
 
 def test_seeds_are_tuned_on_for_as_many_passes_as_are_best_for_a_quarter_of_them(base_model, tmp_path):
