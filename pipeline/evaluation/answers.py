@@ -75,7 +75,7 @@ def answer(
             found = write_predictions(folder / "predictions" / f"{name}.jsonl", answers, how.tokenizer)
             engine.close()
             num_demos = len(shown_to.demos) if shown_to else None
-            if num_demos and not found:
+            if shown_to and not found:
                 raise SproutError(
                     f"with {num_demos} demos, {shown(model)} answered none of {len(heldout)} held-out tasks; set "
                     f"evaluate.num_demos to fewer"

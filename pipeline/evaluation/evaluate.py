@@ -56,8 +56,8 @@ class Evaluates(Product):
     num_demos: int | None = Field(
         default=None,
         ge=0,
-        description="seed tasks that the first model is shown, for a column of its own, demos; unset: none, and as "
-        "many as fit in the table of `sprout gain`",
+        description="seed tasks that the first model is shown, for a column of its own, demos; 0: the same layout "
+        "without any; unset: no such column, and as many as fit in the table of `sprout gain`",
     )
 
     @abstractmethod

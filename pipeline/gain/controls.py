@@ -19,7 +19,7 @@ OF_SEEDS: tuple[Control, ...] = ("seeds", "seeds_stopped")  # without generated 
 CANDIDATES = Path("gain") / "candidates"
 MEANING: dict[str, str] = {
     "base": "nothing (the base model)",
-    "demos": "nothing (the base model, shown seed tasks: {num_demos})",
+    "demos": "nothing (the base model in the layout of verify, seed tasks shown: {num_demos})",
     "seeds": "the seed tasks alone",
     "seeds_stopped": "the seed tasks alone, stopped in time",
     "random": "as many tasks, unfiltered",

@@ -26,7 +26,7 @@ def shown_seeds(
 ) -> dict[int, Shown]:
     """The seed tasks that the base model is shown, for each random seed: as many as the settings say, else as fit.
 
-    Empty if that is none.
+    Empty if none fits.
     """
     evaluate, base = used.evaluate, used.base(context)
     engine = opener(context, [base])(base)
@@ -41,11 +41,10 @@ def shown_seeds(
         return as_many_as_fit(some, len(context.seeds), heldout, engine, chat)
 
     found = {random_seed: shown(random_seed) for random_seed in random_seeds}
-    if all(one.demos for one in found.values()):
+    if evaluate.num_demos is not None or all(one.demos for one in found.values()):
         return found
-    if evaluate.num_demos != 0:
-        logger.warning("gain: no seed task fits into the context of the base model before the longest held-out task, "
-                       "so the table has no row of the base model with demos")  # fmt: skip
+    logger.warning("gain: no seed task fits into the context of the base model before the longest held-out task, so "
+                   "the table has no row of the base model with demos")  # fmt: skip
     return {}
 
 

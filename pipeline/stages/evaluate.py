@@ -93,10 +93,10 @@ class Evaluate(Evaluates):
         open_engine = opener(context, models.values())
         models = {name: merged(model, context.folder / "merged" / name) for name, model in models.items()}
         options = self.options(heldout, context)
-        if self.num_demos:
+        if self.num_demos is not None:
             models = self.with_rival(models)
             shown = self.shown(context.seeds, self.num_demos)
-            if not shown.demos:
+            if self.num_demos and not shown.demos:
                 raise SproutError("evaluate.num_demos: no seed task has an instance that could be shown; set it to 0")
             options = replace(options, answering=replace(options.answering, shown={RIVAL: shown}))
         evaluate(models, heldout, open_engine, context.folder, options)

@@ -196,7 +196,7 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
     lines = table(found).splitlines()
     none = " | ".join(["0.0 (0.0 to 25.0)"] * 3)
     assert lines[2] == f"| nothing (the base model) |  |  | {none} | +100.0 (50.0 to 100.0) better |"
-    assert lines[3].startswith("| nothing (the base model, shown seed tasks: 1) |  |  | 40.0 (")
+    assert lines[3].startswith("| nothing (the base model in the layout of verify, seed tasks shown: 1) |  |  | 40.0 (")
     assert lines[11] == f"| the dataset | {18 - held} | 2 |{' 100.0 (75.0 to 100.0) |' * 3}  |"
     assert (run.folder / "gain.md").read_text("utf-8").startswith("| tuned on | rows | steps | ROUGE-L |")
 

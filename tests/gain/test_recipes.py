@@ -86,7 +86,7 @@ def test_each_dataset_gives_as_many_rows_and_all_are_compared_with_the_first(giv
     lines = (tmp_path / "out" / "gain.md").read_text().splitlines()
     assert lines[0].endswith(f"| against {given[0]}, ROUGE-L |")
     assert [line.split(" | ")[0][2:] for line in lines[2:7]] == [
-        "nothing (the base model)", "nothing (the base model, shown seed tasks: 1)", *given,
+        "nothing (the base model)", "nothing (the base model in the layout of verify, seed tasks shown: 1)", *given,
     ]  # fmt: skip
     assert lines[5].endswith(" better |")
     assert lines[4].endswith("|  |")
@@ -252,6 +252,7 @@ def test_the_command_prints_the_table_and_takes_as_many_tokens_of_a_file_of_shor
     assert "patience" not in printed.err  # that of the settings waits for nothing here
     assert printed.out.strip() == (out / "gain.md").read_text(encoding="utf-8").strip()
     assert (found.same, found.number) == ("tokens", 100)
-    assert [*rows] == ["base", "b", "mine"]
+    assert [*rows] == ["base", "demos", "b", "mine"]
+    assert found.rows[1].num_demos == (0,)
     assert rows["mine"] > rows["b"] >= (1,)
-    assert {row.steps for row in found.rows[1:]} == {(math.ceil(rows["b"][0] / 4),)}  # of an epoch of the first
+    assert {row.steps for row in found.rows[2:]} == {(math.ceil(rows["b"][0] / 4),)}  # of an epoch of the first

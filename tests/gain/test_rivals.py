@@ -64,9 +64,6 @@ def test_as_many_seeds_are_shown_as_fit_or_as_the_settings_say(roomy, base_model
     assert not caplog.messages
     assert shown(tmp_path, base_model, heldout) == 0
     assert "no seed task fits into the context of the base model" in caplog.text
-    caplog.clear()
-    assert shown(tmp_path, roomy, heldout, num_demos=0) == 0
-    assert not caplog.messages
 
 
 def test_the_prompt_with_all_demos_that_fit_fits_and_one_with_more_does_not(roomy, heldout, tmp_path):
@@ -137,14 +134,17 @@ def test_the_table_has_both_rivals_with_what_they_took(roomy, heldout, tmp_path)
 
     assert list(rows) == ["base", "demos", "seeds_stopped", "dataset"]
     assert 1 < rows["demos"].num_demos[0] < len(SEEDS)
-    assert rows["demos"].tuned_on == f"nothing (the base model, shown seed tasks: {rows['demos'].num_demos[0]})"
+    assert (
+        rows["demos"].tuned_on
+        == f"nothing (the base model in the layout of verify, seed tasks shown: {rows['demos'].num_demos[0]})"
+    )
     choice = read_record(run.folder / "gain" / "0" / "seeds_stopped" / "choice" / "model" / "train.json")
     assert rows["seeds_stopped"].steps == (round(choice["steps"] * 8 / 6),) != rows["dataset"].steps == (30,)
     assert (rows["seeds_stopped"].rows, choice["rows"], choice["max_steps"]) == ((8,), 6, 30)
 
 
 def test_a_single_seed_cannot_be_split_so_there_is_no_such_row(base_model, heldout, tmp_path):
-    stages = [EXPORT, Train(max_steps=1), Evaluate(heldout=heldout, num_demos=0)]
+    stages = [EXPORT, Train(max_steps=1), Evaluate(heldout=heldout)]
     run = context(tmp_path / "run", base_model, SEEDS[:1])
     EXPORT.make(TASKS, run)
 

@@ -206,6 +206,14 @@ def test_the_first_model_is_asked_again_with_seed_tasks_in_its_prompt(tmp_path, 
     assert (len(engines["base"].requests), len(engines["other"].requests)) == (12, 6)
 
 
+def test_no_demos_are_the_layout_alone(tmp_path, heldout):
+    base = engine(lambda request: " the 3 cats" if "Example 1" in str(request.prompt) else "dogs", "base")
+    found = make(tmp_path, heldout, {"base": base}, num_demos=0)
+
+    assert (found["base"]["rouge_l"], found["demos"]["rouge_l"], found["demos"]["num_demos"]) == (0, 100, 0)
+    assert base.requests[6].prompt.endswith("output.\n\nTask: Count a?\nExample 1\nInput: 0\nOutput:")
+
+
 def test_demos_are_turns_for_a_chat_model(tmp_path, heldout):
     chat = engine(with_demos, "chat", chat=True)
     make(tmp_path, heldout, {"chat": chat}, base="chat", models={"chat": "chat"}, num_demos=1, seeds=SEEDS)
