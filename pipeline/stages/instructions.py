@@ -65,9 +65,7 @@ class Instructions(Stage):
     english: bool = Field(default=True, description="reject what begins with a character outside ASCII")
     random_seed: int = Field(default=0, description="another number makes other random choices")
     sampling: Sampling = Field(
-        default=Sampling(
-            temperature=0.7, top_p=0.5, presence_penalty=2, max_tokens=1024, stop=("\n\n",)
-        ),
+        default=Sampling(temperature=0.7, top_p=0.5, presence_penalty=2, max_tokens=1024, stop=("\n\n",)),
         description="how the model writes",
     )
 
