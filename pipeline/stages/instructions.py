@@ -109,7 +109,7 @@ class Instructions(Stage):
                     raise SproutError(pool.stuck())
 
     def request(self, engine: Engine, number: int, demos: Sequence[Shown], shared: Sampling) -> Request:
-        """The list to be continued: as plain text, as the answer of a chat model that is begun for it, or as a message."""
+        """The list to be continued: plain text, the answer of a chat model that is begun for it, or a message."""
         id, ids, prompt = f"{self.name}-{number}", tuple(task.id for task in demos), self.prompt(demos)
         after = len(demos) + self.max_items + 1
         ends = [end for end in (f"\n{after}.", f"\n{after} .") if not any(one in end for one in shared.stop)]
