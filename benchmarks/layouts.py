@@ -1,9 +1,9 @@
 """Which way of asking a model keeps most: python benchmarks/layouts.py --model FOLDER --out FOLDER.
 
 Each line is a run of `--tasks` instructions in one layout at one temperature, with inputs and outputs and the filters:
-how many candidates were kept, at each place of the list; how many tasks are left after `filter`; and what a task that is
-left cost in tokens. Kept is not sensible: at temperature 1 a small model writes what nobody wrote before, and what means
-nothing. Read what is kept with `sprout show`. The same command again goes on where it stopped.
+how many candidates were kept, at each place of the list; how many tasks are left after `filter`; and what a task that
+is left cost in tokens. Kept is not sensible: at temperature 1 a small model writes what nobody wrote before, and what
+means nothing. Read what is kept with `sprout show`. The same command again goes on where it stopped.
 """
 
 import argparse

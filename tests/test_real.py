@@ -16,7 +16,14 @@ STAGES = 'stages=["instructions", "classify", "instances", "filter", "export"]'
 
 @pytest.fixture(scope="module")
 def smollm2() -> str:
-    command = [sys.executable, str(ROOT / "benchmarks" / "real_models.py"), "--folder", str(FOLDER), "--only", "smollm2"]
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "real_models.py"),
+        "--folder",
+        str(FOLDER),
+        "--only",
+        "smollm2",
+    ]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
 
 
