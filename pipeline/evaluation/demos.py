@@ -4,8 +4,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pipeline.asking.converse import Turns, messages
 from pipeline.dataset.encodings import question
-from pipeline.engines.base import Engine, Message, Request, Sampling
+from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.engines.model_folder import context_length, load_tokenizer
 from pipeline.engines.tokens import prompt_ids
 from pipeline.errors import SproutError
@@ -34,7 +35,8 @@ class Shown:
         """Ask for the output of an instance; `chat`: by messages."""
         if chat:
             kwargs = engine.chat_template_kwargs
-            return Request(id=instance.id, prompt=self._turns(instance), sampling=sampling, chat_template_kwargs=kwargs)
+            asked = messages(self._turns(), question(instance.instruction, instance.input))
+            return Request(id=instance.id, prompt=asked, sampling=sampling, chat_template_kwargs=kwargs)
         stop = tuple(dict.fromkeys([*sampling.stop, *self.stop]))
         sampling = sampling.model_copy(update={"stop": stop})
         return Request(id=instance.id, prompt=self.prompt(instance), sampling=sampling)
@@ -42,13 +44,8 @@ class Shown:
     def answer(self, text: str, chat: bool) -> str:
         return text if chat else self.parse(text)
 
-    def _turns(self, instance: HeldOut) -> tuple[Message, ...]:
-        turns: list[Message] = []
-        for demo in self.demos:
-            for one in demo.instances:
-                turns.append({"role": "user", "content": question(demo.instruction, one.input)})
-                turns.append({"role": "assistant", "content": one.output})
-        return *turns, {"role": "user", "content": question(instance.instruction, instance.input)}
+    def _turns(self) -> Turns:
+        return [(question(demo.instruction, one.input), one.output) for demo in self.demos for one in demo.instances]
 
 
 def as_many_as_fit(
@@ -70,7 +67,8 @@ def as_many_as_fit(
         return len(tokenizer(text).input_ids)
 
     longest = max(heldout, key=lambda one: length(question(one.instruction, one.input)))
-    room = context_length(engine.model) - max(length(text) for text in {max(one.outputs, key=len) for one in heldout})
+    limit = engine.context_limit or context_length(engine.model)
+    room = limit - max(length(text) for text in {max(one.outputs, key=len) for one in heldout})
 
     def size(num: int) -> int:
         request = shown(num).request(longest, Sampling(), engine, chat)

@@ -66,6 +66,17 @@ def test_as_many_seeds_are_shown_as_fit_or_as_the_settings_say(roomy, base_model
     assert "no seed task fits into the context of the base model" in caplog.text
 
 
+def test_a_limit_of_the_engine_counts_before_that_of_the_model(roomy, heldout, tmp_path):
+    class Short(Scripted):
+        context_limit = 200
+
+    used = used_by([EXPORT, Train(), Evaluate(heldout=heldout)])
+    run = Context(SEEDS, Short(lambda request: "", model=roomy), tmp_path)
+    found = shown_seeds(used, used.evaluate.instances(), run, [0])
+
+    assert 0 < len(found[0].demos) < shown(tmp_path, roomy, heldout)
+
+
 def test_the_prompt_with_all_demos_that_fit_fits_and_one_with_more_does_not(roomy, heldout, tmp_path):
     from pipeline.engines.model_folder import load_tokenizer
     from pipeline.engines.transformers import Transformers
