@@ -7,8 +7,13 @@ from typing import Self
 
 from pipeline.dataset.rows import Rows
 from pipeline.dataset.write import Splitter
+from pipeline.errors import SproutError
+from pipeline.runs.products import read_record
+from pipeline.runs.reviews import FILE, Reviews
 from pipeline.stage import Product
 from pipeline.task import Task
+
+RECORD = "dataset.json"
 
 
 class Exports(Product):
@@ -35,3 +40,13 @@ class Exports(Product):
     @abstractmethod
     def write(self, tasks: Sequence[Task], seeds: Sequence[Task], folder: Path) -> None:
         """Write the rows of any tasks, and their figures, without a card or configs; a finished folder is kept."""
+
+
+def check_reviewed(dataset: Path, folder: Path) -> None:
+    """Refuse a dataset in the folder of a run that is older than what people have dropped and changed there since."""
+    record = read_record(dataset / RECORD)
+    if record and record.get("reviewed", "") != Reviews(folder).changes:
+        raise SproutError(
+            f"{dataset} was made before people dropped or changed tasks, or took that back, in {folder / FILE}; "
+            f"run `sprout export` with the settings of the run first"
+        )

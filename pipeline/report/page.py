@@ -13,6 +13,7 @@ from pipeline.evaluation.confidence import written
 from pipeline.evaluation.metrics import METRICS, metrics_in
 from pipeline.report import charts, plots, tasks
 from pipeline.report.record import Record
+from pipeline.report.review.ratings import read_ratings
 from pipeline.runs.budget import Prices
 from pipeline.text import mend
 
@@ -42,6 +43,7 @@ def render(record: Record) -> str:
             packed=packed, shown=len(columns["id"]), clusters=columns["clusters"], source=columns["source"],
             figures=figures(record), funnel=funnel(record), verbs=verbs(record), labels=labels(record),
             usage=usage(record), evaluation=evaluation(record), differences=differences(record),
+            quality=record.quality, ratings=read_ratings(record.folder),
             benchmarks=benchmarks(record), gain=gain(record), priced=record.prices != Prices(),
             validated=any(one.get("validation_loss") for one in record.training.values()), recent=charts.recent(record),
             stop_below=charts.STOP_BELOW, method=record.method,
