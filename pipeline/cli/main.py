@@ -190,13 +190,17 @@ def add_review(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="folder of the run")
     command.add_argument("--reviewer", help="your name (default: the page asks)")
     command.add_argument("--sample", type=positive(int), default=100, help="how many, drawn at random (default: 100)")
-    command.add_argument("--margin", type=positive(float), help="as many as give ± this many points at 95 %%, such as 5")
+    command.add_argument(
+        "--margin", type=positive(float), help="as many as give ± this many points at 95 %%, such as 5"
+    )
     command.add_argument("--all", action="store_true", help="all tasks, in their order, in place of a sample")
     command.add_argument("--stage", help="look for tasks as `show` does, in place of a sample")
     command.add_argument("--reason", help="likewise: a reason to reject, or: rejected, all")
     command.add_argument("--search", default="", metavar="TEXT", help="likewise: only tasks in which this occurs")
     add_marks(command)
-    command.add_argument("--answers", metavar="MODELS", help="rate answers blind, such as base,tuned or mine=FILE,tuned")
+    command.add_argument(
+        "--answers", metavar="MODELS", help="rate answers blind, such as base,tuned or mine=FILE,tuned"
+    )
     command.add_argument("--heldout", metavar="SET", nargs="+", help="what they answer to (default: as evaluated)")
     command.add_argument("--figures", action="store_true", help="print what was found so far, and open nothing")
     command.add_argument("--argilla", type=Path, metavar="FILE", help="write the tasks as records for Argilla instead")

@@ -42,7 +42,9 @@ def edit(args: argparse.Namespace) -> str:
 
 def review(args: argparse.Namespace) -> str:
     from pipeline.report.review import argilla, server
-    from pipeline.report.review.queue import Choice, answers_of, tasks_of
+    from pipeline.report.review.answers import answers_of
+    from pipeline.report.review.desk import Desk
+    from pipeline.report.review.queue import Choice, tasks_of
 
     folder = args.folder
     if args.figures:
@@ -51,7 +53,11 @@ def review(args: argparse.Namespace) -> str:
     if args.argilla:
         return argilla.write(folder, args.argilla, args.reason, args.search, marks(args))
     choice = Choice(args.stage, args.reason, args.search, marks(args), sample, args.margin)
-    desk = answers_of(folder, args.answers, args.heldout, choice) if args.answers else tasks_of(folder, choice)
+    desk: Desk
+    if args.answers:
+        desk = answers_of(folder, args.answers, args.heldout, choice)
+    else:
+        desk = tasks_of(folder, choice)
     address = server.Address(args.host, args.port, args.open)
     return server.serve(desk, address, args.reviewer or "", None if args.answers else engine_of(args))
 

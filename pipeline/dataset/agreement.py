@@ -17,9 +17,14 @@ class Agreement(BaseModel):
     kappa: float | None  # None where chance alone would have them agree on everything
 
     def __str__(self) -> str:
-        kappa = "undefined, as all say the same" if self.kappa is None else f"{self.kappa:.2f}"
+        return f"{self.share:.0f} % of {self.items:,}, κ {'–' if self.kappa is None else f'{self.kappa:.2f}'}"
+
+    @property
+    def meaning(self) -> str:
+        """What the figures are, in a clause."""
         name = "Cohen's" if self.raters == 2 else "Fleiss'"
-        return f"{self.raters} reviewers agree on {self.share:.0f} % of {self.items:,} ({name} κ {kappa})"
+        undefined = "" if self.kappa is not None else "; – where all say the same"
+        return f"{self.raters} reviewers: pairs of verdicts that are the same, and {name} κ{undefined}"
 
 
 def agreement(ratings: Sequence[Mapping[str, Hashable]]) -> Agreement | None:

@@ -162,8 +162,7 @@ class Card:
         sample = "a random sample of the tasks" if found.drawn else "tasks that were looked for, not drawn at random"
         said = (
             f"The questions of table 2 of the Self-Instruct paper, asked of {sample} as the run had made them: "
-            f"{found.tasks:,} tasks, {len(found.reviewers)} {'reviewers' if len(found.reviewers) != 1 else 'reviewer'}, "
-            f"with 95 % intervals (Wilson)."
+            f"{found.tasks:,} tasks; reviewers: {len(found.reviewers)}; 95 % intervals by Wilson."
         )
         rows = [[*map(cell, row)] for row in found.rows]
         return f"## Review by people\n\n{said}\n\n{table(['', 'yes', 'share', 'agreement'], rows)}\n\n{dropped}"

@@ -143,8 +143,10 @@ def text_of(found: Quality) -> str:
     if found.shares:
         what = "drawn at random" if found.drawn else "that were looked for, so they say nothing of the others"
         who = ", ".join(found.reviewers) or "nobody"
-        lines.append(f"{found.tasks:,} tasks {what}, judged by {who}; 95 % intervals")
+        lines.append(f"judged by {who}: {found.tasks:,} of the tasks, {what}; 95 % intervals (Wilson)")
         lines += [f"{name:<34}{count:>14}   {value:<18}{agreed}".rstrip() for name, count, value, agreed in found.rows]
+    if found.agreement:
+        lines.append(f"agreement of {next(iter(found.agreement.values())).meaning}")
     if found.dropped or found.edited:
         lines.append(f"dropped: {found.dropped:,}, changed: {found.edited:,}")
     return "\n".join(lines)

@@ -21,6 +21,7 @@ FILE = "review.jsonl"
 STAGE = "review"  # what figures call it, as if it were the last stage of a run
 DROPPED = "dropped_by_review"  # the reason, unless a reviewer gives another
 
+
 class Note(BaseModel):
     model_config = ConfigDict(frozen=True)
 

@@ -88,8 +88,6 @@ def digest(*parts: str) -> str:
 
 
 def as_line(one: Said) -> str:
-    try:
-        line = one.model_dump_json(exclude_defaults=True)
-    except ValueError:  # half a surrogate pair
-        line = Said.model_validate(mended(one.model_dump())).model_dump_json(exclude_defaults=True)
-    return line + "\n"
+    """As it is written: who and when first, then only what says something."""
+    fields = {"time": one.time, "id": one.id} | one.model_dump(mode="json", exclude_defaults=True)
+    return json.dumps(mended(fields), ensure_ascii=False) + "\n"

@@ -124,6 +124,7 @@ class Store:
         else:
             self.reasons[task.rejected] += 1
 
+
 def drop_torn_line(file: BinaryIO) -> None:
     """Cut off the half line that a process killed in mid-write leaves; what it was about is simply not done."""
     end = size = file.seek(0, os.SEEK_END)

@@ -90,7 +90,8 @@ def edit(folder: Path, wanted: Wanted, reviewer: str, change: Change) -> str:
         _say(folder, found, told, reviewer)
     if change.note:
         _say(folder, found, lambda state: {"did": "note", "note": change.note, "seen": of_instruction(state)}, reviewer)
-    return _report(folder, found, found, "changed", f"`sprout edit {folder} --undo` takes back the last change of texts")
+    back = f"`sprout edit {folder} --undo` takes back the last change of texts" if change.of_texts else ""
+    return _report(folder, found, found, "changed", back)
 
 
 def undo_edits(folder: Path, wanted: Wanted, reviewer: str) -> str:
@@ -100,9 +101,10 @@ def undo_edits(folder: Path, wanted: Wanted, reviewer: str) -> str:
         last = next((one for one in reversed([*reviews.current()]) if one.did == "edit"), None)
         if last is None:
             raise SproutError(f"{folder / FILE}: no text is changed, so there is nothing to take back")
-        undone = [one for one in reviews.current() if one.did == "edit" and one.id == last.id or one.group == last.group != ""]
+        count = sum(one.id == last.id or one.group == last.group != "" for one in reviews.current())
         reviews.say(Said(reviewer=reviewer, did="undo", task=last.task, undoes=last.group or last.id))
-        return f"{folder}: {_tasks(len(undone))} as before {f'the repair “{last.note}”' if last.note else 'the change'}\n{after(folder)}"
+        what = f"the repair “{last.note}”" if last.note else "the change"
+        return "\n".join(filter(None, [f"{folder}: {_tasks(count)} as before {what}", after(folder)]))
     found = chosen(folder, wanted, "")
     edited = [state for state in found if state.edits]
     reviews.say(*(Said(reviewer=reviewer, did="undo", task=one.task.id, undoes=one.edits[-1].id) for one in edited))
@@ -150,7 +152,8 @@ def changed(before: Texts, change: Change, task: str) -> Texts:
             raise SproutError(f"{task} has {len(instances)} instances, so there is no instance {change.instance}")
         old = instances[change.instance - 1]
         output = old.output if change.output is None else change.output
-        instances[change.instance - 1] = Instance(input=old.input if change.input is None else change.input, output=output)
+        given = old.input if change.input is None else change.input
+        instances[change.instance - 1] = Instance(input=given, output=output)
     instruction = before.instruction if change.instruction is None else change.instruction
     if not instruction.strip():
         raise SproutError(f"{task}: an instruction cannot be empty; drop the task instead")
@@ -169,7 +172,8 @@ def new_group() -> str:
 def after(folder: Path) -> str:
     """What to do so that dataset and model know of it."""
     made = [name for name in ("dataset", "model") if (folder / name).is_dir()]
-    return f"next: `sprout run` or `sprout export` with the settings of the run makes {' and '.join(made)} anew" if made else ""
+    anew = f"`sprout run` or `sprout export` with the settings of the run makes {' and '.join(made)} anew"
+    return f"next: {anew}" if made else ""
 
 
 def _one(folder: Path, given: str, found: dict[str, tuple[str, Reviewed]]) -> Reviewed:
@@ -184,9 +188,7 @@ def _one(folder: Path, given: str, found: dict[str, tuple[str, Reviewed]]) -> Re
     return state
 
 
-def _say(
-    folder: Path, states: Iterable[Reviewed], fields: Callable[[Reviewed], dict[str, Any]], reviewer: str
-) -> None:
+def _say(folder: Path, states: Iterable[Reviewed], fields: Callable[[Reviewed], dict[str, Any]], reviewer: str) -> None:
     group = new_group()
     lines = [Said(reviewer=reviewer, task=state.task.id, group=group, **fields(state)) for state in states]
     Reviews(folder).say(*lines)
@@ -197,7 +199,7 @@ def _report(folder: Path, new: Sequence[Reviewed], found: Sequence[Reviewed], wh
     lines = [f"{folder}: {_tasks(len(new))} {what}{already}"]
     lines += [f"  {state.task.id}  {short(state.task.instruction, 80)}" for state in new[:MOST]]
     lines += [f"  … and {len(new) - MOST:,} more"] if len(new) > MOST else []
-    return "\n".join(filter(None, [*lines, back, after(folder)]))
+    return "\n".join(filter(None, [*lines, *([back, after(folder)] if new else [])]))
 
 
 def _tasks(count: int) -> str:

@@ -106,8 +106,9 @@ def middle(levels: Sequence[str]) -> str:
 
 def text_of(found: Ratings) -> str:
     """The figures as tables for a terminal."""
-    who = f"{len(found.reviewers)} {'reviewer' if len(found.reviewers) == 1 else 'reviewers'}"
-    lines = [f"answers to {found.instances:,} held-out tasks, rated blind by {who}; 95 % intervals"]
+    lines = [
+        f"rated blind by {', '.join(found.reviewers)}: answers to {found.instances:,} held-out tasks; 95 % intervals"
+    ]
     lines.append(f"{'model':<20}" + "".join(f"{level:>7}" for level in LEVELS) + f"   {'A':<20}A or B")
     for one in found.models:
         counts = "".join(f"{one.counts.get(level, 0):>7,}" for level in LEVELS)
@@ -115,7 +116,9 @@ def text_of(found: Ratings) -> str:
     for pair in found.pairs:
         counted = f"{pair.wins:,} better, {pair.ties:,} the same, {pair.losses:,} worse"
         lines.append(f"{pair.ours} against {pair.theirs}: {counted}; A {pair.best_text}; A or B {pair.acceptable_text}")
-    return "\n".join([*lines, str(found.agreement)] if found.agreement else lines)
+    if found.agreement:
+        lines.append(f"agreement on the level: {found.agreement} ({found.agreement.meaning})")
+    return "\n".join(lines)
 
 
 def _of_model(name: str, levels: Sequence[str]) -> ModelRatings:
