@@ -53,11 +53,8 @@ def review(args: argparse.Namespace) -> str:
     if args.argilla:
         return argilla.write(folder, args.argilla, args.reason, args.search, marks(args))
     choice = Choice(args.stage, args.reason, args.search, marks(args), sample, args.margin)
-    desk: Desk
-    if args.answers:
-        desk = answers_of(folder, args.answers, args.heldout, choice)
-    else:
-        desk = tasks_of(folder, choice)
+    found = answers_of(folder, args.answers, args.heldout, choice) if args.answers else None
+    desk: Desk = found or tasks_of(folder, choice)
     address = server.Address(args.host, args.port, args.open)
     return server.serve(desk, address, args.reviewer or "", None if args.answers else engine_of(args))
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 from datetime import UTC, datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -47,6 +47,12 @@ class Texts(BaseModel):
 
     def put_into(self, task: Task) -> Task:
         return task.update(instruction=self.instruction, instances=self.instances)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As JSON for a page."""
+        pairs = [{"input": one.input, "output": one.output} for one in self.instances]
+        return {"instruction": self.instruction, "instances": pairs}
 
     @property
     def text(self) -> str:

@@ -77,8 +77,8 @@ class TaskDesk(Desk):
         texts, verdict = Texts.of(state.task), state.verdict(reviewer)
         return {
             "id": state.task.id,
-            **texts.model_dump(mode="json", exclude={"instances": {"__all__": {"answers"}}}),
-            "before": Texts.of(state.original).model_dump(mode="json") if state.edits else None,
+            **texts.fields,
+            "before": Texts.of(state.original).fields if state.edits else None,
             "classification": state.task.is_classification,
             "rejected": state.original.rejected or "",
             "seen": texts.digest,

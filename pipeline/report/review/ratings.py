@@ -88,14 +88,15 @@ def read_ratings(folder: Path) -> Ratings | None:
 def rated_answers(folder: Path) -> Rated:
     """All levels that people give to the answers as they are now."""
     found: dict[tuple[str, str], dict[str, str]] = {}
-    now: dict[str, dict[str, str]] = {}
+    now: dict[str, dict[str, str] | None] = {}  # by model, the digest of each answer; None: its file is elsewhere
     for one in Reviews(folder).current():
         if one.did != "rate":
             continue
         if one.model not in now:
             path = folder / "predictions" / f"{one.model}.jsonl"
-            now[one.model] = {id: digest(text) for id, text in read_predictions(path)} if path.is_file() else {}
-        if now[one.model].get(one.task, one.seen) == one.seen:
+            now[one.model] = {id: digest(text) for id, text in read_predictions(path)} if path.is_file() else None
+        answers = now[one.model]
+        if answers is None or answers.get(one.task) == one.seen:
             found.setdefault((one.task, one.model), {})[one.reviewer] = one.rating
     return found
 

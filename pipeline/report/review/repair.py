@@ -35,7 +35,7 @@ class Progress:
     done: int = 0
     changed: int = 0
     running: bool = False
-    error: str = ""
+    problem: str = ""
 
 
 class Repairs:
@@ -97,11 +97,11 @@ class Repairs:
                     problems += [problem] if problem else []
                     progress.done += 1
         except SproutError as error:
-            progress.error = str(error)
+            progress.problem = str(error)
         except Exception as error:  # whatever an engine raises: the page has to hear of it
-            progress.error = f"{type(error).__name__}: {error}"
-        if problems and not progress.error:
-            progress.error = f"{len(problems)} are as they were; the first: {problems[0]}"
+            progress.problem = f"{type(error).__name__}: {error}"
+        if problems and not progress.problem:
+            progress.problem = f"{len(problems)} are as they were; the first: {problems[0]}"
         progress.running = False
 
     def _repaired(self, tasks: Iterable[Task], note: str) -> Iterator[tuple[Task, Texts | None, str]]:

@@ -174,7 +174,7 @@ class _Served:
         with desk.lock:
             task = desk.state(place).task
         after, model = await asyncio.to_thread(repairs.tried, task, note)
-        return web.json_response({"after": after.model_dump(mode="json"), "model": model})
+        return web.json_response({"after": after.fields, "model": model})
 
     async def repair_all(self, request: web.Request) -> web.StreamResponse:
         desk, repairs, sent = self._tasks(), self._repairs(), await _sent(request)

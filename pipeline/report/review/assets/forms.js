@@ -142,7 +142,7 @@
     panel.replaceChildren(element("h2", {}, "Repair"), progress);
     for (;;) {
       const now = await ask("repair");
-      progress.textContent = `${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")} asked, ${now.changed.toLocaleString("en")} changed. ${now.error}`;
+      progress.textContent = `${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")} asked, ${now.changed.toLocaleString("en")} changed. ${now.problem}`;
       if (!now.running) break;
       await new Promise((done) => setTimeout(done, 300));
     }
