@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -240,12 +239,12 @@ def opened() -> list[int]:
 
 
 @pytest.fixture
-def repairs(folder, opened) -> Iterator[Repairs]:
+def repairs(folder, opened) -> Repairs:
     def open_engine() -> Scripted:
         opened.append(1)
         return Scripted(numbered)
 
-    yield Repairs(folder, open_engine)
+    return Repairs(folder, open_engine)
 
 
 def test_a_repair_is_tried_on_one_task_then_done_to_all_and_taken_back_at_once(folder, repairs, opened, capsys):

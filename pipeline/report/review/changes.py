@@ -1,7 +1,7 @@
 """Drop tasks, take that back, and change texts: from the command line, for one task or for all that a search finds."""
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from pipeline.errors import SproutError
 from pipeline.report.show import ANY, Marks, find_states
 from pipeline.runs.files import stage_files
 from pipeline.runs.reviews import DROPPED, FILE, Reviewed, Reviews
-from pipeline.runs.said import Said, Texts, digest
+from pipeline.runs.said import Deed, Said, Texts, digest
 from pipeline.runs.store import ID
 from pipeline.task import Instance, read_task
 from pipeline.text import short
 
 MOST = 10  # tasks that are named
+AT_ONCE = "at-once-"  # how the groups of the command line begin; the page takes back its own alone
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ def drop(folder: Path, wanted: Wanted, reviewer: str, reason: str = "") -> str:
         SproutError: for an id that no task has, or that of a task which a stage has rejected.
     """
     reason = "_".join((reason or DROPPED).split())
-    if not reason.isidentifier():
+    if not reason.isidentifier() or reason in ("kept", "rejected", "all"):
         raise SproutError(f"{reason!r} is no reason: use letters, digits and _, such as off_topic")
     found = chosen(folder, wanted, "give ids, --search or another of the options that choose tasks")
     new = [state for state in found if not state.dropped]
-    _say(folder, new, lambda state: {"did": "drop", "reason": reason, "seen": of_instruction(state)}, reviewer)
+    _say(folder, [said(state, reviewer, "drop", reason=reason) for state in new])
     kept = f"`sprout keep {folder}` with the same ids or search takes that back"
     return _report(folder, new, found, f"dropped, {reason}", kept)
 
@@ -69,7 +70,7 @@ def keep(folder: Path, wanted: Wanted, reviewer: str) -> str:
     """Take back that tasks were dropped; say which."""
     found = chosen(folder, wanted, "give ids, --search, --reason or --all", dropped=True)
     new = [state for state in found if state.dropped]
-    _say(folder, new, lambda state: {"did": "keep", "seen": of_instruction(state)}, reviewer)
+    _say(folder, [said(state, reviewer, "keep") for state in new])
     return _report(folder, new, found, "kept again", "")
 
 
@@ -78,18 +79,16 @@ def edit(folder: Path, wanted: Wanted, reviewer: str, change: Change) -> str:
     found = chosen(folder, wanted, "give the id of a task")
     if change.of_texts and len(found) != 1:
         raise SproutError(f"{len(found)} tasks are meant; texts are changed one task at a time")
-    for state in found:
-        if change.of_texts:
-            before = Texts.of(state.task)
-            after = changed(before, change, state.task.id)
-            edits = [state] if after != before else []
-            _say(folder, edits, lambda _, b=before, a=after: {"did": "edit", "before": b, "after": a}, reviewer)
+    if change.of_texts:
+        before = Texts.of(found[0].task)
+        new = changed(before, change, found[0].task.id)
+        line = Said(reviewer=reviewer, task=found[0].task.id, did="edit", before=before, after=new)
+        _say(folder, [line] if new != before else [])
     if change.tags:
-        tags = {state.task.id: tuple(dict.fromkeys([*state.tags, *change.tags])) for state in found}
-        told = lambda state: {"did": "tag", "tags": tags[state.task.id], "seen": of_instruction(state)}  # noqa: E731
-        _say(folder, found, told, reviewer)
+        tags = [tuple(dict.fromkeys([*state.tags, *change.tags])) for state in found]
+        _say(folder, [said(state, reviewer, "tag", tags=own) for state, own in zip(found, tags, strict=True)])
     if change.note:
-        _say(folder, found, lambda state: {"did": "note", "note": change.note, "seen": of_instruction(state)}, reviewer)
+        _say(folder, [said(state, reviewer, "note", note=change.note) for state in found])
     back = f"`sprout edit {folder} --undo` takes back the last change of texts" if change.of_texts else ""
     return _report(folder, found, found, "changed", back)
 
@@ -160,13 +159,9 @@ def changed(before: Texts, change: Change, task: str) -> Texts:
     return Texts(instruction=instruction, instances=tuple(instances))
 
 
-def of_instruction(state: Reviewed) -> str:
-    return digest(state.original.instruction)
-
-
-def new_group() -> str:
-    """A name for what is done at once, to undo it at once."""
-    return f"at-once-{secrets.token_hex(4)}"
+def said(state: Reviewed, reviewer: str, did: Deed, **fields: Any) -> Said:
+    """A line about a task, which counts as long as the task has its instruction."""
+    return Said(reviewer=reviewer, task=state.task.id, did=did, seen=digest(state.original.instruction), **fields)
 
 
 def after(folder: Path) -> str:
@@ -188,10 +183,9 @@ def _one(folder: Path, given: str, found: dict[str, tuple[str, Reviewed]]) -> Re
     return state
 
 
-def _say(folder: Path, states: Iterable[Reviewed], fields: Callable[[Reviewed], dict[str, Any]], reviewer: str) -> None:
-    group = new_group()
-    lines = [Said(reviewer=reviewer, task=state.task.id, group=group, **fields(state)) for state in states]
-    Reviews(folder).say(*lines)
+def _say(folder: Path, lines: Sequence[Said]) -> None:
+    group = f"{AT_ONCE}{secrets.token_hex(4)}"
+    Reviews(folder).say(*(line.model_copy(update={"group": group}) for line in lines))
 
 
 def _report(folder: Path, new: Sequence[Reviewed], found: Sequence[Reviewed], what: str, back: str) -> str:

@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pipeline.dataset.quality import margin_of, sample_size
 from pipeline.errors import SproutError
+from pipeline.report.review.changes import AT_ONCE
 from pipeline.report.review.desk import Answer, Asked, Changed, Desk
 from pipeline.report.review.neighbours import Neighbours
 from pipeline.report.show import ANY, Marks, find_states
@@ -20,8 +21,6 @@ from pipeline.runs.settings import FILE as SETTINGS
 from pipeline.runs.settings import read_settings
 from pipeline.runs.store import ID, Stored
 from pipeline.task import read_task
-
-AT_ONCE = "at-once-"  # how the names of changes of the command line begin; the page leaves those alone
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class TaskDesk(Desk):
     def lines(self, place: int, asked: Asked) -> Sequence[Said]:
         state = self.state(place)
         texts = Texts.of(state.task)
-        known = {"reviewer": asked.reviewer, "task": asked.id, "did": asked.did, "sampled": self.drawn}
+        known: dict[str, Any] = {"reviewer": asked.reviewer, "task": asked.id, "did": asked.did, "sampled": self.drawn}
         if asked.did in ("judge", "edit") and asked.seen != texts.digest:
             raise Changed("somebody has changed this task; here it is as it is now")
         if asked.did == "judge":
