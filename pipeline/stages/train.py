@@ -54,8 +54,7 @@ class Train(Trains):
 
     def make(self, tasks: Sequence[Task], context: Context) -> None:
         dataset = self.place(context.folder)
-        if isinstance(dataset, Path):
-            check_reviewed(dataset, context.folder)
+        check_reviewed(dataset)
         training = self.training(dataset, context)
         logger.info(
             "%s: from %d rows of %s to %s", self.name, len(training.rows), dataset, context.folder / self.written

@@ -10,12 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pipeline import Instance, Task
 from pipeline.report.review.desk import Desk
 from pipeline.report.review.repair import Repairs
 from pipeline.report.review.server import Address, application, serving
+from pipeline.runs.reviews import FILE
 from pipeline.runs.store import to_line
 
+GOOD = {"instruction": True, "input": True, "output": True}
+WRONG = GOOD | {"output": False}
 PARTS = ["inner tube", "brake pad", "chain", "saddle", "pedal", "spoke", "wheel"]
 
 
@@ -109,3 +114,20 @@ def served(desk: Desk, repairs: Repairs | None = None) -> Iterator[str]:
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join()
+
+
+def numbered(request) -> str:
+    """A model that adds a part number to whatever answer it is to repair, but to one."""
+    prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[-1]["content"]
+    old = prompt.rsplit("Answer: ", 1)[1].partition("\nNote:")[0]
+    return "" if old.startswith("It costs 3 ") else f" {old} It is part {len(old)}."
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    written(tmp_path / "run", 24)
+    return tmp_path / "run"
+
+
+def lines(folder) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / FILE).read_text("utf-8").splitlines()]

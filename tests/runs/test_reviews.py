@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from pipeline import SproutError, Task, read_tasks, run
+from pipeline import SproutError, Task, read_seeds, read_tasks, run
 from pipeline.cli.main import main
+from pipeline.dataset.read import read_dataset
 from pipeline.engines.scripted import Scripted
 from pipeline.report import stats
 from pipeline.report.record import read_run
@@ -155,6 +156,34 @@ def test_training_refuses_a_dataset_from_before_the_last_change(folder, seeds, c
     sprout(capsys, "keep", folder, "--all")
     with pytest.raises(SproutError) as caught:  # there is no such model, so that the dataset was no obstacle
         run([*stages()[:4], Train()], seeds, Scripted(answer), folder)
+    assert "made before" not in str(caught.value)
+
+
+def test_what_was_dropped_does_not_come_back_as_a_seed_a_row_or_a_task_of_another_run(folder, seeds, tmp_path, capsys):
+    first, second = kept(folder)[:2]
+    sprout(capsys, "drop", folder, first.id)
+    sprout(capsys, "edit", folder, second.id, "--output", "Bring it in.")
+    file = folder / "4_filter.jsonl"
+
+    assert first.id not in {task.id for task in read_seeds(file)}
+    assert "Bring it in." in {task.instances[0].output for task in read_seeds(file)}
+    texts = [row.answer if hasattr(row, "answer") else str(row) for row in read_dataset(file, chat=True).train]
+    assert not any(first.instruction in text for text in texts)
+    assert any("Bring it in." in text for text in texts)
+    given = [first.id, *(task.id for task in kept(folder))]
+    scripted = ("--engine", "scripted", "--set", "engine.answer=tests.conftest:answer", "--seeds", file)
+    sprout(capsys, "export", "--tasks", file, "--out", tmp_path / "other", "--format", "alpaca", *scripted)
+    assert in_dataset(tmp_path / "other") == {*given} - {first.id}
+
+
+def test_the_dataset_of_another_run_is_refused_too_if_it_is_older_than_its_review(folder, seeds, tmp_path, capsys):
+    sprout(capsys, "drop", folder, kept(folder)[0].id)
+    for place in (folder, folder / "dataset"):
+        with pytest.raises(SproutError, match="made before people dropped"):
+            run([Train(dataset=str(place))], seeds, Scripted(answer), tmp_path / "other")
+    run(stages(), seeds, Scripted(answer), folder)
+    with pytest.raises(SproutError) as caught:
+        run([Train(dataset=str(folder))], seeds, Scripted(answer), tmp_path / "other")
     assert "made before" not in str(caught.value)
 
 
