@@ -70,6 +70,7 @@ class Record:
     kept_rouge: dict[str, Nearest] = field(default_factory=dict)  # by id: the closest text kept before, or seed
     seed_rouge: dict[str, float] = field(default_factory=dict)  # by id: the closest seed
     kept: Kept = field(default_factory=Kept)
+    marks: dict[str, Sequence[str]] = field(default_factory=dict)  # by id: what people said of it, a few words each
     lives: list[Life] = field(default_factory=list)  # in the order of the last stage, then of those before
     candidates: int = 0  # tasks there are in all
     usage: dict[str, Usage] = field(default_factory=dict)
@@ -123,7 +124,8 @@ def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASK
                 seen.add(task.id)
                 decided_by = stage
                 if task.kept and stage == record.stages[-1] and task.id in reviews.by_task:
-                    task = reviews.of(task).result
+                    state = reviews.of(task)
+                    task, record.marks[task.id] = state.result, state.marks
                     if task.rejected:
                         dropped[task.rejected] += 1
                         decided_by = STAGE

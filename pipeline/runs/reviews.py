@@ -56,6 +56,15 @@ class Reviewed:
         return {reviewer: verdict for (reviewer, seen), verdict in self.verdicts.items() if seen == first}
 
     @property
+    def marks(self) -> list[str]:
+        """What was said of it, a few words each."""
+        verdicts = self.verdicts.values()
+        wrong = [name for name in Verdict.model_fields if any(getattr(one, name) is False for one in verdicts)]
+        good = ["good"] if not wrong and any(one.good for one in verdicts) else []
+        found = [*good, *(f"{name} not good" for name in wrong), *(["changed"] if self.edits else []), *self.tags]
+        return [*found, *(f"{note.reviewer}: {note.text}" for note in self.notes)]
+
+    @property
     def result(self) -> Task:
         """The task with changes, tags and notes, and rejected if it was dropped."""
         about: dict[str, Any] = {"edited_by": list(dict.fromkeys(one.reviewer for one in self.edits))}

@@ -9,6 +9,7 @@ from pipeline import Completion, SproutError, run
 from pipeline.cli.main import main
 from pipeline.engines.scripted import Scripted
 from pipeline.report import write_report
+from pipeline.report.record import read_run
 from pipeline.report.review import argilla
 from pipeline.report.review.answers import answers_of
 from pipeline.report.review.queue import Choice, tasks_of
@@ -155,6 +156,8 @@ def test_report_and_card_show_the_figures(seeds, tmp_path):
     card = (tmp_path / "dataset" / "README.md").read_text("utf-8")
     assert "| the output is right | 8 of 12 | 67 % (39 to 86) |" in card
     assert "people have read 12 of its tasks" in card
+    marks = read_run(tmp_path).marks
+    assert sorted(map(tuple, marks.values())) == [("good",)] * 8 + [("output not good",)] * 4
     page = write_report(tmp_path, seeds).read_text("utf-8")
     assert "<td>8 of 12</td><td>67 % (39 to 86)</td>" in page
     assert "&lt;b&gt;anna&lt;/b&gt;" in page
