@@ -14,9 +14,9 @@ from pipeline.cli.work import prepared, work
 def run_command(args: argparse.Namespace) -> str:
     """Do it, and return what is to be said at the end."""
     looks: dict[str, Callable[[argparse.Namespace], str]] = {
+        "review": reviewing.review, "drop": reviewing.drop, "keep": reviewing.keep, "edit": reviewing.edit,
         "stats": stats, "why": why, "report": report, "show": show, "compare": compare, "settings": settings,
         "seeds": seeds, "plan": plan, "recipes": recipes,
-        "review": reviewing.review, "drop": reviewing.drop, "keep": reviewing.keep, "edit": reviewing.edit,
     }  # fmt: skip
     return looks.get(args.command, work)(args)
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 def drop(args: argparse.Namespace) -> str:
     from pipeline.report.review.changes import drop
 
-    folder, ids = place(args.words)
+    folder, ids = place(args.folder, *args.ids)
     return drop(folder, wanted(args, ids), reviewer(args), args.reason or "")
 
 
 def keep(args: argparse.Namespace) -> str:
     from pipeline.report.review.changes import keep
 
-    folder, ids = place(args.words)
+    folder, ids = place(args.folder, *args.ids)
     return keep(folder, wanted(args, ids, args.reason), reviewer(args))
 
 
@@ -30,7 +30,7 @@ def edit(args: argparse.Namespace) -> str:
     from pipeline.errors import SproutError
     from pipeline.report.review.changes import Change, edit, undo_edits
 
-    folder, ids = place(args.words)
+    folder, ids = place(args.folder, *args.ids)
     tags = tuple(filter(None, (tag.strip() for tag in (args.add_tag or "").split(","))))
     change = Change(args.instruction, args.input, args.output, args.instance, tags, args.add_note or "")
     if args.undo:
@@ -71,10 +71,10 @@ def engine_of(args: argparse.Namespace) -> "Callable[[], Engine] | None":
     return lambda: open_engine(settings)
 
 
-def place(words: list[str]) -> tuple[Path, tuple[str, ...]]:
+def place(*words: str) -> tuple[Path, tuple[str, ...]]:
     """The folder of the run and the ids, in whatever order they are typed."""
     folder = next((word for word in words if Path(word).is_dir()), words[0])
-    rest = list(words)
+    rest = [*words]
     rest.remove(folder)
     return Path(folder), tuple(rest)
 

@@ -43,10 +43,10 @@ def render(record: Record) -> str:
             packed=packed, shown=len(columns["id"]), clusters=columns["clusters"], source=columns["source"],
             figures=figures(record), funnel=funnel(record), verbs=verbs(record), labels=labels(record),
             usage=usage(record), evaluation=evaluation(record), differences=differences(record),
-            quality=record.quality, ratings=read_ratings(record.folder),
             benchmarks=benchmarks(record), gain=gain(record), priced=record.prices != Prices(),
             validated=any(one.get("validation_loss") for one in record.training.values()), recent=charts.recent(record),
             stop_below=charts.STOP_BELOW, method=record.method,
+            quality=record.quality, ratings=read_ratings(record.folder),
         )
     )  # fmt: skip
 
