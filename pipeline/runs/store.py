@@ -137,7 +137,8 @@ def drop_torn_line(file: BinaryIO) -> None:
                 file.truncate(start + newline + 1)
             return
         end = start
-    file.truncate(0)
+    if size:
+        file.truncate(0)
 
 
 def without(tasks: Sequence[Task], ids: set[str]) -> Sequence[Task]:

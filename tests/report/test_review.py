@@ -113,6 +113,15 @@ def test_a_drop_on_the_command_line_shows_on_the_page_at_once(folder):
         assert (item["dropped"], item["dropped_by"], item["done"]) == ("dropped_by_review", "bo", True)
 
 
+def test_a_verdict_that_cannot_be_written_is_not_given(folder):
+    (folder / FILE).symlink_to("/dev/full")
+    with served(tasks_of(folder, Choice())) as url:
+        anna = Visitor(url)
+        assert "review.jsonl: cannot be written (No space left on device)" in anna.do(0, "judge", verdict=GOOD)["error"]
+        assert anna.get("items", first=0, count=1)["items"][0]["verdict"] is None
+        assert anna.get("start")["place"] == 0
+
+
 def test_nobody_gets_in_without_the_token_and_the_page_may_fetch_from_nowhere_else(folder):
     with served(tasks_of(folder, Choice())) as url:
         port = urllib.parse.urlsplit(url).port

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -55,6 +56,7 @@ class TaskDesk(Desk):
         self.neighbours = Neighbours(folder)
         self.can_repair = False
         self._states: dict[str, tuple[list[str], Reviewed]] = {}
+        self._done: dict[str, tuple[int, set[str]]] = {}  # by reviewer, and how many lines there were then
 
     def about(self) -> Answer:
         return {"drawn": self.drawn, "repairs": self.can_repair}
@@ -109,8 +111,14 @@ class TaskDesk(Desk):
         return [Said(**known, tags=tags, note=asked.note)] if asked.did in marks else []
 
     def done(self, reviewer: str) -> set[str]:
-        touched = (id for id in self.reviews.by_task if id in self.places)
-        return {id for id in touched if self._is_done(self.state(self.places[id]), reviewer)}
+        known, done = self._done.get(reviewer, (0, set[str]()))
+        new = [*islice(self.reviews.lines.values(), known, None)]
+        undone = not known or any(one.did == "undo" for one in new)  # which may be of many tasks
+        for id in self.reviews.by_task if undone else {one.task for one in new}:
+            if id in self.places:
+                (done.add if self._is_done(self.state(self.places[id]), reviewer) else done.discard)(id)
+        self._done[reviewer] = len(self.reviews.lines), done
+        return done
 
     def mine(self, one: Said) -> bool:
         return one.did != "rate" and not one.group.startswith(AT_ONCE)

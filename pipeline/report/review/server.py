@@ -208,7 +208,7 @@ def _guarded(token: str) -> Any:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.path.split("/")[1]
         try:
-            if not hmac.compare_digest(given.encode(), token.encode()):
+            if not hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
                 response: web.StreamResponse = web.Response(status=404, text="Not found.\n")
             else:
                 response = await handler(request)
@@ -218,6 +218,8 @@ def _guarded(token: str) -> Any:
             response = web.json_response({"error": str(error)}, status=400)
         except web.HTTPException as error:
             response = web.Response(status=error.status, text=f"{error.reason}\n")
+        except Exception as error:  # the page says it, and the server goes on
+            response = web.json_response({"error": f"{type(error).__name__}: {error}"}, status=500)
         response.headers.update(HEADERS)
         return response
 
