@@ -76,7 +76,7 @@ class Visitor:
 
     def _answer(self, request: urllib.request.Request) -> Any:
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=150) as response:
                 text = response.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -21,7 +21,7 @@ from pipeline.task import Instance, Task
 from pipeline.text import short
 
 STAGE = "repair"  # whose completions they are, in the journal
-SAMPLING = Sampling(temperature=0, max_tokens=2048)
+SAMPLING = Sampling(temperature=0, max_tokens=1024)
 STOP = ("\nTask:", "\nNote:")  # what a base model would go on with
 LABEL = re.compile(r"^(?:new |rewritten )?answer:\s*", re.IGNORECASE)
 

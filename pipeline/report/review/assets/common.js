@@ -130,6 +130,10 @@ const review = (() => {
     if (byId("main").hidden && byId("end").hidden) return;
     const target = event.target;
     if (target.closest("input, textarea, select, [contenteditable]")) return; // who types is not interrupted
+    if (byId("form")?.hidden === false) { // nor is who has just typed, and now chooses a button
+      if (event.key === "Escape") review.close();
+      return;
+    }
     if (target.closest("button, summary, a") && (event.key === " " || event.key === "Enter")) return;
     const found = keys.get(event.key.toLowerCase());
     if (!found) return;

@@ -150,7 +150,7 @@
     const place = state.place;
     panel.append(
       element("p", { class: "note" }, "Each change keeps what was before. Undo takes all of them back, now or later with `sprout edit RUN --undo`."),
-      element("div", { class: "row" }, button("Go on", "", () => show(place), "main"), button("Undo all", "u", review.undo)),
+      element("div", { class: "row" }, button("Go on", "", () => show(place), "main"), button("Undo all", "", review.undo)),
     );
     panel.querySelector("button").focus();
   }
