@@ -13,10 +13,10 @@ def add_marks(command: argparse.ArgumentParser) -> None:
     command.add_argument("--judged", default="", choices=judged, help="only tasks that reviewers find so")
 
 
-def add_choice(command: argparse.ArgumentParser) -> None:
+def add_choice(command: argparse.ArgumentParser, which: str = "kept") -> None:
     command.add_argument("folder", metavar="RUN", help="folder of the run")
     command.add_argument("ids", nargs="*", metavar="ID", help="ids of tasks, or their beginnings")
-    command.add_argument("--search", default="", metavar="TEXT", help="all kept tasks in which this occurs")
+    command.add_argument("--search", default="", metavar="TEXT", help=f"all {which} tasks in which this occurs")
     add_marks(command)
     command.add_argument("--reviewer", help="your name (default: that of the user)")
 
@@ -27,7 +27,7 @@ def add_drop(command: argparse.ArgumentParser) -> None:
 
 
 def add_keep(command: argparse.ArgumentParser) -> None:
-    add_choice(command)
+    add_choice(command, "dropped")
     command.add_argument("--reason", help="all that were dropped for this reason")
     command.add_argument("--all", action="store_true", help="all that were dropped")
 
@@ -46,9 +46,7 @@ def add_review(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="folder of the run")
     command.add_argument("--reviewer", help="your name (default: the page asks)")
     command.add_argument("--sample", type=positive(int), default=100, help="how many, drawn at random (default: 100)")
-    command.add_argument(
-        "--margin", type=positive(float), help="as many as give ± this many points at 95 %%, such as 5"
-    )
+    command.add_argument("--margin", type=positive(float), help="as many as give ± this many points, such as 5")
     command.add_argument("--all", action="store_true", help="all tasks, in their order, in place of a sample")
     command.add_argument("--stage", help="look for tasks as `show` does, in place of a sample")
     command.add_argument("--reason", help="likewise: a reason to reject, or: rejected, all")

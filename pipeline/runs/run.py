@@ -79,7 +79,8 @@ def run(
     context = Context(seeds, engine, Path(folder), options.engines, options.open_engine, options.budget, stages)
     files = file_names(stages)
     check_left_out(files, context.folder)
-    return run_stages(stages, files, first_tasks(stages, seeds), context, options.progress)
+    tasks = run_stages(stages, files, first_tasks(stages, seeds), context, options.progress)
+    return reviewed(tasks, context.folder)
 
 
 def first_tasks(stages: Sequence[Stage | Product], seeds: Sequence[Task]) -> Sequence[Task]:
@@ -121,7 +122,7 @@ def run_stages(
                     engine = Recorded(own.engine, journal, stage.name, budget)
                     store = Store(context.folder / files[stage.name])
                     tasks = decide(stage, store, tasks, replace(own, engine=engine), progress)
-        return reviewed(tasks, context.folder)
+    return tasks
 
 
 def check_packages(stages: Iterable[Stage | Product]) -> None:
