@@ -29,8 +29,8 @@ def complete_candidates(stages: Sequence[Stage | Product], num_tasks: int, conte
 
     Up to `num_tasks`, drawn at random from all that the first stage with tasks of its own has decided, go through each
     later stage but those whose work is to reject. One that keeps out what the run is tested on is no such stage, so no
-    control is helped by it. What people have dropped is left out. The files are in <run>/gain/candidates. What the run itself has asked is in its journal and
-    not asked again.
+    control is helped by it. What people have dropped is left out. The files are in <run>/gain/candidates. What the run
+    itself has asked is in its journal and not asked again.
 
     Raises:
         SproutError: for a run without a file of such a stage, and for whatever stops a stage.
