@@ -31,8 +31,8 @@ NOTE = """\
 the same number of steps, but for those "stopped in time": their number of steps is the best for a quarter of the seed
 tasks, held back to find it. Seed tasks that are shown stand in the prompt, as many as fit or `evaluate.num_demos`.
 Unfiltered tasks are drawn from all instructions the model wrote, new or not, with the inputs and outputs it wrote for
-them; only what overlaps with held-out tasks is left out. If the dataset holds the seed tasks, so do these and its
-parts."""
+them; only what overlaps with held-out tasks, and what people have dropped, is left out. If the dataset holds the seed
+tasks, so do these and its parts."""
 
 
 def gain(
