@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import SproutError
-from pipeline.filters.instructions import first_reason
+from pipeline.filters.find import first_reason
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.runs.context import Context
 from pipeline.task import Task
@@ -32,7 +32,7 @@ class Pool:
     def __init__(self, stage: "Instructions", context: Context, done: Sequence[Task]) -> None:
         self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in context.seeds]
         self.most = context.engine.window  # requests in flight
-        self.filters = stage.filters()
+        self.filters = stage.filters_applied()
         self.generated: list[Shown] = []
         self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
         self.reasons: Counter[str] = Counter()

@@ -20,7 +20,7 @@ from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import LongestPrompt, Stage
+from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.task import Instance, Task
 from pipeline.text import first_few
 
@@ -36,6 +36,9 @@ class Instances(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = tuple(TEMPLATES.values())
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        "no_instances": Reason("Nothing in the completion can be read as an instance.", "I need more details.")
+    }
 
     num_input_first_demos: int = Field(default=11, ge=0, description="tasks in a prompt; Self-Instruct")
     num_output_first_demos: int = Field(

@@ -97,7 +97,8 @@ def test_an_empty_completion_is_accounted_for(seeds, tmp_path):
 )
 def test_each_filter_has_its_own_reason(seeds, tmp_path, text, reason):
     engine = Scripted(lambda request: f" {text}\n10. Invent a holiday that only bakers would celebrate", window=1)
-    first = decide(Instructions(num_tasks=1, window=1), seeds, engine, tmp_path)[0]
+    of_gpt3 = {"unsuitable_word": True, "asks_for_program": True}
+    first = decide(Instructions(num_tasks=1, window=1, filters=of_gpt3), seeds, engine, tmp_path)[0]
 
     assert first.rejected == reason
 
