@@ -24,6 +24,11 @@ def shipped(name: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
+def located(model: str) -> str:
+    """The folder that the name of a model stands for: that of nano; any other name stands for itself."""
+    return str(NANO) if model == "nano" else model
+
+
 def shown(model: str) -> str:
     """The name of a model in files and messages: the embedded one is nano wherever the project is installed."""
     return "nano" if Path(model) == NANO else model

@@ -185,6 +185,7 @@ class Engine(ABC):
     """
 
     options: ClassVar[type[BaseModel]] = Options
+    loads_folders: bool = True  # false: its model is a name that a server knows, never a folder here
     model: str
     window: int = 1
 
@@ -258,7 +259,7 @@ class Proxy(Engine):
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.model, self.window = engine.model, engine.window
+        self.model, self.window, self.loads_folders = engine.model, engine.window, engine.loads_folders
         self.chat_template_kwargs = engine.chat_template_kwargs
 
     @cached_property

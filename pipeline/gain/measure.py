@@ -16,6 +16,7 @@ from pipeline.evaluation.models import opener
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, Control, control_tasks, count_tokens
 from pipeline.gain.record import Gain, GainRow, Seeded
+from pipeline.resources import located
 from pipeline.runs.context import Context
 from pipeline.runs.lock import only_writer
 from pipeline.runs.products import read_record, write_record
@@ -78,7 +79,7 @@ def gain(
     with only_writer(context.folder):
         if {"random", "unfiltered"} & {*controls}:
             complete_candidates(stages, 2 * len(tasks), context)
-        places = {"base": train.model or context.engine.model}
+        places = {"base": located(train.model or context.engine.model)}
         for random_seed in random_seeds:
             places |= tune_all(used, tasks, context, random_seed, controls)
         open_engine = opener(context, places.values())
@@ -141,7 +142,7 @@ def write_control(control: Control, used: Tuned, tasks: Sequence[Task], context:
     export = used.export
 
     def size(some: Sequence[Task]) -> dict[str, int]:
-        tokenizer = load_tokenizer(used.train.model or context.engine.model)
+        tokenizer = load_tokenizer(located(used.train.model or context.engine.model))
         return count_tokens(export.rows(some, ()), lambda text: len(tokenizer(text)["input_ids"]))
 
     chosen = control_tasks(control, tasks, context.folder, random_seed, size)

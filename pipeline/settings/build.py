@@ -1,6 +1,9 @@
 """Stages and engines from the settings of a run."""
 
+import logging
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -9,10 +12,15 @@ from pipeline import recipes
 from pipeline.engines.base import Engine
 from pipeline.engines.find import engine_class
 from pipeline.errors import SproutError, explain, unknown
-from pipeline.resources import NANO
+from pipeline.resources import located
 from pipeline.settings.read import RunSettings
 from pipeline.settings.words import Word, word, words
 from pipeline.stage import Product, Stage
+
+logger = logging.getLogger(__name__)
+
+LOADERS = ("vllm", "transformers")  # engines that load a folder, by the package each needs; without a GPU the last
+GPU = (Path("/dev/nvidiactl"), Path("/dev/kfd"))  # one of these is there where a GPU is
 
 
 def build_stages(settings: RunSettings) -> list[Stage | Product]:
@@ -75,16 +83,35 @@ def open_engines(settings: RunSettings) -> dict[str, Engine]:
 
 
 def open_engine(settings: RunSettings, model: str | None = None) -> Engine:
-    """The engine in the settings, with its model or another one, which is loaded at the first request."""
-    return _open(settings.engine | ({"model": model} if model else {}), "[engine]")
+    """The engine in the settings, with its model or another one, which is loaded at the first request.
+
+    Another model that is a folder here is loaded in this process, by vLLM or transformers, if the engine is a server.
+
+    Raises:
+        SproutError: for such a folder where neither is installed.
+    """
+    if model is None:
+        return _open(settings.engine, "[engine]")
+    kind, options = engine_options(settings.engine)
+    if kind.loads_folders or not Path(located(model)).is_dir():
+        return _open(settings.engine | {"model": model}, "[engine]")
+    loaders = LOADERS if any(map(Path.exists, GPU)) else LOADERS[::-1]
+    if not (here := next((name for name in loaders if find_spec(name)), None)):
+        raise SproutError(
+            f"{model}: is a folder here, which {options.get('url', 'the server')} does not load, and neither "
+            f"{' nor '.join(LOADERS)} is installed; install one, or serve the folder and name it NAME@URL"
+        )
+    logger.info("%s: is a folder here, so %s loads it in this process; the server is not asked", model, here)
+    shared = {key: options[key] for key in ("chat_template_kwargs",) if options.get(key)}
+    return _open({"name": here, "model": model} | shared, "[engine]")
 
 
 def _open(table: dict[str, Any], where: str) -> Engine:
     kind, options = engine_options(table, where)
     if options.get("model") == "":
         raise SproutError(f"{where} model: no model is named; give a folder, a name on the hub, or nano, with --model")
-    if options.get("model") == "nano":
-        options["model"] = str(NANO)
+    if "model" in options:
+        options["model"] = located(options["model"])
     build: Callable[..., Engine] = kind
     return build(**options)
 

@@ -30,6 +30,7 @@ from pipeline.engines.model_folder import choose_chat, load_tokenizer, local_pre
 from pipeline.engines.server.address import check_url
 from pipeline.engines.server.connection import Connection
 from pipeline.engines.server.dialect import OMITTABLE, Dialect
+from pipeline.engines.server.names import name_folder
 from pipeline.engines.server.score import Scorer, takes_prefill
 from pipeline.engines.server.slots import Slots
 from pipeline.engines.server.wire import Wire
@@ -70,7 +71,7 @@ class Server(Engine):
     OPENAI_API_KEY and nowhere else; it is sent to this server only, and is in no message.
 
     Args:
-        model: The name the server gives it.
+        model: The name the server gives it. A folder here is asked for only if the server lists it by that path.
         url: Ends in /v1 with most servers.
         chat: None finds out: from the tokenizer if `model` is a folder here, else by asking for one token.
         window: The most requests in flight. None: 1,000 if the server tells what waits in it, as vLLM does, else 256.
@@ -90,6 +91,7 @@ class Server(Engine):
     """
 
     options = ServerOptions
+    loads_folders = False
 
     def __init__(
         self,
@@ -175,6 +177,12 @@ class Server(Engine):
             wire = Wire(self.model, self.url, self.timeout, self.dialect, self.max_thought_tokens)
             self._connection = Connection(wire, self.url, Slots(self.window, self.blind), self.patience, self.pause)
             self._close = finalize(self, self._connection.close)  # if nobody does it before
+            if Path(self.model).is_dir():
+                try:
+                    self._connection.submit(name_folder).result()
+                except SproutError:
+                    self.close()
+                    raise
         return self._connection
 
     def _in_flight(
