@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipeline.cli.options import settings_of
-from pipeline.cli.work import prepared, work
+from pipeline.cli.work import SEEDS, prepared, work
+
+logger = logging.getLogger(__name__)
 
 
 def run_command(args: argparse.Namespace) -> str:
@@ -21,13 +24,12 @@ def run_command(args: argparse.Namespace) -> str:
 
 def stats(args: argparse.Namespace) -> str:
     from pipeline.report import stats
+    from pipeline.runs.remarks import read_remarks
 
     found = stats.figures(args.folder)
-    return (
-        as_json(stats.as_record(found))
-        if args.json
-        else "\n\n".join(filter(None, (stats.show(found), stats.show_usage(found))))
-    )
+    if args.json:
+        return as_json(stats.as_record(found))
+    return "\n\n".join(filter(None, (stats.show(found), stats.show_usage(found), *read_remarks(args.folder).values())))
 
 
 def why(args: argparse.Namespace) -> str:
@@ -37,13 +39,22 @@ def why(args: argparse.Namespace) -> str:
 
 
 def report(args: argparse.Namespace) -> str:
+    from pipeline.errors import SproutError
     from pipeline.report import write_report
+    from pipeline.runs.products import read_record
     from pipeline.runs.settings import check_seeds
-    from pipeline.seeds.read import read_seeds
+    from pipeline.seeds.read import load_seeds, read_seeds
 
     seeds = read_seeds(args.seeds) if args.seeds else ()
     if seeds:
         check_seeds(seeds, args.folder)
+    elif place := read_record(args.folder / SEEDS).get("seeds"):
+        try:
+            seeds = load_seeds(place).tasks
+            check_seeds(seeds, args.folder)
+        except SproutError as error:
+            logger.warning("the report is made without the seeds (%s); give them with --seeds", error)
+            seeds = ()
     return str(write_report(args.folder, seeds))
 
 

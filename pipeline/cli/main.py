@@ -115,7 +115,9 @@ def add_stats(command: argparse.ArgumentParser) -> None:
 
 def add_report(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="folder of the run")
-    command.add_argument("--seeds", help="the seeds of the run, for family trees and distances to them")
+    command.add_argument(
+        "--seeds", help="for family trees and distances (default: those of the run, if they are there)"
+    )
 
 
 def add_show(command: argparse.ArgumentParser) -> None:

@@ -3,7 +3,8 @@
 import argparse
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
+
+SEEDS = "seeds.json"  # in the folder of a run: where its seeds are
 
 
 def prepared(
@@ -60,17 +63,34 @@ def work(args: argparse.Namespace) -> str:
             stages, context = prepared(settings, seeds, budget)
             if args.command == "gain":
                 tuned_and_evaluated(stages)  # or say so before anything is spent
-            if again:
-                redecide(stages, context, progress)
-            else:
-                options = RunOptions(context.engines, context.open_engine, progress, budget)
-                tasks = run(stages, seeds, context.engine, folder, options)
+            with remembered_seeds(settings.seeds, seeds, folder):
+                if again:
+                    redecide(stages, context, progress)
+                else:
+                    options = RunOptions(context.engines, context.open_engine, progress, budget)
+                    tasks = run(stages, seeds, context.engine, folder, options)
             if args.command == "gain":
                 gain(stages, tasks, context, args.random_seeds)
         else:
             alone(args, settings, budget, progress)
     write_prices(folder, settings.prices)
     return finish(args.command, settings, again)
+
+
+@contextmanager
+def remembered_seeds(place: str, seeds: Sequence["Task"], folder: Path) -> Iterator[None]:
+    """Note at the end, however it comes, where the seeds of the run are: for a report of it later."""
+    from pipeline.errors import SproutError
+    from pipeline.runs.products import write_record
+    from pipeline.runs.settings import FILE, check_seeds
+
+    try:
+        yield
+    finally:
+        with suppress(SproutError, OSError):
+            check_seeds(seeds, folder)
+            if (folder / FILE).is_file():
+                write_record(folder / SEEDS, {"seeds": place})
 
 
 def alone(
@@ -174,6 +194,7 @@ def tasks_for(
 ) -> Sequence["Task"]:
     """What a stage that runs alone decides: the tasks of a file, or what the stage before has kept."""
     from pipeline.errors import SproutError
+    from pipeline.runs.settings import holds_something
     from pipeline.runs.store import read_kept
 
     own = number_of(files[stage.name])
@@ -181,7 +202,7 @@ def tasks_for(
     if not earlier and not args.tasks:
         return []
     path = args.tasks or folder / earlier[-1]
-    if not args.tasks and not path.exists():
+    if not args.tasks and not holds_something(path):
         name = path.stem.partition("_")[2]
         raise SproutError(f"{path} is not there; run `sprout {name}` first, or give tasks with --tasks FILE")
     tasks = read_kept(path)

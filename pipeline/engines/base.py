@@ -194,6 +194,9 @@ class Engine(ABC):
         """Whether prompts are put as messages (a chat model) or as plain text (a base model)."""
         return False
 
+    def remember(self, chat: bool) -> None:  # noqa: B027 - most engines know it without asking
+        """Take what is known of the model from before, whether it is a chat model, instead of finding out."""
+
     @cached_property
     def chat_template_kwargs(self) -> dict[str, Any]:
         """What the chat template gets besides messages."""
@@ -265,6 +268,9 @@ class Proxy(Engine):
     @cached_property
     def chat(self) -> bool:
         return self.engine.chat
+
+    def remember(self, chat: bool) -> None:
+        self.engine.remember(chat)
 
     @cached_property
     def can_prefill(self) -> bool:

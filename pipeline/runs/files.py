@@ -23,8 +23,8 @@ def stage_files(folder: Path) -> dict[str, Path]:
 
 
 def find_stage_files(folder: Path) -> dict[str, Path]:
-    """As `stage_files`, but empty if there is no run."""
-    paths = [path for path in folder.glob("*_*.jsonl") if path.stem.split("_")[0].isdecimal()]
+    """As `stage_files`, but empty if there is no run. A file without a line counts as none."""
+    paths = [path for path in folder.glob("*_*.jsonl") if path.stem.split("_")[0].isdecimal() and path.stat().st_size]
     paths.sort(key=lambda path: int(path.stem.split("_")[0]))
     return {path.stem.split("_", 1)[1]: path for path in paths}
 

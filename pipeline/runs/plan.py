@@ -78,7 +78,8 @@ def probe(
         done = store.load()
         own = context.of(stage)
         most = NUM_PROBES // 2 if stage.open_ended else NUM_PROBES // (2 * max(1, num_after))
-        engine = Probe(Recorded(own.engine, journal, stage.name, Budget()), most, stage.open_ended)
+        recorded = Recorded(own.engine, journal, stage.name, Budget())
+        engine = Probe(recorded, most, stage.open_ended)
         used = journal.usage().get(stage.name)
         todo = () if stage.open_ended else tasks[: max(1, most)]
         given = frozenset(task.id for task in todo)
@@ -87,6 +88,8 @@ def probe(
         kept = [task for task in new if task.kept]
         if stage.open_ended:
             left = max(0, stage.wanted(num_tasks) - num_tasks - len(store.kept))
+            if recorded.num_requests == recorded.num_known:  # it has ended, with fewer tasks than it wants
+                left = 0
             if not kept and left:
                 reasons = Counter(task.rejected for task in new if task.rejected)
                 raise SproutError(f"{stage.name}: the probe kept no task{listed(reasons)}")

@@ -40,6 +40,7 @@ class Recorded(Proxy):
     def __init__(self, engine: Engine, journal: Journal, stage: str, budget: Budget) -> None:
         super().__init__(engine)
         self.journal, self.stage, self.budget = journal, stage, budget
+        self.num_requests = 0  # put to it, in this sitting
         self.num_known = 0  # completions and likelihoods answered from the journal
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
@@ -94,6 +95,7 @@ class Recorded(Proxy):
             """The next requests that must be asked, within the budget."""
             nonlocal reached
             while len(waiting) < AHEAD and not reached and (request := next(source, None)) is not None:
+                self.num_requests += 1
                 known = memory.find(self.model, request)
                 if known is None and (reached := self.budget.reached()):
                     return None

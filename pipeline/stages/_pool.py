@@ -96,15 +96,22 @@ class Pool:
                 self.index.add(task.instruction)
 
     def stuck(self) -> str:
+        """Why no more tasks are to be had, and what can be done; each command it names works in this state."""
+        name = self.stage.name
         counts = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common() if reason != "kept")
-        advice = "Ask for fewer tasks, raise max_rouge, or sample with a higher temperature"
+        looser = min(0.95, round(self.stage.max_rouge + 0.1, 2))
+        advice = (
+            f"To go on trying, give more --set {name}.patience; to take tasks that are more alike, `sprout run … "
+            f"--redecide --set {name}.max_rouge={looser}` and then the same without --redecide; a higher "
+            f"{name}.sampling.temperature and more seeds help a run in another folder"
+        )
         if self.reasons["empty"] > self.reasons.total() / 2:
             advice = (
                 "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = "
                 "{ enable_thinking = false }, or its word for that; if not, see that its stop strings fit"
             )
         return (
-            f"instructions: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
+            f"{name}: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
             f"{self.stage.num_tasks} (rejected: {counts or 'none'}). {advice}"
         )
 

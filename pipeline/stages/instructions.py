@@ -22,6 +22,7 @@ from pipeline.filters.find import INSTRUCTION, applied, check_choice, first_reas
 from pipeline.filters.paper import starts_non_ascii
 from pipeline.resources import shown
 from pipeline.runs.context import Context
+from pipeline.runs.remarks import remark
 from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.stages._pool import Pool, Shown
 from pipeline.task import Task, new_id
@@ -40,7 +41,7 @@ class Instructions(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("instructions",)
-    growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience"})
+    growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience", "must_reach"})
     adds: ClassVar[bool] = True
     open_ended: ClassVar[bool] = True
     reasons: ClassVar[Mapping[str, Reason]] = reasons_of(INSTRUCTION) | {
@@ -70,7 +71,10 @@ class Instructions(Stage):
     window: int | None = Field(
         default=None, ge=1, description="requests in flight; unset: grows with the run, up to what the engine takes"
     )
-    patience: int = Field(default=300, ge=1, description="requests in a row without a new task before it gives up")
+    patience: int = Field(
+        default=300, ge=1, description="requests in a row without a new task before it goes on with those it has"
+    )
+    must_reach: bool = Field(default=False, description="end the run with an error if patience ends before num_tasks")
     english: bool = Field(default=True, description="reject what begins with a character outside ASCII")
     filters: dict[str, bool] = Field(
         default={},
@@ -107,6 +111,10 @@ class Instructions(Stage):
         yield from todo
         position = pool.next_request
         if pool.num_kept >= self.num_tasks:
+            remark(context.folder, self.name, "")
+            return
+        if pool.idle >= self.patience:
+            self.end_short(pool, context)
             return
         header = self.header(pool.demos(position))
         asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
@@ -129,9 +137,21 @@ class Instructions(Stage):
                 pool.close(position)
                 position += 1
                 if pool.num_kept >= self.num_tasks:
+                    remark(context.folder, self.name, "")
                     return
                 if pool.idle >= self.patience:
-                    raise SproutError(pool.stuck())
+                    self.end_short(pool, context)
+                    return
+
+    def end_short(self, pool: Pool, context: Context) -> None:
+        """Say why there are fewer tasks than were asked for.
+
+        Raises:
+            SproutError: where that must not be, or there is none.
+        """
+        if self.must_reach or not pool.num_kept:
+            raise SproutError(pool.stuck())
+        remark(context.folder, self.name, pool.stuck())
 
     def sampling_for(self, chat: bool) -> Sampling:
         """For a chat model, no stop at blank lines: it announces its list before one."""

@@ -49,6 +49,10 @@ class Train(Trains):
             check_model(located(self.model))
         return self
 
+    @property
+    def uses_model(self) -> bool:
+        return not self.model
+
     def needs(self) -> dict[str, str]:
         return {"trl": "train", "peft": "train"}
 

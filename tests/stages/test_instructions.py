@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from pipeline import Completion, Context, Request, Task
+from pipeline import Completion, Context, Request, SproutError, Task
 from pipeline.asking.lists import parse_list
 from pipeline.engines.scripted import Scripted
 from pipeline.stages.instructions import Instructions
@@ -119,9 +119,9 @@ def test_other_scripts_are_compared_too(tmp_path):
     more = Instructions(num_tasks=2, window=1, english=False)
 
     assert tasks[0].kept
-    decided = []
-    with pytest.raises(Exception, match="stuck at 1 of 2"):
-        decided.extend(more.model_copy(update={"patience": 2}).decide((), (), Context(seeds, twice, tmp_path)))
+    more = more.model_copy(update={"patience": 2, "must_reach": True})
+    with pytest.raises(SproutError, match="stuck at 1 of 2"):
+        list(more.decide((), (), Context(seeds, twice, tmp_path)))
 
 
 def test_each_request_has_a_sampling_seed_of_its_own(seeds, tmp_path):

@@ -135,6 +135,10 @@ class Server(Engine):
             return choose_chat(self.tokenizer, None)
         return bool(self._connect().submit(Connection.takes_messages).result())
 
+    def remember(self, chat: bool) -> None:
+        if self._chat is None and not self.tokenizer:
+            self._chat = chat
+
     @cached_property
     def can_prefill(self) -> bool:
         return bool(self._connect().submit(takes_prefill).result())
