@@ -88,7 +88,7 @@ def probe(
         kept = [task for task in new if task.kept]
         if stage.open_ended:
             left = max(0, stage.wanted(num_tasks) - num_tasks - len(store.kept))
-            if recorded.num_requests == recorded.num_known:  # it has ended, with fewer tasks than it wants
+            if engine.asked < most and recorded.num_requests == recorded.num_known:  # it has ended, with fewer tasks than it wants
                 left = 0
             if not kept and left:
                 reasons = Counter(task.rejected for task in new if task.rejected)
