@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.options import settings_of
-from pipeline.cli.work import SEEDS, prepared, work
+from pipeline.cli.work import SEEDS, prepared, seeds_of, work
 
 logger = logging.getLogger(__name__)
 
@@ -95,10 +95,9 @@ def recipes(args: argparse.Namespace) -> str:
 
 def plan(args: argparse.Namespace) -> str:
     from pipeline.runs.plan import plan
-    from pipeline.seeds.read import read_seeds
 
     settings = settings_of(args)
-    stages, context = prepared(settings, read_seeds(settings.seeds))
+    stages, context = prepared(settings, seeds_of(settings))
     return plan(stages, context, settings.prices)
 
 

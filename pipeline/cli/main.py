@@ -57,7 +57,7 @@ def commands() -> dict[str, str]:
     for name in ordered:
         with files[name].open(encoding="utf-8") as file:
             text = file.readline().strip().strip('"').partition(". ")[0].rstrip(".")
-        stages[name] = text[0].lower() + text[1:]
+        stages[name] = text[:1].lower() + text[1:]
     return {"run": ALL_STAGES} | stages | OTHERS
 
 

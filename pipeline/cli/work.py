@@ -51,7 +51,6 @@ def work(args: argparse.Namespace) -> str:
     from pipeline.runs.budget import Budget, write_prices
     from pipeline.runs.redecide import redecide
     from pipeline.runs.run import RunOptions, run
-    from pipeline.seeds.read import load_seeds, read_seeds
 
     settings = settings_of(args)
     folder = Path(settings.out)
@@ -59,7 +58,7 @@ def work(args: argparse.Namespace) -> str:
     again = args.command == "run" and args.redecide
     with shown_progress(args.quiet, budget) as progress:
         if args.command in ("run", "gain"):
-            seeds = read_seeds(settings.seeds) if args.command == "run" else load_seeds(settings.seeds).tasks
+            seeds = seeds_of(settings)
             stages, context = prepared(settings, seeds, budget)
             if args.command == "gain":
                 tuned_and_evaluated(stages)  # or say so before anything is spent
@@ -75,6 +74,15 @@ def work(args: argparse.Namespace) -> str:
             alone(args, settings, budget, progress)
     write_prices(folder, settings.prices)
     return finish(args.command, settings, again)
+
+
+def seeds_of(settings: "RunSettings", silent: bool = False) -> list["Task"]:
+    """The seeds; what there is to say of how they were read is said once for each run, as it begins."""
+    from pipeline.runs.settings import FILE
+    from pipeline.seeds.read import load_seeds, read_seeds
+
+    begun = (Path(settings.out) / FILE).is_file()
+    return load_seeds(settings.seeds).tasks if begun or silent else read_seeds(settings.seeds)
 
 
 @contextmanager
@@ -100,7 +108,6 @@ def alone(
     from pipeline.evaluation.models import NoModel
     from pipeline.runs.context import Context
     from pipeline.runs.run import run_stages
-    from pipeline.seeds.read import load_seeds, read_seeds
     from pipeline.settings.build import build_stage, build_stages, open_engine, open_engines
     from pipeline.stage import Product, Stage
 
@@ -108,8 +115,8 @@ def alone(
     stage = build_stage(args.command, settings)
     stages = build_stages(settings)
     needs_no_run = isinstance(stage, Product) and not stage.of_tasks
-    writes = isinstance(stage, Stage) and stage.adds  # the others have heard what is to be said of the seeds
-    seeds = read_seeds(settings.seeds) if writes else load_seeds(settings.seeds).tasks
+    writes = isinstance(stage, Stage) and stage.adds
+    seeds = seeds_of(settings, silent=needs_no_run)
     engine = open_engine(settings) if settings.engine.get("model") or not needs_no_run else NoModel()
     files = files_of(folder, stage, stages)
     tasks = () if needs_no_run else tasks_for(args, files, folder, stage) or (() if writes else seeds)

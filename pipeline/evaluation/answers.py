@@ -68,6 +68,7 @@ def answer(
         for name, model in models.items():
             engine = opened(model)
             chat = asked_as_chat(model, engine)
+            logger.info("evaluate: %s, %s, answers %d instances", name, shown(model), len(heldout))
             answers = ask_all(engine, heldout, chat, how)
             found = write_predictions(folder / "predictions" / f"{name}.jsonl", answers, how.tokenizer)
             engine.close()

@@ -1,6 +1,5 @@
 """Filters by name: each public function of a module in this folder, and its name is the reason it rejects with."""
 
-import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from pipeline.engines.find import imported
 from pipeline.errors import SproutError, unknown
 from pipeline.filters.base import InstanceFilter, InstancesFilter, InstructionFilter, example_of, is_on_request
 from pipeline.stage import Reason
@@ -75,7 +75,7 @@ def _found(parameters: tuple[str, ...]) -> Mapping[str, Any]:
     modules = [found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)])]
     found: dict[str, Any] = {}
     for name in sorted(modules, key=lambda name: (name != PAPER, name)):
-        module = importlib.import_module(f"{__package__}.{name}")
+        module = imported(f"{__package__}.{name}", "filter")
         for function in vars(module).values():
             own = inspect.isfunction(function) and function.__module__ == module.__name__
             if (

@@ -61,6 +61,8 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
     end = f"rejected by {last_stage}: {last.rejected}" if last.rejected else f"kept by {last_stage}"
     yield f"{last.id}  {end}"
     yield quoted(last.instruction)
+    if last.scores:
+        yield f"  scores: {', '.join(f'{name} {score:g}' for name, score in last.scores.items())}"
     settings = read_settings(folder / SETTINGS)
     with journal_of(folder) as journal:
         before: Task | None = None
@@ -76,6 +78,10 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
                 yield quoted(entry.prompt if full else shortened(entry.prompt), "  │ ")
                 yield f"  completion ({completion.completion_tokens} tokens, finish reason {completion.finish_reason})"
                 yield quoted(completion.text if full else shortened(completion.text), "  │ ")
+            for scored in journal.scored(name, stage.requests(task)) if journal else ():
+                yield f"  scored, by {scored.model}: {scored.num_tokens} tokens, {scored.mean:.4f} each on average"
+                yield quoted(scored.prompt if full else shortened(scored.prompt), "  │ ")
+                yield quoted(scored.continuation if full else shortened(scored.continuation), "  → ")
             before = task
         if not journal:
             yield f"\nThere is no {folder / FILE}, so prompts and completions can't be shown."

@@ -21,7 +21,7 @@ from pipeline.engines.base import (
     Scored,
     ScoreRequest,
 )
-from pipeline.runs.budget import Budget, stop
+from pipeline.runs.budget import Budget, Work, stop
 from pipeline.runs.journal import Journal
 from pipeline.runs.outcomes import Outcomes
 from pipeline.text import mend
@@ -89,6 +89,7 @@ class Recorded(Proxy):
         reached: str | None = None
         waiting: deque[A | None] = deque()  # in order: a known answer, or None if it was asked
         meter = Meter(self.journal, self.stage)
+        work = self.budget.work = Work(self.stage)
         outcomes = Outcomes(self.stage, self.journal.answered(self.stage, self.model), memory.as_completion)
 
         def pull() -> Q | None:
@@ -102,6 +103,7 @@ class Recorded(Proxy):
                 waiting.append(known)
                 if known is None:
                     meter.count(1)
+                    work.in_flight += 1
                     return request
                 self.num_known += 1
                 outcomes.note(request, known)
@@ -116,6 +118,8 @@ class Recorded(Proxy):
             outcomes.note(request, answer)
             memory.keep(request, answer)
             meter.count(-1)
+            work.in_flight -= 1
+            work.answered += 1
             if arrived:
                 arrived(request, answer)
 
@@ -128,6 +132,7 @@ class Recorded(Proxy):
                 yield from outcomes.checked(_known(waiting))
                 yield from outcomes.held()
         finally:
+            work.in_flight = 0
             meter.save()
             for line in outcomes.said():
                 logger.warning(line)

@@ -28,11 +28,12 @@ from pipeline.engines.base import (
 )
 from pipeline.engines.model_folder import choose_chat, load_tokenizer, local_pre_query
 from pipeline.engines.server.address import check_url
-from pipeline.engines.server.connection import Connection
+from pipeline.engines.server.connection import Connection, hello
 from pipeline.engines.server.dialect import OMITTABLE, Dialect
-from pipeline.engines.server.names import name_folder
+from pipeline.engines.server.names import check_folder
 from pipeline.engines.server.score import Scorer, takes_prefill
 from pipeline.engines.server.slots import Slots
+from pipeline.engines.server.trouble import Trouble
 from pipeline.engines.server.wire import Wire
 from pipeline.errors import SproutError, unknown
 
@@ -214,3 +215,13 @@ def first_of(flight: deque[Future[A]], failed: Future[Any]) -> A:
     if not flight[0].done():
         failed.result()
     return flight.popleft().result()
+
+
+async def name_folder(connection: Connection) -> None:
+    """See that the server has the model of a folder here, and ask for it under its name there; see `check_folder`."""
+    try:
+        ask, number = connection.wire.served, next(connection.numbers)
+        served = await connection.insist(hello("Hello"), number, probing=True, ask=ask)
+    except Trouble:
+        served = []  # it does not say
+    connection.model = connection.wire.model = check_folder(connection.model, served, connection.url)

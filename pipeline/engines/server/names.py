@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from pipeline.engines.server.trouble import Trouble
 from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.text import some_of
-
-if TYPE_CHECKING:
-    from pipeline.engines.server.connection import Connection
 
 # What tells versions and files of a model apart, not models: dates, numbers of builds, formats, quantizations.
 _VERSION = re.compile(
@@ -53,19 +48,6 @@ def check_folder(model: str, served: list[str], url: str) -> str:
         f"{url}: does not serve {shown(model)}, which is {what}; it serves {some_of(served)}. Load it in this process "
         f"with --engine vllm or --engine transformers, or name a model of the server with --model"
     )
-
-
-async def name_folder(connection: Connection) -> None:
-    """As `check_folder`, for the model of a connection: its server is asked what it serves."""
-    from pipeline.engines.server.connection import hello
-
-    try:
-        served = await connection.insist(
-            hello("Hello"), next(connection.numbers), probing=True, ask=connection.wire.served
-        )
-    except Trouble:
-        served = []  # it does not say
-    connection.model = connection.wire.model = check_folder(connection.model, served, connection.url)
 
 
 def _words(name: str, whole: bool = False) -> set[str]:
