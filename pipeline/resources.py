@@ -1,6 +1,7 @@
 """Where the files that ship with the project are: prompts, seed tasks, the embedded model."""
 
 import os
+import shlex
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -24,6 +25,13 @@ def shipped(name: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
+def install(extra: str) -> str:
+    """The command that installs the packages of an extra: by the name of the project, or from its checkout."""
+    checkout = PACKAGE.parent
+    name = f"-e {shlex.quote(f'{checkout}[{extra}]')}" if _is_checkout(checkout) else f"'sprout-instruct[{extra}]'"
+    return f"pip install {name}"
+
+
 def located(model: str) -> str:
     """The folder that the name of a model stands for: that of nano; any other name stands for itself."""
     return str(NANO) if model == "nano" else model
@@ -32,3 +40,7 @@ def located(model: str) -> str:
 def shown(model: str) -> str:
     """The name of a model in files and messages: the embedded one is nano wherever the project is installed."""
     return "nano" if Path(model) == NANO else model
+
+
+def _is_checkout(folder: Path) -> bool:
+    return (folder / "pyproject.toml").is_file() and (folder / "prompts").is_dir()

@@ -67,7 +67,7 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sprout {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help in commands().items():
-        command = subparsers.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        command = subparsers.add_parser(name, help=help, description=help[:1].upper() + help[1:] + ".")
         if name in LOOKS:
             LOOKS[name](command)
             continue

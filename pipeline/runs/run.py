@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.engines.base import Engine
 from pipeline.errors import SproutError
+from pipeline.resources import install
 from pipeline.runs.budget import Budget, stop
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE as JOURNAL
@@ -127,10 +128,7 @@ def check_packages(stages: Iterable[Stage | Product]) -> None:
     for stage in stages:
         for package, extra in stage.needs().items():
             if find_spec(package) is None:
-                raise SproutError(
-                    f"the stage {stage.name} needs {package}, which is not installed: pip install "
-                    f"'sprout-instruct[{extra}]'"
-                )
+                raise SproutError(f"the stage {stage.name} needs {package}, which is not installed: {install(extra)}")
 
 
 def decide(
