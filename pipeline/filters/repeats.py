@@ -30,7 +30,8 @@ def repetition(instance: Instance, task: Task) -> str | None:
     fours, given = _fours(instance.output), _fours(instance.input)
     if _share_distinct(fours) >= MIN_DISTINCT or _share_distinct(given) < MIN_DISTINCT or _is_labels(instance.output):
         return None
-    return " ".join(max(fours, key=fours.__getitem__))
+    ((most_frequent, _),) = fours.most_common(1)
+    return " ".join(most_frequent)
 
 
 @example(

@@ -21,6 +21,7 @@ from pipeline.report.show import compare
 from pipeline.report.why import why
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.plan import Estimate, table
+from pipeline.seeds.read import load_seeds
 from pipeline.settings.build import build_stages, open_engine
 from pipeline.settings.read import read
 from pipeline.stages import Evaluate, Export, Score
@@ -169,6 +170,23 @@ def unpacked(page: str) -> str:
 
     packed = max(re.findall(r"H4sI[\w+/=]+", page), key=len)
     return gzip.decompress(base64.b64decode(packed)).decode()
+
+
+def test_seeds_need_no_ids_whatever_the_format(tmp_path):
+    texts = {
+        "seeds.csv": "instruction,output\nName a river.,Nile\n",
+        "rows.jsonl": '{"instruction": "Name a river.", "output": "Nile"}\n',
+        "tasks.jsonl": '{"instruction": "Name a river.", "is_classification": false, "instances": [{"output": "Nile"}]}\n',
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        assert [task.instances[0].output for task in load_seeds(tmp_path / name).tasks] == ["Nile"], name
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("sprout 0.")
 
 
 def test_a_validation_split_that_is_empty_is_said(seeds, tmp_path, caplog):
