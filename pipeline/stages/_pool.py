@@ -100,10 +100,13 @@ class Pool:
         name = self.stage.name
         counts = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common() if reason != "kept")
         looser = min(0.95, round(self.stage.max_rouge + 0.1, 2))
+        alike = (
+            f"; to take tasks that are more alike, `sprout run … --redecide --set {name}.max_rouge={looser}` and then "
+            f"the same without --redecide"
+        )
         advice = (
-            f"To go on trying, give more --set {name}.patience; to take tasks that are more alike, `sprout run … "
-            f"--redecide --set {name}.max_rouge={looser}` and then the same without --redecide; a higher "
-            f"{name}.sampling.temperature and more seeds help a run in another folder"
+            f"To go on trying, give more --set {name}.patience{alike if looser > self.stage.max_rouge else ''}; a "
+            f"higher {name}.sampling.temperature and more seeds help a run in another folder"
         )
         if self.reasons["empty"] > self.reasons.total() / 2:
             advice = (
