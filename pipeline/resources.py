@@ -1,7 +1,6 @@
 """Where the files that ship with the project are: prompts, seed tasks, the embedded model."""
 
 import os
-import shlex
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -26,10 +25,13 @@ def shipped(name: str) -> Path:
 
 
 def install(extra: str) -> str:
-    """The command that installs the packages of an extra: by the name of the project, or from its checkout."""
-    checkout = PACKAGE.parent
-    name = f"-e {shlex.quote(f'{checkout}[{extra}]')}" if _is_checkout(checkout) else f"'sprout-instruct[{extra}]'"
-    return f"pip install {name}"
+    """The command that installs the packages of an extra; in a checkout that is not installed itself, with its folder.
+
+    Where the project is installed, as a wheel or from its checkout, pip finds the extra by its name.
+    """
+    if _is_installed("sprout-instruct"):
+        return f"pip install 'sprout-instruct[{extra}]'"
+    return f"pip install -e '{PACKAGE.parent}[{extra}]'"
 
 
 def located(model: str) -> str:
@@ -42,5 +44,11 @@ def shown(model: str) -> str:
     return "nano" if Path(model) == NANO else model
 
 
-def _is_checkout(folder: Path) -> bool:
-    return (folder / "pyproject.toml").is_file() and (folder / "prompts").is_dir()
+def _is_installed(name: str) -> bool:
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True

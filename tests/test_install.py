@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import resources
-
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -65,10 +63,13 @@ def test_what_the_installed_package_says_to_install_is_a_line_for_it(installed, 
     assert said.strip() == "pip install 'sprout-instruct[embed]'"
 
 
-def test_a_checkout_says_to_install_from_the_checkout():
-    said = resources.install("embed")
+def test_a_checkout_that_is_not_installed_says_to_install_from_its_folder(tmp_path):
+    code = "from pipeline.resources import install; print(install('embed'))"
+    said = subprocess.run(
+        [sys.executable, "-S", "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+    ).stdout  # fmt: skip
 
-    assert said == f"pip install -e '{ROOT}[embed]'"
+    assert said.strip() == f"pip install -e '{ROOT}[embed]'"
 
 
 def test_each_extra_that_a_message_names_is_one_of_the_project():
