@@ -12,7 +12,7 @@ from pipeline.engines.find import imported
 from pipeline.errors import SproutError, unknown
 from pipeline.filters.base import InstanceFilter, InstancesFilter, InstructionFilter, example_of, is_on_request
 from pipeline.stage import Reason
-from pipeline.task import Task
+from pipeline.task import Instance, Task
 
 PAPER = "paper"  # the module of Self-Instruct's filters, which come first, in their order
 Choice = Mapping[str, bool]  # by the name of a filter, whether a run applies it
@@ -40,6 +40,11 @@ def applied(kind: Kind[C], choice: Choice) -> dict[str, C]:
 def first_reason(task: Task, checks: Mapping[str, InstructionFilter]) -> str | None:
     """The name of the first filter that objects to an instruction."""
     return next((name for name, check in checks.items() if check(task) is not None), None)
+
+
+def instance_reason(instance: Instance, task: Task, checks: Mapping[str, InstanceFilter]) -> str | None:
+    """The name of the first filter that objects to an instance."""
+    return next((name for name, check in checks.items() if check(instance, task) is not None), None)
 
 
 def reasons_of(*kinds: Kind[Any]) -> dict[str, Reason]:

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from pipeline.engines.base import Completion
 from pipeline.errors import SproutError
 from pipeline.filters.base import InstanceFilter, InstancesFilter
-from pipeline.filters.find import INSTANCE, INSTANCES, applied, check_choice, reasons_of
+from pipeline.filters.find import INSTANCE, INSTANCES, applied, check_choice, instance_reason, reasons_of
 from pipeline.runs.context import Context
 from pipeline.stage import Reason, Stage
 from pipeline.task import Instance, Task
@@ -82,7 +82,7 @@ class Filter(Stage):
         return task.reject(reason) if reason else task
 
     def _reason(self, instance: Instance, task: Task) -> str | None:
-        return next((name for name, check in self._each.items() if check(instance, task) is not None), None)
+        return instance_reason(instance, task, self._each)
 
     @cached_property
     def _each(self) -> dict[str, InstanceFilter]:
