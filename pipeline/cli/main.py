@@ -63,7 +63,7 @@ def commands() -> dict[str, str]:
     for name in ordered:
         with files[name].open(encoding="utf-8") as file:
             text = file.readline().strip().strip('"').partition(". ")[0].rstrip(".")
-        stages[name] = text[0].lower() + text[1:]
+        stages[name] = text[:1].lower() + text[1:]
     return {"run": ALL_STAGES} | stages | OTHERS
 
 
@@ -73,7 +73,7 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sprout {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help in commands().items():
-        command = subparsers.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        command = subparsers.add_parser(name, help=help, description=help[:1].upper() + help[1:] + ".")
         if name in LOOKS:
             LOOKS[name](command)
             continue
@@ -122,7 +122,9 @@ def add_stats(command: argparse.ArgumentParser) -> None:
 
 def add_report(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="folder of the run")
-    command.add_argument("--seeds", help="the seeds of the run, for family trees and distances to them")
+    command.add_argument(
+        "--seeds", help="for family trees and distances (default: those of the run, if they are there)"
+    )
 
 
 def add_show(command: argparse.ArgumentParser) -> None:

@@ -70,6 +70,7 @@ def answer(
         for name, model in models.items():
             engine = opened(model)
             chat = asked_as_chat(model, engine)
+            logger.info("evaluate: %s, %s, answers %d instances", name, shown(model), len(heldout))
             shown_to = how.shown.get(name)
             answers = ask_all(engine, heldout, chat, how, shown_to)
             found = write_predictions(folder / "predictions" / f"{name}.jsonl", answers, how.tokenizer)

@@ -118,7 +118,7 @@ def write_control(control: Control, used: Used, tasks: Sequence[Task], context: 
     export = used.export
 
     def size(some: Sequence[Task]) -> dict[str, int]:
-        tokenizer = load_tokenizer(used.train.model or context.engine.model)
+        tokenizer = load_tokenizer(used.base(context))
         return count_tokens(export.rows(some, ()), lambda text: len(tokenizer(text)["input_ids"]))
 
     chosen = control_tasks(control, tasks, context.folder, random_seed, size)

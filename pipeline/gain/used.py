@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pipeline.dataset.exports import Exports
 from pipeline.errors import SproutError
 from pipeline.evaluation.evaluate import Evaluates
+from pipeline.resources import located
 from pipeline.runs.context import Context
 from pipeline.stage import Product, Stage
 from pipeline.training.trains import Trains
@@ -20,7 +21,7 @@ class Used(NamedTuple):
 
     def base(self, context: Context) -> str:
         """The model that is tuned."""
-        return self.train.model or context.engine.model
+        return located(self.train.model or context.engine.model)
 
 
 def used_by(stages: Sequence[Stage | Product]) -> Used:

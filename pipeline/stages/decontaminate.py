@@ -18,7 +18,7 @@ from pipeline.novelty.encoder import EMBED, check_folder
 from pipeline.novelty.overlap import MAX_OVERLAP, NGRAM, OverlapIndex
 from pipeline.runs.context import Context
 from pipeline.runs.products import digest
-from pipeline.stage import Product, Stage
+from pipeline.stage import Product, Reason, Stage
 from pipeline.stages.evaluate import Evaluate
 from pipeline.task import Task
 from pipeline.text import mend
@@ -45,6 +45,18 @@ class Decontaminate(Stage):
 
     optional: ClassVar[bool] = True
     asks: ClassVar[bool] = False
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        "contaminated_exact": Reason(
+            "A held-out task has the same instruction and input.", "Name the capital. / Chile, where that is held out"
+        ),
+        "contaminated_ngram": Reason(
+            "It shares too many runs of words with a held-out task, by `max_overlap`.",
+            "a held-out paragraph with another question below it",
+        ),
+        "contaminated_embedding": Reason(
+            "It means nearly the same as a held-out task, by `max_cosine`.", "a held-out question in other words"
+        ),
+    }
 
     heldout: str | tuple[str, ...] | None = Field(
         default=None, description="held-out sets; unset: those the run is evaluated on; an empty list lets all through"

@@ -21,6 +21,7 @@ from pipeline.evaluation.metrics import open_tokenizer
 from pipeline.evaluation.models import check_names, default_models, opener
 from pipeline.evaluation.record import FILE, read_evaluation
 from pipeline.evaluation.table import table
+from pipeline.resources import located
 from pipeline.runs.context import Context
 from pipeline.stage import Flag
 from pipeline.stages.verify import STOP, Verify, parse_answer
@@ -89,6 +90,7 @@ class Evaluate(Evaluates):
             raise SproutError("there is nothing to evaluate on; give held-out tasks with --heldout")
         heldout = self.instances()
         models = default_models(context) if self.models is None else self.models
+        models = {name: located(model) for name, model in models.items()}
         check_names([*models, *self.predictions])
         open_engine = opener(context, models.values())
         models = {name: merged(model, context.folder / "merged" / name) for name, model in models.items()}

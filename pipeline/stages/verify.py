@@ -1,7 +1,7 @@
 """Remove short outputs that the model does not give again."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
@@ -13,7 +13,7 @@ from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import Stage
+from pipeline.stage import Reason, Stage
 from pipeline.stages.instances import as_demo
 from pipeline.task import Instance, Task
 from pipeline.text import folded
@@ -35,6 +35,9 @@ class Verify(Stage):
     templates: ClassVar[tuple[str, ...]] = ("verify",)
     optional: ClassVar[bool] = True
     selects: ClassVar[bool] = True
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        REASON: Reason("The model, asked again, gives another output.", "Name the tallest animal. → giraffe / elephant")
+    }
 
     max_words: int = Field(default=10, ge=1, description="of an output that is verified; longer ones pass")
     num_demos: int = Field(default=9, ge=0, description="seed tasks shown, a third of them classification")
