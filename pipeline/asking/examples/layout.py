@@ -46,7 +46,7 @@ def in_layout(text: str, instruction: str = "") -> str:
 def labels_in_layout(text: str) -> str:
     """The same with "Class label:" for what comes first."""
     text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
-    if not EXACT_LABEL.search(text):
+    if not EXACT_LABEL.search(text) and _has_headings(text):
         text = HEADED.sub(_with_colon, text)
     if INPUTS.match(text.lstrip()):  # the layout of the other tasks
         return in_layout(LABELS.sub(r"\g<indent>Output\g<number>:", text))
@@ -57,6 +57,18 @@ def labels_in_layout(text: str) -> str:
         return text
     text = LABELS.sub(r"\g<indent>Class label\g<number>:", text)
     return until_end(INPUTS.sub(r"\g<indent>Input\g<number>:", text))
+
+
+def _has_headings(text: str) -> bool:
+    """Whether labels stand under headings: one that says so, with a label below it; "RESULT" may be a label itself."""
+    for mark in HEADED.finditer(text):
+        below = _BELOW.match(text, mark.end())
+        if below and LABELS.match(_with_colon(mark).strip()) and not FIELD.match(below["line"]):
+            return True
+    return False
+
+
+_BELOW = re.compile(r"\s*(?P<line>\S.*)")
 
 
 def _with_colon(mark: re.Match[str]) -> str:
