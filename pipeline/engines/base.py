@@ -65,6 +65,16 @@ class Request(BaseModel):
     demos: tuple[str, ...] = ()  # ids of the tasks the prompt shows, where they differ from request to request
     chat_template_kwargs: dict[str, Any] = {}  # what the chat template gets besides messages, as of `engine`
     prefill: str = ""  # the answer begins with this, which is not part of the completion; see `Engine.can_prefill`
+    choices: tuple[str, ...] = ()  # the completion is exactly one of these, where the engine can see to that
+    json_schema: dict[str, Any] | None = None  # the completion is JSON that this schema describes, likewise
+
+    @model_validator(mode="after")
+    def _check_shape(self) -> Self:
+        if self.choices and self.json_schema is not None:
+            raise ValueError("a completion has choices or a json_schema, not both")
+        if not all(self.choices) or len({*self.choices}) < len(self.choices):
+            raise ValueError(f"choices must differ, and none may be empty: {', '.join(map(repr, self.choices))}")
+        return self
 
 
 class Completion(BaseModel):
@@ -142,10 +152,7 @@ R = TypeVar("R")
 
 
 class Options(BaseModel):
-    """What the table of an engine may hold in a settings file: the arguments of its constructor.
-
-    A class of engines has its own, derived from this one, with a description and limits for each field.
-    """
+    """What the table of an engine may hold in a settings file: the arguments of its constructor, with their limits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -8,6 +8,7 @@ from pipeline.engines.base import Request
 from pipeline.engines.server.answer import Reply, visible
 from pipeline.engines.server.dialect import LIMITS, OMITTABLE, Attempt
 from pipeline.engines.server.room import fewer_tokens
+from pipeline.engines.server.shape import FORMAT, SHAPES, in_shape
 from pipeline.engines.server.trouble import Trouble
 
 UNKNOWN = re.compile(
@@ -55,6 +56,10 @@ WORDS = {  # further names of a parameter
     "top_p": r"top[-_ ]?p|nucleus",
     "stop": r"stop[-_ ]?(?:sequences?|strings?|words?|tokens?)?",
     "seed": r"(?:random[-_ ]?)?seed",
+    "structured_outputs": r"structured[-_ ]?outputs?",
+    FORMAT: r"response[-_ ]?(?:format|schema)|json[-_ ]?schema|structured[-_ ]?outputs?",
+    "regex": r"regex|regular expressions?",
+    "grammar": r"grammars?",
 }
 COMMON = ("stop", "seed")  # which are words of English too
 
@@ -89,20 +94,31 @@ def after_refusal(attempt: Attempt, request: Request, trouble: Trouble, thoughts
         yield bounded
     if names:
         yield attempt.changed(words, omit=attempt.dialect.omit | set(names))
+    elif attempt.shape(request):  # which servers refuse in words of their own
+        yield attempt.changed(words, omit=attempt.dialect.omit | {*SHAPES})
 
 
 def after_reply(attempt: Attempt, request: Request, reply: Reply, thoughts: int) -> Attempt | None:
-    """Another way to put a request whose answer ended in thoughts, or at a stop string before any text."""
+    """Another way to put a request whose answer lacks its shape, or ended in thoughts, or at a stop string too soon."""
+    if ignored := shape_ignored(attempt, request, reply):
+        other = attempt.changed("", omit=attempt.dialect.omit | ignored)
+        return other if other.shape(request) else None
     if isinstance(request.prompt, str) or reply.completion.finish_reason == "error":
         return None
     if reply.completion.finish_reason == "length":
         wanted = thoughts > attempt.dialect.thoughts and attempt.most is None and (reply.empty or reply.thought)
-        return attempt.changed("", thoughts=thoughts) if wanted else None
+        return attempt.changed("", thoughts=thoughts, thinks=True) if wanted else None
     if reply.empty and "stop" in attempt.body(request):  # it was met in the thoughts, or in the blank lines after them
         return attempt.changed(
             "its answers end at a stop string before they begin", omit=attempt.dialect.omit | {"stop"}
         )
     return None
+
+
+def shape_ignored(attempt: Attempt, request: Request, reply: Reply) -> set[str]:
+    """The parameters that told the shape of a completion, if a whole one shows that the server does not know them."""
+    whole = reply.completion.finish_reason == "stop" and not reply.thought and not reply.empty
+    return {*attempt.shape(request)} if whole and not in_shape(reply.completion.text, request) else set()
 
 
 def cut_at_stop(text: str, request: Request) -> str:
@@ -135,7 +151,7 @@ def _other_limits(limit: str, words: str) -> list[str]:
 
 def _named(attempt: Attempt, request: Request, trouble: Trouble) -> list[str]:
     """The parameters of the request that a refusal names, by a field of its own or in its words."""
-    sent = [key for key in attempt.body(request) if key in OMITTABLE or key in ("top_k", "min_tokens")]
+    sent = [key for key in attempt.body(request) if key in OMITTABLE]
     told = [key for key in sent if any(_is(key, param) for param in trouble.params)]
     words = GOOD_ONES.split(trouble.message, maxsplit=1)[0]
     return told or [key for key in sent if _mentions(words, key)]
