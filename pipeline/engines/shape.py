@@ -50,7 +50,8 @@ def _thinks(tokenizer: Any, kwargs: str) -> bool:
     if thinks:
         logger.warning(
             "%s: the model thinks first, so its answers are not held to a few words, or to JSON, but read as they "
-            "come; to hold them, set engine.chat_template_kwargs = { enable_thinking = false } or the model's word for that",
+            "come; to hold them, set "
+            "engine.chat_template_kwargs = { enable_thinking = false } or the model's word for that",
             tokenizer.name_or_path,
         )
     return thinks

@@ -70,9 +70,10 @@ class Attempt:
         """The body of the request; never without a limit on its tokens."""
         dialect, sampling = self.dialect, request.sampling
         settings = self.shape(request)
-        leave = {"min_tokens"} if settings and request.choices else set()
-        if FORMAT in settings and request.choices:
-            leave.add("stop")  # it may be met in the object
+        leave, stop = set[str](), list(sampling.stop)
+        if settings and request.choices:
+            leave = {"min_tokens"}
+            stop = [one for one in stop if FORMAT not in settings and not any(one in text for text in request.choices)]
         for key, value in sampling.model_dump(exclude={"max_tokens", "stop", "seed"}).items():
             value = dialect.within(key, value)
             greedy = key in ("top_p", "top_k") and sampling.temperature == 0
@@ -81,8 +82,8 @@ class Attempt:
         settings[dialect.limit] = self.limit_of(request)
         if "min_tokens" in settings:
             settings["min_tokens"] = min(settings["min_tokens"], settings[dialect.limit])
-        if sampling.stop and "stop" not in dialect.omit | leave:
-            settings["stop"] = list(sampling.stop)
+        if stop and "stop" not in dialect.omit:
+            settings["stop"] = stop
         if sampling.seed is not None and "seed" not in dialect.omit:
             settings["seed"] = sampling.seed
         if isinstance(request.prompt, str):
