@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.engines.base import Completion, Engine, Request, Sampling, ScoreRequest
 from pipeline.engines.scripted import Scripted
+from pipeline.engines.server import Server
 from pipeline.engines.shape import thinks_first
 from pipeline.engines.transformers import Transformers
 from pipeline.resources import PACKAGE
@@ -64,7 +65,7 @@ def test_no_setting_cuts_a_choice_off_or_draws_it_out(model: Engine, sampling: d
 
 
 def test_a_choice_that_begins_another_can_be_the_answer_and_so_can_the_other(model: Engine) -> None:
-    requests = [held(("a", "ab"), id=str(n), sampling={"temperature": 3, "seed": n}) for n in range(40)]
+    requests = [held(("a", "ab"), id=str(n), sampling={"temperature": 2, "seed": n}) for n in range(60)]
     assert {completion.text for completion in model.generate(requests)} == {"a", "ab"}
 
 
@@ -92,10 +93,15 @@ def test_what_is_json_by_a_schema_is_that_and_ends(model: Engine) -> None:
         jsonschema.validate(json.loads(completion.text), SCHEMA)
 
 
-def test_a_schema_that_is_none_is_an_error_that_stops_no_other(model: Engine) -> None:
+def test_a_schema_that_is_none_stops_no_other_request(model: Engine) -> None:
     bad = {"type": "no such type"}
-    found = list(model.generate([held((), id="1", json_schema=bad), held((" Yes", " No"), id="2")]))
-    assert [completion.finish_reason for completion in found] == ["error", "stop"]
+    requests = [held((), id="1", json_schema=bad), held((" Yes", " No"), id="2"), held((), id="3", json_schema=SCHEMA)]
+    found = list(model.generate([*requests, held((" Yes", " No"), id="4")]))
+    assert found[1].text == found[3].text
+    assert found[1].text in (" Yes", " No")
+    assert found[2].text.startswith("{")
+    if not isinstance(model, Server):  # which is asked without it
+        assert found[0].finish_reason == "error"
 
 
 def test_a_prefilled_answer_goes_on_with_a_choice(model: Engine) -> None:

@@ -46,6 +46,7 @@ class Attempt:
     dialect: Dialect
     most: int | None = None
     words: str = ""  # of the refusal that led to it
+    shapeless: bool = False  # the shape of the completion is not told
 
     @property
     def plain(self) -> bool:
@@ -57,7 +58,7 @@ class Attempt:
 
     def shape(self, request: Request) -> dict[str, Any]:
         """The parameters that tell the shape of the completion, if it has one that can be told."""
-        if self.dialect.thinks and not isinstance(request.prompt, str):
+        if self.shapeless or (self.dialect.thinks and not isinstance(request.prompt, str)):
             return {}
         return fields(request, self.dialect.omit)
 

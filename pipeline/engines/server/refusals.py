@@ -95,7 +95,7 @@ def after_refusal(attempt: Attempt, request: Request, trouble: Trouble, thoughts
     if names:
         yield attempt.changed(words, omit=attempt.dialect.omit | set(names))
     elif attempt.shape(request):  # which servers refuse in words of their own
-        yield attempt.changed(words, omit=attempt.dialect.omit | {*SHAPES})
+        yield replace(attempt, words=words, shapeless=True)
 
 
 def after_reply(attempt: Attempt, request: Request, reply: Reply, thoughts: int) -> Attempt | None:
@@ -116,7 +116,12 @@ def after_reply(attempt: Attempt, request: Request, reply: Reply, thoughts: int)
 
 
 def shape_ignored(attempt: Attempt, request: Request, reply: Reply) -> set[str]:
-    """The parameters that told the shape of a completion, if a whole one shows that the server does not know them."""
+    """The parameters that told the shape of a completion, if a whole one shows that the server does not know them.
+
+    A schema may be at fault itself, so its refusal says nothing about another one.
+    """
+    if attempt.shapeless and request.choices:
+        return {*SHAPES}
     whole = reply.completion.finish_reason == "stop" and not reply.thought and not reply.empty
     return {*attempt.shape(request)} if whole and not in_shape(reply.completion.text, request) else set()
 
