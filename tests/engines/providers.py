@@ -1,10 +1,12 @@
 """A server that deviates as a provider's does: what it refuses, in which words, and in which shape it answers."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipeline.engines.server.shape import SHAPES
 from tests.engines.chaos_server import toy_answer
 from tests.engines.stand_in import Answer, StandIn, prompt_of
 
@@ -115,6 +117,9 @@ class Provider:
         reasons: Its words for "stop" and "length".
         usage: What it tells instead of the right counts.
         key_header: Which header must hold the key.
+        knows: The parameters by which it can be told the shape of a completion.
+        strict: How it refuses those among these parameters that it does not know, if it does.
+        rambles: Unless it is held to them, the model says neither yes nor no to every other task.
         first: How each prompt is answered at first, before it is asked again.
         always: How each request with a kind of prompt is answered, by what the prompt ends with.
     """
@@ -135,6 +140,9 @@ class Provider:
         "prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}  # fmt: skip
     content: Callable[[str], object] = lambda text: text
     key_header: str = ""
+    knows: frozenset[str] = frozenset()
+    strict: Refusal | None = None
+    rambles: bool = False
     first: Answer | None = None
     always: Mapping[str, Answer] = field(default_factory=dict)
 
@@ -151,6 +159,9 @@ class Provider:
             return openai("Access denied due to invalid subscription key or wrong API endpoint.", 401, code="401")
         if not takes:
             return no_such_path(path)
+        strange = [name for name in SHAPES if name in body and name not in self.knows]
+        if self.strict and strange:
+            return self.strict(strange[0], body[strange[0]])
         for name, refusal in self.refuses.items():
             if name in body:
                 return refusal(name, body[name])
@@ -188,12 +199,36 @@ class Provider:
 
     def written(self, body: dict[str, Any], left: int) -> tuple[str, str]:
         """The text and how it ends."""
-        text = ("" if self.thinks_in == "content" and self.thoughts else self.lead) + model(body)
+        text = ("" if self.thinks_in == "content" and self.thoughts else self.lead) + self.answered(body)
         cuts = [(place, one) for one in body.get("stop", []) if (place := text.find(one)) >= 0]
         if cuts and self.stop != "ignored":
             place, one = min(cuts)
             text = text[: place + (len(one) if self.stop == "after" else 0)]
         return (text[: 4 * left], "length") if len(text) > 4 * left else (text, "stop")
+
+    def answered(self, body: dict[str, Any]) -> str:
+        """What the model writes, held to the shape that the body tells in words this server knows."""
+        text = model(body)
+        for name in SHAPES:
+            if name in body and name in self.knows:
+                choices = choices_in(name, body[name])
+                choice = next(one for one in choices if text.lstrip().startswith(one.strip()))
+                return json.dumps({"answer": choice}, indent=1) if name == "response_format" else choice
+        asked = self.rambles and prompt_of(body).endswith("Classification:")
+        if asked and hashlib.sha256(prompt_of(body).encode()).digest()[1] % 2:
+            return " That is hard to say, it depends.\nTask: never write this"
+        return text
+
+
+def choices_in(name: str, value: Any) -> list[str]:
+    """The choices that a parameter tells, each in its own way."""
+    if name == "structured_outputs":
+        return list(value["choice"])
+    if name == "response_format":
+        return list(value["json_schema"]["schema"]["properties"]["answer"]["enum"])
+    if name == "regex":
+        return str(value).strip("()").split("|")
+    return list(value) if name == "guided_choice" else json.loads(f"[{value.partition('::=')[2].replace('|', ',')}]")
 
 
 class ProviderServer(StandIn):

@@ -45,12 +45,14 @@ RANGE = re.compile(
 NUDGE = 0.01  # beyond a bound that is not taken itself
 MAX_FLOOR = 1024  # tokens; a server that wants more of them than this means something else
 GOOD_ONES = re.compile(
-    r"(?<!un)(?:supported|allowed|accepted|valid|known|available)\s+(?:param\w*|arg\w*|fields|keys|options)\b", re.I
+    r"(?<!un)(?<!in)(?:supported|allowed|accepted|valid|known|available)\s+(?:param\w*|arg\w*|fields|keys|options)\b",
+    re.I,
 )
 OF_ALL = re.compile(r"context|input|prompt|messages|total|reduce the length", re.IGNORECASE)
 ONE_OF = re.compile(
     r"\bboth\b|only one|either|at the same time|simultaneous|mutually exclusive|together", re.IGNORECASE
 )
+BAD_SCHEMA = re.compile(r"invalid (?:json[-_ ]?)?schema|schema\b.{0,40}\b(?:invalid|not valid)", re.IGNORECASE)
 WORDS = {  # further names of a parameter
     "presence_penalty": r"presence[-_ ]?penalty|penalt(?:y|ies)",
     "top_p": r"top[-_ ]?p|nucleus",
@@ -87,7 +89,7 @@ def after_refusal(attempt: Attempt, request: Request, trouble: Trouble, thoughts
             yield replace(attempt, most=room, words=words)
         else:  # there is a limit on the output, whatever the prompt
             yield attempt.changed(words, high={**attempt.dialect.high, "max_tokens": room})
-    names = _named(attempt, request, trouble)
+    names = [] if BAD_SCHEMA.search(words) else _named(attempt, request, trouble)
     if len(names) > 1 and ONE_OF.search(words):
         names = ["top_p" if "top_p" in names else names[-1]]
     if len(names) == 1 and (bounded := _bounded(attempt, request, names[0], words)):
@@ -100,9 +102,9 @@ def after_refusal(attempt: Attempt, request: Request, trouble: Trouble, thoughts
 
 def after_reply(attempt: Attempt, request: Request, reply: Reply, thoughts: int) -> Attempt | None:
     """Another way to put a request whose answer lacks its shape, or ended in thoughts, or at a stop string too soon."""
-    if ignored := shape_ignored(attempt, request, reply):
-        other = attempt.changed("", omit=attempt.dialect.omit | ignored)
-        return other if other.shape(request) else None
+    other = attempt.changed("", omit=attempt.dialect.omit | shape_ignored(attempt, request, reply))
+    if other.dialect != attempt.dialect and other.shape(request):
+        return other
     if isinstance(request.prompt, str) or reply.completion.finish_reason == "error":
         return None
     if reply.completion.finish_reason == "length":
@@ -116,14 +118,16 @@ def after_reply(attempt: Attempt, request: Request, reply: Reply, thoughts: int)
 
 
 def shape_ignored(attempt: Attempt, request: Request, reply: Reply) -> set[str]:
-    """The parameters that told the shape of a completion, if a whole one shows that the server does not know them.
+    """The parameters that told the shape of a completion, if what came shows that the server does not know them.
 
     A schema may be at fault itself, so its refusal says nothing about another one.
     """
     if attempt.shapeless and request.choices:
         return {*SHAPES}
-    whole = reply.completion.finish_reason == "stop" and not reply.thought and not reply.empty
-    return {*attempt.shape(request)} if whole and not in_shape(reply.completion.text, request) else set()
+    if reply.thought or reply.empty or reply.completion.finish_reason == "error":
+        return set()
+    cut = reply.completion.finish_reason == "length"
+    return set() if in_shape(reply.completion.text, request, cut) else {*attempt.shape(request)}
 
 
 def cut_at_stop(text: str, request: Request) -> str:

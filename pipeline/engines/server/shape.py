@@ -47,8 +47,14 @@ def taken_out(text: str, request: Request) -> str:
     return by_text.get(str(inner).strip()) or by_text.get(text.strip()) or text
 
 
-def in_shape(text: str, request: Request) -> bool:
-    """Whether a completion is one of its choices, or JSON: of what schema is not looked at."""
+def in_shape(text: str, request: Request, cut: bool = False) -> bool:
+    """Whether a completion is one of its choices, or JSON: of what schema is not looked at.
+
+    Args:
+        cut: Whether it was cut off; it then only has to begin as JSON does, which may have been around a choice.
+    """
+    if cut and text.lstrip().startswith(("{", "[", '"')):
+        return True
     if request.choices:
         return text in request.choices
     try:
