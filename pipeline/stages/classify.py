@@ -61,7 +61,7 @@ class Classify(Stage):
             yield from (task.update(is_classification=True in kinds) for task in todo)
             return
         if self.decide_by == "likelihood":
-            yield from self.by_likelihood(todo, context)
+            yield from self.by_likelihood(todo, context) if todo else ()
             return
         prompt = self.prompts(self.demos(context.seeds))
         engine = OneOf(context.engine, WORDS) if self.constrain else context.engine

@@ -45,7 +45,7 @@ RANGE = re.compile(
 NUDGE = 0.01  # beyond a bound that is not taken itself
 MAX_FLOOR = 1024  # tokens; a server that wants more of them than this means something else
 GOOD_ONES = re.compile(
-    r"(?<!un)(?<!in)(?:supported|allowed|accepted|valid|known|available)\s+(?:param\w*|arg\w*|fields|keys|options)\b",
+    r"(?<!un|in)(?:supported|allowed|accepted|valid|known|available)\s+(?:param\w*|arg\w*|fields|keys|options)\b",
     re.I,
 )
 OF_ALL = re.compile(r"context|input|prompt|messages|total|reduce the length", re.IGNORECASE)
