@@ -1,6 +1,5 @@
 """A server that deviates as a provider's does: what it refuses, in which words, and in which shape it answers."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,6 +7,7 @@ from typing import Any
 
 from pipeline.engines.server.shape import SHAPES
 from tests.engines.chaos_server import toy_answer
+from tests.engines.holding import answered
 from tests.engines.stand_in import Answer, StandIn, prompt_of
 
 Refusal = Callable[[str, Any], Answer]  # of a parameter and its value
@@ -199,36 +199,14 @@ class Provider:
 
     def written(self, body: dict[str, Any], left: int) -> tuple[str, str]:
         """The text and how it ends."""
-        text = ("" if self.thinks_in == "content" and self.thoughts else self.lead) + self.answered(body)
+        text = ("" if self.thinks_in == "content" and self.thoughts else self.lead) + answered(
+            body, model(body), self.knows, self.rambles
+        )
         cuts = [(place, one) for one in body.get("stop", []) if (place := text.find(one)) >= 0]
         if cuts and self.stop != "ignored":
             place, one = min(cuts)
             text = text[: place + (len(one) if self.stop == "after" else 0)]
         return (text[: 4 * left], "length") if len(text) > 4 * left else (text, "stop")
-
-    def answered(self, body: dict[str, Any]) -> str:
-        """What the model writes, held to the shape that the body tells in words this server knows."""
-        text = model(body)
-        for name in SHAPES:
-            if name in body and name in self.knows:
-                choices = choices_in(name, body[name])
-                choice = next(one for one in choices if text.lstrip().startswith(one.strip()))
-                return json.dumps({"answer": choice}, indent=1) if name == "response_format" else choice
-        asked = self.rambles and prompt_of(body).endswith("Classification:")
-        if asked and hashlib.sha256(prompt_of(body).encode()).digest()[1] % 2:
-            return " That is hard to say, it depends.\nTask: never write this"
-        return text
-
-
-def choices_in(name: str, value: Any) -> list[str]:
-    """The choices that a parameter tells, each in its own way."""
-    if name == "structured_outputs":
-        return list(value["choice"])
-    if name == "response_format":
-        return list(value["json_schema"]["schema"]["properties"]["answer"]["enum"])
-    if name == "regex":
-        return str(value).strip("()").split("|")
-    return list(value) if name == "guided_choice" else json.loads(f"[{value.partition('::=')[2].replace('|', ',')}]")
 
 
 class ProviderServer(StandIn):

@@ -150,7 +150,6 @@ def test_a_probability_of_nothing_is_a_very_small_one(many, tmp_path):
 def test_a_run_goes_on_with_what_is_missing_and_pays_nothing_twice(many, tmp_path):
     stopped = Leaning(lambda request: request.id.startswith("seed_08"))
     run(run_stages(), many, stopped, tmp_path)
-    undecided = [seed.id for seed in many if seed.id.startswith("seed_8")]
     again = Leaning()
     run(run_stages(), many, again, tmp_path)
 
