@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # JSON on one line, as Python writes it: with blanks where it likes, a weak model writes nothing else.
-JSON = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+JSON: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 class Guides:
