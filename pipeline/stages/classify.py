@@ -87,7 +87,7 @@ class Classify(Stage):
         if min(sum(yes is kind for _, yes in scored) for kind in (True, False)) < MIN_KNOWN:
             raise SproutError(
                 f"{self.name}: {len(known) - len(scored)} of {len(known)} seed tasks cannot be scored, the log says "
-                f"why; {ADVICE}"
+                f"why; {self.advice}"
             )
         threshold = learn(scored)
         logger.info(
@@ -137,8 +137,13 @@ class Classify(Stage):
             return None
         return (
             f"{self.name}: to decide by likelihood takes {MIN_KNOWN} labelled seed tasks of each kind besides the "
-            f"demos, and there are {counts[0]} that are classification and {counts[1]} that are not; {ADVICE}"
+            f"demos, and there are {counts[0]} that are classification and {counts[1]} that are not; {self.advice}"
         )
+
+    @property
+    def advice(self) -> str:
+        shown = f"{self.name}.num_classification_demos, {self.name}.num_other_demos"
+        return f'add seed tasks, show fewer of them ({shown}), or set {self.name}.decide_by = "answer"'
 
     def requests_before(self, seeds: Sequence[Task]) -> int:
         one_kind = not all(labelled(seeds, kind) for kind in (True, False))
@@ -188,12 +193,6 @@ class Classify(Stage):
         """The prompt of each task."""
         prompt = filled_but_for("instruction", "classify", demos=demos)
         return lambda task: prompt(one_line(task.instruction))
-
-
-ADVICE = (
-    "add seed tasks, show fewer of them (classify.num_classification_demos, classify.num_other_demos), or set "
-    'classify.decide_by = "answer"'
-)
 
 
 def _sum(likelihood: Likelihood) -> float:

@@ -15,9 +15,10 @@ from pipeline.engines.scripted import Scripted
 from pipeline.engines.server import Server
 from pipeline.engines.shape import thinks_first
 from pipeline.engines.transformers import Transformers
+from pipeline.engines.vllm import VLLM
 from pipeline.resources import PACKAGE
 from tests.engines.conftest import CHAT_TEMPLATE, save_model
-from tests.engines.started import QUIET
+from tests.engines.started import QUIET, SMALL
 
 pytestmark = QUIET
 NANO = PACKAGE / "nano" / "model"
@@ -113,6 +114,23 @@ def test_a_prefilled_answer_goes_on_with_a_choice(model: Engine) -> None:
 def test_a_message_is_answered_with_a_choice(model: Engine) -> None:
     messages = ({"role": "user", "content": PROMPT},)
     assert only(model, held(("Yes", "No"), prompt=messages, chat_template_kwargs=ANSWERS)).text in ("Yes", "No")
+
+
+@pytest.mark.vllm
+def test_the_embedded_model_gives_the_same_held_answers_in_vllm() -> None:
+    from pipeline import read_seeds
+    from pipeline.stages import Classify
+
+    pytest.importorskip("vllm")
+    seeds = read_seeds("nano")
+    stage = Classify()
+    prompt = stage.prompts(stage.demos(seeds))
+    requests = [held((" Yes", " No"), id=seed.id, prompt=prompt(seed)) for seed in seeds[:24]]
+    engine = VLLM(str(NANO), chat=False, **SMALL | {"max_num_batched_tokens": 4096})
+    texts = [completion.text for completion in engine.generate(requests)]
+    engine.close()
+    assert texts == [completion.text for completion in Transformers(str(NANO), dtype="float64").generate(requests)]
+    assert {*texts} == {" Yes", " No"}
 
 
 def test_a_choice_is_drawn_as_often_as_the_model_finds_it_likely(base_model: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MAX_KNOWN = 256  # shapes whose grammar is kept
 # JSON on one line, as Python writes it: with blanks where it likes, a weak model writes nothing else.
 JSON: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
@@ -53,6 +54,8 @@ class Guides:
             matcher = LLMatcher(vocabulary, grammar, log_level=0)
             if matcher.is_error():
                 raise ValueError(f"the completion cannot be held to its shape: {short(matcher.get_error())}")
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
             self._known[shape] = matcher
         return self._known[shape]
 
