@@ -56,7 +56,7 @@ class Classify(Stage):
     )
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
-        kinds = {kind for kind in (True, False) if labelled(context.seeds, kind)}
+        kinds = kinds_of(context.seeds)
         if len(kinds) == 1:  # all seeds are of one kind, so there is nothing to ask
             yield from (task.update(is_classification=True in kinds) for task in todo)
             return
@@ -130,7 +130,7 @@ class Classify(Stage):
         return known
 
     def lack_of_seeds(self, seeds: Sequence[Task]) -> str | None:
-        if self.decide_by == "answer" or not all(labelled(seeds, kind) for kind in (True, False)):
+        if self.decide_by == "answer" or len(kinds_of(seeds)) == 1:
             return None
         counts = [len(labelled(self.known(seeds), kind)) for kind in (True, False)]
         if min(counts) >= MIN_KNOWN:
@@ -146,8 +146,9 @@ class Classify(Stage):
         return f'add seed tasks, show fewer of them ({shown}), or set {self.name}.decide_by = "answer"'
 
     def requests_before(self, seeds: Sequence[Task]) -> int:
-        one_kind = not all(labelled(seeds, kind) for kind in (True, False))
-        return 0 if self.decide_by == "answer" or one_kind else len(WORDS) * len(self.known(seeds))
+        if self.decide_by == "answer" or len(kinds_of(seeds)) == 1:
+            return 0
+        return len(WORDS) * len(self.known(seeds))
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         why = task.meta.get("classify")
@@ -193,6 +194,11 @@ class Classify(Stage):
         """The prompt of each task."""
         prompt = filled_but_for("instruction", "classify", demos=demos)
         return lambda task: prompt(one_line(task.instruction))
+
+
+def kinds_of(seeds: Sequence[Task]) -> set[bool]:
+    """Whether there are seed tasks that are marked as classification, and as not."""
+    return {kind for kind in (True, False) if labelled(seeds, kind)}
 
 
 def _sum(likelihood: Likelihood) -> float:

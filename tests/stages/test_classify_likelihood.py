@@ -113,6 +113,8 @@ def test_too_few_seeds_are_said_before_anything_is_asked(seeds, tmp_path):
     assert not engine.requests
     assert str(caught.value) in list(BY_LIKELIHOOD.check_seeds(seeds))
     assert not [said for said in Classify().check_seeds(seeds) if "likelihood" in said]
+    with pytest.raises(SproutError, match="there are 0 that are classification and 0 that are not"):
+        run(run_stages(), [seed.update(is_classification=None) for seed in seeds], engine, tmp_path)
 
 
 def test_seeds_of_one_kind_leave_nothing_to_ask(many, tmp_path):
