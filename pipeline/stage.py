@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isabstract
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,6 +46,14 @@ class LongestPrompt:
     shortened_by: str  # the setting to lower
 
 
+class Reason(NamedTuple):
+    """What a reason to reject means, for the docs and the report."""
+
+    meaning: str
+    example: str = ""
+    by_default: bool = True  # false: it is given only if the settings ask for it
+
+
 class Configured(BaseModel):
     """What stages and products have in common: their fields are their settings, and a misspelt one is an error."""
 
@@ -75,6 +83,11 @@ class Configured(BaseModel):
     def name(self) -> str:
         """Its kind, or kind-label: unique in a list of stages."""
         return f"{self.kind}-{self.label}" if self.label else self.kind
+
+    @property
+    def uses_model(self) -> bool:
+        """Whether what it writes depends on the model of its engine."""
+        return True
 
     @property
     def written(self) -> str:
@@ -118,6 +131,7 @@ class Stage(Configured, ABC):
     adds: ClassVar[bool] = False  # it yields tasks of its own besides those it is given
     open_ended: ClassVar[bool] = False  # it asks until it has enough, so nobody can count its requests beforehand
     selects: ClassVar[bool] = False  # its work is to reject, so `gain` leaves it out for the unfiltered control
+    reasons: ClassVar[Mapping[str, Reason]] = {}  # for which it rejects, for the docs and the report
 
     @abstractmethod
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: "Context") -> Iterator[Task]:

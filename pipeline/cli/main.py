@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import __version__
-from pipeline.cli.numbers import positive, seconds
+from pipeline.cli.numbers import positive, same, seconds
 from pipeline.cli.review_options import add_drop, add_edit, add_keep, add_marks, add_review
 from pipeline.recipes import SELF_INSTRUCT
 from pipeline.resources import PACKAGE
 
 ALL_STAGES = "all stages, in order; the same command again goes on where it stopped"
 OTHERS = {  # than those of stages, which say themselves what they are for
-    "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it",
+    "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it; or which of several is",
     "plan": "probe the model with 20 requests and say what the run will take",
     "recipes": "the recipes that ship, with a line each",
     "settings": "all settings of a run with what they mean, as a file to change and run",
@@ -30,6 +30,7 @@ OTHERS = {  # than those of stages, which say themselves what they are for
     "edit": "change the texts of a task, add tags and notes, or take changes back",
 }
 REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
+SAME = "of several: as many rows (default) or tokens of each, N or as many as the smallest has"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -62,7 +63,7 @@ def commands() -> dict[str, str]:
     for name in ordered:
         with files[name].open(encoding="utf-8") as file:
             text = file.readline().strip().strip('"').partition(". ")[0].rstrip(".")
-        stages[name] = text[0].lower() + text[1:]
+        stages[name] = text[:1].lower() + text[1:]
     return {"run": ALL_STAGES} | stages | OTHERS
 
 
@@ -72,16 +73,17 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sprout {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help in commands().items():
-        command = subparsers.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        command = subparsers.add_parser(name, help=help, description=help[:1].upper() + help[1:] + ".")
         if name in LOOKS:
             LOOKS[name](command)
             continue
         stage = name not in ("run", *OTHERS)
-        add_run_options(command, alone=stage)
+        add_run_options(command, alone=stage, several=name == "gain")
         if name not in ("plan", "settings"):
             add_budget(command)
         if name == "gain":
             command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
+            command.add_argument("--same", type=same, metavar="UNIT[=N]", help=SAME)
         if name == "run":
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
         if stage and name in argv:
@@ -120,7 +122,9 @@ def add_stats(command: argparse.ArgumentParser) -> None:
 
 def add_report(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="folder of the run")
-    command.add_argument("--seeds", help="the seeds of the run, for family trees and distances to them")
+    command.add_argument(
+        "--seeds", help="for family trees and distances (default: those of the run, if they are there)"
+    )
 
 
 def add_show(command: argparse.ArgumentParser) -> None:
@@ -163,8 +167,8 @@ LOOKS = {  # commands without the options of a run
 }  # fmt: skip
 
 
-def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
-    command.add_argument("settings", nargs="?", help="TOML file, or a recipe, see `sprout recipes`")
+def add_run_options(command: argparse.ArgumentParser, alone: bool, several: bool = False) -> None:
+    command.add_argument("settings", nargs="*" if several else "?", help="TOML file, or a recipe, see `sprout recipes`")
     command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano")
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
     command.add_argument("--engine", help="vllm (default), server, transformers, scripted, or module:Class of yours")

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import ClassVar, Literal
 
@@ -16,7 +16,7 @@ from pipeline.engines.base import Completion, Engine, Likelihood, Sampling, Scor
 from pipeline.errors import SproutError
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import LongestPrompt, Stage
+from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.stages._threshold import learn
 from pipeline.task import Task
 
@@ -37,6 +37,9 @@ class Classify(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("classify",)
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        "unclear_answer": Reason("The model said neither yes nor no when asked for a classification.", "It depends.")
+    }
 
     num_classification_demos: int = Field(
         default=12, ge=0, description="tasks in a prompt that are classification; Self-Instruct"
