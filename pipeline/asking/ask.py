@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pipeline.asking.clean import without_thoughts
-from pipeline.engines.base import Arrived, Completion, Completions, Engine, Proxy, Request, Sampling
+from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request, Sampling
+from pipeline.engines.proxy import Proxy
 from pipeline.task import Task
 
 

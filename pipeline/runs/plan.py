@@ -14,12 +14,12 @@ from pipeline.engines.base import (
     Engine,
     Likelihood,
     Likelihoods,
-    Proxy,
     Request,
     Scored,
     ScoreRequest,
     at_hand,
 )
+from pipeline.engines.proxy import Proxy
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.context import Context
