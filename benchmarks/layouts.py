@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 
 from pipeline import RunOptions, read_seeds, run
-from pipeline.engines.base import Proxy, Sampling
+from pipeline.engines.base import Sampling
+from pipeline.engines.proxy import Proxy
 from pipeline.engines.vllm import VLLM
 from pipeline.report import stats
 from pipeline.stages import Classify, Filter, Instances, Instructions

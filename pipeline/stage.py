@@ -151,6 +151,10 @@ class Stage(Configured, ABC):
         """Ids of the requests that were put for a task; those that begin with one of them and a colon belong to it."""
         return (task.id,)
 
+    def requests_before(self, seeds: Sequence[Task]) -> int:
+        """How many requests it puts before those for its tasks, however many tasks there are."""
+        return 0
+
     def explain(self, task: Task, before: Task | None, completions: Sequence["Completion"]) -> Iterator[str]:
         """Lines that say how this stage came to its decision, for `sprout why`.
 
@@ -171,6 +175,10 @@ class Stage(Configured, ABC):
 
     def objection(self, seed: Task) -> str | None:
         """The reason for which this stage would reject a seed task if a model had written it."""
+        return None
+
+    def lack_of_seeds(self, seeds: Sequence[Task]) -> str | None:
+        """Why it cannot work with these seed tasks, and what to do, in a sentence; a run says so before it starts."""
         return None
 
     def check_seeds(self, seeds: Sequence[Task]) -> Iterator[str]:

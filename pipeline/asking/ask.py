@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pipeline.asking.clean import without_thoughts
-from pipeline.engines.base import Completion, Engine, Request, Sampling
+from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request, Sampling
+from pipeline.engines.proxy import Proxy
 from pipeline.task import Task
 
 
@@ -27,6 +28,30 @@ def ask(
         task = waiting.pop(completion.id)
         if is_answer(completion):
             yield task, completion
+
+
+class OneOf(Proxy):
+    """An engine whose completions are one of a few words, where it can see to that.
+
+    After a prompt of plain text that does not end in white space, the word comes after a blank.
+
+    Example:
+        >>> engine = OneOf(engine, ("Yes", "No"))
+    """
+
+    def __init__(self, engine: Engine, words: tuple[str, ...]) -> None:
+        super().__init__(engine)
+        self.words = words
+
+    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
+        return self.engine.generate(map(self._held, requests), arrived)
+
+    def _held(self, request: Request | None) -> Request | None:
+        if request is None:
+            return None
+        goes_on = isinstance(request.prompt, str) and not (request.prompt + request.prefill)[-1:].isspace()
+        words = (f" {word}" for word in self.words) if goes_on else self.words
+        return request.model_copy(update={"choices": tuple(words)})
 
 
 def is_answer(completion: Completion) -> bool:

@@ -66,6 +66,16 @@ class Request(BaseModel):
     # What the chat template gets besides messages, as of `engine`.
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
     prefill: str = ""  # the answer begins with this, which is not part of the completion; see `Engine.can_prefill`
+    choices: tuple[str, ...] = ()  # the completion is exactly one of these, where the engine can see to that
+    json_schema: dict[str, Any] | None = None  # the completion is JSON that this schema describes, likewise
+
+    @model_validator(mode="after")
+    def _check_shape(self) -> Self:
+        if self.choices and self.json_schema is not None:
+            raise ValueError("a completion has choices or a json_schema, not both")
+        if not all(self.choices) or len({*self.choices}) < len(self.choices):
+            raise ValueError(f"choices must differ, and none may be empty: {', '.join(map(repr, self.choices))}")
+        return self
 
 
 class Completion(BaseModel):
@@ -144,10 +154,7 @@ R = TypeVar("R")
 
 
 class Options(BaseModel):
-    """What the table of an engine may hold in a settings file: the arguments of its constructor.
-
-    A class of engines has its own, derived from this one, with a description and limits for each field.
-    """
+    """What the table of an engine may hold in a settings file: the arguments of its constructor, with their limits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -262,42 +269,6 @@ class Engine(ABC):
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing
         """Give back the memory that the engine holds. It loads its model again when it is asked again."""
-
-
-class Proxy(Engine):
-    """An engine around another one, which does all that this one does not do itself."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.model, self.window, self.loads_folders = engine.model, engine.window, engine.loads_folders
-        self.chat_template_kwargs, self.context_limit = engine.chat_template_kwargs, engine.context_limit
-
-    @cached_property
-    def chat(self) -> bool:
-        return self.engine.chat
-
-    def remember(self, chat: bool) -> None:
-        self.engine.remember(chat)
-
-    @cached_property
-    def can_prefill(self) -> bool:
-        return self.engine.can_prefill
-
-    @cached_property
-    def revision(self) -> str:
-        return self.engine.revision
-
-    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        return self.engine.generate(requests, arrived)
-
-    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
-        return self.engine.score(requests, arrived)
-
-    def pre_query(self, system: str | None = None) -> str | None:
-        return self.engine.pre_query(system)
-
-    def close(self) -> None:
-        self.engine.close()
 
 
 def at_hand(source: Iterator[R | None]) -> Iterator[R]:

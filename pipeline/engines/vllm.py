@@ -25,11 +25,13 @@ from pipeline.engines.base import (
     at_hand,
 )
 from pipeline.engines.model_folder import check_model, choose_chat, load_error, local_pre_query, not_installed, revision
+from pipeline.engines.shape import is_held, shaped
 from pipeline.engines.tokens import prompt_ids, scored_ids
 from pipeline.errors import EngineUnreachable
 
 if TYPE_CHECKING:
     from vllm import LLM, RequestOutput, SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
 
 Q = TypeVar("Q", Request, ScoreRequest)
 A = TypeVar("A", Completion, Likelihood)
@@ -197,7 +199,8 @@ def _to_complete(tokenizer: Any, request: Request) -> tuple[list[int], SamplingP
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
-    sampling = request.sampling
+    held = is_held(tokenizer, request)
+    sampling = shaped(request) if held else request.sampling
     params = SamplingParams(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
@@ -208,8 +211,17 @@ def _to_complete(tokenizer: Any, request: Request) -> tuple[list[int], SamplingP
         stop=list(sampling.stop),
         seed=sampling.seed,
         output_kind=RequestOutputKind.FINAL_ONLY,
+        structured_outputs=_shape(request) if held else None,
     )
     return prompt_ids(tokenizer, request.prompt, request.chat_template_kwargs, request.prefill), params, 0
+
+
+def _shape(request: Request) -> StructuredOutputsParams:
+    from vllm.sampling_params import StructuredOutputsParams
+
+    if request.choices:
+        return StructuredOutputsParams(choice=list(request.choices))
+    return StructuredOutputsParams(json=request.json_schema)
 
 
 def _to_score(tokenizer: Any, request: ScoreRequest) -> tuple[list[int], SamplingParams, int]:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.asking.ask import is_answer, lack_of, request, said_of
+from pipeline.asking.ask import OneOf, is_answer, lack_of, request, said_of
 from pipeline.asking.templates import render
 from pipeline.asking.verdicts import parse_better
 from pipeline.engines.base import Engine, Request, Sampling
@@ -26,6 +26,7 @@ from pipeline.evaluation.heldout import HeldOut
 logger = logging.getLogger(__name__)
 
 SAMPLING = Sampling(temperature=0, max_tokens=16)
+WORDS = ("A", "B", "tie")  # that the template asks for
 POINTS: dict[str, float] = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 
 
@@ -68,6 +69,7 @@ class Asking(NamedTuple):
 
     with_reference: bool = False  # show it the first right output as well
     sampling: Sampling = SAMPLING
+    constrain: bool = True  # to A, B or tie, where the engine can see to that
 
 
 ASKING = Asking()
@@ -99,7 +101,8 @@ def head_to_head(
                 text = prompt(one, first, second, asking.with_reference)
                 yield request(judge, f"{order}:{one.id}", text, asking.sampling)
 
-    completions, lacks = judge.generate(requests()), Counter[str]()
+    asks = OneOf(judge, WORDS) if asking.constrain else judge
+    completions, lacks = asks.generate(requests()), Counter[str]()
     ids = {one.id for one in asked}
     for one in heldout:
         both = [next(completions), next(completions)] if one.id in ids else []

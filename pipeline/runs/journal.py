@@ -32,7 +32,7 @@ class Entry(NamedTuple):
     request: str
     model: str
     prompt: str  # the text, or the messages as JSON
-    sampling: str  # JSON
+    sampling: str  # JSON, with `choices` or `json_schema` if the completion was held to them
     completion: Completion
 
 
@@ -122,7 +122,7 @@ class Journal:
                 "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     key(model, request), stage, request.id, json.dumps(request.demos), shown(model), prefix, rest,
-                    request.sampling.model_dump_json(exclude={"max_tokens"}), request.sampling.max_tokens,
+                    _sampling(request), request.sampling.max_tokens,
                     mend(completion.text), completion.finish_reason,
                     completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens, time.time(),
                 ),
@@ -276,6 +276,13 @@ def alike(one: str, other: str) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
     return low
+
+
+def _sampling(request: Request) -> str:
+    """How the completion was sampled, apart from `max_tokens`, and the shape it was held to; as JSON."""
+    sampling = request.sampling.model_dump(mode="json", exclude={"max_tokens"})
+    shape = request.model_dump(mode="json", include={"choices", "json_schema"}, exclude_defaults=True)
+    return json.dumps(sampling | shape, ensure_ascii=False)
 
 
 def _completion(id: str, columns: Sequence[Any], demos: str = "null") -> Completion:

@@ -1,14 +1,14 @@
 -- The journal of a run.
 CREATE TABLE IF NOT EXISTS prefixes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS completions (
-  key TEXT PRIMARY KEY,      -- hash of model, prompt (text or messages) and sampling but for max_tokens
+  key TEXT PRIMARY KEY,      -- hash of model, prompt (text or messages), shape, and sampling but for max_tokens
   stage TEXT NOT NULL,
   request TEXT NOT NULL,     -- id of the request, unique within its stage
   demos TEXT NOT NULL,       -- JSON: ids of the tasks its prompt shows
   model TEXT NOT NULL,
   prefix INTEGER,            -- what the prompt begins with, in prefixes
   prompt TEXT NOT NULL,      -- the rest of the prompt; messages are JSON
-  sampling TEXT NOT NULL,    -- JSON
+  sampling TEXT NOT NULL,    -- JSON, with choices or json_schema if the completion was held to them
   max_tokens INTEGER NOT NULL,
   text TEXT NOT NULL,
   finish_reason TEXT NOT NULL,

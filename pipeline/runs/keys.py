@@ -11,8 +11,13 @@ from pipeline.engines.model_folder import content
 
 
 def key(model: str, request: Request) -> str:
-    """The key of a completion: a hash of the model, the prompt, and the sampling fields that affect the text."""
-    extras = {"chat_template_kwargs": request.chat_template_kwargs, "prefill": request.prefill}
+    """The key of a completion: a hash of the model, the prompt, its shape, and the sampling that affects the text."""
+    extras = {
+        "chat_template_kwargs": request.chat_template_kwargs,
+        "prefill": request.prefill,
+        "choices": request.choices,
+        "json_schema": "" if request.json_schema is None else json.dumps(request.json_schema),
+    }
     return _hash(model, request.prompt, request.sampling.bearing(), extras)
 
 

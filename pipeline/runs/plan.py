@@ -14,12 +14,12 @@ from pipeline.engines.base import (
     Engine,
     Likelihood,
     Likelihoods,
-    Proxy,
     Request,
     Scored,
     ScoreRequest,
     at_hand,
 )
+from pipeline.engines.proxy import Proxy
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.context import Context
@@ -106,8 +106,10 @@ def probe(
         else:
             if engine.asked or engine.left or stage.templates:
                 counted = engine.asked + engine.left
-                share = counted / max(1, len(todo))  # a task may have no request, or several
+                before = stage.requests_before(context.seeds)
+                share = max(0, counted - before) / max(1, len(todo))  # a task may have no request, or several
                 left = round(share * max(0, num_tasks - len(done))) if num_tasks else counted
+                left += before if num_tasks and not done else 0
                 estimates.append(engine.estimate(stage.name, left))
             tasks = kept or tasks
         num_tasks = stage.wanted(num_tasks)

@@ -16,11 +16,11 @@ from pipeline.engines.base import (
     Engine,
     Likelihood,
     Likelihoods,
-    Proxy,
     Request,
     Scored,
     ScoreRequest,
 )
+from pipeline.engines.proxy import Proxy
 from pipeline.runs.budget import Budget, Work, stop
 from pipeline.runs.journal import Journal
 from pipeline.runs.outcomes import Outcomes

@@ -13,12 +13,12 @@ from pipeline.engines.base import (
     Engine,
     Likelihood,
     Likelihoods,
-    Proxy,
     Request,
     Scored,
     ScoreRequest,
     at_hand,
 )
+from pipeline.engines.proxy import Proxy
 from pipeline.errors import SproutError
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal

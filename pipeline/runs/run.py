@@ -104,6 +104,9 @@ def run_stages(
     """
     budget = context.budget
     check_packages(stages)
+    for stage in stages:
+        if isinstance(stage, Stage) and (lack := stage.lack_of_seeds(context.seeds)):
+            raise SproutError(lack)
     with only_writer(context.folder):
         check_settings(stages, files, context)
         with Journal(context.folder / JOURNAL) as journal:

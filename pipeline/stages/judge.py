@@ -57,6 +57,9 @@ class Judge(Product):
         default="", description="the judge: a folder, a hub name or NAME@URL; empty: the model of its engine"
     )
     with_reference: bool = Field(default=False, description="show the judge the first right output")
+    constrain: bool = Field(
+        default=True, description="the judge can say A, B or tie and nothing else, if its engine can see to that"
+    )
     sampling: Sampling = Field(default=SAMPLING, description="how the judge writes")
 
     def summary(self, folder: Path) -> str:
@@ -70,6 +73,7 @@ class Judge(Product):
         model = located(self.model or context.engine.model)
         if not model:
             raise SproutError("no judge is named; give a folder, a name on the hub, or nano, with --model")
+        asking = Asking(self.with_reference, self.sampling, self.constrain)
         against: dict[str, Tally] = {}
         path = context.folder / VERDICTS
         partial = path.with_name(f"{path.name}.partial")
@@ -85,7 +89,7 @@ class Judge(Product):
                     if missing := sum(one.id not in given for one in both):
                         logger.warning("judge: %d answers of %s are missing, counted as empty", missing, model_name)
                 verdicts = []
-                for one in head_to_head(both, ours, theirs, engine, Asking(self.with_reference, self.sampling)):
+                for one in head_to_head(both, ours, theirs, engine, asking):
                     verdicts.append(one)
                     file.write(line(one, self.ours, name))
                 against[name] = figures(verdicts)

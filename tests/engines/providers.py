@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipeline.engines.server.shape import SHAPES
 from tests.conftest import QUESTIONS
 from tests.engines.chaos_server import toy_answer
+from tests.engines.holding import answered
 from tests.engines.stand_in import Answer, StandIn, prompt_of
 
 Refusal = Callable[[str, Any], Answer]  # of a parameter and its value
@@ -118,6 +120,9 @@ class Provider:
         reasons: Its words for "stop" and "length".
         usage: What it tells instead of the right counts.
         key_header: Which header must hold the key.
+        knows: The parameters by which it can be told the shape of a completion.
+        strict: How it refuses those among these parameters that it does not know, if it does.
+        rambles: Unless it is held to them, the model says neither yes nor no to every other task.
         first: How each prompt is answered at first, before it is asked again.
         always: How each request with a kind of prompt is answered, by what the prompt ends with.
     """
@@ -138,6 +143,9 @@ class Provider:
         "prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}  # fmt: skip
     content: Callable[[str], object] = lambda text: text
     key_header: str = ""
+    knows: frozenset[str] = frozenset()
+    strict: Refusal | None = None
+    rambles: bool = False
     first: Answer | None = None
     always: Mapping[str, Answer] = field(default_factory=dict)
 
@@ -154,6 +162,9 @@ class Provider:
             return openai("Access denied due to invalid subscription key or wrong API endpoint.", 401, code="401")
         if not takes:
             return no_such_path(path)
+        strange = [name for name in SHAPES if name in body and name not in self.knows]
+        if self.strict and strange:
+            return self.strict(strange[0], body[strange[0]])
         for name, refusal in self.refuses.items():
             if name in body:
                 return refusal(name, body[name])
@@ -191,7 +202,9 @@ class Provider:
 
     def written(self, body: dict[str, Any], left: int) -> tuple[str, str]:
         """The text and how it ends."""
-        text = ("" if self.thinks_in == "content" and self.thoughts else self.lead) + model(body)
+        text = ("" if self.thinks_in == "content" and self.thoughts else self.lead) + answered(
+            body, model(body), self.knows, self.rambles
+        )
         cuts = [(place, one) for one in body.get("stop", []) if (place := text.find(one)) >= 0]
         if cuts and self.stop != "ignored":
             place, one = min(cuts)

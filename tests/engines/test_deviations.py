@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.engines.server.shape import SHAPES
 from tests.engines.providers import (
     HEALTHY,
     HEALTHY_PLAIN,
@@ -245,9 +246,8 @@ def test_what_is_left_out_is_said_once(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_what_is_to_be_left_out_is_never_sent(healthy: Written, tmp_path: Path) -> None:
-    server = sprout(
-        HEALTHY, tmp_path, "--set", 'engine.omit=["temperature", "stop", "seed", "presence_penalty", "top_p"]'
-    )
+    omit = ["temperature", "stop", "seed", "presence_penalty", "top_p", *SHAPES]
+    server = sprout(HEALTHY, tmp_path, "--set", f"engine.omit={omit}")
     assert written(tmp_path) == healthy[True]
     assert {key for _, _, body, _ in server.calls for key in body} == {"model", "messages", "max_tokens"}
 

@@ -146,12 +146,14 @@ def test_a_key_holds_what_bears_on_a_completion_and_nothing_else() -> None:
         base.model_copy(update={"sampling": Sampling(max_tokens=5, top_k=0, min_tokens=0, top_p=1)}),
     ]
     other = [base.model_copy(update={"prefill": "Yes"}), base.model_copy(update={"prompt": "bYes"})]
+    other += [base.model_copy(update={"choices": choices}) for choices in (("A", "B"), ("B", "A"), ("A",))]
+    other += [base.model_copy(update={"json_schema": schema}) for schema in ({}, {"type": "object"})]
     other += [
         base.model_copy(update={"sampling": Sampling(**settings)})
         for settings in ({"top_k": 5}, {"min_tokens": 5}, {"seed": 0}, {"stop": ("x",)}, {"temperature": 0})
     ]
     assert {key("model", one) for one in same} == {key("model", base)}
-    assert len({key("model", one) for one in (base, *other)}) == 8
+    assert len({key("model", one) for one in (base, *other)}) == 13
 
 
 def test_the_prompt_that_is_kept_shows_what_the_answer_began_with(journal: Journal) -> None:

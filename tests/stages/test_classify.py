@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline import Context
+from pipeline import Context, Request, Sampling
+from pipeline.asking.ask import OneOf
 from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.scripted import Scripted
 from pipeline.stages.classify import Classify
@@ -45,3 +46,26 @@ def test_seeds_of_one_kind_leave_nothing_to_ask(seeds, tmp_path, kind):
 
     assert {task.is_classification for task in tasks} == {kind}
     assert not engine.requests
+
+
+@pytest.mark.parametrize(("chat", "choices"), [(False, (" Yes", " No")), (True, ("Yes", "No"))])
+def test_the_answer_is_held_to_yes_or_no_unless_the_settings_say_otherwise(seeds, tmp_path, chat, choices):
+    def asked(stage):
+        engine = Scripted(lambda request: request.choices[1] if request.choices else "No", chat=chat)
+        tasks = list(stage.decide(seeds[:3], (), Context(seeds, engine, tmp_path)))
+        assert [task.is_classification for task in tasks] == [False] * 3
+        return {request.choices for request in engine.requests}
+
+    assert asked(Classify()) == {choices}
+    assert asked(Classify(constrain=False)) == {()}
+
+
+@pytest.mark.parametrize(("prompt", "choices"), [
+    ("Classification:", (" Yes", " No")), ("Classification: ", ("Yes", "No")), ("Classification:\n", ("Yes", "No")),
+    (({"role": "user", "content": "Classification:"},), ("Yes", "No")),
+])  # fmt: skip
+def test_a_word_comes_after_a_blank_where_a_text_goes_on(prompt, choices):
+    engine = Scripted(lambda request: "")
+    request = Request(id="a", prompt=prompt, sampling=Sampling())
+    list(OneOf(engine, ("Yes", "No")).generate([request, None]))
+    assert engine.requests[0].choices == choices

@@ -128,3 +128,9 @@ def test_what_cannot_be_judged_is_said_before_the_judge_is_asked(run_folder, tmp
     with pytest.raises(SproutError, match=r"holds no prediction for any of the 1 held-out instances"):
         judge(run_folder, fair, heldout=str(tmp_path / "other.jsonl"))
     assert not (run_folder / "judge.json").exists()
+
+
+@pytest.mark.parametrize(("settings", "choices"), [({}, (" A", " B", " tie")), ({"constrain": False}, ())])
+def test_the_judge_is_held_to_a_verdict_unless_the_settings_say_otherwise(run_folder, settings, choices):
+    _, engine = judge(run_folder, fair, **settings)
+    assert {request.choices for request in engine.requests} == {choices}

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.engines.base import Request
+from pipeline.engines.server.shape import FORMAT, SHAPES, fields, room
 from pipeline.text import short
 
 # What the API does by itself, so that it need not be sent.
 NEUTRAL = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "top_k": 0, "min_tokens": 0}
 LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")  # names of the same thing
-OMITTABLE = ("temperature", "top_p", "top_k", "presence_penalty", "min_tokens", "stop", "seed")
+OMITTABLE = ("temperature", "top_p", "top_k", "presence_penalty", "min_tokens", "stop", "seed", *SHAPES)
 GOES_ON = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM, SGLang: the last message is begun
 
 
@@ -23,13 +24,15 @@ class Dialect:
     low: Mapping[str, float] = field(default_factory=dict)  # by parameter: the least it takes, the limit as max_tokens
     high: Mapping[str, float] = field(default_factory=dict)
     thoughts: int = 0  # tokens for thoughts, besides those that the answer may have
+    thinks: bool = False  # the model thinks before it answers, which a shape would keep it from
 
     def joined(self, other: "Dialect") -> "Dialect":
         """With what another one has learned."""
         low = {**self.low, **{key: max(value, self.low.get(key, value)) for key, value in other.low.items()}}
         high = {**self.high, **{key: min(value, self.high.get(key, value)) for key, value in other.high.items()}}
         limit = self.limit if other.limit == Dialect.limit else other.limit
-        return Dialect(self.omit | other.omit, limit, low, high, max(self.thoughts, other.thoughts))
+        thoughts, thinks = max(self.thoughts, other.thoughts), self.thinks or other.thinks
+        return Dialect(self.omit | other.omit, limit, low, high, thoughts, thinks)
 
     def within(self, key: str, value: float) -> float:
         value = min(value, self.high.get(key, value))
@@ -43,6 +46,7 @@ class Attempt:
     dialect: Dialect
     most: int | None = None
     words: str = ""  # of the refusal that led to it
+    shapeless: bool = False  # the shape of the completion is not told
 
     @property
     def plain(self) -> bool:
@@ -52,24 +56,35 @@ class Attempt:
     def changed(self, words: str, **changes: Any) -> "Attempt":
         return replace(self, dialect=replace(self.dialect, **changes), words=words)
 
+    def shape(self, request: Request) -> dict[str, Any]:
+        """The parameters that tell the shape of the completion, if it has one that can be told."""
+        if self.shapeless or (self.dialect.thinks and not isinstance(request.prompt, str)):
+            return {}
+        return fields(request, self.dialect.omit)
+
     def limit_of(self, request: Request) -> int:
-        asked = self.dialect.within("max_tokens", request.sampling.max_tokens + self.dialect.thoughts)
+        most = room(request, self.shape(request))
+        asked = self.dialect.within("max_tokens", most + self.dialect.thoughts)
         return int(asked if self.most is None else min(asked, self.most))
 
     def body(self, request: Request) -> dict[str, Any]:
         """The body of the request; never without a limit on its tokens."""
         dialect, sampling = self.dialect, request.sampling
-        settings: dict[str, Any] = {}
+        settings = self.shape(request)
+        leave, stop = set[str](), list(sampling.stop)
+        if settings and request.choices:
+            leave = {"min_tokens"}
+            stop = [one for one in stop if FORMAT not in settings and not any(one in text for text in request.choices)]
         for key, value in sampling.model_dump(exclude={"max_tokens", "stop", "seed"}).items():
             value = dialect.within(key, value)
             greedy = key in ("top_p", "top_k") and sampling.temperature == 0
-            if key not in dialect.omit and value != NEUTRAL.get(key) and not greedy:
+            if key not in dialect.omit | leave and value != NEUTRAL.get(key) and not greedy:
                 settings[key] = value
         settings[dialect.limit] = self.limit_of(request)
         if "min_tokens" in settings:
             settings["min_tokens"] = min(settings["min_tokens"], settings[dialect.limit])
-        if sampling.stop and "stop" not in dialect.omit:
-            settings["stop"] = list(sampling.stop)
+        if stop and "stop" not in dialect.omit:
+            settings["stop"] = stop
         if sampling.seed is not None and "seed" not in dialect.omit:
             settings["seed"] = sampling.seed
         if isinstance(request.prompt, str):
@@ -86,7 +101,8 @@ class Attempt:
 def lessons(before: Dialect, after: Dialect, words: str) -> list[str]:
     """What was learned, a sentence each."""
     said = f' ("{short(words, 160)}")' if words else ""
-    found = [f"refuses {key}{said}; it is left out from now on{ADDED.get(key, '')}" for key in after.omit - before.omit]
+    omitted = after.omit - before.omit - {*SHAPES}  # there may be another word for a shape; see `Wire`
+    found = [f"refuses {key}{said}; it is left out from now on{ADDED.get(key, '')}" for key in omitted]
     if after.limit != before.limit:
         found.append(f"takes {after.limit} in place of {before.limit}")
     found += [f"takes {key} from {value:g} on; less is sent as that" for key, value in after.low.items()

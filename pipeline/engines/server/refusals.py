@@ -8,6 +8,7 @@ from pipeline.engines.base import Request
 from pipeline.engines.server.answer import Reply, visible
 from pipeline.engines.server.dialect import LIMITS, OMITTABLE, Attempt
 from pipeline.engines.server.room import fewer_tokens
+from pipeline.engines.server.shape import FORMAT, SHAPES, in_shape
 from pipeline.engines.server.trouble import Trouble
 
 UNKNOWN = re.compile(
@@ -44,17 +45,23 @@ RANGE = re.compile(
 NUDGE = 0.01  # beyond a bound that is not taken itself
 MAX_FLOOR = 1024  # tokens; a server that wants more of them than this means something else
 GOOD_ONES = re.compile(
-    r"(?<!un)(?:supported|allowed|accepted|valid|known|available)\s+(?:param\w*|arg\w*|fields|keys|options)\b", re.I
+    r"(?<!un|in)(?:supported|allowed|accepted|valid|known|available)\s+(?:param\w*|arg\w*|fields|keys|options)\b",
+    re.I,
 )
 OF_ALL = re.compile(r"context|input|prompt|messages|total|reduce the length", re.IGNORECASE)
 ONE_OF = re.compile(
     r"\bboth\b|only one|either|at the same time|simultaneous|mutually exclusive|together", re.IGNORECASE
 )
+BAD_SCHEMA = re.compile(r"invalid (?:json[-_ ]?)?schema|schema\b.{0,40}\b(?:invalid|not valid)", re.IGNORECASE)
 WORDS = {  # further names of a parameter
     "presence_penalty": r"presence[-_ ]?penalty|penalt(?:y|ies)",
     "top_p": r"top[-_ ]?p|nucleus",
     "stop": r"stop[-_ ]?(?:sequences?|strings?|words?|tokens?)?",
     "seed": r"(?:random[-_ ]?)?seed",
+    "structured_outputs": r"structured[-_ ]?outputs?",
+    FORMAT: r"response[-_ ]?(?:format|schema)|json[-_ ]?schema|structured[-_ ]?outputs?",
+    "regex": r"regex|regular expressions?",
+    "grammar": r"grammars?",
 }
 COMMON = ("stop", "seed")  # which are words of English too
 
@@ -82,27 +89,45 @@ def after_refusal(attempt: Attempt, request: Request, trouble: Trouble, thoughts
             yield replace(attempt, most=room, words=words)
         else:  # there is a limit on the output, whatever the prompt
             yield attempt.changed(words, high={**attempt.dialect.high, "max_tokens": room})
-    names = _named(attempt, request, trouble)
+    names = [] if BAD_SCHEMA.search(words) else _named(attempt, request, trouble)
     if len(names) > 1 and ONE_OF.search(words):
         names = ["top_p" if "top_p" in names else names[-1]]
     if len(names) == 1 and (bounded := _bounded(attempt, request, names[0], words)):
         yield bounded
     if names:
         yield attempt.changed(words, omit=attempt.dialect.omit | set(names))
+    elif attempt.shape(request):  # which servers refuse in words of their own
+        yield replace(attempt, words=words, shapeless=True)
 
 
 def after_reply(attempt: Attempt, request: Request, reply: Reply, thoughts: int) -> Attempt | None:
-    """Another way to put a request whose answer ended in thoughts, or at a stop string before any text."""
+    """Another way to put a request whose answer lacks its shape, or ended in thoughts, or at a stop string too soon."""
+    other = attempt.changed("", omit=attempt.dialect.omit | shape_ignored(attempt, request, reply))
+    if other.dialect != attempt.dialect and other.shape(request):
+        return other
     if isinstance(request.prompt, str) or reply.completion.finish_reason == "error":
         return None
     if reply.completion.finish_reason == "length":
         wanted = thoughts > attempt.dialect.thoughts and attempt.most is None and (reply.empty or reply.thought)
-        return attempt.changed("", thoughts=thoughts) if wanted else None
+        return attempt.changed("", thoughts=thoughts, thinks=True) if wanted else None
     if reply.empty and "stop" in attempt.body(request):  # it was met in the thoughts, or in the blank lines after them
         return attempt.changed(
             "its answers end at a stop string before they begin", omit=attempt.dialect.omit | {"stop"}
         )
     return None
+
+
+def shape_ignored(attempt: Attempt, request: Request, reply: Reply) -> set[str]:
+    """The parameters that told the shape of a completion, if what came shows that the server does not know them.
+
+    A schema may be at fault itself, so its refusal says nothing about another one.
+    """
+    if attempt.shapeless and request.choices:
+        return {*SHAPES}
+    if reply.thought or reply.empty or reply.completion.finish_reason == "error":
+        return set()
+    cut = reply.completion.finish_reason == "length"
+    return set() if in_shape(reply.completion.text, request, cut) else {*attempt.shape(request)}
 
 
 def cut_at_stop(text: str, request: Request) -> str:
@@ -135,7 +160,7 @@ def _other_limits(limit: str, words: str) -> list[str]:
 
 def _named(attempt: Attempt, request: Request, trouble: Trouble) -> list[str]:
     """The parameters of the request that a refusal names, by a field of its own or in its words."""
-    sent = [key for key in attempt.body(request) if key in OMITTABLE or key in ("top_k", "min_tokens")]
+    sent = [key for key in attempt.body(request) if key in OMITTABLE]
     told = [key for key in sent if any(_is(key, param) for param in trouble.params)]
     words = GOOD_ONES.split(trouble.message, maxsplit=1)[0]
     return told or [key for key in sent if _mentions(words, key)]

@@ -18,10 +18,12 @@ from pipeline.engines.server.answer import Reply, Unreadable, read
 from pipeline.engines.server.dialect import Attempt, Dialect, lessons
 from pipeline.engines.server.environment import proxy, read_key
 from pipeline.engines.server.names import is_another, note_of
-from pipeline.engines.server.refusals import after_refusal, after_reply, cut_at_stop
+from pipeline.engines.server.refusals import after_refusal, after_reply, cut_at_stop, shape_ignored
 from pipeline.engines.server.said import said
+from pipeline.engines.server.shape import taken_out
 from pipeline.engines.server.trouble import Trouble
 from pipeline.engines.server.waiting import retry_after, wait_said
+from pipeline.engines.shape import has_shape
 from pipeline.text import short
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 MAX_CONNECT = 10.0  # seconds
 KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
-MAX_ATTEMPTS = 12  # ways to put one request; a server that refuses all parameters one by one takes about eight
+MAX_ATTEMPTS = 18  # ways to put one request; a server that refuses all parameters one by one takes about fourteen
 EMPTY = "the answer holds no text, and nothing in it says why; maybe the prompt did not fit into the model"
 
 
@@ -63,6 +65,7 @@ class Wire:
         self.headers = {"Content-Type": "application/json"} | key
         self.session: ClientSession | None = None  # belongs to the event loop
         self.counted = True  # as far as is known, it tells how many tokens requests take
+        self.holds = True  # as far as is known, it holds completions to a shape
         self.own_name = True  # as far as is known, it answers as the model that is asked for
 
     async def complete(self, request: Request, thinking: bool = True) -> Completion:
@@ -89,7 +92,7 @@ class Wire:
                 other = after_reply(attempt, request, reply, thoughts)
                 if not other or len(tried) >= MAX_ATTEMPTS or other.body(request) in tried:
                     if not reply.empty:
-                        self._learn(request, attempt)
+                        self._learn(request, attempt, reply)
                     return self._whole(request, reply, spent)
                 before = reply
                 spent = (spent[0] + reply.completion.prompt_tokens, spent[1] + reply.completion.completion_tokens)
@@ -110,12 +113,20 @@ class Wire:
         else:
             self._count(reply)
             self._compare(reply.model)
-            return self._ended(reply, request)
+            return self._ended(reply, request, attempt)
         raise trouble from None
 
-    def _ended(self, reply: Reply, request: Request) -> Reply:
-        """With its text up to the first stop string, which some servers do not keep to; without the key in an error."""
+    def _ended(self, reply: Reply, request: Request, attempt: Attempt) -> Reply:
+        """With its text up to the first stop string, which some servers do not keep to; without the key in an error.
+
+        A choice comes without what is around it.
+        """
         completion = reply.completion
+        if request.choices and attempt.shape(request) and completion.finish_reason == "stop":
+            completion = completion.model_copy(update={"text": taken_out(completion.text, request)})
+            reply = reply._replace(completion=completion)
+            if completion.text in request.choices:
+                return reply
         if completion.finish_reason == "error":
             return reply._replace(completion=completion.model_copy(update={"text": self._clean(completion.text)}))
         if request.sampling.min_tokens:
@@ -138,9 +149,11 @@ class Wire:
         prompt, written = spent[0] + completion.prompt_tokens, spent[1] + completion.completion_tokens
         return completion.model_copy(update={"prompt_tokens": prompt, "completion_tokens": written})
 
-    def _learn(self, request: Request, attempt: Attempt) -> None:
+    def _learn(self, request: Request, attempt: Attempt, reply: Reply) -> None:
         """Keep what a request that succeeded shows of the server."""
-        learned = attempt.dialect
+        omit = attempt.dialect.omit | shape_ignored(attempt, request, reply)
+        thinks = attempt.dialect.thinks or (reply.thought and not isinstance(request.prompt, str))
+        learned = replace(attempt.dialect, omit=omit, thinks=thinks)
         if attempt.most is not None and learned.thoughts > self.dialect.thoughts:  # all that the context leaves
             left = (attempt.most - request.sampling.max_tokens) * 9 // 10  # the next prompt may be somewhat longer
             learned = replace(learned, thoughts=max(self.dialect.thoughts, left))
@@ -148,6 +161,10 @@ class Wire:
         for lesson in lessons(self.dialect, joined, self._clean(attempt.words)):
             self.tell(lesson)
         self.dialect = joined
+        if self.holds and has_shape(request) and not replace(attempt, dialect=joined).shape(request):
+            self.holds = False
+            why = "the model thinks first, so its" if joined.thinks else "it does not know how to do that, so"
+            self.tell(f"{why} answers are not held to a few words, or to JSON, but read as they come")
 
     def _count(self, reply: Reply) -> None:
         if self.counted and not reply.counted:

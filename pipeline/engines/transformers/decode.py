@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.engines.base import Completion, Request, Sampling
+from pipeline.engines.shape import shaped
 from pipeline.engines.tokens import prompt_ids
+from pipeline.engines.transformers.guide import Guide
 from pipeline.engines.transformers.model import Model
 from pipeline.engines.transformers.sampler import Sampler
 
@@ -30,6 +32,7 @@ class _Row:
 
     id: str
     sampling: Sampling
+    guide: Guide | None = None  # holds the completion to a shape
     prompt: list[int] = field(default_factory=list)
     room: int = 0  # how many tokens may follow
     tail: int = 0  # how many of the last tokens may hold a stop string that just ended
@@ -56,13 +59,16 @@ class _Decoder:
         kwargs, limit = request.chat_template_kwargs, self.model.limit
         try:
             row.prompt = prompt_ids(self.model.tokenizer, request.prompt, kwargs, request.prefill)
+            row.guide = self.model.guides.guide(request)
         except ValueError as error:
             row.text, row.finish_reason = str(error), "error"
             return row
-        row.room = request.sampling.max_tokens
+        if row.guide:
+            row.sampling = shaped(request)
+        row.room = row.sampling.max_tokens
         if limit:
             row.room = min(row.room, limit - len(row.prompt))
-        row.tail = max((len(stop.encode()) for stop in request.sampling.stop), default=0) + CONTEXT
+        row.tail = max((len(stop.encode()) for stop in row.sampling.stop), default=0) + CONTEXT
         if not row.prompt:
             row.text, row.finish_reason = "the prompt is empty", "error"
         elif row.room < 1:
@@ -80,7 +86,8 @@ class _Decoder:
             cache, ids, mask = self._begin(rows)
             sampler = Sampler([row.sampling for row in rows], self.model.device, self.model.ends)
             while True:
-                tokens = sampler.pick(self.model.logits(cache, ids, mask)[:, -1])
+                logits = self.model.logits(cache, ids, mask)[:, -1]
+                tokens = sampler.pick(logits, self._allowed(rows, logits.shape[1]))
                 self._append(rows, tokens.tolist())
                 alive = [index for index, row in enumerate(rows) if not row.finish_reason]
                 if not alive:
@@ -106,12 +113,24 @@ class _Decoder:
         mask = torch.tensor([[1] * shared + [0] * (width - len(one)) + [1] * len(one) for one in rest], device=device)
         return cache, ids, mask
 
+    def _allowed(self, rows: list[_Row], size: int) -> dict[int, Tensor]:
+        """Which of the `size` tokens each row with a guide may have next. One that none would lead on is finished."""
+        allowed = {}
+        for number, row in enumerate(rows):
+            if row.guide and not row.finish_reason:
+                tokens = row.guide.allowed(size)
+                if tokens.any():
+                    allowed[number] = tokens
+                else:
+                    row.text, row.finish_reason = "the model has no tokens for the shape of this completion", "error"
+        return allowed
+
     def _append(self, rows: list[_Row], tokens: list[int]) -> None:
         """Give each row its next token, and its text if that was the last."""
         running = [(row, token) for row, token in zip(rows, tokens, strict=True) if not row.finish_reason]
         for row, token in running:
             row.tokens.append(token)
-            if token in self.model.ends:
+            if token in self.model.ends or (row.guide and row.guide.take(token)):
                 row.finish_reason = "stop"
             elif len(row.tokens) >= row.room:
                 row.finish_reason = "length"
@@ -138,6 +157,8 @@ class _Decoder:
 
     def _text(self, row: _Row, most: int | None = None) -> str:
         """What has been generated, or its first `most` tokens."""
+        if row.guide:
+            return row.guide.text(row.tokens[:most])
         context = row.prompt[-CONTEXT:]
         before, whole = self._decode_all([context, context + row.tokens[:most]])
         return whole[len(before) :]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engines.model_folder import load_error, load_tokenizer, not_installed
+from pipeline.engines.transformers.guide import Guides
 from pipeline.engines.transformers.kv_cache import new_cache
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Model:
         stops = net.generation_config.eos_token_id
         ends = {self.tokenizer.eos_token_id, *(stops if isinstance(stops, list) else [stops])}
         self.ends: set[int] = ends - {None}
+        self.guides = Guides(self.tokenizer, self.ends)
         self.accepts = inspect.signature(net.forward).parameters
         self.prefix: list[int] = []  # the tokens whose keys and values are kept, for batches that begin alike
         self.prefix_cache: Any = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.engines.base import Sampling
@@ -46,10 +46,17 @@ class Sampler:
         self.noise = [self.noise[number] for number in index.tolist()]
         self.seen = None if self.seen is None else self.seen[index]
 
-    def pick(self, logits: Tensor) -> Tensor:
+    def pick(self, logits: Tensor, allowed: Mapping[int, Tensor]) -> Tensor:
+        """The next token of each row.
+
+        Args:
+            allowed: By row, which tokens it may be; for rows where it may not be any.
+        """
         import torch
 
         scores = logits.to(self.device, torch.float64, copy=True)
+        for row, tokens in allowed.items():
+            scores[row, ~tokens.to(self.device)] = -float("inf")
         if self.count < self.most:
             short = (self.min_tokens > self.count).nonzero()[:, 0]
             scores[short[:, None], self.ends] = -float("inf")
