@@ -12,6 +12,7 @@ from pipeline.text import short
 
 MIN_LOOPED = 200  # characters of what ends in a loop
 MIN_WORDS = 8  # of an output whose repetitions are counted
+MAX_TURN = 20  # labels; what comes round after more of them is no loop
 MIN_DISTINCT = 0.8  # of four words in a row, how many occur once; 481 outputs that people wrote have more
 MIN_COPIED = 5  # words of an input that counts as repeated
 MIN_ROUGE = 0.95  # ROUGE-L with the input, from which an output is a copy
@@ -77,7 +78,7 @@ def _is_labels(text: str) -> bool:
     items = [item.strip() for item in re.split(r"[\n,;|]+", text) if item.strip()]
     if len({*items}) < 2 or any(len(item.split()) > 2 for item in items):
         return False
-    return not any(items[turn:] == items[:-turn] for turn in range(1, len(items) // 2 + 1))
+    return not any(items[turn:] == items[:-turn] for turn in range(1, min(MAX_TURN, len(items) // 2) + 1))
 
 
 _ASKS_TO_REPEAT = re.compile(
