@@ -28,7 +28,7 @@ class Flag:
     metavar: str | None = None
     many: bool = False  # it takes several values
     named: bool = False  # each value is NAME=VALUE
-    commas: bool = False  # it takes one value, with commas between several
+    commas: bool = False  # several values have commas between them, or the option is repeated
     setting: str = ""  # unless the flag says it
 
     @property
@@ -63,6 +63,8 @@ class Configured(BaseModel):
         default="", exclude=True, pattern=r"^[a-z0-9_]*$", description="tells two stages of one kind apart"
     )
     engine: str = Field(default="", exclude=True, description="the table [engines.NAME] it asks; empty: [engine]")
+    domain: str = Field(default="", exclude=True, description="what all tasks are about, for its templates")
+    template_files: dict[str, Path] = Field(default={}, exclude=True, description="in place of its templates, by name")
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:

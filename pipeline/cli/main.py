@@ -96,6 +96,7 @@ def add_flags(command: argparse.ArgumentParser, name: str) -> None:
             dest=f"set_{flag.field}",
             help=flag.help,
             metavar=flag.metavar,
+            action="append" if flag.commas else "store",
             nargs="+" if flag.many else None,
             type=named if flag.named else str,
         )
@@ -157,8 +158,9 @@ LOOKS = {  # commands that look at files and change nothing
 
 
 def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
-    command.add_argument("settings", nargs="?", help="TOML file, or a recipe, see `sprout recipes`")
+    command.add_argument("settings", nargs="?", help="TOML file, folder of a run, or a recipe, see `sprout recipes`")
     command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano")
+    command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
     command.add_argument("--engine", help="vllm (default), server, transformers, scripted, or module:Class of yours")
     command.add_argument("--model", help="model folder, name on the hub, name on the server, or nano")

@@ -13,6 +13,7 @@ def settings_of(args: argparse.Namespace) -> "RunSettings":
     from pipeline.settings.read import read
 
     options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
+    options["domain"] = args.domain
     given = [f"{key}={value_as_toml(value)}" for key, value in options.items() if value is not None]
     return read(args.settings, [*given, *changes(args), *args.set])
 
@@ -35,7 +36,7 @@ def changes(args: argparse.Namespace) -> Iterator[str]:
                 raise SproutError(f"{flag.flag}: {twice} is named twice; give each a name of its own")
             value = dict(value)
         elif flag.commas:
-            value = value.split(",")
+            value = [name.strip() for given in value for name in given.split(",")]
         elif flag.many and len(value) == 1:
             (value,) = value
         given[flag.field] = value

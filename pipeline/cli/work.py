@@ -3,7 +3,8 @@
 import argparse
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,12 @@ def prepared(
     """The stages that the settings list, and what they work with; no model is loaded yet."""
     from pipeline.runs.budget import Budget
     from pipeline.runs.context import Context
+    from pipeline.runs.settings import recorded
     from pipeline.settings.build import build_stages, open_engine, open_engines
 
     stages = build_stages(settings)
+    if settings.domain and not any("domain" in recorded(stage) for stage in stages):
+        logger.warning("domain: no template of this run names it, so it changes nothing; see [prompts]")
     context = Context(
         seeds,
         open_engine(settings),
@@ -64,13 +68,30 @@ def work(args: argparse.Namespace) -> str:
                 redecide(stages, context, progress)
             else:
                 options = RunOptions(context.engines, context.open_engine, progress, budget)
-                tasks = run(stages, seeds, context.engine, folder, options)
+                with recorded_in(folder, settings):
+                    tasks = run(stages, seeds, context.engine, folder, options)
             if args.command == "gain":
                 gain(stages, tasks, context, args.random_seeds)
         else:
             alone(args, settings, budget, progress)
     write_prices(folder, settings.prices)
     return finish(args.command, settings, again)
+
+
+@contextmanager
+def recorded_in(folder: Path, settings: "RunSettings") -> Iterator[None]:
+    """Leave the settings of a run in its folder, so that other commands take the folder in place of a settings file."""
+    from pipeline.runs.settings import FILE
+    from pipeline.settings.read import OF_RUN
+    from pipeline.settings.resolved import as_toml
+
+    path, done = folder / OF_RUN, False
+    try:
+        yield
+        done = True
+    finally:
+        if (folder / FILE).is_file() and (done or not path.exists()):
+            path.write_text(as_toml(settings), encoding="utf-8", newline="\n")
 
 
 def alone(

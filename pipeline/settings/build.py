@@ -1,6 +1,7 @@
 """Stages and engines from the settings of a run."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -63,8 +64,15 @@ def _build(one: Word, settings: RunSettings) -> Stage | Product:
     for key, field in one.kind.model_fields.items():
         if isinstance(field.default, BaseModel) and isinstance(fields.get(key), dict):
             fields[key] = field.default.model_dump() | fields[key]  # of sampling: left-out keys keep their defaults
+    templates = {name: Path(file) for name, file in settings.prompts.items() if name in one.kind.templates}
+    shared = {"domain": settings.domain, "template_files": templates}
+    for key, place in {"domain": "above all tables", "template_files": "in [prompts]"}.items():
+        if not one.kind.model_fields[key].exclude:
+            del shared[key]  # a stage of the user's own has a field of that name
+        elif key in fields:
+            raise SproutError(f"[{one.name}] {key}: it stands {place}, for all stages")
     try:
-        return one.kind(**fields | {"label": one.label})
+        return one.kind(**fields | shared | {"label": one.label})
     except ValidationError as error:
         raise SproutError(f"[{one.name}] {explain(error, one.kind, 'setting')}") from None
 

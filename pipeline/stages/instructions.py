@@ -167,7 +167,7 @@ class Instructions(Stage):
         return self.window or min(most, max(FIRST_WINDOW, number // 2))
 
     def prompt(self, demos: Sequence[Task | Shown]) -> str:
-        return render("instructions", demos=[one_line(task.instruction).rstrip(":") for task in demos])
+        return render("instructions", self, demos=[one_line(task.instruction).rstrip(":") for task in demos])
 
     def header(self, demos: Sequence[Task | Shown]) -> str:
         """The prompt before the first demo, which a model may repeat."""

@@ -85,7 +85,7 @@ class Judge(Product):
                     if missing := sum(one.id not in given for one in both):
                         logger.warning("judge: %d answers of %s are missing, counted as empty", missing, model_name)
                 verdicts = []
-                for one in head_to_head(both, ours, theirs, engine, Asking(self.with_reference, self.sampling)):
+                for one in head_to_head(both, ours, theirs, engine, Asking(self.with_reference, self.sampling, self)):
                     verdicts.append(one)
                     file.write(line(one, self.ours, name))
                 against[name] = figures(verdicts)
