@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isabstract
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,6 +44,14 @@ class LongestPrompt:
     text: str
     max_tokens: int
     shortened_by: str  # the setting to lower
+
+
+class Reason(NamedTuple):
+    """What a reason to reject means, for the docs and the report."""
+
+    meaning: str
+    example: str = ""
+    by_default: bool = True  # false: it is given only if the settings ask for it
 
 
 class Configured(BaseModel):
@@ -120,6 +128,7 @@ class Stage(Configured, ABC):
     adds: ClassVar[bool] = False  # it yields tasks of its own besides those it is given
     open_ended: ClassVar[bool] = False  # it asks until it has enough, so nobody can count its requests beforehand
     selects: ClassVar[bool] = False  # its work is to reject, so `gain` leaves it out for the unfiltered control
+    reasons: ClassVar[Mapping[str, Reason]] = {}  # for which it rejects, for the docs and the report
 
     @abstractmethod
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: "Context") -> Iterator[Task]:
@@ -134,6 +143,12 @@ class Stage(Configured, ABC):
     def wanted(self, num_given: int) -> int:
         """How many tasks it will have decided, or kept if it adds tasks, once it is done."""
         return num_given
+
+    def few(self, num: int) -> Self:
+        """The same stage, to be tried: it asks for no more tasks than that, and soon gives up."""
+        most = {"num_tasks": num, "patience": 10}
+        given = {key: min(most[key], getattr(self, key)) for key in most if key in type(self).model_fields}
+        return self.model_copy(update=given)
 
     def requests(self, task: Task) -> tuple[str, ...]:
         """Ids of the requests that were put for a task; those that begin with one of them and a colon belong to it."""

@@ -12,6 +12,8 @@ from pipeline.resources import PACKAGE
 
 ALL_STAGES = "all stages, in order; the same command again goes on where it stopped"
 OTHERS = {  # than those of stages, which say themselves what they are for
+    "init": "write a first settings file: asks, or takes options, checks the seeds and tries the model",
+    "preview": "five tasks from start to end, in a minute and without leaving a folder",
     "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it",
     "plan": "probe the model with 20 requests and say what the run will take",
     "recipes": "the recipes that ship, with a line each",
@@ -73,7 +75,7 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
             continue
         stage = name not in ("run", *OTHERS)
         add_run_options(command, alone=stage)
-        if name not in ("plan", "settings"):
+        if name not in ("plan", "preview", "settings"):
             add_budget(command)
         if name == "gain":
             command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
@@ -147,13 +149,23 @@ def add_seeds(command: argparse.ArgumentParser) -> None:
     check.add_argument("--json", action="store_true", help="all figures")
 
 
+def add_init(command: argparse.ArgumentParser) -> None:
+    command.add_argument("place", nargs="?", metavar="FILE", help="a file, or a folder for it (default: my.toml)")
+    command.add_argument("--seeds", help="file, folder or data set of examples")
+    command.add_argument("--url", help="of a server with an OpenAI API, such as http://127.0.0.1:8000/v1")
+    command.add_argument("--model", help="a name on that server; without a server a folder, a name on the hub, or nano")
+    command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
+    command.add_argument("--num-tasks", type=positive(int), help="how many tasks to write (default: 200)")
+    command.add_argument("--replace", action="store_true", help="replace a settings file that is there")
+
+
 def add_nothing(command: argparse.ArgumentParser) -> None:
     """This command takes no options."""
 
 
-LOOKS = {  # commands that look at files and change nothing
+LOOKS = {  # commands without the options of a run
     "stats": add_stats, "report": add_report, "show": add_show, "compare": add_compare, "why": add_why,
-    "seeds": add_seeds, "recipes": add_nothing,
+    "seeds": add_seeds, "recipes": add_nothing, "init": add_init,
 }  # fmt: skip
 
 
