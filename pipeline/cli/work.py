@@ -69,7 +69,7 @@ def work(args: argparse.Namespace) -> str:
             else:
                 options = RunOptions(context.engines, context.open_engine, progress, budget)
                 with recorded_in(folder, settings):
-                    tasks = run(stages, seeds, context.engine, folder, options)
+                    tasks = run(stages, seeds, context.engine, folder, options).tasks
             if args.command == "gain":
                 gain(stages, tasks, context, args.random_seeds)
         else:
