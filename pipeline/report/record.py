@@ -68,6 +68,7 @@ class Record:
     kept_rouge: dict[str, Nearest] = field(default_factory=dict)  # by id: the closest text kept before, or seed
     seed_rouge: dict[str, float] = field(default_factory=dict)  # by id: the closest seed
     kept: Kept = field(default_factory=Kept)
+    marks: dict[str, Sequence[str]] = field(default_factory=dict)  # by id: what people said of it, a few words each
     lives: list[Life] = field(default_factory=list)  # in the order of the last stage, then of those before
     candidates: int = 0  # tasks there are in all
     usage: dict[str, Usage] = field(default_factory=dict)

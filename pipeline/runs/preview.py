@@ -108,7 +108,7 @@ def _whole(number: int, fate: Fate, stages: Sequence[Stage]) -> Iterator[str]:
         yield _field("input", instance.input or "(none)")
         yield _field("output", instance.output or "(empty)")
     if more := len(task.instances) - MAX_INSTANCES:
-        yield from [f"   and {more} more instances"] if more > 0 else []
+        yield from [f"   and {more} more"] if more > 0 else []
     if nearest := task.meta.get("nearest"):
         yield _field("close to", str(nearest))
     if isinstance(left_out := task.meta.get("left_out"), dict):

@@ -78,4 +78,4 @@ def _cells(task: Task) -> Iterator[str]:
     yield {True: "yes", False: "no", None: ""}[task.is_classification]
     first, *others = [*task.instances, *([None] if not task.instances else [])]
     yield short(first.input) if first else ""
-    yield f"{short(first.output) if first else ''}{f' (and {len(others)} more instances)' if others else ''}"
+    yield f"{short(first.output) if first else ''}{f' (and {len(others)} more)' if others else ''}"

@@ -155,6 +155,7 @@ def test_all_charts_are_drawn_at_each_width_in_each_scheme(
     seen.open(report)
     charts = [chart for chart in seen.page.query_selector_all(".chart") if chart.is_visible()]
     assert len(charts) == 9 + (width > 719)
+    assert seen.page.evaluate("document.querySelector('main > section').id") == "tasks"
     for chart in charts:
         chart.scroll_into_view_if_needed()
         assert chart.evaluate(MARKED), chart.get_attribute("id")
@@ -184,12 +185,15 @@ def test_search_and_filters_narrow_the_list(report: Path, screen: Callable[..., 
     seen = screen(1440)
     seen.open(report)
     page = seen.page
-    assert seen.count() == 600
+    assert seen.count() == 392
+    assert page.input_value("#outcome") == "kept"
     page.select_option("#outcome", "rejected")
     seen.wait_for(208)
     page.select_option("#stage", label="filter")
     seen.wait_for(8)
     page.click("button[type=reset]")
+    seen.wait_for(392)
+    page.select_option("#outcome", "")
     seen.wait_for(600)
     page.select_option("#reason", label="too_long")
     seen.wait_for(100)
@@ -199,11 +203,13 @@ def test_search_and_filters_narrow_the_list(report: Path, screen: Callable[..., 
     seen.wait_for_other_than(100)
     assert 0 < seen.count() < 100
     page.click("button[type=reset]")
-    first = page.inner_text("#list .text")
+    seen.wait_for(392)
+    first = page.inner_text("#list .head .text")
     page.fill("#query", first.upper())
     seen.wait_for(1)
     page.click("#list summary")
-    assert "instance 1" in page.inner_text("#list .body")
+    assert "instance 2" in page.inner_text("#list .body")
+    assert re.search(r"sprout why t\d+ .*run", page.inner_text("#list .body"))
     page.fill("#query", "no such words in it")
     seen.wait_for(0)
     assert seen.trouble == []
@@ -217,15 +223,15 @@ def test_a_cluster_a_reason_and_a_task_can_be_chosen(report: Path, screen: Calla
     size = int(page.inner_text("#clusters button b"))
     seen.wait_for(size)
     page.click("#clusters button")
-    seen.wait_for(600)
+    seen.wait_for(392)
     page.click(".reasons button")
     seen.wait_for(100)
     page.click("button[type=reset]")
-    seen.wait_for(600)
+    seen.wait_for(392)
     page.click("#after")
-    assert page.inner_text("#where") == "2 of 24"
+    assert page.inner_text("#where") == "2 of 16"
     row = page.query_selector("#list > li")
-    wanted = row.query_selector(".text").inner_text()
+    wanted = row.query_selector(".head .text").inner_text()
     row.query_selector("summary").click()
     page.click("#list .to-family")
     assert page.inner_text("#tree .root") == wanted
@@ -234,7 +240,7 @@ def test_a_cluster_a_reason_and_a_task_can_be_chosen(report: Path, screen: Calla
 
 
 def test_a_planted_script_does_not_run(tmp_path: Path, screen: Callable[..., Seen]) -> None:
-    path = write_report(written(tmp_path / "run", 120, PLANTED))
+    path = write_report(written(tmp_path / "run", 330, PLANTED))
     seen = screen(1440)
     seen.open(path)
     page = seen.page
@@ -249,6 +255,7 @@ def test_a_planted_script_does_not_run(tmp_path: Path, screen: Callable[..., See
         for y in range(10, 90, 8):
             page.mouse.move(box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100)
     page.click(".reasons button")
+    page.click("#list .foot a")
     assert page.evaluate("window.hit") is None
     assert page.query_selector("img, [onerror], a[href^=javascript]") is None
     assert "onerror" in page.inner_text("#list")
@@ -275,7 +282,8 @@ def test_ten_thousand_tasks_open_in_two_seconds_in_less_than_five_megabytes(
     assert path.stat().st_size < 5_000_000
     seen = screen(390)
     assert 0 < seen.open(path) < 2
-    assert seen.count() == 10_000
+    seen.page.select_option("#outcome", "")
+    seen.wait_for(10_000)
     start = time.monotonic()
     seen.page.fill("#query", "bamend cepard")
     seen.wait_for_other_than(10_000)
@@ -293,4 +301,109 @@ def test_the_report_of_a_run_opens_in_two_seconds(
     assert 0 < seen.open(path) < 2
     assert seen.page.query_selector("#usage table")
     assert "12 seeds" in seen.page.inner_text("#tree") or "seeds before it" in seen.page.inner_text("#tree")
+    assert seen.trouble == []
+
+
+def test_of_each_task_the_output_is_in_sight_and_a_long_one_is_cut_until_it_is_opened(
+    tmp_path: Path, screen: Callable[..., Seen]
+) -> None:
+    long = "word " * 400
+    tasks = [
+        Task(id="a", instruction="Say yes", instances=(Instance(output="yes"), Instance(output="yes, yes"))),
+        Task(id="b", instruction="Say much", instances=(Instance(input="much", output=long),)),
+        Task(id="c", instruction="Say nothing"),
+    ]
+    (tmp_path / "1_filter.jsonl").write_text("".join(map(to_line, tasks)), encoding="utf-8")
+    seen = screen(390)
+    seen.open(write_report(tmp_path))
+    rows = seen.page.query_selector_all("#list > li")
+    assert [row.query_selector(".instance") is not None for row in rows] == [True, True, False]
+    assert rows[0].query_selector(".instance").inner_text().split() == ["output", "yes"]
+    assert rows[0].query_selector("summary").inner_text() == "1 more, history"
+    assert rows[1].query_selector(".instance").bounding_box()["height"] < 200
+    rows[1].query_selector("summary").click()
+    assert rows[1].query_selector(".body").bounding_box()["height"] > 400
+    assert seen.trouble == []
+
+
+@pytest.mark.parametrize("id", ["t1", 't"><script>window.hit=1</script>&#%25 é', "../a?b=c"])
+def test_a_link_leads_to_one_task_that_is_open_there(id: str, tmp_path: Path, screen: Callable[..., Seen]) -> None:
+    tasks = [
+        Task(id=name, instruction=f"Name {n} rivers like {id}", rejected="not_new" if n == 1 else None)
+        for n, name in enumerate(("t10", id, "t11"))
+    ]
+    (tmp_path / "1_filter.jsonl").write_text("".join(map(to_line, tasks)), encoding="utf-8")
+    seen = screen(1440)
+    path = write_report(tmp_path)
+    seen.open(path)
+    seen.page.select_option("#outcome", "")
+    seen.wait_for(3)
+    seen.page.click("#list > li:nth-child(2) .foot a")
+    seen.wait_for(1)
+    address = seen.page.url
+    assert address.startswith(f"{path.as_uri()}#task=")
+    again = screen(390)
+    again.page.goto(address, wait_until="load")
+    again.page.wait_for_selector("html[data-ready]")
+    assert again.count() == 1
+    assert again.page.inner_text("#list .head .text") == tasks[1].instruction
+    assert again.page.query_selector("#list details[open] .body")
+    assert again.page.evaluate("window.hit") is None
+    again.page.goto(f"{path.as_uri()}#task=nowhere")
+    again.page.reload()
+    again.page.wait_for_selector("html[data-ready]")
+    assert again.count() == 2  # those that are kept
+    assert seen.trouble == again.trouble == []
+
+
+def test_under_200_tasks_there_is_no_map_and_no_wheel(tmp_path: Path, screen: Callable[..., Seen]) -> None:
+    for number, there in ((290, False), (330, True)):  # 189 and 215 kept
+        seen = screen(1440)
+        seen.open(write_report(written(tmp_path / str(number), number)))
+        for place in ("#map", "#chart-sun", "nav [href='#map']"):
+            assert bool(seen.page.query_selector(place)) == there, place
+        assert seen.page.is_visible("#cluster") == there
+        assert seen.page.query_selector("#verbs .mark")
+        assert seen.trouble == []
+
+
+def test_where_nothing_is_kept_all_is_shown(tmp_path: Path, screen: Callable[..., Seen]) -> None:
+    tasks = [Task(id=f"t{n}", instruction=f"Name {n} rivers", rejected="not_new") for n in range(4)]
+    (tmp_path / "1_filter.jsonl").write_text("".join(map(to_line, tasks)), encoding="utf-8")
+    seen = screen(1440)
+    seen.open(write_report(tmp_path))
+    assert seen.count() == 4
+    seen.page.click("button[type=reset]")
+    seen.wait_for(4)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_wide_table_scrolls_and_the_page_does_not(width: int, report: Path, screen: Callable[..., Seen]) -> None:
+    seen = screen(width)
+    seen.open(report)
+    tables = seen.page.query_selector_all(".scroll")
+    assert len(tables) >= 3
+    for table in tables:
+        table.evaluate("table => table.scrollTo(10000, 0)")
+        last = table.query_selector("thead th:last-child").bounding_box()
+        assert last["x"] + last["width"] <= width
+        assert table.query_selector("thead th").bounding_box()["x"] >= 0  # the name of a row stays in sight
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_marks_of_people_are_shown_and_can_be_chosen(tmp_path: Path, screen: Callable[..., Seen]) -> None:
+    from pipeline.report.page import render
+    from pipeline.report.record import read_run
+
+    record = read_run(written(tmp_path / "run", 60))
+    record.marks |= {"t1": ["good", "edited"], "t3": [f"good{PLANTED}"]}
+    (tmp_path / "page.html").write_text(render(record), encoding="utf-8")
+    seen = screen(1440)
+    seen.open(tmp_path / "page.html")
+    shown = [mark.inner_text() for mark in seen.page.query_selector_all("#list .said")]
+    assert shown[:2] == ["good", "edited"]
+    assert len(shown) == 3
+    seen.page.select_option("#mark", "edited")
+    seen.wait_for(1)
+    assert seen.page.evaluate("window.hit") is None
     assert seen.trouble == []
