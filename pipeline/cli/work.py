@@ -107,7 +107,7 @@ def alone(
 
     folder = Path(settings.out)
     stage = build_stage(args.command, settings)
-    stages = build_stages(settings)
+    stages = build_stages(settings, args.command)
     needs_no_run = isinstance(stage, Product) and not stage.of_tasks
     writes = isinstance(stage, Stage) and stage.adds  # the others have heard what is to be said of the seeds
     seeds = read_seeds(settings.seeds) if writes else load_seeds(settings.seeds).tasks
@@ -126,9 +126,13 @@ def finish(command: str, settings: "RunSettings", redecided: bool) -> str:
     from pipeline.report import stats
     from pipeline.runs.files import find_stage_files
     from pipeline.seeds.read import load_seeds
-    from pipeline.settings.build import build_stages
+    from pipeline.settings.build import build_stage, build_stages
+    from pipeline.stages import names
 
     folder = Path(settings.out)
+    stages = build_stages(settings, command)
+    if command in names() and command not in {stage.name for stage in stages}:
+        stages.append(build_stage(command, settings))
     figures = stats.write(folder) if find_stage_files(folder) else {}
     if command in ("run", "gain"):
         write_report(folder, load_seeds(settings.seeds).tasks)
@@ -136,7 +140,7 @@ def finish(command: str, settings: "RunSettings", redecided: bool) -> str:
         return f"{stats.show(figures)}\n\nwhat is made of the tasks is still that of before; `sprout run` makes it anew"
     if command == "gain":
         return (folder / PAGE).read_text("utf-8")
-    return stats.summary(folder, figures, build_stages(settings))
+    return stats.summary(folder, figures, stages)
 
 
 def write_report(folder: Path, seeds: Sequence["Task"]) -> None:

@@ -44,8 +44,9 @@ def render(record: Record) -> str:
             packed=packed, shown=len(columns["id"]), clusters=columns["clusters"], source=columns["source"],
             figures=figures(record), funnel=funnel(record), verbs=verbs(record), labels=labels(record),
             glossary=glossary(record), usage=usage(record),
-            evaluation=evaluation(record), differences=differences(record), benchmarks=benchmarks(record), gain=gain(record), priced=record.prices != Prices(),
-            validated=any(one.get("validation_loss") for one in record.training.values()), recent=charts.recent(record),
+            evaluation=evaluation(record), differences=differences(record), benchmarks=benchmarks(record),
+            gain=gain(record), priced=record.prices != Prices(), recent=charts.recent(record),
+            validated=any(one.get("validation_loss") for one in record.training.values()),
             stop_below=charts.STOP_BELOW, method=record.method,
         )
     )  # fmt: skip

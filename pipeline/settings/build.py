@@ -16,14 +16,17 @@ from pipeline.settings.words import Word, word, words
 from pipeline.stage import Product, Stage
 
 
-def build_stages(settings: RunSettings) -> list[Stage | Product]:
+def build_stages(settings: RunSettings, alone: str = "") -> list[Stage | Product]:
     """All stages of the run: those in its list or, without a list, those of Self-Instruct that its tables ask for.
+
+    Args:
+        alone: A stage that need not be among them, and may have a table all the same.
 
     Raises:
         SproutError: for an unknown stage, for settings it does not have, and for a table whose stage is not in the
             list.
     """
-    return _all(settings, "")
+    return _all(settings, alone)
 
 
 def build_stage(name: str, settings: RunSettings) -> Stage | Product:
