@@ -167,6 +167,7 @@ def on_server(name: str, url: str) -> Found:
 
 def here(model: str) -> Found:
     """A model to be loaded in this process, which is looked at and not loaded yet."""
+    from pipeline.engines.model_folder import context_of
     from pipeline.settings.build import open_engine
     from pipeline.settings.read import RunSettings
 
@@ -178,7 +179,8 @@ def here(model: str) -> Found:
             "neither vllm nor transformers is installed, to load a model here; give the --url of a server"
         )
     engine = open_engine(RunSettings(engine={"name": name, "model": model}))
-    return Found({"name": name, "model": model}, described(engine.chat, engine.context), engine.context)
+    context = context_of(engine.model)
+    return Found({"name": name, "model": model}, described(engine.chat, context), context)
 
 
 def described(chat: bool, context: int | None) -> str:

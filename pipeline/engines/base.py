@@ -210,11 +210,6 @@ class Engine(ABC):
         """What tells which weights the model has: a commit of the hub, or a digest of a folder; empty if unknown."""
         return ""
 
-    @cached_property
-    def context(self) -> int | None:
-        """How many tokens prompt and completion may have together; None if nobody tells."""
-        return None
-
     @abstractmethod
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         """Yield one completion per request, in the order of the requests.
@@ -279,10 +274,6 @@ class Proxy(Engine):
     @cached_property
     def revision(self) -> str:
         return self.engine.revision
-
-    @cached_property
-    def context(self) -> int | None:
-        return self.engine.context
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         return self.engine.generate(requests, arrived)

@@ -90,7 +90,7 @@ def context_of(model: str) -> int | None:
     if not Path(model).is_dir() and is_hub_name(model):
         from huggingface_hub import try_to_load_from_cache
 
-        path = try_to_load_from_cache(model, "config.json")  # type: ignore[assignment]  # or a mark of what is missing
+        path = try_to_load_from_cache(model, "config.json")  # or a mark of what is missing
     if not isinstance(path, str | Path) or not Path(path).is_file():
         return None
     config = _read_json(Path(path))

@@ -24,15 +24,7 @@ from pipeline.engines.base import (
     ScoreRequest,
     at_hand,
 )
-from pipeline.engines.model_folder import (
-    check_model,
-    choose_chat,
-    context_of,
-    load_error,
-    local_pre_query,
-    not_installed,
-    revision,
-)
+from pipeline.engines.model_folder import check_model, choose_chat, load_error, local_pre_query, not_installed, revision
 from pipeline.engines.tokens import prompt_ids, scored_ids
 from pipeline.errors import EngineUnreachable
 
@@ -92,10 +84,6 @@ class VLLM(Engine):
     @cached_property
     def revision(self) -> str:
         return revision(self.model, self.llm_options.get("revision"))
-
-    @cached_property
-    def context(self) -> int | None:
-        return context_of(self.model)
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         yield from self._stream(requests, _to_complete, _completion, arrived)

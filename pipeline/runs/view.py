@@ -5,7 +5,7 @@ from html import escape
 from typing import Any, overload
 
 from pipeline.errors import SproutError
-from pipeline.task import Task
+from pipeline.task import Instance, Task
 from pipeline.text import mend, short
 
 MOST = 20  # rows of a table
@@ -76,6 +76,7 @@ def _cells(task: Task) -> Iterator[str]:
     """Of the first instance, with how many there are besides."""
     yield short(task.instruction)
     yield {True: "yes", False: "no", None: ""}[task.is_classification]
-    first, *others = [*task.instances, *([None] if not task.instances else [])]
-    yield short(first.input) if first else ""
-    yield f"{short(first.output) if first else ''}{f' (and {len(others)} more)' if others else ''}"
+    first = task.instances[0] if task.instances else Instance(output="")
+    more = f" (and {len(task.instances) - 1} more)" if len(task.instances) > 1 else ""
+    yield short(first.input)
+    yield short(first.output) + more

@@ -136,6 +136,7 @@ class Server(Engine):
 
     @cached_property
     def context(self) -> int | None:
+        """How many tokens prompt and completion may have together; None if the server does not say."""
         return self.served.get(self.model)
 
     @cached_property

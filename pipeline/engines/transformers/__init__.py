@@ -20,7 +20,7 @@ from pipeline.engines.base import (
     ScoreRequest,
     at_hand,
 )
-from pipeline.engines.model_folder import check_model, choose_chat, context_of, local_pre_query, revision
+from pipeline.engines.model_folder import check_model, choose_chat, local_pre_query, revision
 from pipeline.errors import SproutError
 
 if TYPE_CHECKING:
@@ -85,10 +85,6 @@ class Transformers(Engine):
     @cached_property
     def revision(self) -> str:
         return revision(self.model)
-
-    @cached_property
-    def context(self) -> int | None:
-        return context_of(self.model)
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         from pipeline.engines.transformers.decode import complete

@@ -1,7 +1,7 @@
 "use strict";
 // The browser of tasks: search, filters, pages.
 (() => {
-  const PAGE = 25;
+  const PAGE = 10;
   const part = Object.fromEntries(
     ["filters", "query", "outcome", "stage", "reason", "mark", "cluster", "score", "low", "high", "count", "list", "where", "before", "after"]
       .map((id) => [id, document.getElementById(id)]),
