@@ -109,17 +109,17 @@ def write(folder: Path) -> Figures:
 
 def show_usage(found: Figures) -> str:
     """What each stage has paid for by `figures`, as text; empty if the run has no journal."""
-    names = f"{'stage':<14}{'requests':>9}{'input tokens':>14}{'cached':>8}{'output tokens':>15}{'per kept task':>15}"
-    lines = [f"{names}{'per second':>12}{'engine busy':>13}{'in flight':>11}"]
+    names = f"{'stage':<14}{'requests':>9}{'tokens in':>13}{'cached':>8}{'out':>12}{'a kept task':>12}{'out/s':>8}"
+    lines = [f"{names}{'busy':>6}{'in flight':>10}"]
     for stage, one in found.items():
         if engine := one.engine:
             cached = engine.cached_tokens / max(1, engine.prompt_tokens)
             each = f"{engine.tokens_per_kept_task:,.1f}" if isinstance(one, StageFigures) and one.kept else ""
             speed = "–" if engine.tokens_per_second is None else f"{engine.tokens_per_second:,.0f}"
             lines.append(
-                f"{stage:<14}{engine.requests:>9,}{engine.prompt_tokens:>14,}{cached:>8.0%}"
-                f"{engine.completion_tokens:>15,}{each:>15}"
-                f"{speed:>12}{engine.busy_share:>13.0%}{engine.in_flight:>11,.1f}"
+                f"{stage:<14}{engine.requests:>9,}{engine.prompt_tokens:>13,}{cached:>8.0%}"
+                f"{engine.completion_tokens:>12,}{each:>12}"
+                f"{speed:>8}{engine.busy_share:>6.0%}{engine.in_flight:>10,.1f}"
             )
     return "\n".join(lines) if len(lines) > 1 else ""
 
