@@ -2,6 +2,7 @@
 
 import ast
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,10 @@ def test_a_template_of_ones_own_replaces_one_and_counts_from_the_settings_file(s
     )
 
     assert f"Questions about {SHOP}:" in capsys.readouterr().out
+    card = (folder / "run" / "dataset" / "README.md").read_text()
+    made = card.partition("```toml\n")[2].partition("```")[0]
+    assert "# The maker's own templates took the place of instructions.\n" in made
+    assert tomllib.loads(made)["domain"] == SHOP
     template.write_text(f"{template.read_text()} ")
     assert "was begun with another instructions.jinja in instructions" in fails(capsys, "run", path)
 
