@@ -118,12 +118,14 @@ def read_and_check(seeds: str) -> "tuple[str, list[Task]]":
 
 
 def find_model(args: argparse.Namespace, asked: Asked) -> Found:
+    from pipeline.engines.server.models import models_of
+
     url = args.url
     if not url and not args.model:
         url = asked.ask(None, f"The url of a server, such as {EXAMPLE}, or nothing to load a model here", url_of, "")
     name, question = args.model, "The model: a folder, a name on the hub, or nano"
     if url and not name:
-        names = names_of(url_of(url))
+        names = [*models_of(url_of(url))]
         listed = ", ".join(names[:8])
         question = f"The model on that server ({listed})" if names else "The model on that server"
         name = names[0] if len(names) == 1 else None
@@ -141,25 +143,16 @@ def url_of(url: str) -> str:
     return url
 
 
-def names_of(url: str) -> list[str]:
-    from pipeline.engines.server import Server
-
-    server = Server("", url, patience=PATIENCE)
-    try:
-        return [*server.served]
-    finally:
-        server.close()
-
-
 def on_server(name: str, url: str) -> Found:
     """Ask the server for a few tokens, and what it tells of the model."""
     from pipeline.engines.server import Server
+    from pipeline.engines.server.models import models_of
 
     if not name:
         raise SproutError("a model is needed, by the name that the server gives it")
     server = Server(name, url, patience=PATIENCE)
     try:
-        chat, context = server.chat, server.context
+        chat, context = server.chat, models_of(url).get(name)
     finally:
         server.close()
     return Found({"name": "server", "model": server.model, "url": url}, described(chat, context), context)

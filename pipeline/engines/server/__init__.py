@@ -30,7 +30,6 @@ from pipeline.engines.model_folder import choose_chat, load_tokenizer, local_pre
 from pipeline.engines.server.address import check_url
 from pipeline.engines.server.connection import Connection
 from pipeline.engines.server.dialect import OMITTABLE, Dialect
-from pipeline.engines.server.models import listed
 from pipeline.engines.server.score import Scorer, takes_prefill
 from pipeline.engines.server.slots import Slots
 from pipeline.engines.server.wire import Wire
@@ -133,17 +132,6 @@ class Server(Engine):
         if self.tokenizer:
             return choose_chat(self.tokenizer, None)
         return bool(self._connect().submit(Connection.takes_messages).result())
-
-    @cached_property
-    def context(self) -> int | None:
-        """How many tokens prompt and completion may have together; None if the server does not say."""
-        return self.served.get(self.model)
-
-    @cached_property
-    def served(self) -> dict[str, int | None]:
-        """The models that the server lists, with the tokens that each takes in its context, if it says."""
-        found: dict[str, int | None] = self._connect().submit(listed).result()
-        return found
 
     @cached_property
     def can_prefill(self) -> bool:

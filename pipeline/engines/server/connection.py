@@ -248,7 +248,7 @@ class Connection:
         if trouble.status == 402:
             return SproutError(f"{self.url}: wants to be paid first ({trouble})")
         try:
-            names = [*await self.wire.served()]
+            names = await self.wire.served()
         except Trouble as other:
             served = f"nor does it list its models ({other}): is the url right? Most end in /v1"
             return SproutError(f"{self.url}: does not serve {self.model} at {trouble.path} ({trouble}); {served}")

@@ -17,7 +17,6 @@ from pipeline.engines.server.address import Address
 from pipeline.engines.server.answer import Reply, Unreadable, read
 from pipeline.engines.server.dialect import Attempt, Dialect, lessons
 from pipeline.engines.server.environment import proxy, read_key
-from pipeline.engines.server.models import context_in
 from pipeline.engines.server.refusals import after_refusal, after_reply, cut_at_stop
 from pipeline.engines.server.said import said
 from pipeline.engines.server.trouble import Trouble
@@ -153,12 +152,16 @@ class Wire:
             self.tell("does not say how many tokens a request takes; they are estimated from the length of the text, 4 "
                       "bytes each, and so is what --max-tokens, --max-cost and plan count")  # fmt: skip
 
-    async def served(self) -> dict[str, int | None]:
-        """The models the server has, by name, with the tokens that each takes in its context if it tells."""
+    async def served(self) -> list[str]:
+        """The names of the models the server has."""
+        return [model["id"] for model in await self.entries()]
+
+    async def entries(self) -> list[dict[str, Any]]:
+        """What the server tells of each of its models; all have an id."""
         content = await self._ask(self.address.at("/models"), MAX_CONNECT)
         try:
-            return {self._clean(str(model["id"])): context_in(model) for model in json.loads(content)["data"]}
-        except (ValueError, LookupError, TypeError, RecursionError, AttributeError):
+            return [{**model, "id": self._clean(str(model["id"]))} for model in json.loads(content)["data"]]
+        except (ValueError, LookupError, TypeError, RecursionError):
             pass
         raise Trouble("answer unreadable", "it answers something else")
 
