@@ -13,7 +13,7 @@ CONTEXT = ("max_model_len", "context_length", "context_window", "max_context_len
 def models_of(url: str) -> dict[str, int | None]:
     """The models of a server by name, with the tokens in the context of each if it tells; empty if it lists none."""
 
-    async def ask() -> list[Mapping[str, Any]]:
+    async def ask() -> list[dict[str, Any]]:
         wire = Wire("", url, MAX_CONNECT)
         try:
             return await wire.entries()
