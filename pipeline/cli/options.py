@@ -13,7 +13,7 @@ def settings_of(args: argparse.Namespace) -> "RunSettings":
     from pipeline.settings.read import read
 
     options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
-    options["domain"] = args.domain
+    options["domain"] = vars(args).get("domain")
     given = [f"{key}={value_as_toml(value)}" for key, value in options.items() if value is not None]
     return read(args.settings, [*given, *changes(args), *args.set])
 
