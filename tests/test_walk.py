@@ -2,6 +2,9 @@
 
 import json
 import shlex
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -12,7 +15,10 @@ import yaml
 
 from pipeline.cli.main import main
 from pipeline.resources import NANO
+from tests.report.reviewing_browser import CHROMIUM, Seen, chromium, screen
 from tests.test_readme import ToyServer
+
+__all__ = ["chromium", "screen"]
 
 SEEDS = """\
 instruction,input,output
@@ -68,7 +74,9 @@ def sprout(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyte
     return typed
 
 
-def test_from_a_csv_file_to_a_tuned_model_and_its_report(sprout: Sprout, url: str) -> None:
+def test_from_a_csv_file_to_a_tuned_model_and_its_report(
+    sprout: Sprout, url: str, request: pytest.FixtureRequest
+) -> None:
     pytest.importorskip("trl", reason="needs the extra `train`")
     pytest.importorskip("bokeh", reason="needs the extra `report`")
     Path("shop.csv").write_text(SEEDS)
@@ -82,7 +90,12 @@ def test_from_a_csv_file_to_a_tuned_model_and_its_report(sprout: Sprout, url: st
     assert "output  " in sprout(third)
     assert DOMAIN in sprout(f"sprout why {some_task()} outputs/mine --full")
 
-    # Here come three verdicts by keyboard (`sprout review`) and `sprout drop`.
+    bad = some_task()
+    if CHROMIUM:
+        judge_three(request.getfixturevalue("screen")())
+        verdicts = [json.loads(line) for line in Path("outputs/mine/review.jsonl").read_text().splitlines()]
+        assert [one["did"] for one in verdicts].count("judge") >= 3
+    sprout(f"sprout drop outputs/mine {bad} --reason off_topic")
 
     asked = Counting.asked
     said = sprout("sprout export outputs/mine --for axolotl --for openai")
@@ -94,6 +107,7 @@ def test_from_a_csv_file_to_a_tuned_model_and_its_report(sprout: Sprout, url: st
     assert (dataset / config["datasets"][0]["path"]).is_file()
     assert len(rows) > 24
     assert all(row["messages"][-1]["role"] == "assistant" for row in rows)
+    assert bad not in (dataset / "messages.jsonl").read_text()
 
     tiny = f"--set train.model={NANO} --set train.max_steps=2 --set train.batch_size=2 --set train.max_length=64"
     assert "outputs/mine/model" in sprout(f"sprout train outputs/mine {tiny}")
@@ -107,8 +121,27 @@ def test_from_a_csv_file_to_a_tuned_model_and_its_report(sprout: Sprout, url: st
     page = Path(sprout("sprout report outputs/mine --seeds shop.csv").strip())
     assert page.stat().st_size > 100_000
     assert '<section id="tasks">' in page.read_text("utf-8")
+    assert "off_topic" in page.read_text("utf-8")
 
 
 def some_task() -> str:
-    with Path("outputs/mine/1_instructions.jsonl").open() as file:
+    """One that the run has kept."""
+    with Path("outputs/mine/4_filter.jsonl").open() as file:
         return str(json.loads(next(file))["id"])
+
+
+def judge_three(seen: Seen) -> None:
+    """By keyboard: all good, the output is wrong, all good."""
+    command = [sys.executable, "-m", "pipeline", "review", "outputs/mine", "--reviewer", "anna"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        server.stdout.readline()
+        url = server.stdout.readline().strip()
+        seen.home = url.partition("?")[0]
+        seen.page.goto(url)
+        seen.at(0)
+        seen.press(" ", "3", " ", " ")
+        seen.at(3)
+        server.send_signal(signal.SIGINT)
+        server.wait()
+    assert seen.trouble == []

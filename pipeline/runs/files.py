@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import SproutError
+from pipeline.runs.reviews import STAGE, Reviews, touched
 from pipeline.task import read_task
 
 REJECTED = re.compile(rb',"rejected":"(\w+)"\}\n\Z')  # the end of a rejected line; a nested field has more braces
+
+PLACE = re.compile(rb'"meta":\{"request":\d+,"item":(\d+)')  # of a task that was read from a list
 
 
 def stage_files(folder: Path) -> dict[str, Path]:
@@ -32,10 +35,23 @@ def find_stage_files(folder: Path) -> dict[str, Path]:
 def funnel(folder: Path) -> dict[str, Counter[str]]:
     """For each stage, how many tasks it kept and how many it rejected for each reason.
 
+    If people have dropped tasks, the last entry is `review`, as if it were a stage behind the last one.
+
     Raises:
         SproutError: if the folder holds no stage file.
     """
-    return {stage: Counter(reasons(path)) for stage, path in stage_files(folder).items()}
+    files = stage_files(folder)
+    found = {stage: Counter(reasons(path)) for stage, path in files.items()}
+    last, path = list(files.items())[-1]
+    if dropped := dropped_from(path, Reviews(folder)):
+        found[STAGE] = dropped + Counter(kept=found[last]["kept"] - dropped.total())
+    return found
+
+
+def dropped_from(path: Path, reviews: Reviews) -> Counter[str]:
+    """How many of the tasks that a stage's file keeps are dropped, by reason."""
+    states = (reviews.of(task) for task in touched(path, reviews.by_task) if task.kept) if reviews else ()
+    return Counter(state.dropped for state in states if state.dropped)
 
 
 def reasons(path: Path) -> Iterator[str]:
@@ -50,3 +66,21 @@ def reasons(path: Path) -> Iterator[str]:
                 yield read_task(line, f"{path}:{number}").rejected or "kept"
             else:
                 yield "kept"
+
+
+def kept_by_place(path: Path) -> list[tuple[int, int]]:
+    """For each place in the lists that a model wrote, how many tasks were kept and how many there were.
+
+    Empty for a stage whose tasks come from no list.
+    """
+    kept: Counter[int] = Counter()
+    all: Counter[int] = Counter()
+    with path.open("rb") as file:
+        for line, reason in zip(file, reasons(path), strict=False):  # the last line may still be being written
+            if found := PLACE.search(line):
+                place = int(found[1])
+                all[place] += 1
+                kept[place] += reason == "kept"
+            elif not all:
+                return []
+    return [(kept[place], all[place]) for place in range(max(all, default=-1) + 1)]

@@ -18,6 +18,7 @@ from pipeline.engines.base import (
     Request,
     Scored,
     ScoreRequest,
+    at_hand,
 )
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
@@ -161,7 +162,7 @@ class Probe(Proxy):
             if self.asked == before:
                 break
         if not self.endless:
-            self.left = sum(request is not None for request in source)
+            self.left = sum(1 for _ in at_hand(source))  # what an answer would lead to is not known
 
     def estimate(self, stage: str, requests: int) -> Estimate:
         """An estimate for this many requests, from the mean and the speed of those probed."""
