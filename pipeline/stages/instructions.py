@@ -117,7 +117,7 @@ class Instructions(Stage):
         begun = prompt.find("1. ")
         if not engine.chat or not engine.can_prefill or begun < 0:
             return request(engine, id, prompt, sampling, ids)
-        asked = request(engine, id, render("instructions_chat"), sampling, ids)
+        asked = request(engine, id, render("instructions_chat", self), sampling, ids)
         return asked.model_copy(update={"prefill": prompt[begun:]})
 
     def sampling_for(self, chat: bool) -> Sampling:

@@ -22,6 +22,9 @@ BEFORE = {  # the first lines of the prompts of a run without a domain, as they 
     "instructions": "Continue this numbered list of tasks for an assistant. The tasks differ in subject, form and length, and no two are alike.\n1. Add.\n2.",
     "instances_input_first": "Each task is followed by examples of its solution: the input, where the task needs one, and the right output.\n\nTask: Add.\nExample 1\nInput: 1 1\nOutput: 2\n\nTask: Go.\nExample 1",
     "instances_output_first": "Each classification task is followed by its labels, and after each label an input for which it is the right answer.\n\nTask: Add.\nClass label: 2\nInput: 1 1\n\nTask: Go.\nClass label:",
+    "instructions_chat": "Write a numbered list of tasks that somebody could give to an assistant. The tasks differ in subject, form and length, and no two are alike.",
+    "instances_input": "Task: Go.\n\nWrite one input for this task: the text, list or data that it is to be done with. Write the input alone, and do not do the task.",
+    "instances_labels": "Task: Go.\n\nThe answer is always one of a few labels. Write each label, and below it an input for which it is the right answer.",
     "verify": "Each task is followed by examples of its solution: the input, where the task needs one, and the right output.\n\nTask: Add.\nExample 1\nInput: 1 1\nOutput: 2\n\nTask: Go.\nExample 1\nOutput:",
 }
 
@@ -47,6 +50,13 @@ def test_without_a_domain_the_prompts_are_those_of_before(name: str):
     demos = ["Add."] if name == "instructions" else DEMOS
 
     assert render(name, demos=demos, instruction="Go.", input="") == BEFORE[name]
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_each_of_these_templates_says_the_domain_once(name: str):
+    demos = ["Add."] if name == "instructions" else DEMOS
+
+    assert render(name, Instances(domain=SHOP), demos=demos, instruction="Go.", input="").count(SHOP) == 1
 
 
 class Heard:
