@@ -1,4 +1,4 @@
-"""Writes the pages that say what the code says: `python docs/build.py` makes docs/commands.md and docs/settings.md."""
+"""Writes the pages that say what the code says: `python docs/build.py` makes commands.md, settings.md, reasons.md."""
 
 import argparse
 import inspect
@@ -11,7 +11,9 @@ from pipeline.cli.main import commands as known_commands
 from pipeline.cli.main import parser as command_line
 from pipeline.engines.find import engine_class, engine_names
 from pipeline.settings.schema import schema
+from pipeline.stage import Stage
 from pipeline.stages import find, names
+from pipeline.text import short
 
 FOLDER = Path(__file__).parent
 MADE = "<!-- made by docs/build.py from the code; change that -->"
@@ -24,7 +26,8 @@ LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiv
 
 def pages() -> dict[str, str]:
     """The text of each page, by the name of its file."""
-    return {"commands.md": "\n".join(commands()) + "\n", "settings.md": "\n".join(settings()) + "\n"}
+    made = {"commands.md": commands(), "settings.md": settings(), "reasons.md": reasons()}
+    return {name: "\n".join(lines) + "\n" for name, lines in made.items()}
 
 
 def commands() -> Iterator[str]:
@@ -110,6 +113,25 @@ def settings() -> Iterator[str]:
         "The defaults differ by stage, as above; what a table leaves out has that of its stage.",
     )
     yield from ("", *setting_table(definitions["Sampling"]["properties"], definitions))
+
+
+def reasons() -> Iterator[str]:
+    """A table for each stage that rejects: its reasons, what each means, and an example."""
+    yield from ("# Reasons to reject", "", MADE, "")
+    yield "`sprout stats` counts tasks by reason, `sprout show RUN --reason REASON` shows them, and `sprout why ID`"
+    yield "says what a filter objected to. A stage with filters turns each on or off by its reason:"
+    yield from ("", "```toml", "[instructions]", "filters = { unsuitable_word = true, too_long = false }")
+    yield from ("", "[filter]", "filters = { not_a_label = false }", "```", "")
+    yield "In an example, → stands before an output, and an input before that. Reasons marked * are given only if the"
+    yield "settings turn their filter on, as the recipe `paper` does."
+    for stage in map(find, names()):
+        if not (issubclass(stage, Stage) and stage.reasons):
+            continue
+        yield from ("", f"## {stage.kind}", "", "| reason | | such as |", "|---|---|---|")
+        for name, reason in stage.reasons.items():
+            star = "" if reason.by_default else " *"
+            example = f"`` {short(reason.example.replace('`', chr(39)), 120)} ``" if reason.example else ""
+            yield f"| `{name}`{star} | {cell(reason.meaning)} | {cell(example)} |"
 
 
 def text_of(kind: Any) -> Iterator[str]:

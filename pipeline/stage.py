@@ -87,6 +87,11 @@ class Configured(BaseModel):
         return f"{self.kind}-{self.label}" if self.label else self.kind
 
     @property
+    def uses_model(self) -> bool:
+        """Whether what it writes depends on the model of its engine."""
+        return True
+
+    @property
     def written(self) -> str:
         """What a product writes, by its name in the folder of the run; empty for a stage."""
         place = PurePosixPath(self.path)

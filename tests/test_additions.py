@@ -88,6 +88,21 @@ class Faq(Format):
     def columns(self, row):
         return {"ask": question(row.instruction, row.input), "reply": row.output}
 '''
+FILTER = '''"""Loud ones."""
+
+from pipeline.filters.base import example
+
+
+@example("NAME A RIVER")
+def shouting(task):
+    """Nothing but capitals."""
+    return task.instruction if task.instruction.isupper() else None
+
+
+def whispers(instance, task):
+    """An output in brackets."""
+    return instance.output if instance.output.startswith("(") else None
+'''
 PLACES = {"in the package": "", "of the user": ":"}
 
 
@@ -162,6 +177,25 @@ def test_a_new_scorer_is_one_file(house, own):
     assert [task["scores"] for task in house.lines("run/1_score.jsonl")] == [
         {"marks": float(n), "length": float(n)} for n in (1, 2, 3)
     ]
+
+
+def test_new_filters_are_one_file_found_by_their_names(house):
+    house.add("filters/loud.py", FILTER, own=False)
+    code = (
+        "from pipeline import Task, Instance; from pipeline.stages import Filter, Instructions;"
+        "print(Instructions().objection(Task(id='1', instruction='NAME A RIVER OF ASIA')),"
+        "Instructions(filters={'shouting': False}).objection(Task(id='1', instruction='NAME A RIVER OF ASIA')),"
+        "Filter().judge(Task(id='1', instruction='Name it.', instances=(Instance(output='(Nile)'),))).rejected)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=house.folder,
+        env=os.environ | {"PYTHONPATH": str(house.package.parent)},
+    )  # fmt: skip
+
+    assert done.stdout.split() == ["shouting", "None", "whispers"], done.stderr
+    assert "filters = {}" in house.sprout("settings", "--set", "filter.filters.whispers=false").replace(
+        "filters = {whispers = false}", "filters = {}"
+    )
 
 
 @pytest.mark.parametrize("own", [False, True], ids=PLACES)

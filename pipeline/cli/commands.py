@@ -2,13 +2,16 @@
 
 import argparse
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipeline.cli import reviewing
 from pipeline.cli.options import settings_of
-from pipeline.cli.work import prepared, work
+from pipeline.cli.work import SEEDS, prepared, seeds_of, work
+
+logger = logging.getLogger(__name__)
 
 
 def run_command(args: argparse.Namespace) -> str:
@@ -23,13 +26,12 @@ def run_command(args: argparse.Namespace) -> str:
 
 def stats(args: argparse.Namespace) -> str:
     from pipeline.report import stats
+    from pipeline.runs.remarks import read_remarks
 
     found = stats.figures(args.folder)
-    return (
-        as_json(stats.as_record(found))
-        if args.json
-        else "\n\n".join(filter(None, (stats.show(found), stats.show_usage(found))))
-    )
+    if args.json:
+        return as_json(stats.as_record(found))
+    return "\n\n".join(filter(None, (stats.show(found), stats.show_usage(found), *read_remarks(args.folder).values())))
 
 
 def why(args: argparse.Namespace) -> str:
@@ -39,13 +41,22 @@ def why(args: argparse.Namespace) -> str:
 
 
 def report(args: argparse.Namespace) -> str:
+    from pipeline.errors import SproutError
     from pipeline.report import write_report
+    from pipeline.runs.products import read_record
     from pipeline.runs.settings import check_seeds
-    from pipeline.seeds.read import read_seeds
+    from pipeline.seeds.read import load_seeds, read_seeds
 
     seeds = read_seeds(args.seeds) if args.seeds else ()
     if seeds:
         check_seeds(seeds, args.folder)
+    elif place := read_record(args.folder / SEEDS).get("seeds"):
+        try:
+            seeds = load_seeds(place).tasks
+            check_seeds(seeds, args.folder)
+        except SproutError as error:
+            logger.warning("the report is made without the seeds (%s); give them with --seeds", error)
+            seeds = ()
     return str(write_report(args.folder, seeds))
 
 
@@ -87,10 +98,9 @@ def recipes(args: argparse.Namespace) -> str:
 
 def plan(args: argparse.Namespace) -> str:
     from pipeline.runs.plan import plan
-    from pipeline.seeds.read import read_seeds
 
     settings = settings_of(args)
-    stages, context = prepared(settings, read_seeds(settings.seeds))
+    stages, context = prepared(settings, seeds_of(settings))
     return plan(stages, context, settings.prices)
 
 

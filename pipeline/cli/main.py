@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import __version__
-from pipeline.cli.numbers import positive, seconds
+from pipeline.cli.numbers import positive, same, seconds
 from pipeline.cli.review_options import add_drop, add_edit, add_keep, add_marks, add_review
 from pipeline.recipes import SELF_INSTRUCT
 from pipeline.resources import PACKAGE
@@ -16,7 +16,7 @@ ALL_STAGES = "all stages, in order; the same command again goes on where it stop
 OTHERS = {  # than those of stages, which say themselves what they are for
     "init": "write a first settings file: asks, or takes options, checks the seeds and tries the model",
     "preview": "five tasks from start to end, in a minute and without leaving a folder",
-    "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it",
+    "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it; or which of several is",
     "plan": "probe the model with 20 requests and say what the run will take",
     "recipes": "the recipes that ship, with a line each",
     "settings": "all settings of a run with what they mean, as a file to change and run",
@@ -32,6 +32,7 @@ OTHERS = {  # than those of stages, which say themselves what they are for
     "edit": "change the texts of a task, add tags and notes, or take changes back",
 }
 REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
+SAME = "of several: as many rows (default) or tokens of each, N or as many as the smallest has"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -64,7 +65,7 @@ def commands() -> dict[str, str]:
     for name in ordered:
         with files[name].open(encoding="utf-8") as file:
             text = file.readline().strip().strip('"').partition(". ")[0].rstrip(".")
-        stages[name] = text[0].lower() + text[1:]
+        stages[name] = text[:1].lower() + text[1:]
     return {"run": ALL_STAGES} | stages | OTHERS
 
 
@@ -74,16 +75,17 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sprout {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help in commands().items():
-        command = subparsers.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        command = subparsers.add_parser(name, help=help, description=help[:1].upper() + help[1:] + ".")
         if name in LOOKS:
             LOOKS[name](command)
             continue
         stage = name not in ("run", *OTHERS)
-        add_run_options(command, alone=stage)
+        add_run_options(command, alone=stage, several=name == "gain")
         if name not in ("plan", "preview", "settings"):
             add_budget(command)
         if name == "gain":
             command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
+            command.add_argument("--same", type=same, metavar="UNIT[=N]", help=SAME)
         if name == "run":
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
         if stage and name in argv:
@@ -123,7 +125,9 @@ def add_stats(command: argparse.ArgumentParser) -> None:
 
 def add_report(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="folder of the run")
-    command.add_argument("--seeds", help="the seeds of the run, for family trees and distances to them")
+    command.add_argument(
+        "--seeds", help="for family trees and distances (default: those of the run, if they are there)"
+    )
 
 
 def add_show(command: argparse.ArgumentParser) -> None:
@@ -176,8 +180,8 @@ LOOKS = {  # commands without the options of a run
 }  # fmt: skip
 
 
-def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
-    command.add_argument("settings", nargs="?", help="TOML file, folder of a run, or a recipe, see `sprout recipes`")
+def add_run_options(command: argparse.ArgumentParser, alone: bool, several: bool = False) -> None:
+    command.add_argument("settings", nargs="*" if several else "?", help="TOML file, or a recipe, see `sprout recipes`")
     command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano")
     command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
     command.add_argument("--out", help="folder of the run (default: outputs/default)")

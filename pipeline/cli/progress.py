@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -36,11 +37,43 @@ def shown_progress(quiet: bool = False, budget: Budget | None = None, clock: Clo
         logger.addHandler(handler)
         logger.propagate = False  # a library may have set up a log of its own
         try:
-            yield progress
+            with _alive(budget or Budget(), handler):
+                yield progress
         finally:
             logger.removeHandler(handler)
             logger.propagate = True
             logger.setLevel(level)
+
+
+@contextmanager
+def _alive(budget: Budget, handler: logging.Handler) -> Iterator[None]:
+    """Log a line once a minute in which nothing else is logged while answers are awaited: a batch may take long."""
+    spoken = time.monotonic()
+
+    def note(record: logging.LogRecord) -> bool:
+        nonlocal spoken
+        spoken = time.monotonic()
+        return True
+
+    def beat() -> None:
+        nonlocal spoken
+        while not done.wait(max(0.05, spoken + INTERVAL - time.monotonic())):
+            if time.monotonic() - spoken < INTERVAL:
+                continue
+            spoken = time.monotonic()
+            if (work := budget.work) and work.in_flight:
+                logger.info("%s: %d answered, %d asked and on their way", work.stage, work.answered, work.in_flight)
+
+    done = threading.Event()
+    handler.addFilter(note)
+    thread = threading.Thread(target=beat, name="alive", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        handler.removeFilter(note)
 
 
 class Mark(NamedTuple):

@@ -4,7 +4,8 @@ import argparse
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
+
+SEEDS = "seeds.json"  # in the folder of a run: where its seeds are
 
 
 def prepared(
@@ -48,28 +51,34 @@ def prepared(
 def work(args: argparse.Namespace) -> str:
     """Run stages: all of them, or one."""
     from pipeline.cli.progress import shown_progress
-    from pipeline.gain.measure import gain, tuned_and_evaluated
+    from pipeline.errors import SproutError
+    from pipeline.gain.measure import gain
+    from pipeline.gain.used import used_by
     from pipeline.runs.budget import Budget, write_prices
     from pipeline.runs.redecide import redecide
     from pipeline.runs.run import RunOptions, run
-    from pipeline.seeds.read import load_seeds, read_seeds
 
+    if args.command == "gain" and len(args.settings) > 1:
+        return against_each_other(args)
+    if args.command == "gain" and args.same:
+        raise SproutError("--same is for several recipes; give another one, or leave it out")
     settings = settings_of(args)
     folder = Path(settings.out)
     budget = Budget(args.max_tokens, args.max_cost, args.max_time, settings.prices)
     again = args.command == "run" and args.redecide
     with shown_progress(args.quiet, budget) as progress:
         if args.command in ("run", "gain"):
-            seeds = read_seeds(settings.seeds) if args.command == "run" else load_seeds(settings.seeds).tasks
+            seeds = seeds_of(settings)
             stages, context = prepared(settings, seeds, budget)
             if args.command == "gain":
-                tuned_and_evaluated(stages)  # or say so before anything is spent
-            if again:
-                redecide(stages, context, progress)
-            else:
-                options = RunOptions(context.engines, context.open_engine, progress, budget)
-                with recorded_in(folder, settings):
-                    tasks = run(stages, seeds, context.engine, folder, options).tasks
+                used_by(stages)  # or say so before anything is spent
+            with remembered_seeds(settings.seeds, seeds, folder):
+                if again:
+                    redecide(stages, context, progress)
+                else:
+                    options = RunOptions(context.engines, context.open_engine, progress, budget)
+                    with recorded_in(folder, settings):
+                        tasks = run(stages, seeds, context.engine, folder, options).tasks
             if args.command == "gain":
                 gain(stages, tasks, context, args.random_seeds)
         else:
@@ -94,6 +103,31 @@ def recorded_in(folder: Path, settings: "RunSettings") -> Iterator[None]:
             path.write_text(as_toml(settings), encoding="utf-8", newline="\n")
 
 
+def seeds_of(settings: "RunSettings", silent: bool = False) -> list["Task"]:
+    """The seeds; what there is to say of how they were read is said once for each run, as it begins."""
+    from pipeline.runs.settings import FILE
+    from pipeline.seeds.read import load_seeds, read_seeds
+
+    begun = (Path(settings.out) / FILE).is_file()
+    return load_seeds(settings.seeds).tasks if begun or silent else read_seeds(settings.seeds)
+
+
+@contextmanager
+def remembered_seeds(place: str, seeds: Sequence["Task"], folder: Path) -> Iterator[None]:
+    """Note at the end, however it comes, where the seeds of the run are: for a report of it later."""
+    from pipeline.errors import SproutError
+    from pipeline.runs.products import write_record
+    from pipeline.runs.settings import FILE, check_seeds
+
+    try:
+        yield
+    finally:
+        with suppress(SproutError, OSError):
+            check_seeds(seeds, folder)
+            if (folder / FILE).is_file():
+                write_record(folder / SEEDS, {"seeds": place})
+
+
 def alone(
     args: argparse.Namespace, settings: "RunSettings", budget: "Budget", progress: "Callable[[Progress], None]"
 ) -> None:
@@ -101,7 +135,6 @@ def alone(
     from pipeline.evaluation.models import NoModel
     from pipeline.runs.context import Context
     from pipeline.runs.run import run_stages
-    from pipeline.seeds.read import load_seeds, read_seeds
     from pipeline.settings.build import build_stage, build_stages, open_engine, open_engines
     from pipeline.stage import Product, Stage
 
@@ -109,8 +142,8 @@ def alone(
     stage = build_stage(args.command, settings)
     stages = build_stages(settings, args.command)
     needs_no_run = isinstance(stage, Product) and not stage.of_tasks
-    writes = isinstance(stage, Stage) and stage.adds  # the others have heard what is to be said of the seeds
-    seeds = read_seeds(settings.seeds) if writes else load_seeds(settings.seeds).tasks
+    writes = isinstance(stage, Stage) and stage.adds
+    seeds = seeds_of(settings, silent=needs_no_run)
     engine = open_engine(settings) if settings.engine.get("model") or not needs_no_run else NoModel()
     files = files_of(folder, stage, stages)
     tasks = () if needs_no_run else tasks_for(args, files, folder, stage) or (() if writes else seeds)
@@ -118,6 +151,33 @@ def alone(
         seeds, engine, folder, open_engines(settings), lambda model: open_engine(settings, model), budget, stages
     )
     run_stages([stage], files, tasks, context, progress)
+
+
+def against_each_other(args: argparse.Namespace) -> str:
+    """Compare the datasets of finished runs, and others, for the model of the first."""
+    from pipeline.cli.progress import shown_progress
+    from pipeline.errors import SproutError
+    from pipeline.gain.entrants import find_entrants
+    from pipeline.gain.measure import PAGE
+    from pipeline.gain.recipes import Same, recipes_gain
+    from pipeline.gain.used import used_by
+    from pipeline.runs.budget import Budget
+    from pipeline.seeds.read import load_seeds
+
+    if not args.out:
+        raise SproutError("several recipes are compared in a folder of its own; name it with --out")
+
+    def read(name: str) -> "RunSettings":
+        return settings_of(argparse.Namespace(**vars(args) | {"settings": name, "out": None}))
+
+    entrants = find_entrants(args.settings, read)
+    settings = read(args.settings[0])
+    budget = Budget(args.max_tokens, args.max_cost, args.max_time, settings.prices)
+    with shown_progress(args.quiet, budget):
+        stages, context = prepared(settings, load_seeds(settings.seeds).tasks, budget)
+        context = replace(context, folder=Path(args.out))
+        recipes_gain(entrants, used_by(stages), context, Same(*args.same or ()), args.random_seeds)
+    return (Path(args.out) / PAGE).read_text("utf-8")
 
 
 def finish(command: str, settings: "RunSettings", redecided: bool) -> str:
@@ -200,6 +260,7 @@ def tasks_for(
     """What a stage that runs alone decides: the tasks of a file, or what the stage before has kept."""
     from pipeline.errors import SproutError
     from pipeline.runs.reviews import reviewed
+    from pipeline.runs.settings import holds_something
     from pipeline.runs.store import read_kept
 
     own = number_of(files[stage.name])
@@ -207,7 +268,7 @@ def tasks_for(
     if not earlier and not args.tasks:
         return []
     path = args.tasks or folder / earlier[-1]
-    if not args.tasks and not path.exists():
+    if not args.tasks and not holds_something(path):
         name = path.stem.partition("_")[2]
         raise SproutError(f"{path} is not there; run `sprout {name}` first, or give tasks with --tasks FILE")
     tasks = read_kept(path)

@@ -187,6 +187,7 @@ class Engine(ABC):
     """
 
     options: ClassVar[type[BaseModel]] = Options
+    loads_folders: bool = True  # false: its model is a name that a server knows, never a folder here
     model: str
     window: int = 1
 
@@ -194,6 +195,9 @@ class Engine(ABC):
     def chat(self) -> bool:
         """Whether prompts are put as messages (a chat model) or as plain text (a base model)."""
         return False
+
+    def remember(self, chat: bool) -> None:  # noqa: B027 - most engines know it without asking
+        """Take what is known of the model from before, whether it is a chat model, instead of finding out."""
 
     @cached_property
     def chat_template_kwargs(self) -> dict[str, Any]:
@@ -209,6 +213,11 @@ class Engine(ABC):
     def revision(self) -> str:
         """What tells which weights the model has: a commit of the hub, or a digest of a folder; empty if unknown."""
         return ""
+
+    @cached_property
+    def context_limit(self) -> int | None:
+        """How many tokens a prompt and its answer may have, if the settings say so; else the model's config does."""
+        return None
 
     @abstractmethod
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
@@ -260,12 +269,15 @@ class Proxy(Engine):
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.model, self.window = engine.model, engine.window
-        self.chat_template_kwargs = engine.chat_template_kwargs
+        self.model, self.window, self.loads_folders = engine.model, engine.window, engine.loads_folders
+        self.chat_template_kwargs, self.context_limit = engine.chat_template_kwargs, engine.context_limit
 
     @cached_property
     def chat(self) -> bool:
         return self.engine.chat
+
+    def remember(self, chat: bool) -> None:
+        self.engine.remember(chat)
 
     @cached_property
     def can_prefill(self) -> bool:

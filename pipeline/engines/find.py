@@ -4,8 +4,11 @@ import importlib
 import inspect
 import pkgutil
 import sys
+import sysconfig
+import traceback
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pipeline import engines
@@ -51,15 +54,45 @@ def named(place: str, noun: str) -> Any:
     module, _, name = place.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # an installed command does not look there
-    try:
-        found = importlib.import_module(module)
-    except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise SproutError(f"{place}: the module of this {noun} cannot be imported ({problem}); correct it") from None
+    found = imported(module, noun, place)
     try:
         return vars(found)[name]
     except KeyError:
         raise SproutError(f"{place}: {found.__file__ or module} has no {name!r}; give module:name") from None
+
+
+def imported(module: str, noun: str, place: str = "") -> ModuleType:
+    """A module by its name, one of the user's own or one that was added to the package.
+
+    Args:
+        noun: What it should hold, for messages.
+        place: What to call it in messages, unless by its name.
+
+    Raises:
+        SproutError: naming `path:line`, for a module that cannot be imported.
+    """
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        problem = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"
+        raise SproutError(
+            f"{_where(error, module)}{place or module}: the module of this {noun} cannot be imported ({problem}); "
+            f"correct it"
+        ) from None
+
+
+def _where(error: BaseException, module: str) -> str:
+    """The file and line at which an import went wrong, if it was in the module or one of the user's."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: "
+    file = f"{module.replace('.', '/')}"
+    libraries = (sysconfig.get_path("stdlib"), "<frozen", __file__)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        own = path.with_suffix("").as_posix().endswith(file) or path.parent.as_posix().endswith(file)
+        if own or not (frame.filename.startswith(libraries) or "site-packages" in path.parts):
+            return f"{frame.filename}:{frame.lineno}: "
+    return ""
 
 
 @cache
@@ -67,7 +100,7 @@ def _shipped() -> dict[str, type[Engine]]:
     """The engine of each module that has one: the class of the module's name, whatever its capitals."""
     kinds: dict[str, type[Engine]] = {}
     for found in pkgutil.iter_modules(engines.__path__):
-        module = importlib.import_module(f"{engines.__name__}.{found.name}")
+        module = imported(f"{engines.__name__}.{found.name}", "engine")
         for name, kind in vars(module).items():
             if name.lower() == found.name.replace("_", "") and inspect.isclass(kind) and issubclass(kind, Engine):
                 kinds[found.name] = kind

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ def check_model(model: str) -> None:
         return
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "is no folder here"
-        raise SproutError(f"{model}: {found}; give a model folder (config.json, tokenizer.json, *.safetensors)")
+        server = "" if folder.exists() else f", or add --engine server if a server has {model}"
+        raise SproutError(f"{model}: {found}; give a model folder (config.json, tokenizer.json, *.safetensors){server}")
     if not (folder / "config.json").is_file():
         if (folder / "adapter_config.json").is_file():
             raise SproutError(f"{model}: holds only a LoRA adapter; merge it into its base model and give that folder")
@@ -142,6 +144,14 @@ def load_tokenizer(model: str, trust_remote_code: bool = False) -> Any:
         raise load_error(model, error) from error
 
 
+def context_length(model: str) -> int:
+    """How many tokens the model can take, prompt and answer together; `sys.maxsize` where its config does not say."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(model).get_text_config()
+    return int(getattr(config, "max_position_embeddings", None) or sys.maxsize)
+
+
 def load_error(model: str, error: Exception) -> SproutError:
     """What a library says when it cannot load a model, cut down to its first sentence."""
     text = " ".join(str(error).split())
@@ -155,7 +165,9 @@ def load_error(model: str, error: Exception) -> SproutError:
 
 
 def not_installed(package: str, error: ImportError) -> SproutError:
-    return SproutError(f"{package} cannot be imported ({error}); install it, or use another engine")
+    return SproutError(
+        f"{package} cannot be imported ({error}); install it, or use another engine: --engine server asks a server"
+    )
 
 
 def local_pre_query(
@@ -198,7 +210,7 @@ def _check_hub(model: str) -> None:
     if constants.HF_HUB_OFFLINE and not isinstance(try_to_load_from_cache(model, "config.json"), str):
         raise SproutError(
             f"{model}: is neither a folder here nor in {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE=1 forbids to fetch "
-            f"it; unset that, or give a folder"
+            f"it; unset that, give a folder, or add --engine server if a server has it"
         )
 
 

@@ -12,6 +12,7 @@ from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.match import match
 from pipeline.novelty.tokens import tokens
+from pipeline.resources import install
 
 METRICS = {"rouge_l": "ROUGE-L", "exact_match": "EM", "match": "match"}  # and what a table calls them
 UNICODE = "unicode"
@@ -115,7 +116,7 @@ def open_tokenizer(heldout: Iterable[HeldOut], name: str) -> Tokenizer | None:
     try:
         from transformers import AutoTokenizer
     except ImportError as error:
-        hint = "pip install 'sprout-instruct[transformers]'"
+        hint = install("transformers")
         raise SproutError(f"the xlingual track is scored with transformers ({error}): {hint}") from error
     try:
         tokenizer: Tokenizer = AutoTokenizer.from_pretrained(name)

@@ -10,6 +10,7 @@ from pipeline.engines.model_folder import TRAIN_RECORD
 from pipeline.engines.server import Server
 from pipeline.errors import SproutError
 from pipeline.evaluation.record import read_evaluation
+from pipeline.resources import shown
 from pipeline.runs.budget import Budget
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE as JOURNAL
@@ -63,7 +64,10 @@ def remembering(
     with Journal(folder / JOURNAL) as journal:
 
         def open_recorded(model: str) -> Recorded:
-            engine = Recorded(open_model(model, open_engine, before.get(model)), journal, stage, budget or Budget())
+            opened = open_model(model, open_engine, before.get(model))
+            if shown(model) in before:
+                opened.remember(before[shown(model)])
+            engine = Recorded(opened, journal, stage, budget or Budget())
             if SERVED.fullmatch(model):
                 engine.model = model  # with its address: two servers may call two models the same
             return engine

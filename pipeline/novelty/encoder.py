@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from pipeline.engines.model_folder import fingerprint, is_hub_name, load_error
 from pipeline.errors import SproutError
+from pipeline.resources import install
 from pipeline.text import mend
 
 logger = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def load_model(model: str, folder: Path) -> Any:
 
 
 def not_installed(error: ImportError) -> SproutError:
-    return SproutError(f"semantic deduplication needs more packages ({error}): pip install 'sprout-instruct[embed]'")
+    return SproutError(f"semantic deduplication needs more packages ({error}): {install('embed')}")
 
 
 class VectorFile:

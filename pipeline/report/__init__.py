@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.errors import SproutError
 from pipeline.report.record import read_run
+from pipeline.resources import install
 from pipeline.task import Task
 
 __all__ = ["FILE", "write_report"]
@@ -29,9 +30,7 @@ def write_report(folder: Path, seeds: Sequence[Task] = ()) -> Path:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("bokeh", "sklearn"):
             raise
-        raise SproutError(
-            f"the report needs one more package ({error}): pip install 'sprout-instruct[report]'"
-        ) from None
+        raise SproutError(f"the report needs one more package ({error}): {install('report')}") from None
     path = folder / FILE
     partial = path.with_suffix(".partial")
     try:

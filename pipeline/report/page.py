@@ -251,11 +251,11 @@ def benchmarks(record: Record) -> dict[str, Any]:
 
 
 def gain(record: Record) -> dict[str, Any]:
-    """What was tuned on, and: rows, each metric with its interval, how the dataset compares with it by ROUGE-L."""
+    """What was tuned on, and: rows, steps, each metric with its interval, how the dataset compares by ROUGE-L."""
     found, metrics = [], metrics_in(record.gain)
     for row in record.gain:
-        counts = ", ".join(f"{count:,}" for count in dict.fromkeys(row.get("rows") or []))
+        counts = [", ".join(f"{one:,}" for one in dict.fromkeys(row.get(key, []))) for key in ("rows", "steps")]
         compared = row.get("dataset", {}).get("rouge_l")
         verdict = f"{written(compared)} {compared['verdict']}" if compared else ""
-        found.append((row["tuned_on"], [counts, *(written(row[metric], sign=False) for metric in metrics), verdict]))
+        found.append((row["tuned_on"], [*counts, *(written(row[metric], sign=False) for metric in metrics), verdict]))
     return {"metrics": [METRICS[metric] for metric in metrics], "rows": found} if found else {}

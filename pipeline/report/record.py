@@ -4,7 +4,7 @@ import hashlib
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from pipeline.runs.files import stage_files
 from pipeline.runs.journal import FILE as JOURNAL
 from pipeline.runs.journal import Journal, Usage
 from pipeline.runs.products import read_record
+from pipeline.runs.remarks import read_remarks
 from pipeline.runs.reviews import STAGE, Reviews
 from pipeline.runs.settings import read_settings
 from pipeline.task import Task, read_task
@@ -78,6 +79,7 @@ class Record:
     evaluation: dict[str, dict[str, Any]] = field(default_factory=dict)
     gain: list[dict[str, Any]] = field(default_factory=list)  # its rows: a model each, with intervals
     prices: Prices = field(default_factory=Prices)
+    remarks: Mapping[str, str] = field(default_factory=dict)  # what stages say of how they ended
     quality: Quality | None = None  # what people found in a sample
 
     @property
@@ -214,6 +216,7 @@ def _read_products(record: Record) -> None:
     record.evaluation = read_record(folder / "evaluation.json")
     record.gain = [row for row in read_record(folder / GAIN).get("rows", []) if "rouge_l" in row]
     record.prices = read_prices(folder)
+    record.remarks = read_remarks(folder)
 
 
 def _count_lines(path: Path) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import SproutError, unknown
+from pipeline.evaluation.table import aligned
 from pipeline.report import stats
 from pipeline.runs.files import dropped_from, reasons, stage_files
 from pipeline.runs.products import read_record
@@ -15,6 +16,7 @@ from pipeline.runs.reviews import STAGE, Reviewed, Reviews, tags_of
 from pipeline.runs.said import Texts
 from pipeline.runs.settings import read_settings
 from pipeline.task import Task, read_task
+from pipeline.text import short
 
 
 @dataclass(frozen=True)
@@ -160,26 +162,29 @@ def comparison(one: Path, other: Path) -> dict[str, Any]:
 def compare(one: Path, other: Path) -> str:
     """`comparison` as text."""
     found = comparison(one, other)
-    lines = [row("", *found["runs"])]
-    lines += [row(key, *map(json.dumps, values)) for key, values in found["settings"].items()]
+    rows = [row("", *found["runs"])]
+    rows += [
+        row(key, *(short(json.dumps(value, ensure_ascii=False), 60) for value in values))
+        for key, values in found["settings"].items()
+    ]
     for stage, sides in found["stages"].items():
-        lines.append(row(f"{stage}: kept of decided", *(kept_of(side) for side in sides)))
+        rows.append(row(f"{stage}: kept of decided", *(kept_of(side) for side in sides)))
         reasons = dict.fromkeys(reason for side in sides if side for reason in side["rejected"])
-        lines += [
+        rows += [
             row(f"  {name}", *(str((side or {}).get("rejected", {}).get(name, 0)) for side in sides))
             for name in reasons
         ]
         if any(side and "engine" in side for side in sides):
             used = [(side or {}).get("engine", {}) for side in sides]
-            lines.append(row("  tokens a kept task", *(f"{each.get('tokens_per_kept_task', 0):,.1f}" for each in used)))
-    lines += [
+            rows.append(row("  tokens a kept task", *(f"{each.get('tokens_per_kept_task', 0):,.1f}" for each in used)))
+    rows += [
         row(f"ROUGE-L of {model}", *("" if score is None else f"{score:.1f}" for score in scores))
         for model, scores in found["evaluation"].items()
     ]
     texts = found["instructions"]
-    lines.append(row("instructions at the end", *(f"{count:,}" for count in texts["each"])))
-    lines.append(row("  in both", f"{texts['both']:,}"))
-    return "\n".join(lines)
+    rows.append(row("instructions at the end", *(f"{count:,}" for count in texts["each"])))
+    rows.append(row("  in both", f"{texts['both']:,}", ""))
+    return aligned(rows, str.rjust)
 
 
 def kept_of(side: dict[str, Any] | None) -> str:
@@ -188,5 +193,5 @@ def kept_of(side: dict[str, Any] | None) -> str:
     return f"{side['kept']:,} of {side['decided']:,} ({side['kept'] / max(1, side['decided']):.0%})"
 
 
-def row(name: str, *cells: str) -> str:
-    return f"{name:<38}" + "".join(f"{cell:>30}" for cell in cells)
+def row(name: str, *cells: str) -> list[str]:
+    return [name, *cells]

@@ -1,6 +1,6 @@
 """What became of every candidate of a run, stage by stage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,9 @@ from pipeline.stage import Product, Stage
 
 if TYPE_CHECKING:
     from pipeline.runs.journal import Usage
+
+
+MIN_WIDTH = 14  # characters
 
 
 class EngineUsage(BaseModel):
@@ -58,17 +61,23 @@ Figures = Mapping[str, StageFigures | ProductFigures]
 
 def show(found: Figures) -> str:
     """The funnel of `figures` as text: in each line, what was decided is what was kept plus what was rejected."""
-    lines = [f"{'stage':<14}{'decided':>9}{'kept':>9}{'rejected':>10}   reasons"]
+    width = width_of(found)
+    lines = [f"{'stage':<{width}}{'decided':>9}{'kept':>9}{'rejected':>10}   reasons"]
     for stage, one in found.items():
         if isinstance(one, StageFigures):
             reasons = ", ".join(f"{reason} {n}" for reason, n in one.rejected.items())
             rejected = one.decided - one.kept
-            lines.append(f"{stage:<14}{one.decided:>9,}{one.kept:>9,}{rejected:>10,}   {reasons}".rstrip())
+            lines.append(f"{stage:<{width}}{one.decided:>9,}{one.kept:>9,}{rejected:>10,}   {reasons}".rstrip())
     for stage, one in found.items():
         if isinstance(one, StageFigures) and len(one.by_place) > 1:
             places = ", ".join(f"{kept:,} of {decided:,}" for kept, decided in one.by_place)
             lines.append(f"\n{stage}, kept by the place in a list: {places}")
     return "\n".join(lines)
+
+
+def width_of(names: Iterable[str]) -> int:
+    """Of a column with the names of stages, such as evolve-deepen."""
+    return max(MIN_WIDTH, *(len(name) + 2 for name in names), 0)
 
 
 def usage(folder: Path) -> "dict[str, Usage]":
@@ -118,7 +127,8 @@ def write(folder: Path) -> Figures:
 
 def show_usage(found: Figures) -> str:
     """What each stage has paid for by `figures`, as text; empty if the run has no journal."""
-    names = f"{'stage':<14}{'requests':>9}{'tokens in':>13}{'cached':>8}{'out':>12}{'a kept task':>12}{'out/s':>8}"
+    width = width_of(found)
+    names = f"{'stage':<{width}}{'requests':>9}{'tokens in':>13}{'cached':>8}{'out':>12}{'a kept task':>12}{'out/s':>8}"
     lines = [f"{names}{'busy':>6}{'in flight':>10}"]
     for stage, one in found.items():
         if engine := one.engine:
@@ -126,7 +136,7 @@ def show_usage(found: Figures) -> str:
             each = f"{engine.tokens_per_kept_task:,.1f}" if isinstance(one, StageFigures) and one.kept else ""
             speed = "–" if engine.tokens_per_second is None else f"{engine.tokens_per_second:,.0f}"
             lines.append(
-                f"{stage:<14}{engine.requests:>9,}{engine.prompt_tokens:>13,}{cached:>8.0%}"
+                f"{stage:<{width}}{engine.requests:>9,}{engine.prompt_tokens:>13,}{cached:>8.0%}"
                 f"{engine.completion_tokens:>12,}{each:>12}"
                 f"{speed:>8}{engine.busy_share:>6.0%}{engine.in_flight:>10,.1f}"
             )

@@ -67,6 +67,8 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
     end = f"rejected by {last_stage}: {last.rejected}" if last.rejected else f"kept by {last_stage}"
     yield f"{last.id}  {end}"
     yield quoted(last.instruction)
+    if last.scores:
+        yield f"  scores: {', '.join(f'{name} {score:g}' for name, score in last.scores.items())}"
     settings = read_settings(folder / SETTINGS)
     with journal_of(folder) as journal:
         before: Task | None = None
@@ -82,6 +84,10 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
                 yield quoted(entry.prompt if full else shortened(entry.prompt), "  │ ")
                 yield f"  completion ({completion.completion_tokens} tokens, finish reason {completion.finish_reason})"
                 yield quoted(completion.text if full else shortened(completion.text), "  │ ")
+            for scored in journal.scored(name, stage.requests(task)) if journal else ():
+                yield f"  scored, by {scored.model}: {scored.num_tokens} tokens, {scored.mean:.4f} each on average"
+                yield quoted(scored.prompt if full else shortened(scored.prompt), "  │ ")
+                yield quoted(scored.continuation if full else shortened(scored.continuation), "  → ")
             before = task
         yield from told(state, [one for one in reviews.current() if one.task == last.id])
         if not journal:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -42,6 +43,15 @@ def read_prices(folder: Path) -> Prices:
         return Prices()
 
 
+@dataclass
+class Work:
+    """What is being asked at the moment."""
+
+    stage: str
+    answered: int = 0
+    in_flight: int = 0
+
+
 class Budget:
     """Counts tokens, cost and time, and compares them with the limits. By default there are none.
 
@@ -69,6 +79,7 @@ class Budget:
                 "million tokens"
             )
         self._told = False
+        self.work: Work | None = None  # the last that began
         self.prompt_tokens = self.completion_tokens = 0
         self.begun = time.monotonic()
         self._lock = threading.Lock()

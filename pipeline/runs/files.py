@@ -26,8 +26,9 @@ def stage_files(folder: Path) -> dict[str, Path]:
 
 
 def find_stage_files(folder: Path) -> dict[str, Path]:
-    """As `stage_files`, but empty if there is no run."""
+    """As `stage_files`, but empty if there is no run. A file without a line does not count beside others."""
     paths = [path for path in folder.glob("*_*.jsonl") if path.stem.split("_")[0].isdecimal()]
+    paths = [path for path in paths if path.stat().st_size] or paths
     paths.sort(key=lambda path: int(path.stem.split("_")[0]))
     return {path.stem.split("_", 1)[1]: path for path in paths}
 

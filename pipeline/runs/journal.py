@@ -36,6 +36,16 @@ class Entry(NamedTuple):
     completion: Completion
 
 
+class ScoredText(NamedTuple):
+    """What the journal holds about a text whose likelihood was asked for."""
+
+    model: str
+    prompt: str  # the text, or the messages as JSON; empty where the text stands alone
+    continuation: str
+    num_tokens: int
+    mean: float  # the log-probability of a token on average
+
+
 class Usage(NamedTuple):
     """The requests, tokens and time that a stage has used."""
 
@@ -175,6 +185,19 @@ class Journal:
                 if (entry := self.entry(stage, id))
             ]
         return found
+
+    def scored(self, stage: str, requests: Iterable[str]) -> list[ScoredText]:
+        """The texts that were scored for requests, with those whose ids extend one with a colon."""
+        found = []
+        for request in requests:
+            with self._safe(), self.lock:
+                found += self.db.execute(
+                    "SELECT model, coalesce(prefixes.text, '') || prompt, continuation, num_tokens, "
+                    "sum / max(num_tokens, 1) FROM likelihoods LEFT JOIN prefixes ON prefixes.id = prefix "
+                    "WHERE stage = ? AND (request = ? OR request >= ? AND request < ?) ORDER BY arrived",
+                    (stage, request, f"{request}:", f"{request};"),
+                ).fetchall()
+        return [ScoredText(*row) for row in found]
 
     def requests(self, stage: str) -> set[str]:
         """The ids of all requests of a stage that have a completion."""

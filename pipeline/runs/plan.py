@@ -79,7 +79,8 @@ def probe(
         done = store.load()
         own = context.of(stage)
         most = NUM_PROBES // 2 if stage.open_ended else NUM_PROBES // (2 * max(1, num_after))
-        engine = Probe(Recorded(own.engine, journal, stage.name, Budget()), most, stage.open_ended)
+        recorded = Recorded(own.engine, journal, stage.name, Budget())
+        engine = Probe(recorded, most, stage.open_ended)
         used = journal.usage().get(stage.name)
         todo = () if stage.open_ended else tasks[: max(1, most)]
         given = frozenset(task.id for task in todo)
@@ -88,6 +89,10 @@ def probe(
         kept = [task for task in new if task.kept]
         if stage.open_ended:
             left = max(0, stage.wanted(num_tasks) - num_tasks - len(store.kept))
+            if (
+                engine.asked < most and recorded.num_requests == recorded.num_known
+            ):  # it has ended, with fewer tasks than it wants
+                left = 0
             if not kept and left:
                 reasons = Counter(task.rejected for task in new if task.rejected)
                 raise SproutError(f"{stage.name}: the probe kept no task{listed(reasons)}")
@@ -181,11 +186,12 @@ def first(source: Iterator[Q | None], most: int) -> Iterator[Q | None]:
 
 def table(estimates: Sequence[Estimate], prices: Prices) -> str:
     total = Estimate("all", *(sum(column) for column in list(zip(*estimates, strict=True))[1:]))
-    lines = [f"{'stage':<14}{'requests':>11}{'tokens in':>15}{'tokens out':>14}{'cost':>12}{'time, at most':>16}"]
+    width = max(14, *(len(row.stage) + 2 for row in estimates), 0)
+    lines = [f"{'stage':<{width}}{'requests':>11}{'tokens in':>15}{'tokens out':>14}{'cost':>12}{'time, at most':>16}"]
     for row in (*estimates, total):
         cost = prices.cost(row.prompt_tokens, row.completion_tokens)
         lines.append(
-            f"{row.stage:<14}{row.requests:>11,}{row.prompt_tokens:>15,}{row.completion_tokens:>14,}"
+            f"{row.stage:<{width}}{row.requests:>11,}{row.prompt_tokens:>15,}{row.completion_tokens:>14,}"
             f"{cost:>12,.2f}{duration(row.seconds):>16}"
         )
     if uncounted := [row.stage for row in estimates if row.requests and not row.prompt_tokens]:

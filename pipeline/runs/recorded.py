@@ -21,7 +21,7 @@ from pipeline.engines.base import (
     Scored,
     ScoreRequest,
 )
-from pipeline.runs.budget import Budget, stop
+from pipeline.runs.budget import Budget, Work, stop
 from pipeline.runs.journal import Journal
 from pipeline.runs.outcomes import Outcomes
 from pipeline.text import mend
@@ -40,6 +40,7 @@ class Recorded(Proxy):
     def __init__(self, engine: Engine, journal: Journal, stage: str, budget: Budget) -> None:
         super().__init__(engine)
         self.journal, self.stage, self.budget = journal, stage, budget
+        self.num_requests = 0  # put to it, in this sitting
         self.num_known = 0  # completions and likelihoods answered from the journal
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
@@ -88,18 +89,21 @@ class Recorded(Proxy):
         reached: str | None = None
         waiting: deque[A | None] = deque()  # in order: a known answer, or None if it was asked
         meter = Meter(self.journal, self.stage)
+        work = self.budget.work = Work(self.stage)
         outcomes = Outcomes(self.stage, self.journal.answered(self.stage, self.model), memory.as_completion)
 
         def pull() -> Q | None:
             """The next requests that must be asked, within the budget."""
             nonlocal reached
             while len(waiting) < AHEAD and not reached and (request := next(source, None)) is not None:
+                self.num_requests += 1
                 known = memory.find(self.model, request)
                 if known is None and (reached := self.budget.reached()):
                     return None
                 waiting.append(known)
                 if known is None:
                     meter.count(1)
+                    work.in_flight += 1
                     return request
                 self.num_known += 1
                 outcomes.note(request, known)
@@ -114,6 +118,8 @@ class Recorded(Proxy):
             outcomes.note(request, answer)
             memory.keep(request, answer)
             meter.count(-1)
+            work.in_flight -= 1
+            work.answered += 1
             if arrived:
                 arrived(request, answer)
 
@@ -126,6 +132,7 @@ class Recorded(Proxy):
                 yield from outcomes.checked(_known(waiting))
                 yield from outcomes.held()
         finally:
+            work.in_flight = 0
             meter.save()
             for line in outcomes.said():
                 logger.warning(line)

@@ -32,6 +32,7 @@ from pipeline.runs.settings import (
     changes,
     check_left_out,
     file_names,
+    holds_something,
     read_settings,
     write_settings,
 )
@@ -74,7 +75,7 @@ def redecide(
         shutil.rmtree(new, ignore_errors=True)
         tasks = first_tasks(stages, context.seeds)
         kept = Stored(folder)
-        done = [stage for stage in stages if isinstance(stage, Stage) and (folder / names[stage.name]).exists()]
+        done = [stage for stage in stages if isinstance(stage, Stage) and holds_something(folder / names[stage.name])]
         if not done:
             raise SproutError(f"{folder}: has no stage file to decide anew; run it, what was paid for is in {FILE}")
         with Journal(folder / FILE) as journal:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.engines.base import Engine
 from pipeline.errors import SproutError
+from pipeline.resources import install
 from pipeline.runs.budget import Budget, stop
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE as JOURNAL
@@ -133,10 +134,7 @@ def check_packages(stages: Iterable[Stage | Product]) -> None:
     for stage in stages:
         for package, extra in stage.needs().items():
             if find_spec(package) is None:
-                raise SproutError(
-                    f"the stage {stage.name} needs {package}, which is not installed: pip install "
-                    f"'sprout-instruct[{extra}]'"
-                )
+                raise SproutError(f"the stage {stage.name} needs {package}, which is not installed: {install(extra)}")
 
 
 def decide(
@@ -157,7 +155,7 @@ def decide(
             num_decided, num_kept = len(store.decided), len(store.kept)
             num_done = num_kept if stage.adds else num_decided
             progress(Progress(stage.name, num_decided, num_kept, num_done, wanted))
-    check_all_decided(stage, tasks, store.ids)
+    check_all_decided(stage, tasks, store.ids, context)
     num_decided, num_kept = len(store.decided), len(store.kept)
     earlier = f" ({len(done)} before)" if done else ""
     logger.info("%s: %d decided%s, %d kept%s", stage.name, num_decided, earlier, num_kept, listed(store.reasons))
@@ -179,7 +177,7 @@ def once(stage: Stage, decided: Iterable[Task], ids: set[str]) -> Iterator[Task]
             raise SproutError(f"stage {stage.name}: task {task.id} is decided twice; each may be once")
 
 
-def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str]) -> None:
+def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str], context: Context) -> None:
     """No task is lost: what came in is what was kept plus what was rejected; a stage that adds tasks has more."""
     strange = set() if stage.adds else decided.difference(ids_of(tasks))
     if strange:
@@ -188,11 +186,12 @@ def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str]) ->
             f"Delete the files from this stage on to redo them"
         )
     if missing := sum(id not in decided for id in ids_of(tasks)):
-        logger.warning(
-            "%s: %d tasks are undecided, their requests failed or brought no text; another run asks again",
-            stage.name,
-            missing,
-        )
+        why = "no completion of theirs is recorded; `sprout run` asks for them"
+        if isinstance(context.engine, Recorded):
+            why = "their requests failed or brought no text; another run asks again"
+            if not context.engine.num_requests:
+                why = "the stage asked nothing about them and left them out; another run gives them to it again"
+        logger.warning("%s: %d tasks are undecided: %s", stage.name, missing, why)
 
 
 def listed(reasons: Counter[str]) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,8 @@ from pipeline.stage import BUILT_IN, Configured, Product, Stage
 from pipeline.task import Task
 
 FILE = "settings.json"
+STAGE_FILE = re.compile(r"(\d+)_.*\.jsonl$")
+DEPENDS = {"file", "stage", "model", "chat", "seeds"}  # settings without which recorded completions say nothing
 
 
 def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
@@ -54,8 +57,10 @@ class Described:
 
     def of(self, stage: Stage | Product) -> dict[str, Any]:
         context = self.context.of(stage)
-        model: dict[str, Any] = {"model": shown(context.engine.model), "chat": context.engine.chat}
-        if given := context.engine.chat_template_kwargs:
+        model: dict[str, Any] = {}
+        if stage.uses_model:
+            model = {"model": shown(context.engine.model), "chat": context.engine.chat}
+        if stage.uses_model and (given := context.engine.chat_template_kwargs):
             model["chat_template_kwargs"] = given
         seeds = {"seeds": self.seeds} if isinstance(stage, Stage) or stage.of_tasks else {}
         settings = recorded(stage)
@@ -85,17 +90,47 @@ def check_settings(stages: Sequence[Stage | Product], files: Mapping[str, str], 
     """
     path = context.folder / FILE
     before = read_settings(path)
+    remind(context, before)
     described = Described(files, context)
     now = {stage.name: described.of(stage) for stage in stages}
     for name, changed in changes(now, before).items():
-        later = list(before)[list(before).index(name) :]
-        stale = [file for one in later if holds_something(context.folder / (file := before[one]["file"]))]
+        stale = [file for file in concerned(name, before) if holds_something(context.folder / file)]
         if changed and stale:
-            raise SproutError(
-                f"{context.folder} was begun with another {', '.join(changed)} in {name}. Choose another "
-                f"folder, or delete {', '.join(stale)} to redo them (what was paid for stays in {JOURNAL})"
-            )
+            raise SproutError(refusal(name, changed, stale, stages, context.folder))
     write_settings(path, before | now)
+
+
+def refusal(
+    name: str, changed: Sequence[str], stale: Sequence[str], stages: Sequence[Stage | Product], folder: Path
+) -> str:
+    """What to say of changed settings: the files to delete, or how to do without."""
+    decides = any(stage.name == name and isinstance(stage, Stage) for stage in stages)
+    anew = decides and not DEPENDS.intersection(changed) and (folder / JOURNAL).is_file()
+    return (
+        f"{folder} was begun with another {', '.join(changed)} in {name}. Choose another folder, or delete "
+        f"{', '.join(stale)} to redo {'them' if stale[1:] else 'it'} (what was paid for stays in {JOURNAL})"
+        f"{', or decide anew without asking the model: `sprout run … --redecide`' if anew else ''}"
+    )
+
+
+def remind(context: Context, before: Mapping[str, dict[str, Any]]) -> None:
+    """Tell the engines what the run wrote down of their models, so that nobody asks a server for it again."""
+    known = {one["model"]: one["chat"] for one in before.values() if {"model", "chat"} <= one.keys()}
+    for engine in (context.engine, *context.engines.values()):
+        if isinstance(chat := known.get(shown(engine.model)), bool):
+            engine.remember(chat)
+
+
+def concerned(name: str, before: Mapping[str, dict[str, Any]]) -> list[str]:
+    """The files that another setting of a stage makes stale: its own, and those of the stages after it.
+
+    What products are made from is compared each time they are made, so only a product's own file counts.
+    """
+    own = before[name]["file"]
+    if not (number := STAGE_FILE.match(own)):
+        return [own]
+    later = ((int(found[1]), one["file"]) for one in before.values() if (found := STAGE_FILE.match(one["file"])))
+    return [file for place, file in sorted(later) if place >= int(number[1])]
 
 
 def changes(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]]) -> dict[str, list[str]]:

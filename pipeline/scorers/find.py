@@ -1,6 +1,5 @@
 """Scorers by name: a module of this folder, or `module:function` of the user's own; and their settings."""
 
-import importlib
 import inspect
 import re
 import typing
@@ -10,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from pipeline.engines.find import named
+from pipeline.engines.find import imported, named
 from pipeline.errors import SproutError, explain, unknown
 from pipeline.scorers.base import Scorer
 
@@ -37,7 +36,7 @@ def find_scorer(place: str, settings: Mapping[str, Mapping[str, Any]]) -> Scorer
     if ":" in place:
         function = named(place, "scorer")
     elif place in scorer_names():
-        function = getattr(importlib.import_module(f"{__package__}.{place}"), place)
+        function = getattr(imported(f"{__package__}.{place}", "scorer"), place)
     else:
         raise SproutError(f"{unknown('scorer', place, scorer_names())}, or module:function for one of your own")
     if not inspect.isfunction(function):

@@ -1,6 +1,10 @@
 """Stages and engines from the settings of a run."""
 
+import difflib
+import logging
+import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +14,16 @@ from pipeline import recipes
 from pipeline.engines.base import Engine
 from pipeline.engines.find import engine_class
 from pipeline.errors import SproutError, explain, unknown
-from pipeline.resources import NANO
+from pipeline.resources import located
+from pipeline.settings.places import hint, places
 from pipeline.settings.read import RunSettings
 from pipeline.settings.words import Word, word, words
 from pipeline.stage import Product, Stage
+
+logger = logging.getLogger(__name__)
+
+LOADERS = ("vllm", "transformers")  # engines that load a folder, by the package each needs; without a GPU the last
+GPU = (Path("/dev/nvidiactl"), Path("/dev/kfd"))  # one of these is there where a GPU is
 
 
 def build_stages(settings: RunSettings, alone: str = "") -> list[Stage | Product]:
@@ -77,7 +87,15 @@ def _build(one: Word, settings: RunSettings) -> Stage | Product:
     try:
         return one.kind(**fields | shared | {"label": one.label})
     except ValidationError as error:
-        raise SproutError(f"[{one.name}] {explain(error, one.kind, 'setting')}") from None
+        raise SproutError(f"[{one.name}] {_explained(error, one.kind)}") from None
+
+
+def _explained(error: ValidationError, kind: type[Stage] | type[Product]) -> str:
+    """What is wrong with the table of a stage; of a key that is somewhere else, where that is."""
+    strange = next((one["loc"] for one in error.errors() if one["type"] == "extra_forbidden"), ())
+    if len(strange) == 1 and (meant := hint(str(strange[0]), kind)):
+        return f"there is no setting {str(strange[0])!r}; {meant}"
+    return explain(error, kind, "setting")
 
 
 def open_engines(settings: RunSettings) -> dict[str, Engine]:
@@ -86,16 +104,35 @@ def open_engines(settings: RunSettings) -> dict[str, Engine]:
 
 
 def open_engine(settings: RunSettings, model: str | None = None) -> Engine:
-    """The engine in the settings, with its model or another one, which is loaded at the first request."""
-    return _open(settings.engine | ({"model": model} if model else {}), "[engine]")
+    """The engine in the settings, with its model or another one, which is loaded at the first request.
+
+    Another model that is a folder here is loaded in this process, by vLLM or transformers, if the engine is a server.
+
+    Raises:
+        SproutError: for such a folder where neither is installed.
+    """
+    if model is None:
+        return _open(settings.engine, "[engine]")
+    kind, options = engine_options(settings.engine)
+    if kind.loads_folders or not Path(located(model)).is_dir():
+        return _open(settings.engine | {"model": model}, "[engine]")
+    loaders = LOADERS if any(map(Path.exists, GPU)) else LOADERS[::-1]
+    if not (here := next((name for name in loaders if find_spec(name)), None)):
+        raise SproutError(
+            f"{model}: is a folder here, which {options.get('url', 'the server')} does not load, and neither "
+            f"{' nor '.join(LOADERS)} is installed; install one, or serve the folder and name it NAME@URL"
+        )
+    logger.info("%s: is a folder here, so %s loads it in this process; the server is not asked", model, here)
+    shared = {key: options[key] for key in ("chat_template_kwargs",) if options.get(key)}
+    return _open({"name": here, "model": model} | shared, "[engine]")
 
 
 def _open(table: dict[str, Any], where: str) -> Engine:
     kind, options = engine_options(table, where)
     if options.get("model") == "":
         raise SproutError(f"{where} model: no model is named; give a folder, a name on the hub, or nano, with --model")
-    if options.get("model") == "nano":
-        options["model"] = str(NANO)
+    if "model" in options:
+        options["model"] = located(options["model"])
     build: Callable[..., Engine] = kind
     return build(**options)
 
@@ -108,8 +145,20 @@ def engine_options(table: dict[str, Any], where: str = "[engine]") -> tuple[type
     except SproutError as error:
         raise SproutError(f"{where} name: {error}") from None
     fields, lax = kind.options.model_fields, kind.options.model_config.get("extra") == "allow"
-    if strange := [key for key in given if key not in fields and not lax]:
-        raise SproutError(f"{where} {unknown('setting', strange[0], fields)}")
+    if "url" in given and "url" not in fields:
+        raise SproutError(
+            f"{where} url: the engine {table.get('name', 'vllm')} asks no server; add --engine server, which is "
+            f'{where} name = "server" in a file'
+        )
+    if strange := [key for key in given if key not in fields and not (lax and not places(key))]:
+        meant = hint(strange[0]) if not difflib.get_close_matches(strange[0], fields, 1, cutoff=0.75) else ""
+        problem = f"there is no setting {strange[0]!r}; {meant}" if meant else unknown("setting", strange[0], fields)
+        raise SproutError(f"{where} {problem}")
+    if re.match(r"https?://", str(given.get("model", ""))):
+        raise SproutError(
+            f"{where} model: {given['model']} is the url of a server; add --engine server --set "
+            f"{where.strip('[]')}.url={given['model']}, and give the name that the server has for its model"
+        )
     model = fields.get("model")
     unnamed = {"model": ""} if model and model.is_required() else {}
     try:

@@ -1,6 +1,7 @@
 """Settings of a run: a TOML file with a table for each engine and each stage, and changes from the command line."""
 
 import codecs
+import difflib
 import reprlib
 import tomllib
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline import recipes
 from pipeline.errors import SproutError, explain, not_utf8, unknown
 from pipeline.runs.budget import Prices
+from pipeline.settings.places import hint
 from pipeline.settings.prompts import beside, line_of, own_templates
 from pipeline.settings.words import Word, words
 from pipeline.stages import names
@@ -135,6 +137,8 @@ def _check_known(tables: Table, key: str, where: str) -> None:
         problem = unknown("table or key", key, known)
         if "-" in key and key.partition("-")[0] in (*names(), *(word.kind.kind for word in listed)):
             problem = f"[{key}] belongs to no stage; list it in stages = […], or delete the table"
+        elif not difflib.get_close_matches(key, known, 1, cutoff=0.75) and (meant := hint(key)):
+            problem = f"there is no table or key {reprlib.repr(key)}; {meant}"
         raise SproutError(f"{where}: {problem}")
 
 

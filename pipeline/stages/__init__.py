@@ -3,11 +3,10 @@
 import ast
 import inspect
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines.find import named
+from pipeline.engines.find import imported, named
 from pipeline.errors import SproutError, unknown
 from pipeline.stage import Product, Stage
 
@@ -36,16 +35,21 @@ def find(name: str) -> Kind:
         return _own(name)
     if name not in names():
         raise SproutError(f"{unknown('stage', name, names())}, or module:Class for one of your own")
-    module = import_module(f"{__name__}.{name}")
-    (kind,) = (
+    module = imported(f"{__name__}.{name}", "stage")
+    kinds = [
         kind
         for kind in vars(module).values()
         if isinstance(kind, type)
         and issubclass(kind, (Stage, Product))
         and kind.__module__ == module.__name__
         and not inspect.isabstract(kind)
-    )
-    return kind
+    ]
+    if len(kinds) != 1:
+        raise SproutError(
+            f"{module.__file__}: holds {len(kinds)} stages, and should hold one; derive a class from pipeline.Stage "
+            f"that has a decide"
+        )
+    return kinds[0]
 
 
 def _own(name: str) -> Kind:

@@ -11,7 +11,7 @@ from pipeline.asking.examples import parse_output_first, without_remark
 from pipeline.asking.phrases import names_input
 from pipeline.asking.templates import filled_but_for
 from pipeline.engines.base import Completion, Engine, Message, Request
-from pipeline.filters.instances import instance_reason
+from pipeline.filters.find import INSTANCE, applied, instance_reason
 from pipeline.task import Instance, Task
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Asked:
 
     def __init__(self, stage: "Instances", engine: Engine, demos: dict[bool, Sequence[Task]]) -> None:
         self.stage, self.engine = stage, engine
+        self.filters = applied(INSTANCE, {})
         self.question = {name: filled_but_for("instruction", name, stage) for name in (INPUT, LABELS)}
         self.input_turns = self._turns(INPUT, [demo for demo in demos[False] if _short_input(demo)], _first_input)
         self.label_turns = self._turns(LABELS, demos[True], _labels)
@@ -46,7 +47,9 @@ class Asked:
         for attempt in range(1, self.stage.max_attempts + 1):
             completion = yield self._request(f"{task.id}:{attempt}", as_asked(task.instruction, given))
             instance = Instance(input=given, output=clean_text(completion.text).strip())
-            reason = "cut_off" if completion.finish_reason == "length" else instance_reason(instance, task)
+            reason = (
+                "cut_off" if completion.finish_reason == "length" else instance_reason(instance, task, self.filters)
+            )
             if reason == "asks_back" and not given and attempt < self.stage.max_attempts:
                 given = yield from self._input(task)
             elif reason is None:

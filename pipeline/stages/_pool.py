@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import SproutError
-from pipeline.filters.instructions import first_reason
+from pipeline.filters.find import first_reason
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.runs.context import Context
 from pipeline.task import Task
@@ -32,7 +32,7 @@ class Pool:
     def __init__(self, stage: "Instructions", context: Context, done: Sequence[Task]) -> None:
         self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in context.seeds]
         self.most = context.engine.window  # requests in flight
-        self.filters = stage.filters()
+        self.filters = stage.filters_applied()
         self.generated: list[Shown] = []
         self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
         self.reasons: Counter[str] = Counter()
@@ -96,15 +96,25 @@ class Pool:
                 self.index.add(task.instruction)
 
     def stuck(self) -> str:
+        """Why no more tasks are to be had, and what can be done; each command it names works in this state."""
+        name = self.stage.name
         counts = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common() if reason != "kept")
-        advice = "Ask for fewer tasks, raise max_rouge, or sample with a higher temperature"
+        looser = min(0.95, round(self.stage.max_rouge + 0.1, 2))
+        alike = (
+            f"; to take tasks that are more alike, `sprout run … --redecide --set {name}.max_rouge={looser}` and then "
+            f"the same without --redecide"
+        )
+        advice = (
+            f"To go on trying, give more --set {name}.patience{alike if looser > self.stage.max_rouge else ''}; a "
+            f"higher {name}.sampling.temperature and more seeds help a run in another folder"
+        )
         if self.reasons["empty"] > self.reasons.total() / 2:
             advice = (
                 "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = "
                 "{ enable_thinking = false }, or its word for that; if not, see that its stop strings fit"
             )
         return (
-            f"instructions: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
+            f"{name}: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
             f"{self.stage.num_tasks} (rejected: {counts or 'none'}). {advice}"
         )
 

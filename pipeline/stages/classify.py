@@ -1,6 +1,6 @@
 """Say which tasks are classification, which determines how their instances are written."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
@@ -12,7 +12,7 @@ from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.base import Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import LongestPrompt, Stage
+from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.task import Task
 
 
@@ -20,6 +20,9 @@ class Classify(Stage):
     """Few-shot, with demos from the seed set: 12 classification tasks and 19 others, as in Self-Instruct (its code)."""
 
     templates: ClassVar[tuple[str, ...]] = ("classify",)
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        "unclear_answer": Reason("The model said neither yes nor no when asked for a classification.", "It depends.")
+    }
 
     num_classification_demos: int = Field(
         default=12, ge=0, description="tasks in a prompt that are classification; Self-Instruct"

@@ -15,10 +15,10 @@ from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.novelty import Nearest
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import EMBED, check_folder
-from pipeline.novelty.overlap import OverlapIndex
+from pipeline.novelty.overlap import MAX_OVERLAP, NGRAM, OverlapIndex
 from pipeline.runs.context import Context
 from pipeline.runs.products import digest
-from pipeline.stage import Product, Stage
+from pipeline.stage import Product, Reason, Stage
 from pipeline.stages.evaluate import Evaluate
 from pipeline.task import Task
 from pipeline.text import mend
@@ -45,6 +45,18 @@ class Decontaminate(Stage):
 
     optional: ClassVar[bool] = True
     asks: ClassVar[bool] = False
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        "contaminated_exact": Reason(
+            "A held-out task has the same instruction and input.", "Name the capital. / Chile, where that is held out"
+        ),
+        "contaminated_ngram": Reason(
+            "It shares too many runs of words with a held-out task, by `max_overlap`.",
+            "a held-out paragraph with another question below it",
+        ),
+        "contaminated_embedding": Reason(
+            "It means nearly the same as a held-out task, by `max_cosine`.", "a held-out question in other words"
+        ),
+    }
 
     heldout: str | tuple[str, ...] | None = Field(
         default=None, description="held-out sets; unset: those the run is evaluated on; an empty list lets all through"
@@ -52,9 +64,11 @@ class Decontaminate(Stage):
     max_instances: int | None = Field(
         default=None, ge=1, description="of each held-out task; unset: 100, or as many as are evaluated if more"
     )
-    ngram: int = Field(default=8, ge=1, description="words in a row; open-instruct, as for Tulu 3 (arXiv 2411.15124)")
+    ngram: int = Field(
+        default=NGRAM, ge=1, description="words in a row; open-instruct, as for Tulu 3 (arXiv 2411.15124)"
+    )
     max_overlap: float = Field(
-        default=0.5, ge=0, le=1, description="share of a held-out instance that may be in a task; open-instruct"
+        default=MAX_OVERLAP, ge=0, le=1, description="share of a held-out instance that may be in a task; open-instruct"
     )
     encoder: str = Field(
         default="", description="a sentence-transformers model, a folder or a hub name; empty: the n-gram rule alone"

@@ -1,7 +1,7 @@
 """Reject tasks that mean nearly the same as an earlier one, and choose the most diverse."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -15,7 +15,7 @@ from pipeline.novelty.diversity import k_center, k_means, vote_k
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import EMBED, Vectors, check_folder
 from pipeline.runs.context import Context
-from pipeline.stage import Stage
+from pipeline.stage import Reason, Stage
 from pipeline.task import Task
 from pipeline.text import mend
 
@@ -36,6 +36,15 @@ class Dedup(Stage):
     optional: ClassVar[bool] = True
     selects: ClassVar[bool] = True
     asks: ClassVar[bool] = False
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        "near_duplicate": Reason(
+            "It means nearly the same as a seed or a task before it, by `max_cosine`; `why` shows that one.",
+            "Name a large river. / Give the name of a big river.",
+        ),
+        "not_selected": Reason(
+            "It is not among the `num_kept` most diverse tasks.", "the third task about rivers, where 100 are wanted"
+        ),
+    }
 
     encoder: str = Field(
         default="sentence-transformers/all-MiniLM-L6-v2", description="an encoder: a folder, or a name on the hub"

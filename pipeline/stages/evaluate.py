@@ -1,6 +1,7 @@
 """Score models on held-out tasks."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +12,8 @@ from pipeline.engines.base import Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.answers import GREEDY, Answering
 from pipeline.evaluation.confidence import Unit
+from pipeline.evaluation.demos import NAME as RIVAL
+from pipeline.evaluation.demos import Shown
 from pipeline.evaluation.evaluate import Evaluates, EvaluationOptions, evaluate
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.lm_eval import Option
@@ -18,9 +21,11 @@ from pipeline.evaluation.metrics import open_tokenizer
 from pipeline.evaluation.models import check_names, default_models, opener
 from pipeline.evaluation.record import FILE, read_evaluation
 from pipeline.evaluation.table import table
+from pipeline.resources import located
 from pipeline.runs.context import Context
 from pipeline.stage import Flag
-from pipeline.task import Task
+from pipeline.stages.verify import STOP, Verify, parse_answer
+from pipeline.task import Instance, Task
 from pipeline.training.adapter import merged
 
 
@@ -34,7 +39,7 @@ class Evaluate(Evaluates):
     path: ClassVar[str] = FILE
     of_tasks: ClassVar[bool] = False
     growable: ClassVar[frozenset[str]] = frozenset(
-        {"models", "predictions", "max_instances", "resample", "lm_eval", "lm_eval_options"}
+        {"models", "predictions", "num_demos", "max_instances", "resample", "lm_eval", "lm_eval_options"}
     )
 
     optional: ClassVar[bool] = True
@@ -85,10 +90,26 @@ class Evaluate(Evaluates):
             raise SproutError("there is nothing to evaluate on; give held-out tasks with --heldout")
         heldout = self.instances()
         models = default_models(context) if self.models is None else self.models
+        models = {name: located(model) for name, model in models.items()}
         check_names([*models, *self.predictions])
         open_engine = opener(context, models.values())
         models = {name: merged(model, context.folder / "merged" / name) for name, model in models.items()}
-        evaluate(models, heldout, open_engine, context.folder, self.options(heldout, context))
+        options = self.options(heldout, context)
+        if self.num_demos is not None:
+            models = self.with_rival(models)
+            shown = self.shown(context.seeds, self.num_demos)
+            if self.num_demos and not shown.demos:
+                raise SproutError("evaluate.num_demos: no seed task has an instance that could be shown; set it to 0")
+            options = replace(options, answering=replace(options.answering, shown={RIVAL: shown}))
+        evaluate(models, heldout, open_engine, context.folder, options)
+
+    def with_rival(self, models: Mapping[str, str]) -> dict[str, str]:
+        """The models, and behind the first the same one again, to be shown demos."""
+        if not models or RIVAL in (*models, *self.predictions):
+            found = f"{RIVAL} is the name of another" if models else "there is none"
+            raise SproutError(f"evaluate.num_demos asks the first model again, as {RIVAL}, and {found}; change one")
+        (name, model), *others = models.items()
+        return {name: model, RIVAL: model, **dict(others)}
 
     def instances(self) -> tuple[HeldOut, ...]:
         return read_sets(self.heldout, self.max_instances) if self.heldout else ()
@@ -103,3 +124,14 @@ class Evaluate(Evaluates):
             [task for task in tasks if task],
             self.lm_eval_options,
         )
+
+    def shown(self, seeds: Sequence[Task], num_demos: int, random_seed: int = 0) -> Shown:
+        """Those of the stage `verify`, in its template."""
+        layout = Verify(num_demos=num_demos, random_seed=random_seed)
+        demos = layout.demos(seeds)
+
+        def prompt(one: HeldOut) -> str:
+            task = Task(id=one.id, instruction=one.instruction, instances=(Instance(input=one.input, output=""),))
+            return layout.prompt(task, 0, demos)
+
+        return Shown(demos, prompt, parse_answer, STOP)

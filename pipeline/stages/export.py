@@ -216,6 +216,11 @@ class Export(Exports):
                 f"export.validation_share {self.validation_share} holds back all of the "
                 f"{figures.splits['validation'].tasks} tasks, so none is left to train on; lower it"
             )
+        if self.validation_share and self.only is None and "validation" not in figures.splits:
+            logger.info(
+                "%s: the validation split is empty, as none of %d generated tasks falls into %s.validation_share = %g; "
+                "set it higher, or to 0", self.name, len(rows.tasks), self.name, self.validation_share,
+            )  # fmt: skip
         about = {"settings": settings, "fingerprint": fingerprint, "files": sizes(partial)}
         about |= {"reviewed": made_of["reviewed"]} if made_of.get("reviewed") else {}
         write_record(partial / RECORD, figures.model_dump() | about)

@@ -1,14 +1,19 @@
 """Reject instances that are unfit to train on, and tasks that have none left."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import ClassVar
 
+from pydantic import Field, field_validator
+
 from pipeline.engines.base import Completion
-from pipeline.filters.instances import INSTANCE_FILTERS, OUR_FILTERS, contradiction, instance_reason
+from pipeline.errors import SproutError
+from pipeline.filters.base import InstanceFilter, InstancesFilter
+from pipeline.filters.find import INSTANCE, INSTANCES, applied, check_choice, instance_reason, reasons_of
 from pipeline.runs.context import Context
-from pipeline.stage import Stage
-from pipeline.task import Task
+from pipeline.stage import Reason, Stage
+from pipeline.task import Instance, Task
 
 
 class Filter(Stage):
@@ -19,17 +24,41 @@ class Filter(Stage):
     """
 
     selects: ClassVar[bool] = True
+    reasons: ClassVar[Mapping[str, Reason]] = reasons_of(INSTANCE, INSTANCES) | {
+        "no_instances": Reason("There is no instance to look at.", "a task of a file without instances"),
+        "repeated": Reason(
+            "An instance is there twice; the second is left out, and the task is kept.", "run → noun / run → noun"
+        ),
+    }
+
+    filters: dict[str, bool] = Field(
+        default={},
+        description="by reason, whether its filter applies: { not_a_label = false } turns one off; see reasons.md",
+    )
+
+    @field_validator("filters")
+    @classmethod
+    def _check_filters(cls, choice: dict[str, bool]) -> dict[str, bool]:
+        try:
+            check_choice(choice, reasons_of(INSTANCE, INSTANCES))
+        except SproutError as error:
+            raise ValueError(str(error).removeprefix("filters: ")) from None
+        return choice
 
     def objection(self, seed: Task) -> str | None:
         return self.judge(seed).rejected if seed.instances else None
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
+        given = before or task
+        good: list[Instance] = []
         for number, instance in enumerate(before.instances if before else (), 1):
-            objections = [check.__name__ for check in INSTANCE_FILTERS if check(instance)]
-            objections += [check.__name__ for check in OUR_FILTERS if check(instance, before or task)]
-            yield f"instance {number}: {'rejected by ' + ', '.join(objections) if objections else 'passes'}"
-        if contradiction(task):
-            yield "the same input has two different outputs"
+            found = {name: text for name, check in self._each.items() if (text := check(instance, given)) is not None}
+            said = ", ".join(f"{name} ({text!r})" for name, text in found.items())
+            yield f"instance {number}: {f'rejected by {said}' if found else 'passes'}"
+            good += [] if found else [instance]
+        for name, check in self._together.items():
+            if (text := check(good, given)) is not None:
+                yield f"all instances: rejected by {name} ({text!r})"
         yield from super().explain(task, before, completions)
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
@@ -37,16 +66,28 @@ class Filter(Stage):
             yield self.judge(task)
 
     def judge(self, task: Task) -> Task:
-        reasons = [instance_reason(instance, task) for instance in task.instances]
-        good = tuple(i for i, reason in zip(task.instances, reasons, strict=True) if reason is None)
-        left_out = Counter(reason for reason in reasons if reason)
+        found = [self._reason(instance, task) for instance in task.instances]
+        good = tuple(i for i, reason in zip(task.instances, found, strict=True) if reason is None)
+        left_out = Counter(reason for reason in found if reason)
         first = {(instance.input, instance.output): instance for instance in reversed(good)}
         distinct = tuple(instance for instance in good if first[instance.input, instance.output] is instance)
         left_out["repeated"] += len(good) - len(distinct)
         if left_out := +left_out:
             task = task.update(meta=task.meta | {"left_out": dict(left_out)})
         if not good:
-            return task.reject(next((reason for reason in reasons if reason), "no_instances"))
+            return task.reject(next((reason for reason in found if reason), "no_instances"))
         task = task.update(instances=distinct)
-        reason = contradiction(task)
+        objecting = (name for name, check in self._together.items() if check(distinct, task) is not None)
+        reason = next(objecting, None)
         return task.reject(reason) if reason else task
+
+    def _reason(self, instance: Instance, task: Task) -> str | None:
+        return instance_reason(instance, task, self._each)
+
+    @cached_property
+    def _each(self) -> dict[str, InstanceFilter]:
+        return applied(INSTANCE, self.filters)
+
+    @cached_property
+    def _together(self) -> dict[str, InstancesFilter]:
+        return applied(INSTANCES, self.filters)

@@ -21,7 +21,7 @@ from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import LongestPrompt, Stage
+from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.stages._asked import INPUT, LABELS, Asked
 from pipeline.task import Instance, Task
 from pipeline.text import first_few
@@ -42,6 +42,13 @@ class Instances(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = (*TEMPLATES.values(), INPUT, LABELS)
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        "no_instances": Reason("Nothing in the completion can be read as an instance.", "I need more details."),
+        "no_input": Reason(
+            "The instruction speaks of an input, and a chat model named none.", "Sum up the report below."
+        ),
+        "cut_off": Reason("The answer of a chat model reached `max_tokens` each time.", "Once upon a time there was a"),
+    }
 
     layout: Literal["examples", "chat"] | None = Field(
         default=None,

@@ -6,7 +6,7 @@ from contextlib import closing
 from itertools import chain, count
 from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.asking.ask import request, seeded
 from pipeline.asking.clean import clean_text
@@ -17,10 +17,13 @@ from pipeline.asking.phrases import is_echo
 from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.errors import SproutError
-from pipeline.filters.instructions import INSTRUCTION_FILTERS, Filter, first_reason, starts_non_ascii
+from pipeline.filters.base import InstructionFilter
+from pipeline.filters.find import INSTRUCTION, applied, check_choice, first_reason, reasons_of
+from pipeline.filters.paper import starts_non_ascii
 from pipeline.resources import shown
 from pipeline.runs.context import Context
-from pipeline.stage import LongestPrompt, Stage
+from pipeline.runs.remarks import remark
+from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.stages._pool import Pool, Shown
 from pipeline.task import Task, new_id
 
@@ -38,9 +41,21 @@ class Instructions(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("instructions", "instructions_chat")
-    growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience"})
+    growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience", "must_reach"})
     adds: ClassVar[bool] = True
     open_ended: ClassVar[bool] = True
+    reasons: ClassVar[Mapping[str, Reason]] = reasons_of(INSTRUCTION) | {
+        "request_failed": Reason(
+            "The request for the list failed, and asking again would not help.", "the prompt is too long for the model"
+        ),
+        "cut_off": Reason("The last item of a list that reached `max_tokens`.", "Write a letter to the"),
+        "prompt_echo": Reason("The item is part of the prompt.", "Come up with a series of tasks"),
+        "several_tasks": Reason("The item holds a list of its own.", "1. Name a bird. 2. Name a fish."),
+        "not_new": Reason(
+            "Its ROUGE-L with a text of the pool is above `max_rouge`; `why` shows the text.",
+            "Name three rivers of Asia. / Name three rivers of Africa.",
+        ),
+    }
 
     num_tasks: int = Field(default=1000, ge=1, description="how many to write; ask for more later and it adds them")
     num_demos: int = Field(default=8, ge=1, description="tasks shown in a prompt")
@@ -61,13 +76,29 @@ class Instructions(Stage):
     window: int | None = Field(
         default=None, ge=1, description="requests in flight; unset: grows with the run, up to what the engine takes"
     )
-    patience: int = Field(default=300, ge=1, description="requests in a row without a new task before it gives up")
+    patience: int = Field(
+        default=300, ge=1, description="requests in a row without a new task before it goes on with those it has"
+    )
+    must_reach: bool = Field(default=False, description="end the run with an error if patience ends before num_tasks")
     english: bool = Field(default=True, description="reject what begins with a character outside ASCII")
+    filters: dict[str, bool] = Field(
+        default={},
+        description="by reason, whether its filter applies: { unsuitable_word = true } turns one on; see reasons.md",
+    )
     random_seed: int = Field(default=0, description="another number makes other random choices")
     sampling: Sampling = Field(
         default=Sampling(temperature=0.7, top_p=0.5, presence_penalty=2, max_tokens=1024, stop=("\n\n",)),
         description="how the model writes",
     )
+
+    @field_validator("filters")
+    @classmethod
+    def _check_filters(cls, choice: dict[str, bool]) -> dict[str, bool]:
+        try:
+            check_choice(choice, reasons_of(INSTRUCTION))
+        except SproutError as error:
+            raise ValueError(str(error).removeprefix("filters: ")) from None
+        return choice
 
     @model_validator(mode="after")
     def _check_demos(self) -> "Instructions":
@@ -83,6 +114,10 @@ class Instructions(Stage):
         yield from todo
         position = pool.next_request
         if pool.num_kept >= self.num_tasks:
+            remark(context.folder, self.name, "")
+            return
+        if pool.idle >= self.patience:
+            self.end_short(pool, context)
             return
         header = self.header(pool.demos(position))
         asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
@@ -104,9 +139,21 @@ class Instructions(Stage):
                 pool.close(position)
                 position += 1
                 if pool.num_kept >= self.num_tasks:
+                    remark(context.folder, self.name, "")
                     return
                 if pool.idle >= self.patience:
-                    raise SproutError(pool.stuck())
+                    self.end_short(pool, context)
+                    return
+
+    def end_short(self, pool: Pool, context: Context) -> None:
+        """Say why there are fewer tasks than were asked for.
+
+        Raises:
+            SproutError: where that must not be, or there is none.
+        """
+        if self.must_reach or not pool.num_kept:
+            raise SproutError(pool.stuck())
+        remark(context.folder, self.name, pool.stuck())
 
     def request(self, engine: Engine, number: int, demos: Sequence[Shown], shared: Sampling) -> Request:
         """The list to be continued: plain text, the answer of a chat model that is begun for it, or a message."""
@@ -142,8 +189,9 @@ class Instructions(Stage):
             return
         yield f"request {task.meta.get('request')}, item {task.meta.get('item')}; demos {', '.join(task.parents)}"
         if task.rejected not in ("request_failed", "cut_off"):
-            for check in self.filters():
-                yield f"filter {check.__name__}: {'rejects' if check(task) else 'passes'}"
+            for name, check in self.filters_applied().items():
+                objection = check(task)
+                yield f"filter {name}: {'passes' if objection is None else f'rejects {objection!r}'}"
         for name, score in task.scores.items():
             yield f"{name} {score}"
         if "nearest" in task.meta:
@@ -153,7 +201,7 @@ class Instructions(Stage):
                 yield f"{'→' if number == task.meta.get('item') else ' '} item {number}: {item}"
 
     def objection(self, seed: Task) -> str | None:
-        return first_reason(seed, INSTRUCTION_FILTERS)
+        return first_reason(seed, self.filters_applied())
 
     def check_seeds(self, seeds: Sequence[Task]) -> Iterator[str]:
         later = self.num_demos - self.num_generated_demos
@@ -173,8 +221,9 @@ class Instructions(Stage):
         longest = sorted(seeds, key=lambda seed: -len(seed.instruction))[: self.num_demos]
         yield LongestPrompt(self.name, self.prompt(longest), self.sampling.max_tokens, f"{self.name}.num_demos")
 
-    def filters(self) -> list[Filter]:
-        return [check for check in INSTRUCTION_FILTERS if self.english or check is not starts_non_ascii]
+    def filters_applied(self) -> dict[str, InstructionFilter]:
+        """The filters of this run, by name."""
+        return applied(INSTRUCTION, {starts_non_ascii.__name__: self.english} | self.filters)
 
     def window_at(self, number: int, most: int) -> int:
         """How many of the preceding completions the prompt of a request does not depend on."""

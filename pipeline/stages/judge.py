@@ -16,7 +16,7 @@ from pipeline.evaluation.judge import SAMPLING, Asking, Tally, Verdict, figures,
 from pipeline.evaluation.models import opener, remembering
 from pipeline.evaluation.predictions import answers_in
 from pipeline.evaluation.table import aligned
-from pipeline.resources import shown
+from pipeline.resources import located, shown
 from pipeline.runs.context import Context
 from pipeline.runs.products import read_record, write_record
 from pipeline.stage import Flag, Product
@@ -67,7 +67,7 @@ class Judge(Product):
         heldout = read_sets(self.sets(context.folder), self.max_instances)
         others = (self.theirs,) if isinstance(self.theirs, str) else self.theirs
         answers = {name: answers_of(name, heldout, context.folder) for name in (self.ours, *others)}
-        model = self.model or context.engine.model
+        model = located(self.model or context.engine.model)
         if not model:
             raise SproutError("no judge is named; give a folder, a name on the hub, or nano, with --model")
         against: dict[str, Tally] = {}

@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from pipeline.dataset.exports import check_reviewed
 from pipeline.dataset.read import read_dataset
-from pipeline.engines.model_folder import check_model, choose_chat
+from pipeline.engines.model_folder import check_model, choose_chat, is_hub_name
 from pipeline.errors import SproutError
+from pipeline.resources import located
 from pipeline.runs.context import Context
 from pipeline.stage import Flag
 from pipeline.task import Task
@@ -46,8 +47,12 @@ class Train(Trains):
     @model_validator(mode="after")
     def _check_model(self) -> "Train":
         if self.model:
-            check_model(self.model)
+            check_model(located(self.model))
         return self
+
+    @property
+    def uses_model(self) -> bool:
+        return not self.model
 
     def needs(self) -> dict[str, str]:
         return {"trl": "train", "peft": "train"}
@@ -66,9 +71,14 @@ class Train(Trains):
         return own if own.is_dir() or self.dataset == type(self).model_fields["dataset"].default else self.dataset
 
     def training(self, dataset: Path | str, context: Context, **changes: Any) -> Training:
-        model = self.model or context.engine.model
+        model = located(self.model or context.engine.model)
         if not model:
             raise SproutError("train: no model is named; give a folder, a name on the hub, or nano, with --model")
+        if not (self.model or context.engine.loads_folders or is_hub_name(model) or Path(model).is_dir()):
+            raise SproutError(
+                f"{self.name}: the model of the run, {model}, is a name on its server, and training needs weights; set "
+                f"{self.name}.model to a folder or a name on the hub"
+            )
         check_model(model)
         asked = context.engine.chat if self.chat is None and model == context.engine.model else self.chat
         chat = choose_chat(model, asked)

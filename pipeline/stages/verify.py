@@ -1,7 +1,7 @@
 """Remove short outputs that the model does not give again."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
@@ -13,12 +13,13 @@ from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import Stage
+from pipeline.stage import Reason, Stage
 from pipeline.stages.instances import as_demo
 from pipeline.task import Instance, Task
 from pipeline.text import folded
 
 REASON = "not_repeated"
+STOP = ("\nTask:", "\nExample", "\nInput:")  # what follows an answer in the template
 
 
 class Verify(Stage):
@@ -34,12 +35,15 @@ class Verify(Stage):
     templates: ClassVar[tuple[str, ...]] = ("verify",)
     optional: ClassVar[bool] = True
     selects: ClassVar[bool] = True
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        REASON: Reason("The model, asked again, gives another output.", "Name the tallest animal. → giraffe / elephant")
+    }
 
     max_words: int = Field(default=10, ge=1, description="of an output that is verified; longer ones pass")
     num_demos: int = Field(default=9, ge=0, description="seed tasks shown, a third of them classification")
     random_seed: int = Field(default=0, description="another number makes other random choices")
     sampling: Sampling = Field(
-        default=Sampling(temperature=0, max_tokens=64, stop=("\nTask:", "\nExample", "\nInput:")),
+        default=Sampling(temperature=0, max_tokens=64, stop=STOP),
         description="how the model writes",
     )
 
@@ -83,9 +87,12 @@ class Verify(Stage):
         return task.update(instances=good) if good else task.reject(REASON)
 
     def demos(self, seeds: Sequence[Task]) -> list[Task]:
-        kinds = [[task for task in labelled(seeds, kind) if task.instances] for kind in (True, False)]
-        labels = pick(kinds[0], self.num_demos // 3, f"{self.random_seed}:verify")
-        others = pick(kinds[1], self.num_demos - self.num_demos // 3, f"{self.random_seed}:verify")
+        """Seed tasks to show; where there are too few of one kind, more of the other."""
+        usable = [task for task in seeds if task.instances]
+        classification, rest = labelled(usable, True), [task for task in usable if not task.is_classification]
+        num_labels = max(self.num_demos // 3, self.num_demos - len(rest))
+        labels = pick(classification, num_labels, f"{self.random_seed}:verify")
+        others = pick(rest, self.num_demos - len(labels), f"{self.random_seed}:verify")
         return [as_demo(demo) for demo in shuffled(labels + others, f"{self.random_seed}:verify")]
 
     def prompt(self, task: Task, number: int, demos: Sequence[Task]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.engines.model_folder import TRAIN_RECORD, check_model, load_error, load_tokenizer
 from pipeline.errors import SproutError
+from pipeline.resources import install
 from pipeline.runs.products import put_in_place, read_record, write_record
 
 CONFIG = "adapter_config.json"
@@ -59,7 +60,7 @@ def merge(base: str, adapter: Path, folder: Path) -> None:
         from safetensors import SafetensorError
         from transformers import AutoConfig, AutoModelForCausalLM
     except ImportError as error:
-        raise SproutError(f"an adapter needs more packages ({error}): pip install 'sprout-instruct[train]'") from error
+        raise SproutError(f"an adapter needs more packages ({error}): {install('train')}") from error
     tokenizer = load_tokenizer(base)
     try:
         dtype = AutoConfig.from_pretrained(base).dtype

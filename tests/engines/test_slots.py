@@ -29,13 +29,13 @@ def round_trip(slots: Slots) -> Slots:
 
 def test_it_starts_modestly_and_doubles_with_each_round_trip_up_to_the_window() -> None:
     slots = Slots(100)
-    assert [int(slots.limit)] + [int(round_trip(slots).limit) for _ in range(4)] == [START, 32, 64, 100, 100]
+    assert [int(slots.limit)] + [int(round_trip(slots).limit) for _ in range(4)] == [START, 8, 16, 32, 64]
     assert Slots(4).limit == 4
 
 
 def test_a_server_that_does_not_tell_its_queue_gets_no_more_than_a_blind_one_may() -> None:
     slots = Slots(1000, 64)
-    assert [int(round_trip(slots).limit) for _ in range(4)] == [32, 64, 64, 64]
+    assert [int(round_trip(slots).limit) for _ in range(4)] == [8, 16, 32, 64]
     for _ in range(5):
         full(slots).observed(running=slots.in_flight, waiting=0)
     assert slots.limit == 1000
@@ -51,11 +51,19 @@ def test_right_answers_prove_nothing_while_few_are_in_flight() -> None:
     assert slots.limit == START
 
 
+def test_slow_answers_make_nothing_grow() -> None:
+    slots = full(Slots(100))
+    for _ in range(20):
+        slots.answered(slowly=True)
+    assert slots.limit == START <= 4
+
+
 def test_a_sign_of_too_much_halves_it_once_per_round_trip_and_then_it_grows_slowly() -> None:
-    slots = Slots(100)
+    slots = round_trip(round_trip(Slots(100)))
     for began in (1.0, 1.1, 1.2):
         slots.crowded(began, now=2.0)
     assert slots.limit == 8
+    slots.in_flight = 7
     slots.answered()
     slots.crowded(began=1.9, now=2.1)  # on its way when it was halved
     assert slots.limit == 8
@@ -65,7 +73,7 @@ def test_a_sign_of_too_much_halves_it_once_per_round_trip_and_then_it_grows_slow
 
 
 def test_a_server_that_is_gone_halves_it_once_and_one_slot_is_always_left() -> None:
-    slots = Slots(100)
+    slots = round_trip(round_trip(Slots(100)))
     assert [slots.crowded(began=second, now=second + 0.5) for second in range(4)] == [False, True, True, True]
     assert slots.limit == 8
     for second in range(10, 20):
@@ -81,7 +89,7 @@ def test_it_grows_while_nothing_waits_in_the_server_and_then_answers_do_not_coun
         full(slots).observed(running=slots.in_flight, waiting=0)
         sizes.append(int(slots.limit))
         round_trip(slots)
-    assert sizes == [32, 64, 100, 100]
+    assert sizes == [8, 16, 32, 64]
 
 
 def test_it_shrinks_by_the_share_that_waits_twice_in_a_row_whoever_asked_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from pipeline import Instance, SproutError, Task, read_seeds
-from pipeline.filters.instructions import INSTRUCTION_FILTERS, first_reason
+from pipeline.filters.find import INSTRUCTION, applied, first_reason
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.seeds.kinds import looks_like_classification
 from pipeline.seeds.read import write_seeds
@@ -29,7 +29,7 @@ def test_shipped_seeds_are_what_we_ask_of_others(name):
 
 def test_general_seeds_pass_the_filters_of_generated_ones():
     assert {
-        task.id: reason for task in read_seeds("general") if (reason := first_reason(task, INSTRUCTION_FILTERS))
+        task.id: reason for task in read_seeds("general") if (reason := first_reason(task, applied(INSTRUCTION, {})))
     } == {}
 
 

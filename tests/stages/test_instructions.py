@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from pipeline import Completion, Context, Request, Sampling, Task
+from pipeline import Completion, Context, Request, Sampling, SproutError, Task
 from pipeline.asking.lists import parse_list
 from pipeline.engines.scripted import Scripted
 from pipeline.stages.instructions import Instructions
@@ -97,7 +97,8 @@ def test_an_empty_completion_is_accounted_for(seeds, tmp_path):
 )
 def test_each_filter_has_its_own_reason(seeds, tmp_path, text, reason):
     engine = Scripted(lambda request: f" {text}\n10. Invent a holiday that only bakers would celebrate", window=1)
-    first = decide(Instructions(num_tasks=1, window=1), seeds, engine, tmp_path)[0]
+    of_gpt3 = {"unsuitable_word": True, "asks_for_program": True}
+    first = decide(Instructions(num_tasks=1, window=1, filters=of_gpt3), seeds, engine, tmp_path)[0]
 
     assert first.rejected == reason
 
@@ -118,9 +119,9 @@ def test_other_scripts_are_compared_too(tmp_path):
     more = Instructions(num_tasks=2, window=1, english=False)
 
     assert tasks[0].kept
-    decided = []
-    with pytest.raises(Exception, match="stuck at 1 of 2"):
-        decided.extend(more.model_copy(update={"patience": 2}).decide((), (), Context(seeds, twice, tmp_path)))
+    more = more.model_copy(update={"patience": 2, "must_reach": True})
+    with pytest.raises(SproutError, match="stuck at 1 of 2"):
+        list(more.decide((), (), Context(seeds, twice, tmp_path)))
 
 
 def test_each_request_has_a_sampling_seed_of_its_own(seeds, tmp_path):

@@ -1,7 +1,6 @@
 """Formats by name: a module of this folder, or `module:Class` for one of the user's own."""
 
 import hashlib
-import importlib
 import inspect
 import pkgutil
 import sys
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, WithJsonSchema
 
 from pipeline.dataset.formats.base import Format
-from pipeline.engines.find import named
+from pipeline.engines.find import imported, named
 from pipeline.errors import SproutError, unknown
 
 
@@ -51,7 +50,7 @@ def shipped_formats() -> MappingProxyType[str, Format]:
     """The formats that come with Sprout, by the name of their module."""
     found: dict[str, Format] = {}
     for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        module = importlib.import_module(f"{__package__}.{module_info.name}")
+        module = imported(f"{__package__}.{module_info.name}", "format")
         for kind in vars(module).values():
             own = inspect.isclass(kind) and issubclass(kind, Format) and kind.__module__ == module.__name__
             if own and not inspect.isabstract(kind):

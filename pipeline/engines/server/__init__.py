@@ -28,10 +28,12 @@ from pipeline.engines.base import (
 )
 from pipeline.engines.model_folder import choose_chat, load_tokenizer, local_pre_query
 from pipeline.engines.server.address import check_url
-from pipeline.engines.server.connection import Connection
+from pipeline.engines.server.connection import Connection, hello
 from pipeline.engines.server.dialect import OMITTABLE, Dialect
+from pipeline.engines.server.names import check_folder
 from pipeline.engines.server.score import Scorer, takes_prefill
 from pipeline.engines.server.slots import Slots
+from pipeline.engines.server.trouble import Trouble
 from pipeline.engines.server.wire import Wire
 from pipeline.errors import SproutError, unknown
 
@@ -70,7 +72,7 @@ class Server(Engine):
     OPENAI_API_KEY and nowhere else; it is sent to this server only, and is in no message.
 
     Args:
-        model: The name the server gives it.
+        model: The name the server gives it. A folder here is asked for only if the server lists it by that path.
         url: Ends in /v1 with most servers.
         chat: None finds out: from the tokenizer if `model` is a folder here, else by asking for one token.
         window: The most requests in flight. None: 1,000 if the server tells what waits in it, as vLLM does, else 256.
@@ -90,6 +92,7 @@ class Server(Engine):
     """
 
     options = ServerOptions
+    loads_folders = False
 
     def __init__(
         self,
@@ -133,6 +136,10 @@ class Server(Engine):
             return choose_chat(self.tokenizer, None)
         return bool(self._connect().submit(Connection.takes_messages).result())
 
+    def remember(self, chat: bool) -> None:
+        if self._chat is None and not self.tokenizer:
+            self._chat = chat
+
     @cached_property
     def can_prefill(self) -> bool:
         return bool(self._connect().submit(takes_prefill).result())
@@ -175,6 +182,12 @@ class Server(Engine):
             wire = Wire(self.model, self.url, self.timeout, self.dialect, self.max_thought_tokens)
             self._connection = Connection(wire, self.url, Slots(self.window, self.blind), self.patience, self.pause)
             self._close = finalize(self, self._connection.close)  # if nobody does it before
+            if Path(self.model).is_dir():
+                try:
+                    self._connection.submit(name_folder).result()
+                except SproutError:
+                    self.close()
+                    raise
         return self._connection
 
     def _in_flight(
@@ -202,3 +215,13 @@ def first_of(flight: deque[Future[A]], failed: Future[Any]) -> A:
     if not flight[0].done():
         failed.result()
     return flight.popleft().result()
+
+
+async def name_folder(connection: Connection) -> None:
+    """See that the server has the model of a folder here, and ask for it under its name there; see `check_folder`."""
+    try:
+        ask, number = connection.wire.served, next(connection.numbers)
+        served = await connection.insist(hello("Hello"), number, probing=True, ask=ask)
+    except Trouble:
+        served = []  # it does not say
+    connection.model = connection.wire.model = check_folder(connection.model, served, connection.url)

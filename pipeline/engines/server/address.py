@@ -31,6 +31,12 @@ class Address:
         """The header for the key, where it is not `Authorization`: older urls of Azure have one of their own."""
         return "api-key" if any(name == "api-version" for name, _ in parse_qsl(self.parts.query)) else ""
 
+    @property
+    def names_deployments(self) -> bool:
+        """Whether a model is asked for by a name that its owner chose, as on Azure, and so answers under another."""
+        host = self.parts.hostname or ""
+        return "/deployments/" in self.path or host.endswith((".openai.azure.com", ".cognitiveservices.azure.com"))
+
     def _url(self, path: str) -> str:
         return urlunsplit((self.parts.scheme, self.parts.netloc, path, self.parts.query, ""))
 

@@ -42,6 +42,7 @@ class Reply(NamedTuple):
     completion: Completion
     thought: bool = False  # the model thought before it answered
     counted: bool = True  # the server told how many tokens it took
+    model: str = ""  # the name of the model that the server says it is from
 
     @property
     def empty(self) -> bool:
@@ -58,14 +59,15 @@ def read(content: bytes, request: Request, limit: int) -> Reply:
     body = _body(content)
     choice = _choice(body)
     text, thought = _text(choice, isinstance(request.prompt, str))
+    model = body["model"] if isinstance(body.get("model"), str) else ""
     usage = body.get("usage")
     counts, counted = _counts(usage if isinstance(usage, dict) else {}, request, text)
     thought = thought or _thoughts_counted(usage) or bool(OPEN.match(text) or CLOSED.match(text))
     if barred := _barred(choice):
-        return Reply(Completion(id=request.id, text=barred, finish_reason="error"), thought, counted)
+        return Reply(Completion(id=request.id, text=barred, finish_reason="error"), thought, counted, model)
     finish = _finish(choice, cut=counted and counts["completion_tokens"] >= limit)
     completion = Completion.model_validate({"id": request.id, "text": text, "finish_reason": finish} | counts)
-    return Reply(completion, thought, counted)
+    return Reply(completion, thought, counted, model)
 
 
 def visible(text: str) -> str:

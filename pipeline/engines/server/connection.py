@@ -28,6 +28,7 @@ MAX_CLOSE = 10.0  # seconds to wait for an end; not for ever, it may be asked fo
 MAX_PAUSE = 20.0  # seconds between two tries
 MAX_UNREADABLE = 6  # tries, if the server never gave a right answer; with the usual pauses some ten seconds
 POLL = 1.0  # seconds between two looks at what waits in the server
+SLOW = 0.25  # of the time-out; more requests at once might make answers take all of it
 REPORT = 60.0  # seconds between two lines about troubles
 
 # What a server says of a model that takes no messages, where messages are asked for.
@@ -177,7 +178,7 @@ class Connection:
                 try:
                     answer = await (ask() if ask else self.wire.complete(request, not probing))
                     self.answered = self.loop.time()
-                    self.slots.answered()
+                    self.slots.answered(slowly=self.answered - began > SLOW * self.wire.timeout)
                     return answer
                 except Trouble as error:
                     trouble = error

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import inf
 
-START = 16  # requests in flight before anything is known of the server
+START = 4  # requests in flight before anything is known of the server, which may take one at a time
 STEP = 1 / 8  # growth once a limit was met, of what is in flight, per round trip
 
 
@@ -35,10 +35,10 @@ class Slots:
     def free(self) -> bool:
         return self.in_flight < int(self.limit)
 
-    def answered(self) -> None:
-        """A right answer came; its request is still counted as in flight."""
+    def answered(self, slowly: bool = False) -> None:
+        """A right answer came; its request is still counted as in flight. After a slow one, nothing grows."""
         self.answered_since_cut = True
-        if not self.measured:
+        if not (self.measured or slowly):
             self._grow(1 if self.steep else max(1 / self.limit, STEP))
 
     def crowded(self, began: float, now: float) -> bool:

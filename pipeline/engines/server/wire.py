@@ -17,6 +17,7 @@ from pipeline.engines.server.address import Address
 from pipeline.engines.server.answer import Reply, Unreadable, read
 from pipeline.engines.server.dialect import Attempt, Dialect, lessons
 from pipeline.engines.server.environment import proxy, read_key
+from pipeline.engines.server.names import is_another, note_of
 from pipeline.engines.server.refusals import after_refusal, after_reply, cut_at_stop
 from pipeline.engines.server.said import said
 from pipeline.engines.server.trouble import Trouble
@@ -62,6 +63,7 @@ class Wire:
         self.headers = {"Content-Type": "application/json"} | key
         self.session: ClientSession | None = None  # belongs to the event loop
         self.counted = True  # as far as is known, it tells how many tokens requests take
+        self.own_name = True  # as far as is known, it answers as the model that is asked for
 
     async def complete(self, request: Request, thinking: bool = True) -> Completion:
         """The completion. What a refusal says is done otherwise, and from then on.
@@ -107,6 +109,7 @@ class Wire:
             trouble = error
         else:
             self._count(reply)
+            self._compare(reply.model)
             return self._ended(reply, request)
         raise trouble from None
 
@@ -151,6 +154,11 @@ class Wire:
             self.counted = False
             self.tell("does not say how many tokens a request takes; they are estimated from the length of the text, 4 "
                       "bytes each, and so is what --max-tokens, --max-cost and plan count")  # fmt: skip
+
+    def _compare(self, said: str) -> None:
+        if self.own_name and not self.address.names_deployments and is_another(self.model, said):
+            self.own_name = False
+            self.tell(note_of(self.model, self._clean(said), self.address.at("/models")))
 
     async def served(self) -> list[str]:
         """The names of the models the server has."""

@@ -13,7 +13,7 @@ from pipeline.asking.clean import clean_text
 from pipeline.asking.examples import MARKER_LINE, parse_input_first, parse_output_first, parse_whole
 from pipeline.asking.lists import parse_list
 from pipeline.asking.verdicts import parse_better, parse_yes_no
-from pipeline.filters.instructions import INSTRUCTION_FILTERS, first_reason
+from pipeline.filters.find import INSTRUCTION, applied, first_reason
 from pipeline.stages.filter import Filter
 from pipeline.stages.instances import Instances, as_demo
 from pipeline.stages.instructions import Instructions
@@ -80,7 +80,7 @@ def test_what_is_read_of_a_list_is_read_again(text, finish_reason):
 
     assert [task.instruction for task in tasks] == (items or [""])
     assert all(item == " ".join(item.split()) != "" for item in items)
-    shown = [task.instruction for task in tasks if task.kept and first_reason(task, INSTRUCTION_FILTERS) is None]
+    shown = [task.instruction for task in tasks if task.kept and first_reason(task, applied(INSTRUCTION, {})) is None]
     assert parse_list(as_list(shown)) == shown or any("</s>" in item for item in shown)  # it ends a text without <s>
 
 

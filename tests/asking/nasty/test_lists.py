@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import Completion, Task
-from pipeline.filters.instructions import INSTRUCTION_FILTERS, first_reason
+from pipeline.filters.find import INSTRUCTION, applied, first_reason
 from pipeline.stages.instructions import Instructions
 
 A, B, C, D = (
@@ -19,7 +19,7 @@ def read(text: str, finish_reason: str = "stop") -> tuple[list[str], list[str]]:
     """The instructions that parser and filters keep, and the reasons for the others."""
     completion = Completion.model_validate({"id": "1", "text": text, "finish_reason": finish_reason})
     tasks = [
-        task if task.rejected else task.update(rejected=first_reason(task, INSTRUCTION_FILTERS))
+        task if task.rejected else task.update(rejected=first_reason(task, applied(INSTRUCTION, {})))
         for task in Instructions().parse(completion, (), 0, header=HEADER)
     ]
     return [task.instruction for task in tasks if task.kept], [task.rejected or "" for task in tasks if not task.kept]

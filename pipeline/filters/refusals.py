@@ -1,0 +1,63 @@
+"""Filters of instances in which the model refuses, or asks for what it was not given."""
+
+import re
+
+from pipeline.asking.phrases import REFUSES
+from pipeline.filters.base import example
+from pipeline.task import Instance, Task
+
+SOFTLY = 400  # characters of an output in which a model that does answer would not speak of its limits
+
+
+@example("Find a spa near my home.", ("", "I'd love to help, but as a chatbot I don't have access to local listings."))
+def refusal(instance: Instance, task: Task) -> str | None:
+    """The model speaks of what it cannot do, not only in its first words.
+
+    Not where the task is about that, or the input says it too, or, for the softer ways, where it is to write to
+    somebody.
+    """
+    if _ABOUT_REFUSING.search(task.instruction) or REFUSES.match(instance.input):
+        return None
+    if found := REFUSES.match(instance.output):
+        return found[0]
+    softly = _SOFTLY.search(instance.output[:SOFTLY])
+    return (
+        softly[0] if softly and not _WRITES_TO.search(task.instruction) and not _SOFTLY.search(instance.input) else None
+    )
+
+
+@example("Shorten the text.", ("", "Please provide the text you would like me to shorten."))
+def asks_back(instance: Instance, task: Task) -> str | None:
+    """There is no input, and the output asks for one.
+
+    Not where the task is to write to somebody, who may be asked for something.
+    """
+    found = _ASKS_BACK.match(instance.output)
+    return found[0] if found and not instance.input and not _WRITES_TO.search(task.instruction) else None
+
+
+_ABOUT_REFUSING = re.compile(
+    r"\b(?:AI|artificial intelligence|language model|chatbot|refus\w+|declin\w+|turn\w* down|apolog\w+|sorry|excuse)\b",
+    re.IGNORECASE,
+)
+_WRITES_TO = re.compile(
+    r"\b(?:repl(?:y|ies)|respond to|e-?mails?|messages?|letters?|dialogues?|conversations?|requests?|ask"
+    r"|polite(?:ly)?)\b",
+    re.IGNORECASE,
+)
+_ASKS_BACK = re.compile(
+    r"(?:(?:sure|of course|certainly)\W+)?(?:please|(?:could|can) you(?: please)?)"
+    r" (?:provide|share|give|send|paste|enter) (?:me )?(?:with )?(?:the|an?|some|your) [^.?!\n]{0,60}"
+    r"(?:\bme to\b|\bi can\b|(?:(?<=text)|(?<=sentence)|(?<=paragraph)|(?<=input))[.!]?$)",
+    re.IGNORECASE,
+)
+_MACHINE = r"(?:[\w-]+ ){0,3}(?:chatbot|chat bot|ai|language model|(?:virtual|digital|automated) assistant)"
+_SOFTLY = re.compile(
+    rf"\bas an? {_MACHINE}\b[^.!?\n]{{0,80}}?\bI\b"
+    rf"|\bI(?:['’]m| am) (?:just |only )?an? {_MACHINE}\b"
+    r"|\bI(?: do not| don['’]t) have the (?:cap(?:ability|abilities|acity)|ability) to\b"
+    r"|\bI(?:['’]m| am) (?:unable|not able|not equipped) to (?:provide|assist|help|access|browse|offer|perform|create"
+    r"|generate|give|recommend|answer)\b"
+    r"|\bI(?: do not| don['’]t) have (?:[\w-]+ )?access to\b",
+    re.IGNORECASE,
+)

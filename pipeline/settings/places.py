@@ -1,0 +1,32 @@
+"""Where a setting stands that was looked for somewhere else."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from pipeline.stages import Kind, find, names
+
+
+def places(name: str, first: Kind | None = None) -> list[str]:
+    """The settings of that name, such as instructions.sampling.temperature: those of a stage, or those of all.
+
+    Args:
+        first: The stage that it was looked for in; others count only if this one has none.
+    """
+    if first is not None and (own := list(_within(first, first.kind, name))):
+        return own
+    return [place for kind in map(find, names()) for place in _within(kind, kind.kind, name)]
+
+
+def hint(name: str, first: Kind | None = None) -> str:
+    """A question that names where the setting is, for the end of a message; empty if there is no such setting."""
+    found = places(name, first)
+    return f"did you mean {' or '.join(found[:3])}?" if found else ""
+
+
+def _within(model: type[BaseModel], path: str, name: str) -> Iterator[str]:
+    for key, field in model.model_fields.items():
+        if key == name and not field.exclude:
+            yield f"{path}.{key}"
+        elif isinstance(field.default, BaseModel):
+            yield from _within(type(field.default), f"{path}.{key}", name)
