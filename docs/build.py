@@ -17,6 +17,10 @@ from pipeline.text import short
 
 FOLDER = Path(__file__).parent
 MADE = "<!-- made by docs/build.py from the code; change that -->"
+OWN_TEMPLATES = (
+    'Templates of your own, by the name of the one that each replaces, such as `instructions = "mine.jinja"`; a path',
+    "counts from the folder of the settings file. See [templates](run.md#templates-and-the-domain).",
+)
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
@@ -75,11 +79,13 @@ def settings() -> Iterator[str]:
     found = schema()
     definitions = found["$defs"]
     yield from ("# Settings", "", MADE, "")
-    yield "A settings file is TOML: `seeds`, `out`, `stages`, tables `[engine]` and `[prices]`, and one for each stage."
+    yield "A settings file is TOML: `seeds`, `domain`, `out`, `stages`, tables `[engine]`, `[prompts]` and `[prices]`,"
+    yield "and one for each stage."
     yield "What it does not set has the default; `--set stage.key=value` sets one for a single command."
-    yield "Paths count from the folder in which `sprout` is called, not from that of the file; `~/` is your home."
+    yield "Paths count from the folder in which `sprout` is called, but those in `[prompts]` from that of the file;"
+    yield "`~/` is your home."
     yield "`sprout settings` prints all of them as such a file, `sprout settings --schema` a JSON Schema for an editor."
-    top = {key: found["properties"][key] for key in ("seeds", "out", "stages")}
+    top = {key: found["properties"][key] for key in ("seeds", "domain", "out", "stages")}
     yield from ("", *setting_table(top, definitions))
     for name in engine_names():
         kind = engine_class(name)
@@ -89,6 +95,7 @@ def settings() -> Iterator[str]:
         if own.get("additionalProperties", True):
             yield from ("", "Any other key is handed on to vLLM's engine as it is, such as `tensor_parallel_size = 2`.")
         yield from ("", *setting_table(properties, definitions))
+    yield from ("", "## [prompts]", "", *OWN_TEMPLATES)
     yield from ("", "## [prices]", "", sentence(definitions["Prices"]["description"]))
     yield from ("", *setting_table(definitions["Prices"]["properties"], definitions))
     for stage in map(find, names()):

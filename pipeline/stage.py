@@ -28,7 +28,7 @@ class Flag:
     metavar: str | None = None
     many: bool = False  # it takes several values
     named: bool = False  # each value is NAME=VALUE
-    commas: bool = False  # it takes one value, with commas between several
+    commas: bool = False  # several values have commas between them, or the option is repeated
     setting: str = ""  # unless the flag says it
 
     @property
@@ -71,6 +71,8 @@ class Configured(BaseModel):
         default="", exclude=True, pattern=r"^[a-z0-9_]*$", description="tells two stages of one kind apart"
     )
     engine: str = Field(default="", exclude=True, description="the table [engines.NAME] it asks; empty: [engine]")
+    domain: str = Field(default="", exclude=True, description="what all tasks are about, for its templates")
+    template_files: dict[str, Path] = Field(default={}, exclude=True, description="in place of its templates, by name")
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -146,6 +148,12 @@ class Stage(Configured, ABC):
     def wanted(self, num_given: int) -> int:
         """How many tasks it will have decided, or kept if it adds tasks, once it is done."""
         return num_given
+
+    def few(self, num: int) -> Self:
+        """The same stage, to be tried: it asks for no more tasks than that, and soon gives up."""
+        most = {"num_tasks": num, "patience": 10}
+        given = {key: min(most[key], getattr(self, key)) for key in most if key in type(self).model_fields}
+        return self.model_copy(update=given)
 
     def requests(self, task: Task) -> tuple[str, ...]:
         """Ids of the requests that were put for a task; those that begin with one of them and a colon belong to it."""

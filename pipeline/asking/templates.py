@@ -22,10 +22,12 @@ from pydantic import BaseModel
 
 from pipeline.errors import SproutError, not_utf8, unknown
 from pipeline.resources import folder, shipped
+from pipeline.stage import Configured
 
 # A placeholder without a value is an error, not a blank.
 OPTIONS = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": False}
 MARK = "\0slot\0"  # in no template and no task
+EVERYWHERE = ("domain",)  # variables that every template is given
 # What a template can cause: most are those of an expression in it, such as a sum of a number and a text.
 FAULTS = (
     TemplateError, OSError, ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError,
@@ -56,22 +58,25 @@ def environment(path: Path) -> Sandbox:
     return Sandbox(loader=FileSystemLoader(path, encoding="utf-8-sig"), **OPTIONS)
 
 
-def render(name: str, **values: object) -> str:
+def render(name: str, of: Configured | None = None, /, **values: object) -> str:
     """Fill in the template `name`.jinja.
+
+    Args:
+        of: The stage that asks: its settings may put another file in place of the template, and name a domain.
 
     Raises:
         SproutError: for a template that is missing, is broken, or names a variable that has no value.
     """
-    return _render(template_path(name), values)
+    return _render(template_path(name, of), values | _shared(of))
 
 
-def filled_but_for(slot: str, name: str, **values: object) -> Callable[[str], str]:
+def filled_but_for(slot: str, name: str, of: Configured | None = None, /, **values: object) -> Callable[[str], str]:
     """As `render`, where all requests share all values but one text: the rest is rendered once, if the template allows.
 
     It does where it puts that text as it is, outside of any loop or condition, and asks nothing else of it. Nothing is
     rendered before the first call.
     """
-    path = template_path(name)
+    path, values = template_path(name, of), values | _shared(of)
 
     @cache
     def pieces() -> list[str] | None:
@@ -104,30 +109,42 @@ def _render(path: Path, values: dict[str, object]) -> str:
         raise SproutError(_explain(path, error)) from None
 
 
-def digest(name: str) -> str:
+def digest(name: str, of: Configured | None = None) -> str:
     """A short hash of the template's text: an edited prompt is another setting.
 
     Raises:
         SproutError: for a template that is missing, is no template, or names a variable that the one that ships under
             this name does not: all before a model is loaded.
     """
-    path = template_path(name)
+    path = template_path(name, of)
     used = _variables(path)
-    original = shipped("prompts") / path.name
-    known = _variables(original) if original.is_file() else used
+    original = shipped("prompts") / f"{name}.jinja"
+    given = _variables(original) if original.is_file() else used
+    known = [*(one for one in given if one not in EVERYWHERE), *EVERYWHERE]
     for variable, line in used.items():
         if variable not in known:
             raise SproutError(f"{path}:{line}: {unknown('variable', variable, known)}")
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
-def template_path(name: str) -> Path:
-    path = prompt_folder() / f"{name}.jinja"
-    if not path.parent.is_dir():
+def names_domain(name: str, of: Configured | None = None) -> bool:
+    """Whether the template says what its stage is told of the domain."""
+    return "domain" in _variables(template_path(name, of))
+
+
+def template_path(name: str, of: Configured | None = None) -> Path:
+    """The file of a template: the one that the settings of the stage put in its place, else that of its name."""
+    path = of.template_files.get(name) if of else None
+    path = path or prompt_folder() / f"{name}.jinja"
+    if not path.parent.is_dir() and not (of and name in of.template_files):
         raise SproutError(f"{path.parent}: is no folder of templates; change SPROUT_PROMPTS, or unset it")
     if not path.is_file():
-        raise SproutError(f"{path}: no such template; copy {shipped('prompts') / path.name} and change that")
+        raise SproutError(f"{path}: no such template; copy {shipped('prompts') / f'{name}.jinja'} and change that")
     return path
+
+
+def _shared(of: Configured | None) -> dict[str, object]:
+    return {"domain": " ".join(of.domain.split()).rstrip(".") if of else ""}
 
 
 def _parsed(path: Path) -> nodes.Template:

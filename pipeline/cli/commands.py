@@ -19,7 +19,7 @@ def run_command(args: argparse.Namespace) -> str:
     looks: dict[str, Callable[[argparse.Namespace], str]] = {
         "review": reviewing.review, "drop": reviewing.drop, "keep": reviewing.keep, "edit": reviewing.edit,
         "stats": stats, "why": why, "report": report, "show": show, "compare": compare, "settings": settings,
-        "seeds": seeds, "plan": plan, "recipes": recipes,
+        "seeds": seeds, "plan": plan, "recipes": recipes, "init": init, "preview": preview,
     }  # fmt: skip
     return looks.get(args.command, work)(args)
 
@@ -102,6 +102,23 @@ def plan(args: argparse.Namespace) -> str:
     settings = settings_of(args)
     stages, context = prepared(settings, seeds_of(settings))
     return plan(stages, context, settings.prices)
+
+
+def init(args: argparse.Namespace) -> str:
+    from pipeline.cli.init import init
+
+    return init(args)
+
+
+def preview(args: argparse.Namespace) -> str:
+    from pipeline.cli.progress import shown_progress
+    from pipeline.runs.preview import preview
+    from pipeline.seeds.read import read_seeds
+
+    settings = settings_of(args)
+    with shown_progress(args.quiet):
+        stages, context = prepared(settings, read_seeds(settings.seeds))
+        return preview(stages, context)
 
 
 def as_json(found: Any) -> str:

@@ -14,6 +14,8 @@ from pipeline.resources import PACKAGE
 
 ALL_STAGES = "all stages, in order; the same command again goes on where it stopped"
 OTHERS = {  # than those of stages, which say themselves what they are for
+    "init": "write a first settings file: asks, or takes options, checks the seeds and tries the model",
+    "preview": "five tasks from start to end, in a minute and without leaving a folder",
     "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it; or which of several is",
     "plan": "probe the model with 20 requests and say what the run will take",
     "recipes": "the recipes that ship, with a line each",
@@ -79,7 +81,7 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
             continue
         stage = name not in ("run", *OTHERS)
         add_run_options(command, alone=stage, several=name == "gain")
-        if name not in ("plan", "settings"):
+        if name not in ("plan", "preview", "settings"):
             add_budget(command)
         if name == "gain":
             command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
@@ -103,6 +105,7 @@ def add_flags(command: argparse.ArgumentParser, name: str) -> None:
             dest=f"set_{flag.field}",
             help=flag.help,
             metavar=flag.metavar,
+            action="append" if flag.commas else "store",
             nargs="+" if flag.many else None,
             type=named if flag.named else str,
         )
@@ -156,6 +159,16 @@ def add_seeds(command: argparse.ArgumentParser) -> None:
     check.add_argument("--json", action="store_true", help="all figures")
 
 
+def add_init(command: argparse.ArgumentParser) -> None:
+    command.add_argument("place", nargs="?", metavar="FILE", help="a file, or a folder for it (default: my.toml)")
+    command.add_argument("--seeds", help="file, folder or data set of examples")
+    command.add_argument("--url", help="of a server with an OpenAI API, such as http://127.0.0.1:8000/v1")
+    command.add_argument("--model", help="a name on that server; without a server a folder, a name on the hub, or nano")
+    command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
+    command.add_argument("--num-tasks", type=positive(int), help="how many tasks to write (default: 200)")
+    command.add_argument("--replace", action="store_true", help="replace a settings file that is there")
+
+
 def add_nothing(command: argparse.ArgumentParser) -> None:
     """This command takes no options."""
 
@@ -163,13 +176,14 @@ def add_nothing(command: argparse.ArgumentParser) -> None:
 LOOKS = {  # commands without the options of a run
     "review": add_review, "drop": add_drop, "keep": add_keep, "edit": add_edit,
     "stats": add_stats, "report": add_report, "show": add_show, "compare": add_compare, "why": add_why,
-    "seeds": add_seeds, "recipes": add_nothing,
+    "seeds": add_seeds, "recipes": add_nothing, "init": add_init,
 }  # fmt: skip
 
 
 def add_run_options(command: argparse.ArgumentParser, alone: bool, several: bool = False) -> None:
     command.add_argument("settings", nargs="*" if several else "?", help="TOML file, or a recipe, see `sprout recipes`")
     command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano")
+    command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
     command.add_argument("--engine", help="vllm (default), server, transformers, scripted, or module:Class of yours")
     command.add_argument("--model", help="model folder, name on the hub, name on the server, or nano")

@@ -13,6 +13,7 @@ def settings_of(args: argparse.Namespace) -> "RunSettings":
     from pipeline.settings.read import read
 
     options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
+    options["domain"] = vars(args).get("domain")
     given = [f"{key}={value_as_toml(value)}" for key, value in options.items() if value is not None]
     name = args.settings[0] if isinstance(args.settings, list) and args.settings else args.settings or None
     return read(name, [*given, *changes(args), *args.set])
@@ -36,7 +37,7 @@ def changes(args: argparse.Namespace) -> Iterator[str]:
                 raise SproutError(f"{flag.flag}: {twice} is named twice; give each a name of its own")
             value = dict(value)
         elif flag.commas:
-            value = value.split(",")
+            value = [name.strip() for given in value for name in given.split(",")]
         elif flag.many and len(value) == 1:
             (value,) = value
         given[flag.field] = value

@@ -30,9 +30,12 @@ def prepared(
     """The stages that the settings list, and what they work with; no model is loaded yet."""
     from pipeline.runs.budget import Budget
     from pipeline.runs.context import Context
+    from pipeline.runs.settings import recorded
     from pipeline.settings.build import build_stages, open_engine, open_engines
 
     stages = build_stages(settings)
+    if settings.domain and not any("domain" in recorded(stage) for stage in stages):
+        logger.warning("domain: no template of this run names it, so it changes nothing; see [prompts]")
     context = Context(
         seeds,
         open_engine(settings),
@@ -74,13 +77,30 @@ def work(args: argparse.Namespace) -> str:
                     redecide(stages, context, progress)
                 else:
                     options = RunOptions(context.engines, context.open_engine, progress, budget)
-                    tasks = run(stages, seeds, context.engine, folder, options)
+                    with recorded_in(folder, settings):
+                        tasks = run(stages, seeds, context.engine, folder, options).tasks
             if args.command == "gain":
                 gain(stages, tasks, context, args.random_seeds)
         else:
             alone(args, settings, budget, progress)
     write_prices(folder, settings.prices)
     return finish(args.command, settings, again)
+
+
+@contextmanager
+def recorded_in(folder: Path, settings: "RunSettings") -> Iterator[None]:
+    """Leave the settings of a run in its folder, so that other commands take the folder in place of a settings file."""
+    from pipeline.runs.settings import FILE
+    from pipeline.settings.read import OF_RUN
+    from pipeline.settings.resolved import as_toml
+
+    path, done = folder / OF_RUN, False
+    try:
+        yield
+        done = True
+    finally:
+        if (folder / FILE).is_file() and (done or not path.exists()):
+            path.write_text(as_toml(settings), encoding="utf-8", newline="\n")
 
 
 def seeds_of(settings: "RunSettings", silent: bool = False) -> list["Task"]:
@@ -120,7 +140,7 @@ def alone(
 
     folder = Path(settings.out)
     stage = build_stage(args.command, settings)
-    stages = build_stages(settings)
+    stages = build_stages(settings, args.command)
     needs_no_run = isinstance(stage, Product) and not stage.of_tasks
     writes = isinstance(stage, Stage) and stage.adds
     seeds = seeds_of(settings, silent=needs_no_run)
@@ -166,9 +186,13 @@ def finish(command: str, settings: "RunSettings", redecided: bool) -> str:
     from pipeline.report import stats
     from pipeline.runs.files import find_stage_files
     from pipeline.seeds.read import load_seeds
-    from pipeline.settings.build import build_stages
+    from pipeline.settings.build import build_stage, build_stages
+    from pipeline.stages import names
 
     folder = Path(settings.out)
+    stages = build_stages(settings, command)
+    if command in names() and command not in {stage.name for stage in stages}:
+        stages.append(build_stage(command, settings))
     figures = stats.write(folder) if find_stage_files(folder) else {}
     if command in ("run", "gain"):
         write_report(folder, load_seeds(settings.seeds).tasks)
@@ -176,7 +200,7 @@ def finish(command: str, settings: "RunSettings", redecided: bool) -> str:
         return f"{stats.show(figures)}\n\nwhat is made of the tasks is still that of before; `sprout run` makes it anew"
     if command == "gain":
         return (folder / PAGE).read_text("utf-8")
-    return stats.summary(folder, figures, build_stages(settings))
+    return stats.summary(folder, figures, stages)
 
 
 def write_report(folder: Path, seeds: Sequence["Task"]) -> None:

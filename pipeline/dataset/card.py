@@ -183,6 +183,10 @@ class Card:
     def made(self) -> str:
         """The settings of each stage as TOML that a run reads, but for places on the machine that made it."""
         lines = ["# sprout run settings.toml --seeds SEEDS --engine ENGINE --model MODEL --out FOLDER"]
+        if self.origin.own_templates:
+            lines += [f"# The maker's own templates took the place of {', '.join(self.origin.own_templates)}."]
+        if self.origin.domain:
+            lines += [f"domain = {value(self.origin.domain)}"]
         if self.origin.stages:
             lines += [f"stages = {value([*self.origin.stages, self.stage])}"]
         for stage, fields in [*self.origin.settings.items(), (self.stage, self.settings)]:

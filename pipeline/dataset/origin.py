@@ -34,6 +34,8 @@ class Origin(BaseModel):
     funnel: dict[str, dict[str, int]] = {}  # empty: the tasks are not those that the run in this folder has kept
     stages: tuple[str, ...] = ()  # that have decided tasks, as a list in a settings file names them
     settings: dict[str, dict[str, Any]] = {}  # of the stages of the run that have decided tasks, by name
+    domain: str = ""  # what all tasks are about
+    own_templates: tuple[str, ...] = ()  # those that files of the maker's own replaced
     notes: dict[str, tuple[str, ...]] = {}  # what these say of what they did, by name
     models: dict[str, str] = {}  # by name, what tells its revision
     seeds: str = ""  # the name of those that ship
@@ -67,6 +69,8 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
         funnel=counts,
         stages=tuple(map(_word, deciding)),
         settings={stage.name: stage.model_dump(mode="json") for stage in deciding},
+        domain=next((stage.domain for stage in deciding if stage.domain), ""),
+        own_templates=tuple(sorted({name for stage in deciding for name in stage.template_files})),
         notes={stage.name: tuple(stage.notes(counts[stage.name])) for stage in deciding},
         models=dict(revision(table["model"], context.engine) for table in asking if "model" in table),
         seeds=names.get(seeds, ""),

@@ -86,6 +86,21 @@ def revision(model: str, wanted: str | None = None) -> str:
     return Path(config).parent.name if isinstance(config, str) else ""
 
 
+def context_of(model: str) -> int | None:
+    """How many tokens the context of a model takes, by its config; None if that is not here, or does not say."""
+    path: Path | str | None = Path(model) / "config.json"
+    if not Path(model).is_dir() and is_hub_name(model):
+        from huggingface_hub import try_to_load_from_cache
+
+        path = try_to_load_from_cache(model, "config.json")  # or a mark of what is missing
+    if not isinstance(path, str | Path) or not Path(path).is_file():
+        return None
+    config = _read_json(Path(path))
+    inner = config.get("text_config")
+    found = config.get("max_position_embeddings") or (isinstance(inner, dict) and inner.get("max_position_embeddings"))
+    return found if isinstance(found, int) and found > 0 else None
+
+
 def is_hub_name(model: str) -> bool:
     """Whether it can only mean `owner/name` on the hub: not a path, and its first part is no folder here."""
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", model) is not None and not Path(model).parent.exists()

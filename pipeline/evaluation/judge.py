@@ -22,6 +22,7 @@ from pipeline.evaluation.confidence import (
     unit_means,
 )
 from pipeline.evaluation.heldout import HeldOut
+from pipeline.stage import Configured
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Asking(NamedTuple):
     with_reference: bool = False  # show it the first right output as well
     sampling: Sampling = SAMPLING
     constrain: bool = True  # to A, B or tie, where the engine can see to that
+    stage: Configured | None = None  # whose templates it is asked with
 
 
 ASKING = Asking()
@@ -98,7 +100,7 @@ def head_to_head(
     def requests() -> Iterator[Request]:
         for one in asked:
             for order, (first, second) in enumerate((pairs[one.id], pairs[one.id][::-1])):
-                text = prompt(one, first, second, asking.with_reference)
+                text = prompt(one, first, second, asking)
                 yield request(judge, f"{order}:{one.id}", text, asking.sampling)
 
     asks = OneOf(judge, WORDS) if asking.constrain else judge
@@ -133,10 +135,11 @@ def figures(verdicts: Sequence[Verdict]) -> Tally:
     )
 
 
-def prompt(instance: HeldOut, first: str, second: str, with_reference: bool = False) -> str:
-    reference = instance.outputs[0] if with_reference else ""
+def prompt(instance: HeldOut, first: str, second: str, asking: Asking = ASKING) -> str:
+    reference = instance.outputs[0] if asking.with_reference else ""
     fields = {"instruction": instance.instruction, "input": instance.input, "reference": reference}
-    return render("judge", **fields, first=first.strip() or "(empty)", second=second.strip() or "(empty)")
+    answers = {"first": first.strip() or "(empty)", "second": second.strip() or "(empty)"}
+    return render("judge", asking.stage, **fields, **answers)
 
 
 def outcome(said: Sequence[str | None]) -> Literal["win", "tie", "loss"] | None:

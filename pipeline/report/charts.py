@@ -12,6 +12,7 @@ from pipeline.report.curves import size_curve, sizes, training
 from pipeline.report.plots import ACCENT, INK, KEPT, MUTED, PAPER, REJECTED, Chart, hover, legend_above, plot
 from pipeline.report.record import Record
 from pipeline.report.sun import sun
+from pipeline.report.tasks import MIN_MAPPED
 
 STOP_BELOW = 10  # per cent of candidates that are kept
 _BINS = 50
@@ -30,7 +31,7 @@ def draw(record: Record, places: Sequence[Sequence[float]] = ()) -> dict[str, st
     if places:
         charts["map"] = dataset_map(places)
     charts |= {f"words_{part}": words(part, counts) for part, counts in record.kept.words.items() if counts}
-    if sum(record.kept.verbs.values()) >= 20:
+    if record.kept.tasks >= MIN_MAPPED and record.kept.verbs:
         charts["sun"] = sun(record.kept.verbs)
     if record.training:
         charts["training"] = training(record.training)
@@ -84,7 +85,7 @@ def acceptance(record: Record) -> Chart:
         "rate": [100 * kept / decided for _, _, decided, kept in shown],
         "of": [f"{kept} of {decided}" for _, _, decided, kept in shown],
     }  # fmt: skip
-    chart = plot("requests", "% kept")
+    chart = plot("requests", "% of candidates kept")
     style: dict[str, Any] = {"fill_color": KEPT, "line_color": PAPER, "line_width": 0.5}
     bars = chart.quad(left="left", right="right", bottom=0, top="rate", source=data, **style)
     chart.line([0, len(record.decided)], [STOP_BELOW] * 2, color=INK, line_dash="dashed", line_width=1.5)

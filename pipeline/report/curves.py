@@ -41,6 +41,7 @@ def training(runs: Mapping[str, Mapping[str, Any]]) -> Chart:
             hover(chart, tips, marks, "mouse")
     chart.y_range.start = 0
     legend_above(chart)
+    chart.legend.ncols = 2  # four in a row do not fit on a narrow screen
     return chart
 
 

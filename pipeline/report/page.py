@@ -15,6 +15,8 @@ from pipeline.report import charts, plots, tasks
 from pipeline.report.record import Record
 from pipeline.report.review.ratings import read_ratings
 from pipeline.runs.budget import Prices
+from pipeline.stage import Reason
+from pipeline.stages import find, names
 from pipeline.text import mend
 
 ASSETS = Path(__file__).parent / "assets"
@@ -42,9 +44,10 @@ def render(record: Record) -> str:
             colors=for_script(json.dumps({"dark": plots.DARK})),
             packed=packed, shown=len(columns["id"]), clusters=columns["clusters"], source=columns["source"],
             figures=figures(record), funnel=funnel(record), verbs=verbs(record), labels=labels(record),
-            usage=usage(record), evaluation=evaluation(record), differences=differences(record),
-            benchmarks=benchmarks(record), gain=gain(record), priced=record.prices != Prices(),
-            validated=any(one.get("validation_loss") for one in record.training.values()), recent=charts.recent(record),
+            glossary=glossary(record), usage=usage(record),
+            evaluation=evaluation(record), differences=differences(record), benchmarks=benchmarks(record),
+            gain=gain(record), priced=record.prices != Prices(), recent=charts.recent(record),
+            validated=any(one.get("validation_loss") for one in record.training.values()),
             stop_below=charts.STOP_BELOW, method=record.method,
             quality=record.quality, ratings=read_ratings(record.folder),
         )
@@ -157,13 +160,27 @@ def labels(record: Record) -> list[tuple[str, int, float]]:
     return [(label, count, 100 * count / most[0][1]) for label, count in most]
 
 
+def glossary(record: Record) -> list[tuple[str, str, int, Reason]]:
+    """Each reason for which a stage rejected tasks: the stage, how many, and what it says the reason means."""
+    found = []
+    for stage, counts in record.funnel.items():
+        kind = stage.partition("-")[0]
+        meanings = getattr(find(kind), "reasons", {}) if kind in names() else {}
+        for reason, count in counts.most_common():
+            if reason != "kept":
+                found.append((reason, stage, count, meanings.get(reason, Reason(""))))
+    return found
+
+
 def usage(record: Record) -> list[dict[str, Any]]:
     found = []
     for stage, used in record.usage.items():
         speed = "–" if used.tokens_per_second is None else f"{used.tokens_per_second:,.0f}"
         time = f"{used.seconds:,.0f} s" if used.seconds < 600 else f"{used.seconds / 60:,.0f} min"
         cost = record.prices.cost(used.prompt_tokens, used.completion_tokens)
-        found.append(used._asdict() | {"stage": stage, "speed": speed, "time": time, "cost": cost})
+        kept = record.funnel[stage]["kept"] if stage in record.funnel else 0
+        each = f"{used.completion_tokens / kept:,.1f}" if kept else "–"
+        found.append(used._asdict() | {"stage": stage, "speed": speed, "time": time, "cost": cost, "each": each})
     return found
 
 

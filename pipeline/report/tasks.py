@@ -18,7 +18,7 @@ from pipeline.text import mend
 MAX_BYTES = 3_000_000  # of the packed tasks; BokehJS takes 1.3 MB and the page has to stay under 5 MB
 MAX_CHARS = 1_500  # of a text
 MAX_INSTANCES = 5  # of a task
-_MIN_MAPPED = 30
+MIN_MAPPED = 200  # kept tasks; of fewer one sees more by reading them
 _OTHERS = "others"
 
 Columns = dict[str, Any]
@@ -73,6 +73,7 @@ def as_columns(record: Record, lives: list[Life]) -> Columns:
         "demos": [list(map(place, task.parents)) for task in tasks],
         "nearest": [nearest(task) for task in tasks],
         "scores": scores(record, tasks),
+        "marks": [list(map(mend, record.marks.get(task.id, ()))) for task in tasks],
     }  # fmt: skip
     columns |= mapped(record, tasks, lives)
     columns[_OTHERS] = [[mend(id), shortened(seeds[id]) if id in seeds else None] for id in others]
@@ -101,7 +102,7 @@ def mapped(record: Record, tasks: list[Task], lives: list[Life]) -> Columns:
     cluster: list[int] = [-1] * len(tasks)
     places: list[list[float] | None] = [None] * len(tasks)
     kept = [row for row, life in enumerate(lives) if life.stage == record.stages[-1] and life.task.kept]
-    if len(kept) < _MIN_MAPPED:
+    if len(kept) < MIN_MAPPED:
         return {"cluster": cluster, "place": places, "clusters": [], "source": ""}
     found = find_vectors([tasks[row] for row in kept], record.folder, record.settings)
     numbers = clusters(found.vectors)

@@ -15,10 +15,12 @@ from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE as JOURNAL
 from pipeline.runs.journal import Journal
 from pipeline.runs.lock import only_writer
+from pipeline.runs.notebook import progress_here
 from pipeline.runs.recorded import Recorded
 from pipeline.runs.reviews import reviewed
 from pipeline.runs.settings import check_left_out, check_settings, file_names
 from pipeline.runs.store import Store, Stored, ids_of, without
+from pipeline.runs.view import Tasks
 from pipeline.stage import Product, Stage
 from pipeline.task import Task
 
@@ -62,12 +64,12 @@ def run(
     engine: Engine,
     folder: Path | str,
     options: RunOptions | None = None,
-) -> Sequence[Task]:
+) -> Tasks:
     """Run the stages in order and return the tasks that all of them and all reviewers keep, as a lazy view.
 
     The same call again continues where the last one stopped, and returns at once when all is done. Every completion is
     written to the journal of the folder on arrival. The first stage is given the seed tasks, unless it adds
-    tasks of its own.
+    tasks of its own. In a notebook it shows how far it is, unless the options have a `progress`.
 
     Raises:
         SproutError: for settings, seeds or a model other than those `folder` was begun with, before the model is
@@ -80,8 +82,9 @@ def run(
     context = Context(seeds, engine, Path(folder), options.engines, options.open_engine, options.budget, stages)
     files = file_names(stages)
     check_left_out(files, context.folder)
-    tasks = run_stages(stages, files, first_tasks(stages, seeds), context, options.progress)
-    return reviewed(tasks, context.folder)
+    progress = options.progress or progress_here()
+    tasks = run_stages(stages, files, first_tasks(stages, seeds), context, progress)
+    return Tasks(reviewed(tasks, context.folder))
 
 
 def first_tasks(stages: Sequence[Stage | Product], seeds: Sequence[Task]) -> Sequence[Task]:

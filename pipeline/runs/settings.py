@@ -70,11 +70,13 @@ class Described:
 
 
 def recorded(stage: Configured) -> dict[str, Any]:
-    """The settings of a stage with digests of its templates and, unless it is part of Sprout, of its code."""
-    prompts = {f"{name}.jinja": templates.digest(name) for name in stage.templates}
-    found = stage.settings() | prompts
+    """The settings of a stage, the domain if its prompts name it, digests of its templates and of code not ours."""
+    found = stage.settings() | {f"{name}.jinja": templates.digest(name, stage) for name in stage.templates}
     kind = type(stage)
-    if not kind.__module__.startswith(BUILT_IN):
+    own = not kind.__module__.startswith(BUILT_IN)
+    if stage.domain and (own or any(templates.names_domain(name, stage) for name in stage.templates)):
+        found["domain"] = stage.domain
+    if own:
         found |= {"class": f"{kind.__module__}:{kind.__qualname__}"}
         found |= {"code": code} if (code := digest_of_code(kind)) else {}
     return found

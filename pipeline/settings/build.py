@@ -26,14 +26,17 @@ LOADERS = ("vllm", "transformers")  # engines that load a folder, by the package
 GPU = (Path("/dev/nvidiactl"), Path("/dev/kfd"))  # one of these is there where a GPU is
 
 
-def build_stages(settings: RunSettings) -> list[Stage | Product]:
+def build_stages(settings: RunSettings, alone: str = "") -> list[Stage | Product]:
     """All stages of the run: those in its list or, without a list, those of Self-Instruct that its tables ask for.
+
+    Args:
+        alone: A stage that need not be among them, and may have a table all the same.
 
     Raises:
         SproutError: for an unknown stage, for settings it does not have, and for a table whose stage is not in the
             list.
     """
-    return _all(settings, "")
+    return _all(settings, alone)
 
 
 def build_stage(name: str, settings: RunSettings) -> Stage | Product:
@@ -74,8 +77,15 @@ def _build(one: Word, settings: RunSettings) -> Stage | Product:
     for key, field in one.kind.model_fields.items():
         if isinstance(field.default, BaseModel) and isinstance(fields.get(key), dict):
             fields[key] = field.default.model_dump() | fields[key]  # of sampling: left-out keys keep their defaults
+    templates = {name: Path(file) for name, file in settings.prompts.items() if name in one.kind.templates}
+    shared = {"domain": settings.domain, "template_files": templates}
+    for key, place in {"domain": "above all tables", "template_files": "in [prompts]"}.items():
+        if not one.kind.model_fields[key].exclude:
+            del shared[key]  # a stage of the user's own has a field of that name
+        elif key in fields:
+            raise SproutError(f"[{one.name}] {key}: it stands {place}, for all stages")
     try:
-        return one.kind(**fields | {"label": one.label})
+        return one.kind(**fields | shared | {"label": one.label})
     except ValidationError as error:
         raise SproutError(f"[{one.name}] {_explained(error, one.kind)}") from None
 

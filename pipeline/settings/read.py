@@ -14,6 +14,7 @@ from pipeline import recipes
 from pipeline.errors import SproutError, explain, not_utf8, unknown
 from pipeline.runs.budget import Prices
 from pipeline.settings.places import hint
+from pipeline.settings.prompts import beside, line_of, own_templates
 from pipeline.settings.words import Word, words
 from pipeline.stages import names
 
@@ -30,6 +31,9 @@ class RunSettings(BaseModel):
         min_length=1,
         description="a file or data set of seed tasks, or one that ships: general, nano",
     )
+    domain: str = Field(
+        default="", description='what all tasks are about, such as "support for a bicycle shop"; the templates say it'
+    )
     out: str = Field(default="outputs/default", min_length=1, description="the folder of the run")
     stages: tuple[str, ...] | None = Field(
         default=None,
@@ -38,33 +42,52 @@ class RunSettings(BaseModel):
     )
     engine: Table = Field(default={"name": "vllm"}, description="where completions come from")
     engines: dict[str, Table] = Field(default={}, description="further engines, for stages that name one")
+    prompts: dict[str, str] = Field(
+        default={}, description="templates of your own, by the name of the one they replace"
+    )
     prices: Prices = Field(default=Prices(), description="what tokens cost")
     tables: dict[str, Table] = Field(default={}, description="the settings of each stage, by its name")
 
 
-SINGLE = ("seeds", "out", "stages")  # keys above all tables
-SHARED = ("engine", "engines", "prices")  # tables that belong to no stage
+OF_RUN = "run.toml"  # in the folder of a run: its settings, so that other commands take the folder in their place
+SINGLE = ("seeds", "domain", "out", "stages")  # keys above all tables
+SHARED = ("engine", "engines", "prompts", "prices")  # tables that belong to no stage
 
 
 def read(name: str | None, changes: Sequence[str] = ()) -> RunSettings:
-    """Read a TOML file, or the recipe of that name, and apply `table.key=value` changes.
+    """Read a TOML file, a recipe by its name, or the settings of the run in a folder; apply `table.key=value` changes.
 
     Raises:
         SproutError: for a missing file, for one that is not TOML, and for an unknown table or key.
     """
-    tables = _at_home(_read_toml(name) if name else {})
+    path = _path_of(name) if name else Path()
+    text, tables = _read_toml(path) if name else ("", {})
+    tables = _at_home(tables) | ({"out": name} if name and path != Path(name) and path.name == OF_RUN else {})
     settings = _settings(tables, str(name))
+    tables |= {"prompts": beside(path, settings.prompts)} if settings.prompts else {}
+    places = {template: f"{path}:{line_of(text, template)}" for template in settings.prompts}
     for change in changes:
         _apply(tables, change)
         settings = _settings(tables, "--set")
-    return settings
+        places |= {template: "--set" for template in settings.prompts if change.startswith(f"prompts.{template}=")}
+    return settings.model_copy(update={"prompts": own_templates(tables.get("prompts", {}), places, settings.stages)})
 
 
-def _read_toml(name: str) -> Table:
+def _path_of(name: str) -> Path:
     shipped = recipes.FOLDER / f"{name}.toml"
-    path = shipped if shipped.is_file() else Path(name)
+    if shipped.is_file():
+        return shipped
+    if not Path(name).is_dir():
+        return Path(name)
+    if not (Path(name) / OF_RUN).is_file():
+        raise SproutError(f"{name}: is a folder without {OF_RUN}, which `sprout run` writes; give a settings file")
+    return Path(name) / OF_RUN
+
+
+def _read_toml(path: Path) -> tuple[str, Table]:
     try:
-        return tomllib.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8).decode())
+        text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode()
+        return text, tomllib.loads(text)
     except OSError as error:
         known = ", ".join(recipes.names())
         raise SproutError(f"{path}: cannot be read ({error.strerror}); give a TOML file or a recipe: {known}") from None

@@ -25,11 +25,15 @@ def as_toml(settings: RunSettings) -> str:
     """TOML that `read` reads back to the same run; unused tables and keys without a value are comments."""
     lines = [f"#:schema ./{SCHEMA}" if SCHEMA.is_file() else HINT, ""]
     words = [one.written for one in listed(settings)]
-    for key, item in {"seeds": settings.seeds, "out": settings.out, "stages": words}.items():
+    single = {"seeds": settings.seeds, "domain": settings.domain, "out": settings.out, "stages": words}
+    for key, item in single.items():
         lines.append(line(key, item, RunSettings.model_fields[key].description))
     lines += ["", *engine_table("engine", settings.engine)]
     for name, given in settings.engines.items():
         lines += ["", *engine_table(f"engines.{name}", given)]
+    meaning = RunSettings.model_fields["prompts"].description
+    lines += ["", f"[prompts]  # {meaning}"] if settings.prompts else []
+    lines += [line(name, str(Path(file).resolve()), None) for name, file in settings.prompts.items()]
     lines += ["", *table("prices", settings.prices)]
     stages = build_stages(settings)
     for stage in stages:
@@ -66,7 +70,7 @@ def table(name: str, of: BaseModel) -> Iterator[str]:
 
 def shown_fields(kind: type[BaseModel]) -> dict[str, FieldInfo]:
     """The fields that a settings file can set."""
-    hidden = {"label"}  # it stands in the list of stages
+    hidden = {"label", "domain", "template_files"}  # they stand in the list of stages, above all tables, in [prompts]
     if issubclass(kind, Configured) and not kind.asks:
         hidden.add("engine")
     return {key: field for key, field in kind.model_fields.items() if key not in hidden}

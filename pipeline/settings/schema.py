@@ -42,6 +42,7 @@ def schema() -> dict[str, Any]:
     own |= {
         "engine": (engine, Field(None, description=RunSettings.model_fields["engine"].description)),
         "engines": (several, Field({}, description=RunSettings.model_fields["engines"].description)),
+        "prompts": (dict[str, str], Field({}, description=RunSettings.model_fields["prompts"].description)),
         "prices": (Prices, None),
     }
     file: type[BaseModel] = create_model("Settings", __config__=ConfigDict(extra="forbid"), **own, **stages)

@@ -195,7 +195,7 @@ class Classify(Stage):
 
     def prompts(self, demos: Sequence[Task]) -> Callable[[Task], str]:
         """The prompt of each task."""
-        prompt = filled_but_for("instruction", "classify", demos=demos)
+        prompt = filled_but_for("instruction", "classify", self, demos=demos)
         return lambda task: prompt(one_line(task.instruction))
 
 

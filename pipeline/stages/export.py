@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,7 +17,7 @@ from pipeline.dataset.hub import check_hub, push
 from pipeline.dataset.origin import Licences, Origin, licences, read_origin
 from pipeline.dataset.rows import Rows, RowSettings
 from pipeline.dataset.trainers.base import Tuning
-from pipeline.dataset.trainers.write import write_configs
+from pipeline.dataset.trainers.write import TrainerName, complaints, trainers, write_configs
 from pipeline.dataset.write import Splitter, sizes, write_rows
 from pipeline.errors import SproutError
 from pipeline.resources import shown
@@ -37,6 +36,7 @@ class Export(Exports):
     """Writes each format, split by task for training and validation, with figures in dataset.json and a card.
 
     `load_dataset("<run>/dataset", "messages")` reads it. Row ids are the task's id and the number of the instance.
+    Formats that are in the folder stay there, and are made anew when the rows change.
 
     Example:
         >>> Export(formats=("alpaca", "my_formats:Pairs"), encoding="plain")
@@ -51,16 +51,26 @@ class Export(Exports):
             commas=True,
             setting="formats",
         ),
+        Flag(
+            "--for",
+            "what this trainer needs: data and config. Of trl, llamafactory, axolotl, openai; it may be repeated",
+            metavar="TRAINER",
+            commas=True,
+            setting="trainers",
+        ),
         Flag("--push-to-hub", "upload the dataset to this repository, private", metavar="NAME"),
     )
     growable: ClassVar[frozenset[str]] = frozenset(
-        {"formats", "tags", "licence", "teacher_licence", "seeds_licence", "push_to_hub", "private"}
+        {"formats", "trainers", "tags", "licence", "teacher_licence", "seeds_licence", "push_to_hub", "private"}
     )
 
     formats: tuple[FormatName, ...] = Field(
         default=("prompt_completion", "chat_prompt_completion", "messages", "alpaca"),
         min_length=1,
         description="each as JSONL and Parquet; one of your own as module:Class",
+    )
+    trainers: tuple[TrainerName, ...] = Field(
+        default=(), description="what these need is written too: a format that each reads best, and its config"
     )
     encoding: Encoding = Field(
         default="random",
@@ -102,7 +112,7 @@ class Export(Exports):
     def _check(self) -> "Export":
         if self.only == "seeds" and not self.include_seeds:
             raise ValueError("only = seeds leaves nothing to train on without include_seeds")
-        names = [one.name for one in self._formats]
+        names = [one.name for one in self.found_formats]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"formats has {twice} twice; name each once")
         if self.push_to_hub:
@@ -117,22 +127,46 @@ class Export(Exports):
         return resolved
 
     def make(self, tasks: Sequence[Task], context: Context) -> None:
-        folder, origin = context.folder / self.written, read_origin(context, tasks)
-        model = [shown(context.engine.model), context.engine.chat, self._training.of_result()]
+        folder, origin, chat = context.folder / self.written, read_origin(context, tasks), context.engine.chat
+        model = [shown(context.engine.model), chat, self._training.of_result()]
+        whole = self.model_copy(update={"formats": self.all_formats(folder, chat)})
 
         def document(partial: Path, figures: Figures) -> None:
             self.ask(origin)
             validation = "validation" in figures.splits
-            tuning = Tuning(context.engine.model, context.engine.chat, self._formats, self._training, validation)
+            tuning = Tuning(context.engine.model, chat, whole.found_formats, self._training, validation)
             write_configs(partial, tuning)
-            settings = self.model_dump(mode="json")
-            card = Card(origin, figures, self._formats, self.name, settings, self.push_to_hub)
+            for complaint in complaints(partial, tuning, figures.splits["train"].instances):
+                logger.warning("%s: %s", self.name, complaint.replace(str(partial), str(folder)))
+            settings = whole.model_dump(mode="json")
+            card = Card(origin, figures, whole.found_formats, self.name, settings, self.push_to_hub)
             (partial / "README.md").write_text(card.render(), encoding="utf-8")
 
         made_of = {"origin": origin.model_dump(), "model": model, "reviewed": Reviews(context.folder).changes}
-        self._write(self.rows(tasks, context.seeds), folder, made_of, document)
+        whole._write(self.rows(tasks, context.seeds), folder, made_of, document)
         if self.push_to_hub:
             push(folder, self.push_to_hub, self.private)
+
+    def all_formats(self, folder: Path, chat: bool) -> tuple[str, ...]:
+        """The formats asked for, those that the trainers read, and those that are in the folder, which stay."""
+        rows = (
+            trainer.chat_rows if chat else trainer.base_rows for name in self.trainers for trainer in [trainers()[name]]
+        )
+        wanted = [*dict.fromkeys([*self.formats, *rows])]
+        written = read_record(folder / "dataset.json").get("settings", {}).get("formats", [])
+        stay = [name for name in written if name not in wanted and find_format(name).is_in(folder, "train")]
+        if stay:
+            logger.info(
+                "%s: %s: %s also there and kept up to date; to be rid of a format, delete its files", self.name, folder,
+                f"{' and '.join(stay)} {'is' if len(stay) == 1 else 'are'}",
+            )  # fmt: skip
+        return (*wanted, *stay)
+
+    def summary(self, folder: Path) -> str:
+        place = folder / self.written
+        if not self.trainers or not place.is_dir():
+            return ""
+        return "\n".join(f"for {name}: {trainers()[name].how_to(place)}" for name in dict.fromkeys(self.trainers))
 
     def write(self, tasks: Sequence[Task], seeds: Sequence[Task], folder: Path) -> None:
         self._write(self.rows(tasks, seeds), folder, {}, lambda partial, figures: None)
@@ -176,7 +210,7 @@ class Export(Exports):
         if record.get("fingerprint") == fingerprint and record.get("files", {}).items() <= sizes(folder).items():
             return
         partial = empty_folder(folder.with_name(f"{folder.name}.partial"))
-        figures = write_rows(partial, self._formats, rows, self.splitter)
+        figures = write_rows(partial, self.found_formats, rows, self.splitter)
         if "train" not in figures.splits:
             raise SproutError(
                 f"export.validation_share {self.validation_share} holds back all of the "
@@ -193,6 +227,6 @@ class Export(Exports):
         document(partial, figures)
         put_in_place(partial, folder)
 
-    @cached_property
-    def _formats(self) -> list[Format]:
+    @property
+    def found_formats(self) -> list[Format]:
         return [find_format(name) for name in self.formats]

@@ -117,7 +117,9 @@ class Instances(Stage):
 
     def prompts(self, demos: Mapping[bool, Sequence[Task]]) -> Callable[[Task], str]:
         """The prompt of each task, from the demos for classification tasks (True) and for others (False)."""
-        prompt = {kind: filled_but_for("instruction", name, demos=demos[kind]) for kind, name in TEMPLATES.items()}
+        prompt = {
+            kind: filled_but_for("instruction", name, self, demos=demos[kind]) for kind, name in TEMPLATES.items()
+        }
         return lambda task: prompt[bool(task.is_classification)](one_line(task.instruction))
 
     def parse(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
@@ -142,7 +144,7 @@ class Instances(Stage):
         if not first:
             return text
         instruction = one_line(task.instruction)
-        prompt = render(TEMPLATES[bool(task.is_classification)], demos=(), instruction=instruction)
+        prompt = render(TEMPLATES[bool(task.is_classification)], self, demos=(), instruction=instruction)
         echoed = not text[: first.start()].strip() or text.lstrip().startswith(prompt.partition("\n")[0])
         _, _, after = text.partition(f"Task: {instruction}")
         return after if echoed and after else text

@@ -164,7 +164,7 @@ class Instructions(Stage):
         begun = prompt.find("1. ")
         if not engine.chat or not engine.can_prefill or begun < 0:
             return request(engine, id, prompt, sampling, ids)
-        asked = request(engine, id, render("instructions_chat"), sampling, ids)
+        asked = request(engine, id, render("instructions_chat", self), sampling, ids)
         return asked.model_copy(update={"prefill": prompt[begun:]})
 
     def sampling_for(self, chat: bool) -> Sampling:
@@ -230,7 +230,7 @@ class Instructions(Stage):
         return self.window or min(most, max(FIRST_WINDOW, number // 2))
 
     def prompt(self, demos: Sequence[Task | Shown]) -> str:
-        return render("instructions", demos=[one_line(task.instruction).rstrip(":") for task in demos])
+        return render("instructions", self, demos=[one_line(task.instruction).rstrip(":") for task in demos])
 
     def header(self, demos: Sequence[Task | Shown]) -> str:
         """The prompt before the first demo, which a model may repeat."""

@@ -73,7 +73,7 @@ class Judge(Product):
         model = located(self.model or context.engine.model)
         if not model:
             raise SproutError("no judge is named; give a folder, a name on the hub, or nano, with --model")
-        asking = Asking(self.with_reference, self.sampling, self.constrain)
+        asking = Asking(self.with_reference, self.sampling, self.constrain, self)
         against: dict[str, Tally] = {}
         path = context.folder / VERDICTS
         partial = path.with_name(f"{path.name}.partial")

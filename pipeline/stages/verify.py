@@ -97,7 +97,8 @@ class Verify(Stage):
 
     def prompt(self, task: Task, number: int, demos: Sequence[Task]) -> str:
         shown = as_demo(task)
-        return render("verify", instruction=shown.instruction, input=shown.instances[number].input, demos=demos)
+        fields = {"instruction": shown.instruction, "input": shown.instances[number].input}
+        return render("verify", self, **fields, demos=demos)
 
 
 def parse_answer(text: str) -> str:

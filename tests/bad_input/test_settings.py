@@ -50,7 +50,7 @@ def test_a_bad_settings_file_gets_one_sentence(sprout: Sprout, content, said):
             "none.toml",
             "none.toml: cannot be read (No such file or directory); give a TOML file or a recipe: default, paper, quickstart",
         ),
-        ("/", "/: cannot be read (Is a directory); give a TOML file or a recipe: default, paper, quickstart"),
+        ("/", "/: is a folder without run.toml, which `sprout run` writes; give a settings file"),
     ],
 )
 def test_a_path_that_is_no_settings_file_is_named(sprout: Sprout, name, said):

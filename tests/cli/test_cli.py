@@ -131,3 +131,17 @@ def test_a_settings_file_that_is_no_toml_is_named(capsys, tmp_path):
 
 def test_an_unknown_command_is_a_usage_error(capsys):
     assert fails(capsys, "grow")[0] == 2
+
+
+def test_a_stage_that_is_not_in_the_list_of_a_run_works_alone_with_a_table_of_its_own(seed_file, tmp_path, capsys):
+    toy = ["--seeds", str(seed_file), "--engine", "scripted", "--set", "engine.answer=tests.conftest:answer"]
+    listed = 'stages=["instructions", "classify", "instances", "filter"]'
+    main(["run", *toy, "--out", str(tmp_path / "run"), "--set", listed, "--set", "instructions.num_tasks=8"])
+    capsys.readouterr()
+    main(["export", str(tmp_path / "run"), "--set", "export.formats=['alpaca']"])
+
+    assert f"{tmp_path}/run/dataset  JSONL and Parquet" in capsys.readouterr().out
+    assert (tmp_path / "run" / "dataset" / "alpaca.jsonl").is_file()
+    assert fails(capsys, "filter", str(tmp_path / "run"), "--set", "export.formats=['alpaca']") == (
+        1, "sprout: [export]: this run has no stage export; add it to stages = […], or delete the table",
+    )  # fmt: skip

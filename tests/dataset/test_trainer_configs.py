@@ -109,7 +109,7 @@ def test_each_config_names_files_that_are_there_and_keys_that_its_trainer_knows(
     configs(
         dataset, "some/model", chat, TrainingSettings(method=method, max_steps=7, random_seed=3, shuffle=False), True
     )
-    axolotl, factory = read(dataset, "axolotl.yaml"), read(dataset, "llama_factory.yaml")
+    axolotl, factory = read(dataset, "axolotl.yaml"), read(dataset, "llamafactory.yaml")
     info = read(dataset, "dataset_info.json")
     files = [axolotl[key][0]["path"] for key in ("datasets", "test_datasets")]
 
@@ -131,7 +131,7 @@ def test_the_columns_that_are_named_are_those_of_the_files(dataset):
     assert {fields["field_instruction"], fields["field_output"]} <= set(rows)
     assert {columns["prompt"], columns["response"]} <= set(rows)
     assert "test_datasets" not in read(dataset, "axolotl.yaml")
-    assert "eval_dataset" not in read(dataset, "llama_factory.yaml")
+    assert "eval_dataset" not in read(dataset, "llamafactory.yaml")
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -172,7 +172,7 @@ def test_the_order_of_the_rows_is_that_of_the_training(dataset, shuffle):
     assert "train_sampling_strategy" not in read(dataset, "trl.yaml") or not shuffle
     assert read(dataset, "trl.yaml").get("train_sampling_strategy", "random") == ("random" if shuffle else "sequential")
     assert read(dataset, "axolotl.yaml").get("curriculum_sampling", False) is not shuffle
-    assert read(dataset, "llama_factory.yaml").get("disable_shuffling", False) is not shuffle
+    assert read(dataset, "llamafactory.yaml").get("disable_shuffling", False) is not shuffle
 
 
 def test_a_trainer_that_reads_none_of_the_formats_gets_no_config(tmp_path):

@@ -9,7 +9,7 @@ from pipeline.engines.base import Completion, Request
 from pipeline.engines.scripted import Scripted
 from pipeline.evaluation.confidence import Difference
 from pipeline.evaluation.heldout import HeldOut
-from pipeline.evaluation.judge import Tally, figures, head_to_head, prompt
+from pipeline.evaluation.judge import Asking, Tally, figures, head_to_head, prompt
 
 HELDOUT = [
     HeldOut(id=str(n), task=str(n), instruction="Name a fruit.", input=f"no. {n}", outputs=("fig",)) for n in range(12)
@@ -53,7 +53,7 @@ def test_a_prompt_shows_the_task_and_both_answers():
 
     assert "Task: Name a fruit.\n\nInput: no. 0\n\nAnswer A: x\n\nAnswer B: (empty)\n\n" in text
     assert text.endswith("\nBetter:")
-    assert "A good answer: fig\n" in prompt(HELDOUT[0], "x", "y", with_reference=True)
+    assert "A good answer: fig\n" in prompt(HELDOUT[0], "x", "y", asking=Asking(with_reference=True))
 
 
 @pytest.mark.parametrize("chat", [False, True])

@@ -78,7 +78,7 @@ def test_training_evaluation_gain_and_cost_are_in_the_report(folder: Path) -> No
     assert re.search(r"1/4 of the dataset\s*800\s*600\s*\d+\.\d \(\d+\.\d to \d+\.\d\)", seen.text)
     assert re.search(r"arc_easy, acc\s*0\.250 ± 0\.031", seen.text)
     assert "cost, at the prices of the run" in seen.text
-    assert "A million prompt tokens cost 0.5, a million completion tokens 20." in seen.text
+    assert "A million input tokens cost 0.5, a million output tokens 20." in seen.text
 
 
 @pytest.mark.parametrize(("shares", "drawn"), [((), False), (("half",), True)])

@@ -19,7 +19,7 @@ def test_without_scikit_learn_a_report_with_a_map_says_what_to_install_and_a_sma
     for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    tasks = [Task(id=f"t{n}", instruction=f"Name {n} rivers", meta={"request": n}) for n in range(40)]
+    tasks = [Task(id=f"t{n}", instruction=f"Name {n} rivers", meta={"request": n}) for n in range(240)]
     write_tasks(tmp_path / "big" / "1_instructions.jsonl", tasks)
     write_tasks(tmp_path / "small" / "1_instructions.jsonl", tasks[:20])
 

@@ -25,7 +25,8 @@ from pipeline.report.tasks import as_columns, fitted
 from pipeline.report.words import guess, singular
 from pipeline.runs.files import funnel
 from pipeline.runs.store import to_line
-from pipeline.stages import Classify, Filter, Instances, Instructions
+from pipeline.stage import Reason
+from pipeline.stages import Classify, Filter, Instances, Instructions, find
 
 PLANTED = '</script><script>window.hit=1</script><img src=x onerror="window.hit=1">{{ 7*7 }}{% raw %}\u2028javascript:x<!--<script>'
 
@@ -244,3 +245,50 @@ def test_a_task_that_is_being_written_is_not_there_yet(tmp_path: Path) -> None:
     with (tmp_path / "1_instructions.jsonl").open("a") as file:
         file.write('{"id":"t9","instruct')
     assert read_run(tmp_path).candidates == 9
+
+
+def test_labels_say_in_plain_words_what_is_shown(folder: Path, seeds: Sequence[Task]) -> None:
+    pytest.importorskip("bokeh")
+    seen = Elements()
+    seen.feed(write_report(folder, seeds).read_text(encoding="utf-8"))
+    for label in (
+        "Acceptance rate over time",
+        "output tokens per kept task",
+        "input tokens",
+        "output tokens per second",
+    ):
+        assert label in seen.text, label
+
+
+def test_the_glossary_explains_each_reason_of_the_run_and_the_words_of_the_page(folder: Path) -> None:
+    pytest.importorskip("bokeh")
+    record = read_run(folder)
+    page = write_report(folder).read_text(encoding="utf-8")
+    glossary = html.unescape(page.partition('<section id="glossary">')[2].partition("</section>")[0])
+    for word in ("task", "instance", "demo", "candidate", "pool"):
+        assert f"<dt>{word}</dt>" in glossary
+    given = [(stage, reason) for stage, counts in record.funnel.items() for reason in counts if reason != "kept"]
+    assert given
+    for stage, reason in given:
+        assert f"<dt>{reason}</dt>" in glossary
+        if said := find(stage).reasons.get(reason):
+            assert f"<dd>{said.meaning.replace('`', '')}" in glossary
+            assert said.example in glossary
+
+
+def test_a_stage_of_ones_own_has_its_reasons_in_the_glossary_without_being_imported(tmp_path: Path) -> None:
+    pytest.importorskip("bokeh")
+    write_tasks(tmp_path / "1_no_questions.jsonl", [Task(id="a", instruction="Why?", rejected="question")])
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+
+    assert "<dt>question</dt>" in page
+    assert "no_questions, 1 task<" in page
+
+
+def test_a_stage_says_what_its_reasons_mean(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    pytest.importorskip("bokeh")
+    monkeypatch.setattr(Instructions, "reasons", {"not_new": Reason("Too much <b>like</b> a text.", "Name a & b.")})
+    page = write_report(folder).read_text(encoding="utf-8")
+
+    assert "Too much &lt;b&gt;like&lt;/b&gt; a text." in page
+    assert "Name a &amp; b." in page

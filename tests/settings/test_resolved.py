@@ -36,7 +36,7 @@ def test_stages_that_are_no_part_of_the_run_are_there_as_comments(capsys):
     assert "\n# [dedup]" in text
     assert "\n# max_cosine = 0.9" in text
     assert set(tomllib.loads(text)) == {
-        *("seeds", "out", "stages", "engine", "prices"),
+        *("seeds", "domain", "out", "stages", "engine", "prices"),
         *("instructions", "classify", "instances", "filter", "export"),
     }
 

@@ -213,7 +213,7 @@ def test_training_rows_are_in_the_same_order_whatever_is_held_back(tmp_path):
 
 def test_no_validation_file_is_there_without_a_task_for_it(tmp_path):
     assert {path.stem for path in export(tmp_path, MANY[:1], validation_share=1e-9).iterdir()} == {
-        "README", "dataset", "alpaca", "messages", "prompt_completion", "chat_prompt_completion", "trl", "axolotl", "llama_factory", "dataset_info",
+        "README", "dataset", "alpaca", "messages", "prompt_completion", "chat_prompt_completion", "trl", "axolotl", "llamafactory", "dataset_info",
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ class Messages(Conversation):
     trainers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "trl": {"assistant_only_loss": True},
         "axolotl": {"type": "chat_template", "field_messages": "messages"},
-        "llama_factory": {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": _TAGS},
+        "llamafactory": {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": _TAGS},
     }
 
     def columns(self, row: Row) -> Line:

@@ -18,7 +18,7 @@ class PromptCompletion(Format):
     trainers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "trl": {"completion_only_loss": True},
         "axolotl": {"type": _AXOLOTL | {"format": "{instruction}", "no_input_format": "{instruction}"}},
-        "llama_factory": {"columns": {"prompt": "prompt", "query": "", "response": "completion"}},
+        "llamafactory": {"columns": {"prompt": "prompt", "query": "", "response": "completion"}},
     }
 
     class fields(RowFields):

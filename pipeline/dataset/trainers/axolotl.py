@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from pipeline.dataset.formats.base import SPLITS, Format
-from pipeline.dataset.trainers.base import Entry, Trainer, Tuning, schedule, when
+from pipeline.dataset.trainers.base import Entry, LocalTrainer, Tuning, schedule, when
 
 
-class Axolotl(Trainer):
+class Axolotl(LocalTrainer):
     command = "axolotl train"
 
     def entries(self, tuning: Tuning, rows: Format) -> Sequence[Entry]:

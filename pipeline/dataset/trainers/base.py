@@ -1,9 +1,10 @@
-"""What the config of a trainer is. One is found by the name of its module: adding a file adds a config."""
+"""What a trainer needs beside the data. One is found by the name of its module: adding a file adds a trainer."""
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.dataset.formats.base import Format
@@ -34,14 +35,49 @@ class Tuning:
 
 
 class Trainer(ABC):
-    """Writes the config of one trainer, to be run in the folder of a dataset, and tunes as the stage `train` does."""
+    """What one trainer needs beside the rows of a dataset to tune on them as the stage `train` does."""
 
-    command: ClassVar[str]  # what the config is given to
+    chat_rows: ClassVar[str] = "messages"  # the format that suits it best for a chat model
+    base_rows: ClassVar[str] = "prompt_completion"
 
     @property
     def name(self) -> str:
         """The name of its module."""
         return type(self).__module__.rpartition(".")[2]
+
+    @abstractmethod
+    def files(self, tuning: Tuning, rows: Format) -> Mapping[str, str]:
+        """The text of each file that goes into the folder of a dataset, for the rows in the files of a format."""
+
+    @abstractmethod
+    def how_to(self, folder: Path) -> str:
+        """What to do to tune on the dataset in a folder, in one line."""
+
+    def complaints(self, folder: Path, rows: Format, num_rows: int) -> Iterator[str]:
+        """What the trainer will not take of the rows to train on, in sentences."""
+        return iter(())
+
+    def how(self, rows: Format) -> Mapping[str, Any] | None:
+        """How a config names the rows of a format; None if the trainer cannot read them."""
+        return rows.trainers.get(self.name)
+
+    def choose(self, tuning: Tuning) -> Format | None:
+        """Of the formats there are for the kind of model, the first that the trainer reads."""
+        shape = "messages" if tuning.chat else "text"
+        return next((one for one in tuning.formats if one.shape == shape and self.how(one) is not None), None)
+
+
+class LocalTrainer(Trainer):
+    """A trainer that is run in the folder of a dataset, with a config in YAML."""
+
+    command: ClassVar[str]  # what the config is given to
+
+    def files(self, tuning: Tuning, rows: Format) -> Mapping[str, str]:
+        records = {name: as_json(record) for name, record in self.records(tuning, rows).items()}
+        return {f"{self.name}.yaml": self.render(self.entries(tuning, rows))} | records
+
+    def how_to(self, folder: Path) -> str:
+        return f"cd {folder} && {self.command} {self.name}.yaml"
 
     @abstractmethod
     def entries(self, tuning: Tuning, rows: Format) -> Sequence[Entry]:
@@ -50,15 +86,6 @@ class Trainer(ABC):
     def records(self, tuning: Tuning, rows: Format) -> Mapping[str, Mapping[str, Any]]:
         """JSON files that the trainer needs besides, by name."""
         return {}
-
-    def how(self, rows: Format) -> Mapping[str, Any] | None:
-        """How the config names the rows of a format; None if the trainer cannot read them."""
-        return rows.trainers.get(self.name)
-
-    def choose(self, tuning: Tuning) -> Format | None:
-        """Of the formats there are for the kind of model, the first that the trainer reads."""
-        shape = "messages" if tuning.chat else "text"
-        return next((one for one in tuning.formats if one.shape == shape and self.how(one) is not None), None)
 
     def render(self, entries: Sequence[Entry]) -> str:
         """As YAML, of which JSON is a part."""
@@ -69,6 +96,10 @@ class Trainer(ABC):
                 text = text.replace("e", ".0e")  # without a point it is a string in YAML 1.1
             lines.append(f"{key}: {text}" + (f"  # {source}" if source else ""))
         return "\n".join(lines) + "\n"
+
+
+def as_json(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
 
 
 def when(wanted: bool, entry: Entry) -> list[Entry]:

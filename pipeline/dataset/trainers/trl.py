@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from pipeline.dataset.formats.base import Format
-from pipeline.dataset.trainers.base import Entry, Trainer, Tuning, as_in_transformers, when
+from pipeline.dataset.trainers.base import Entry, LocalTrainer, Tuning, as_in_transformers, when
 
 _MASK = "as in train; if TRL knows no mask for the chat template, export chat_prompt_completion before messages"
 
 
-class TRL(Trainer):
+class TRL(LocalTrainer):
     command = "trl sft --config"
+    chat_rows = "chat_prompt_completion"
 
     def entries(self, tuning: Tuning, rows: Format) -> Sequence[Entry]:
         settings = tuning.settings

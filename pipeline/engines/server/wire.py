@@ -179,9 +179,13 @@ class Wire:
 
     async def served(self) -> list[str]:
         """The names of the models the server has."""
+        return [model["id"] for model in await self.entries()]
+
+    async def entries(self) -> list[dict[str, Any]]:
+        """What the server tells of each of its models; all have an id."""
         content = await self._ask(self.address.at("/models"), MAX_CONNECT)
         try:
-            return [self._clean(str(model["id"])) for model in json.loads(content)["data"]]
+            return [{**model, "id": self._clean(str(model["id"]))} for model in json.loads(content)["data"]]
         except (ValueError, LookupError, TypeError, RecursionError):
             pass
         raise Trouble("answer unreadable", "it answers something else")

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.dataset.formats.base import Format, Split
-from pipeline.dataset.trainers.base import Entry, Trainer, Tuning, as_in_transformers, when
+from pipeline.dataset.trainers.base import Entry, LocalTrainer, Tuning, as_in_transformers, when
 
 _TEMPLATE = "the prompt as it is; of its templates without roles the one that teaches to stop"
 
 
-class LlamaFactory(Trainer):
+class LlamaFactory(LocalTrainer):
     command = "llamafactory-cli train"
 
     def entries(self, tuning: Tuning, rows: Format) -> Sequence[Entry]:
