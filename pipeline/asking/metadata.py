@@ -29,7 +29,7 @@ class Field:
     most: int = 5
 
 
-BLOOM = ("remember", "understand", "apply", "analyze", "evaluate", "create")  # Bloom's levels, as revised in 2001
+BLOOM = tuple("remember understand apply analyze evaluate create".split())  # Bloom's levels, as revised in 2001
 KINDS: Mapping[str, tuple[Field, ...]] = {
     "use_case": (  # CodecLM (arXiv 2404.05875): a use case, and the skills that an answer takes
         Field("use_case", ("use case", "task", "usage")),
@@ -143,10 +143,9 @@ def _line(text: str) -> str:
 
 
 MAX_WORDS = 12  # of an item of a list, and of what is looked at for a choice
-_SPELT = {
-    "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
-    "remembering": "remember", "understanding": "understand", "applying": "apply", "analyse": "analyze",
-    "analyzing": "analyze", "analysing": "analyze", "evaluating": "evaluate", "creating": "create",
-    "knowledge": "remember", "comprehension": "understand", "application": "apply", "analysis": "analyze",
-    "evaluation": "evaluate", "synthesis": "create",
-}  # fmt: skip
+_SPELT = dict(
+    pair.split("=")
+    for pair in """one=1 two=2 three=3 four=4 five=5 remembering=remember understanding=understand applying=apply
+    analyse=analyze analyzing=analyze analysing=analyze evaluating=evaluate creating=create knowledge=remember
+    comprehension=understand application=apply analysis=analyze evaluation=evaluate synthesis=create""".split()
+)

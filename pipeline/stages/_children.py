@@ -52,7 +52,7 @@ class Family:
     def versions(self, keep: str, gate: Gate) -> Iterator[Task]:
         """All versions in their order, decided; the gate takes those in that are kept."""
         lines = self._lines()
-        if keep == "all":
+        if keep != "final":
             self.children = [gate.judge(one, lines[one.id]) if one.kept else one for one in self.children]
         else:
             for place in reversed(range(len(self.children))):
@@ -64,7 +64,9 @@ class Family:
 
     def given(self, keep: str) -> Task:
         """The root, decided after its versions."""
-        return self.root.reject("evolved") if self.replaced and keep == "final" else self.root
+        if keep == "versions":
+            return self.root.reject("source")
+        return self.root.reject("evolved") if self.replaced else self.root
 
     def _lines(self) -> dict[str, set[str]]:
         """The texts each version was made from, by its id."""
