@@ -28,7 +28,9 @@ class Step:
 
     def meta(self, stage: str) -> dict[str, JsonValue]:
         """What a version says of its making, and of the parent what holds for it too."""
-        inherited: dict[str, JsonValue] = {name: value for name, value in self.parent.meta.items() if name not in OF_ONE_TEXT}
+        inherited: dict[str, JsonValue] = {
+            name: value for name, value in self.parent.meta.items() if name not in OF_ONE_TEXT
+        }
         made = {"by": stage, "request": self.request, "operation": self.operation, "round": self.number}
         return {**inherited, **made, **self.values}
 
