@@ -97,10 +97,10 @@ def eliminated(task: Task, step: Step, completion: Completion, min_words: int) -
         return task.reject("cut_off")
     if reason := first_reason(task, [empty, *OUR_FILTERS]):
         return task.reject(reason)
-    if count_words(task.instruction) < min_words:
-        return task.reject("too_short")
     if tokens(task.instruction) == tokens(step.parent.instruction):
         return task.reject("same")
+    if count_words(task.instruction) < min_words:
+        return task.reject("too_short")
     frame = step.prompt.replace(step.parent.instruction, "\n")
     if words := copied(task.instruction, frame, [step.parent.instruction]):
         return task.update(meta=task.meta | {"copied": words}).reject("copies_prompt")
