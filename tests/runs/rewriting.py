@@ -58,9 +58,11 @@ def rewrites(request: Request) -> str | Completion:
     if prompt.endswith("Actions:\n1."):
         return " Add a number.\n2. Ask for two answers.\n3. Name a reader.\n4. Set a limit."
     if prompt.endswith("\n\n1."):
-        numbers = zip(more[::3], more[1::3], more[2::3], strict=False)
-        items = [f"{VERBS[x % 12]} {16 * y + z} of the {NOUNS[y % 14]} by {NOUNS[z % 14]} rules" for x, y, z in numbers]
-        return " " + "\n".join(f"{number}. {item}" if number > 1 else item for number, item in enumerate(items[:4], 1))
+        drawn = [noise(prompt, request.sampling.seed, number) for number in range(4)]
+        items = [
+            f"{VERBS[x[0] % 12]} {' '.join(NOUNS[y % 14] for y in x[1:6])} {x[6]} {16 * x[7] + x[8]}" for x in drawn
+        ]
+        return " " + "\n".join(f"{number}. {item}" if number > 1 else item for number, item in enumerate(items, 1))
     return answer(request)
 
 
