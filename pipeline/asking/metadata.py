@@ -113,8 +113,9 @@ def _value(said: str | list[str], field: Field) -> JsonValue:
         return _choice(said if isinstance(said, str) else " ".join(said), field.choices)
     if field.many:
         parts = said if isinstance(said, list) else _parts(said)
-        items: dict[str, None] = dict.fromkeys(filter(None, (part.strip(" \t.;*_-•\"'“”`") for part in parts)))
-        return [*items][: field.most] if all(len(item.split()) <= MAX_WORDS for item in items) else []
+        items = [part.strip(" \t.;*_-•\"'“”`") for part in parts]
+        found: list[JsonValue] = [item for item in dict.fromkeys(items) if item]
+        return found[: field.most] if all(len(item.split()) <= MAX_WORDS for item in items) else []
     text = said if isinstance(said, str) else ", ".join(said)
     return _line(text)
 

@@ -31,7 +31,12 @@ class Step:
         inherited: dict[str, JsonValue] = {
             name: value for name, value in self.parent.meta.items() if name not in OF_ONE_TEXT
         }
-        made = {"by": stage, "request": self.request, "operation": self.operation, "round": self.number}
+        made: dict[str, JsonValue] = {
+            "by": stage,
+            "request": self.request,
+            "operation": self.operation,
+            "round": self.number,
+        }
         return {**inherited, **made, **self.values}
 
 
