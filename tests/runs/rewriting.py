@@ -40,6 +40,8 @@ def rewrites(request: Request) -> str | Completion:
         }  # fmt: skip
         if a == 4:
             return Completion(id=request.id, text=f" {task} and", finish_reason="length")
+        if "with one example: its input" in prompt:
+            return f" Sort the {NOUNS[b % 14]} by the {NOUNS[c % 14]}.\nInput: {d}\nOutput: {a}"
         extra = f"{VERBS[b % 12].lower()} the {NOUNS[c % 14]} for {16 * d + b} guests"
         return versions.get(a, f" {task.rstrip('.')}, then {extra}.")
     if last == "The same:":
@@ -98,7 +100,19 @@ def phrasing(num_tasks: int = 12) -> list[Stage]:
     return [*turning(num_tasks), again]
 
 
-RUNS = {"evolve": evolving, "encode": encoding, "mix": mixing, "teach": teaching, "turn": turning, "phrase": phrasing}
+def rewriting(num_tasks: int = 12) -> list[Stage]:
+    return [Evolve(rounds=2, operations=("expand", "refine")), Instances(), Filter()]
+
+
+RUNS = {
+    "evolve": evolving,
+    "seeds": rewriting,
+    "encode": encoding,
+    "mix": mixing,
+    "teach": teaching,
+    "turn": turning,
+    "phrase": phrasing,
+}
 
 
 def toy(window: int = 8) -> Chatty:

@@ -193,6 +193,14 @@ def test_a_version_can_come_with_its_own_instance(tmp_path):
     assert tasks[0].instances == (Instance(input="red breast", output="robin"),)
 
 
+def test_a_version_that_lacks_the_instance_it_was_to_come_with_is_eliminated(tmp_path):
+    tasks, _ = evolve(
+        tmp_path, lambda request: " Name this bird.", GIVEN[:1], operations=("pair",), instances="written"
+    )
+
+    assert [task.rejected for task in tasks] == ["no_instances", None]
+
+
 def test_an_operation_of_ones_own_is_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pirate.jinja").write_text("Say it as a {{ role }} would.\nTask: {{ instruction }}\nNew task:")
