@@ -186,7 +186,7 @@ def test_instances_of_the_parent_stay_where_the_task_stays_the_same(tmp_path, ho
 
 def test_a_version_can_come_with_its_own_instance(tmp_path):
     tasks, _ = evolve(
-        tmp_path, lambda request: " Name this bird.\nInput: red breast\nOutput: robin", GIVEN[:1],
+        tmp_path, lambda request: " Name this small bird.\nInput: red breast\nOutput: robin", GIVEN[:1],
         operations=("pair",), instances="written", keep="all",
     )  # fmt: skip
 
@@ -195,7 +195,7 @@ def test_a_version_can_come_with_its_own_instance(tmp_path):
 
 def test_a_version_that_lacks_the_instance_it_was_to_come_with_is_eliminated(tmp_path):
     tasks, _ = evolve(
-        tmp_path, lambda request: " Name this bird.", GIVEN[:1], operations=("pair",), instances="written"
+        tmp_path, lambda request: " Name this small bird.", GIVEN[:1], operations=("pair",), instances="written"
     )
 
     assert [task.rejected for task in tasks] == ["no_instances", None]
