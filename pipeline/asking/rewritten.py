@@ -14,7 +14,7 @@ from pipeline.text import folded
 def parse_rewritten(text: str) -> str:
     """The text of a task that a model was asked for: no announcement, label, quotes or sign-off around it.
 
-    Its lines stay as they are. What a base model goes on with, the next "Task:", is left out.
+    Its lines stay as they are. What a base model goes on with, an example or the next "Task:", is left out.
     """
     text = _FENCED.sub(r"\1", clean_text(text).strip())
     before = None
@@ -73,6 +73,9 @@ _LABEL = re.compile(
     r"(?: is| would be)?(?:(?:\*\*|__)?[:：]|[:：](?:\*\*|__))(?:\*\*|__)?\s*",
     re.IGNORECASE,
 )
-_NEXT = re.compile(rf"^(?:\*\*)?{_KIND}task(?:\*\*)?:", re.MULTILINE | re.IGNORECASE)
+_NEXT = re.compile(  # another task, or an example of this one; a line that ends in a colon may announce that
+    rf"^(?:\*\*)?{_KIND}task(?:\*\*)?:|(?<!:\n)^(?:\*\*)?(?:(?:input|output|classification):|example \d+:?$)",
+    re.MULTILINE | re.IGNORECASE,
+)
 _FENCED = re.compile(r"\A```[^\n`]*\n(.*)\n```\Z", re.DOTALL)
 _FIELD = re.compile(r"^[^\S\n]*(?:#{1,6} )?(?:\*\*|__)?(?:Example \d|Input|Output)\b", re.MULTILINE)

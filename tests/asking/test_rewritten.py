@@ -11,6 +11,9 @@ from pipeline.asking.rewritten import copied, parse_rewritten, parse_with_instan
     [
         (" Name a bird that cannot fly.", "Name a bird that cannot fly."),
         (" Name a bird.\n\nTask: Name a fish.\nNew task: Name two fish.", "Name a bird."),
+        (" Name a bird.\nExample 1\nInput: x\nOutput: y", "Name a bird."),
+        (" Name a bird.\nClassification: No", "Name a bird."),
+        (" Say which word is meant:\nInput: flies, sings", "Say which word is meant:\nInput: flies, sings"),
         ("New task: Name a bird.", "Name a bird."),
         ("**New task:** Name a bird.", "Name a bird."),
         ("**Rewritten Task**: Name a bird.", "Name a bird."),

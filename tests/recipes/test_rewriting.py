@@ -19,7 +19,8 @@ from tests.runs.rewriting import toy
 SMALL = ("num_input_first_demos=3", "num_output_first_demos=3", "sampling.max_tokens=60")
 TOY = {  # what makes each small enough for the embedded model, which writes 2,000 tokens a second at best
     "evol_instruct": ("instructions.num_tasks=4", "evolve.rounds=2", "evolve.sampling.max_tokens=40"),
-    "magpie": ("compose.num_tasks=4", "compose.sampling.max_tokens=40", 'compose.sampling.stop=["\\n"]'),
+    "magpie": ("compose.num_tasks=4", "compose.sampling.max_tokens=40", 'compose.sampling.stop=["\\n"]',
+               "instances.layout=examples"),
     "personas": ("compose.num_tasks=3", "encode.sampling.max_tokens=20", "compose.sampling.max_tokens=40"),
     "codeclm": ("compose.num_tasks=3", "encode.sampling.max_tokens=20", "compose.sampling.max_tokens=80",
                 "evolve.rounds=1", "evolve.sampling.max_tokens=40"),
