@@ -17,7 +17,7 @@ check: .venv/test
 	$(BIN)/mypy
 
 gain: .venv/run ## what the dataset of the quick start is worth, against all controls, as in docs/quickstart.md
-	$(BIN)/sprout gain quickstart --random-seeds 3
+	$(BIN)/sprout gain quickstart --random-seeds 3 --set evaluate.num_demos=9
 
 REAL ?= $(HOME)/.cache/sprout-real
 

@@ -51,10 +51,11 @@ NOT_RUN = {
     r"trl sft .*|axolotl train .*|llamafactory-cli train .*": OTHER,
     r"sprout run (quickstart|paper|default).*": HUB,
     r"sprout train .*": f"{HUB}; tests/stages/test_train.py tunes a tiny one",
-    r"sprout gain .*": "seven trainings for each random seed; tests/test_gain.py does them with a tiny model",
+    r"sprout gain .*": "nine trainings for each random seed; tests/gain does them with a tiny model",
     r"sprout export .*--push-to-hub.*": "an upload; tests/test_export.py uploads to a hub of its own",
     r"sprout evaluate .*tuned=.*": "a tuned model; tests/stages/test_evaluate.py and test_lm_eval.py have tiny ones",
     r"sprout evaluate quickstart .*": "a finished quick start",
+    r"sprout review (?!.*--(figures|argilla)).*": "a server until Ctrl-C; tests/report/test_review.py has one",
     r"sprout run --engine transformers .*": "a model in this process; tests/engines/test_transformers.py has a tiny one",
 }
 

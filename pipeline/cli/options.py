@@ -14,7 +14,8 @@ def settings_of(args: argparse.Namespace) -> "RunSettings":
 
     options = {"seeds": args.seeds, "out": args.out, "engine.name": args.engine, "engine.model": args.model}
     given = [f"{key}={value_as_toml(value)}" for key, value in options.items() if value is not None]
-    return read(args.settings, [*given, *changes(args), *args.set])
+    name = args.settings[0] if isinstance(args.settings, list) and args.settings else args.settings or None
+    return read(name, [*given, *changes(args), *args.set])
 
 
 def changes(args: argparse.Namespace) -> Iterator[str]:

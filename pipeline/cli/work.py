@@ -4,6 +4,7 @@ import argparse
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,12 +45,18 @@ def prepared(
 def work(args: argparse.Namespace) -> str:
     """Run stages: all of them, or one."""
     from pipeline.cli.progress import shown_progress
-    from pipeline.gain.measure import gain, tuned_and_evaluated
+    from pipeline.errors import SproutError
+    from pipeline.gain.measure import gain
+    from pipeline.gain.used import used_by
     from pipeline.runs.budget import Budget, write_prices
     from pipeline.runs.redecide import redecide
     from pipeline.runs.run import RunOptions, run
     from pipeline.seeds.read import load_seeds, read_seeds
 
+    if args.command == "gain" and len(args.settings) > 1:
+        return against_each_other(args)
+    if args.command == "gain" and args.same:
+        raise SproutError("--same is for several recipes; give another one, or leave it out")
     settings = settings_of(args)
     folder = Path(settings.out)
     budget = Budget(args.max_tokens, args.max_cost, args.max_time, settings.prices)
@@ -59,7 +66,7 @@ def work(args: argparse.Namespace) -> str:
             seeds = read_seeds(settings.seeds) if args.command == "run" else load_seeds(settings.seeds).tasks
             stages, context = prepared(settings, seeds, budget)
             if args.command == "gain":
-                tuned_and_evaluated(stages)  # or say so before anything is spent
+                used_by(stages)  # or say so before anything is spent
             if again:
                 redecide(stages, context, progress)
             else:
@@ -99,6 +106,33 @@ def alone(
         seeds, engine, folder, open_engines(settings), lambda model: open_engine(settings, model), budget, stages
     )
     run_stages([stage], files, tasks, context, progress)
+
+
+def against_each_other(args: argparse.Namespace) -> str:
+    """Compare the datasets of finished runs, and others, for the model of the first."""
+    from pipeline.cli.progress import shown_progress
+    from pipeline.errors import SproutError
+    from pipeline.gain.entrants import find_entrants
+    from pipeline.gain.measure import PAGE
+    from pipeline.gain.recipes import Same, recipes_gain
+    from pipeline.gain.used import used_by
+    from pipeline.runs.budget import Budget
+    from pipeline.seeds.read import load_seeds
+
+    if not args.out:
+        raise SproutError("several recipes are compared in a folder of its own; name it with --out")
+
+    def read(name: str) -> "RunSettings":
+        return settings_of(argparse.Namespace(**vars(args) | {"settings": name, "out": None}))
+
+    entrants = find_entrants(args.settings, read)
+    settings = read(args.settings[0])
+    budget = Budget(args.max_tokens, args.max_cost, args.max_time, settings.prices)
+    with shown_progress(args.quiet, budget):
+        stages, context = prepared(settings, load_seeds(settings.seeds).tasks, budget)
+        context = replace(context, folder=Path(args.out))
+        recipes_gain(entrants, used_by(stages), context, Same(*args.same or ()), args.random_seeds)
+    return (Path(args.out) / PAGE).read_text("utf-8")
 
 
 def finish(command: str, settings: "RunSettings", redecided: bool) -> str:
@@ -176,6 +210,7 @@ def tasks_for(
 ) -> Sequence["Task"]:
     """What a stage that runs alone decides: the tasks of a file, or what the stage before has kept."""
     from pipeline.errors import SproutError
+    from pipeline.runs.reviews import reviewed
     from pipeline.runs.store import read_kept
 
     own = number_of(files[stage.name])
@@ -187,6 +222,8 @@ def tasks_for(
         name = path.stem.partition("_")[2]
         raise SproutError(f"{path} is not there; run `sprout {name}` first, or give tasks with --tasks FILE")
     tasks = read_kept(path)
+    if path.parent.resolve() != folder.resolve():  # of another run; what people dropped there stays out here
+        tasks = reviewed(tasks, path.parent)
     if not tasks:
         raise SproutError(f"{path}: holds no task that is kept, so there is nothing to do for {args.command}")
     return tasks

@@ -8,12 +8,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pipeline import __version__
+from pipeline.dataset.quality import Quality, read_quality
 from pipeline.engines.base import Engine
 from pipeline.engines.model_folder import is_hub_name
 from pipeline.resources import NANO, shipped, shown
 from pipeline.runs.context import Context
 from pipeline.runs.files import find_stage_files, funnel
 from pipeline.runs.keys import identity
+from pipeline.runs.reviews import reviewed
 from pipeline.runs.settings import digest_of_seeds, digest_of_tasks, read_settings
 from pipeline.runs.store import Stored, read_kept
 from pipeline.seeds.read import SHIPPED, read_seeds
@@ -36,6 +38,7 @@ class Origin(BaseModel):
     models: dict[str, str] = {}  # by name, what tells its revision
     seeds: str = ""  # the name of those that ship
     seeds_digest: str = ""
+    review: Quality | None = None  # what people found in the tasks, if any have looked
 
 
 class Licences(BaseModel):
@@ -49,9 +52,9 @@ class Licences(BaseModel):
 
 
 def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
-    """What the folder of a run tells of these tasks; nothing if they are not those that its last stage has kept."""
+    """What the folder of a run tells of these tasks; nothing if its last stage and reviewers have kept others."""
     files = find_stage_files(context.folder)
-    if not files or not _same(_ids(tasks), _ids(read_kept(list(files.values())[-1]))):
+    if not files or not _same(_ids(tasks), _ids(reviewed(read_kept(list(files.values())[-1]), context.folder))):
         return Origin()
     counts = {stage: dict(counts) for stage, counts in funnel(context.folder).items()}
     tables = read_settings(context.folder / "settings.json")
@@ -68,6 +71,7 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
         models=dict(revision(table["model"], context.engine) for table in asking if "model" in table),
         seeds=names.get(seeds, ""),
         seeds_digest=seeds,
+        review=read_quality(context.folder),
     )
 
 

@@ -210,6 +210,11 @@ class Engine(ABC):
         """What tells which weights the model has: a commit of the hub, or a digest of a folder; empty if unknown."""
         return ""
 
+    @cached_property
+    def context_limit(self) -> int | None:
+        """How many tokens a prompt and its answer may have, if the settings say so; else the model's config does."""
+        return None
+
     @abstractmethod
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         """Yield one completion per request, in the order of the requests.
@@ -261,7 +266,7 @@ class Proxy(Engine):
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.model, self.window = engine.model, engine.window
-        self.chat_template_kwargs = engine.chat_template_kwargs
+        self.chat_template_kwargs, self.context_limit = engine.chat_template_kwargs, engine.context_limit
 
     @cached_property
     def chat(self) -> bool:

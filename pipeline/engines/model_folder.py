@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,14 @@ def load_tokenizer(model: str, trust_remote_code: bool = False) -> Any:
         return AutoTokenizer.from_pretrained(model, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, LookupError, StrictDataclassError) as error:
         raise load_error(model, error) from error
+
+
+def context_length(model: str) -> int:
+    """How many tokens the model can take, prompt and answer together; `sys.maxsize` where its config does not say."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(model).get_text_config()
+    return int(getattr(config, "max_position_embeddings", None) or sys.maxsize)
 
 
 def load_error(model: str, error: Exception) -> SproutError:

@@ -85,6 +85,11 @@ class VLLM(Engine):
     def revision(self) -> str:
         return revision(self.model, self.llm_options.get("revision"))
 
+    @cached_property
+    def context_limit(self) -> int | None:
+        limit = self.llm_options.get("max_model_len")
+        return limit if isinstance(limit, int) and limit > 0 else None
+
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         yield from self._stream(requests, _to_complete, _completion, arrived)
 

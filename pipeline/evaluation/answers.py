@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.asking.ask import is_answer, lack_of, put, said_of
@@ -11,6 +11,7 @@ from pipeline.asking.clean import without_thoughts
 from pipeline.dataset.encodings import ZeroShot, question, zero_shot
 from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.errors import SproutError
+from pipeline.evaluation.demos import Shown
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.metrics import Aggregate, Score, Tokenizer, aggregate, score
 from pipeline.evaluation.models import asked_as_chat, remembering
@@ -35,6 +36,7 @@ class Answering:
     tokenizer: Tokenizer | None = None  # for the xlingual track, or `metrics.Words` for all; see `metrics.rouge_l`
     budget: Budget | None = None
     stage: str = "evaluation"  # whose completions they are, in the journal
+    shown: Mapping[str, Shown] = field(default_factory=dict)  # by the name of a model: the demos it is shown
 
 
 @dataclass(frozen=True)
@@ -79,25 +81,41 @@ def answer(
         for name, model in models.items():
             engine = opened(model)
             chat = asked_as_chat(model, engine)
-            answers = ask_all(engine, heldout, chat, how)
+            shown_to = how.shown.get(name)
+            answers = ask_all(engine, heldout, chat, how, shown_to)
             found = write_predictions(folder / "predictions" / f"{name}.jsonl", answers, how.tokenizer)
             engine.close()
-            answered[name] = _answered(Evaluated(model=shown(model), chat=chat), heldout, found, name)
+            num_demos = len(shown_to.demos) if shown_to else None
+            if shown_to and not found:
+                raise SproutError(
+                    f"with {num_demos} demos, {shown(model)} answered none of {len(heldout)} held-out tasks; set "
+                    f"evaluate.num_demos to fewer"
+                )
+            about = Evaluated(model=shown(model), chat=chat, num_demos=num_demos)
+            answered[name] = _answered(about, heldout, found, name)
             known = f", {engine.num_known} of them answered before" if engine.num_known else ""
             rouge_l = answered[name].means.rouge_l
             logger.info("evaluate: %s has ROUGE-L %.1f on %d instances%s", name, rouge_l, len(heldout), known)
     return answered
 
 
-def ask_all(engine: Engine, heldout: Sequence[HeldOut], chat: bool, how: Answering) -> Iterator[tuple[HeldOut, str]]:
+def ask_all(
+    engine: Engine, heldout: Sequence[HeldOut], chat: bool, how: Answering, shown_to: Shown | None = None
+) -> Iterator[tuple[HeldOut, str]]:
     """Each instance with its answer, without the thoughts before it, in order.
 
     One whose request failed, or brought no text, is left out.
+
+    Args:
+        shown_to: The demos that the model is shown.
     """
     by_id = {one.id: one for one in heldout}
 
     def requests() -> Iterator[Request]:
         for one in heldout:
+            if shown_to:
+                yield shown_to.request(one, how.sampling, engine, chat)
+                continue
             text = question(one.instruction, one.input) if chat else zero_shot(one.instruction, one.input, how.encoding)
             yield put(Request(id=one.id, prompt=text, sampling=how.sampling), engine, chat)
 
@@ -105,7 +123,8 @@ def ask_all(engine: Engine, heldout: Sequence[HeldOut], chat: bool, how: Answeri
     for completion in engine.generate(requests()):
         lacks[lack_of(completion)] += 1
         if is_answer(completion):
-            yield by_id[completion.id], without_thoughts(completion.text).strip()
+            text = without_thoughts(completion.text).strip()
+            yield by_id[completion.id], shown_to.answer(text, chat) if shown_to else text
     if lacking := said_of(lacks):
         logger.warning("evaluate: of %d answers of %s %s", lacks.total(), shown(engine.model), lacking)
 

@@ -12,6 +12,7 @@ from pipeline.engines.base import Engine
 from pipeline.errors import SproutError
 from pipeline.evaluation.answers import Answered, Answering, answer, score_file
 from pipeline.evaluation.confidence import Comparison, Unit
+from pipeline.evaluation.demos import Shown
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.lm_eval import Option, measure
 from pipeline.evaluation.metrics import UNICODE, Tokenizer, Words, num_unseen
@@ -21,6 +22,7 @@ from pipeline.evaluation.record import Evaluation, Measured, Scored, write_evalu
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Product
+from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,13 @@ class Evaluates(Product):
         default=(), description="each a folder of Super-NaturalInstructions, a file of tasks, or nano"
     )
 
+    num_demos: int | None = Field(
+        default=None,
+        ge=0,
+        description="seed tasks that the first model is shown, for a column of its own, demos; 0: the same layout "
+        "without any; unset: no such column, and as many as fit in the table of `sprout gain`",
+    )
+
     @abstractmethod
     def instances(self) -> tuple[HeldOut, ...]:
         """Those of the held-out sets; empty where only benchmarks are measured."""
@@ -61,6 +70,10 @@ class Evaluates(Product):
     @abstractmethod
     def options(self, heldout: Sequence[HeldOut], context: Context) -> EvaluationOptions:
         """How it evaluates on these instances."""
+
+    @abstractmethod
+    def shown(self, seeds: Sequence[Task], num_demos: int, random_seed: int = 0) -> Shown:
+        """Seed tasks to show to a model, and how it is asked with them."""
 
 
 def evaluate(
@@ -102,12 +115,13 @@ def evaluate(
     compared |= {name: compared[name].model_copy(update={"phrasings": one}) for name, one in spreads.items()}
     evaluation: dict[str, Scored | Measured] = dict(compared)
     if options.lm_eval:
-        for name, model in models.items():
+        alone = {name: model for name, model in models.items() if name not in options.answering.shown}
+        for name, model in alone.items():
             engine = open_model(model, open_engine)
             measured = measure(name, engine, folder / "lm_eval", options.lm_eval, options.lm_eval_options)
             scored = compared.get(name)
-            alone = Measured(model=shown(model), lm_eval=measured)
-            evaluation[name] = scored.model_copy(update={"lm_eval": measured}) if scored else alone
+            entry = Measured(model=shown(model), lm_eval=measured)
+            evaluation[name] = scored.model_copy(update={"lm_eval": measured}) if scored else entry
     write_evaluation(folder, evaluation)
     return evaluation
 

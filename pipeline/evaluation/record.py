@@ -35,6 +35,7 @@ class Evaluated(BaseModel):
     model: str | None = None
     predictions: str | None = None  # the file they are from
     chat: bool | None = None  # whether it was asked by messages
+    num_demos: int | None = None  # how many seed tasks it was shown
 
 
 class Measured(Evaluated):

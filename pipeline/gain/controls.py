@@ -9,15 +9,19 @@ from typing import Literal, get_args
 
 from pipeline.dataset.rows import Rows
 from pipeline.errors import SproutError
+from pipeline.gain.shares import nearest
 from pipeline.task import Task, read_tasks
 
-Control = Literal["seeds", "random", "unfiltered", "eighth", "quarter", "half"]
+Control = Literal["seeds", "seeds_stopped", "random", "unfiltered", "eighth", "quarter", "half"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 SHARES: dict[Control, float] = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2}
+OF_SEEDS: tuple[Control, ...] = ("seeds", "seeds_stopped")  # without generated tasks
 CANDIDATES = Path("gain") / "candidates"
 MEANING: dict[str, str] = {
     "base": "nothing (the base model)",
+    "demos": "nothing (the base model in the layout of verify, seed tasks shown: {num_demos})",
     "seeds": "the seed tasks alone",
+    "seeds_stopped": "the seed tasks alone, stopped in time",
     "random": "as many tasks, unfiltered",
     "unfiltered": "as many tokens, unfiltered",
     "eighth": "1/8 of the dataset",
@@ -34,7 +38,7 @@ def control_tasks(
     random_seed: int,
     size: Callable[[Sequence[Task]], dict[str, int]],
 ) -> list[Task]:
-    """The generated tasks of a control; none for "seeds".
+    """The generated tasks of a control; none for those of the seed tasks alone.
 
     A part of the dataset holds the smaller ones. "random" is as many tasks as the dataset has, drawn from all
     candidates, see `complete_candidates`; "unfiltered" is drawn the same way, up to the number of tokens the dataset
@@ -48,7 +52,7 @@ def control_tasks(
     Raises:
         SproutError: if candidates are wanted, and `complete_candidates` has not been called for the folder.
     """
-    if control == "seeds":
+    if control in OF_SEEDS:
         return []
     rng = random.Random(f"{random_seed}:controls")
     if control in SHARES:
@@ -79,12 +83,4 @@ def count_tokens(rows: Rows, count: Callable[[str], int]) -> dict[str, int]:
 def _first(tasks: Sequence[Task], num_tokens: int, size: Callable[[Sequence[Task]], dict[str, int]]) -> list[Task]:
     """The first tasks, up to the one that comes closest to a number of tokens."""
     sizes = size(tasks)
-    chosen: list[Task] = []
-    total = 0
-    for task in tasks:
-        more = total + sizes.get(task.id, 0)
-        if abs(more - num_tokens) > abs(total - num_tokens):
-            break
-        chosen.append(task)
-        total = more
-    return chosen
+    return [*tasks[: nearest([sizes.get(task.id, 0) for task in tasks], num_tokens)]]

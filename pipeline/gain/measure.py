@@ -3,25 +3,21 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from pipeline.dataset.exports import Exports
-from pipeline.engines.model_folder import TRAIN_RECORD, load_tokenizer
-from pipeline.errors import SproutError
-from pipeline.evaluation.answers import Answered, answer
-from pipeline.evaluation.confidence import Comparison, written
-from pipeline.evaluation.evaluate import Evaluates
-from pipeline.evaluation.metrics import METRICS
-from pipeline.evaluation.models import opener
+from pipeline.engines.model_folder import load_tokenizer
+from pipeline.evaluation.confidence import written
+from pipeline.evaluation.demos import NAME as DEMOS
 from pipeline.gain.candidates import complete_candidates
-from pipeline.gain.controls import CONTROLS, MEANING, Control, control_tasks, count_tokens
-from pipeline.gain.record import Gain, GainRow, Seeded
+from pipeline.gain.controls import CONTROLS, MEANING, OF_SEEDS, Control, control_tasks, count_tokens
+from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
+from pipeline.gain.record import Gain, GainRow
+from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
+from pipeline.gain.used import Used, used_by
 from pipeline.runs.context import Context
 from pipeline.runs.lock import only_writer
-from pipeline.runs.products import read_record, write_record
+from pipeline.runs.products import write_record
 from pipeline.stage import Product, Stage
 from pipeline.task import Task
-from pipeline.training.record import TrainRecord
 from pipeline.training.trains import Trains
 from pipeline.training.tune import tune
 
@@ -29,22 +25,14 @@ logger = logging.getLogger(__name__)
 
 FILE = "gain.json"
 PAGE = "gain.md"
-COLUMNS = ("tuned on", "rows", "ROUGE-L", "exact match", "match", "the dataset against it, ROUGE-L")
 
 NOTE = """\
-In brackets: 95 % intervals over held-out {unit} ({instances:,} instances){seeds}.
-"better" is said only where the paired interval is clear of zero. All models are tuned for {steps} steps, with the same
-settings. Unfiltered tasks are drawn from all instructions the model wrote, new or not, with the inputs and outputs it
-wrote for them; only what overlaps with held-out tasks is left out. If the dataset holds the seed tasks, so do these
-and its parts."""
-
-
-class Tuned(NamedTuple):
-    """The products of a run that its gain is measured with."""
-
-    export: Exports
-    train: Trains
-    evaluate: Evaluates
+"better" is said only where the paired interval is clear of zero. All models are tuned with the same settings, and for
+the same number of steps, but for those "stopped in time": their number of steps is the best for a quarter of the seed
+tasks, held back to find it. Seed tasks that are shown stand in the prompt, as many as fit or `evaluate.num_demos`.
+Unfiltered tasks are drawn from all instructions the model wrote, new or not, with the inputs and outputs it wrote for
+them; only what overlaps with held-out tasks, and what people have dropped, is left out. If the dataset holds the seed
+tasks, so do these and its parts."""
 
 
 def gain(
@@ -56,69 +44,56 @@ def gain(
 ) -> Gain:
     """Tune on the seeds, on unfiltered tasks, on parts of the dataset and on all of it, and evaluate each model.
 
-    Each control is a dataset in <run>/gain/<random seed>/<control>/dataset, exported as the run's own and with the same
-    validation split, and the model beside it is tuned on it with the settings of the run, for the number of steps the
-    dataset takes. With several random seeds each is tuned as often, on subsets drawn anew. What the run has tuned and
-    evaluated, or an interrupted call of this, is not done again. Writes gain.json and gain.md, and returns what is in
-    the first: a row for each model with its intervals, over all random seeds and for each, and how the dataset compares
-    with it.
+    The base model is evaluated too, alone and with seed tasks as demos in its prompt. Each control is a dataset in
+    <run>/gain/<random seed>/<control>/dataset, exported as the run's own and with the same validation split, and the
+    model beside it is tuned on it with the settings of the run, for the number of steps the dataset takes. With several
+    random seeds each is tuned as often, on subsets drawn anew. What the run has tuned and evaluated, or an interrupted
+    call of this, is not done again. Writes gain.json and gain.md, and returns what is in the first: a row for each
+    model with its intervals, over all random seeds and for each, and how the dataset compares with it.
 
     Args:
-        stages: Those of the run, products among them, see `tuned_and_evaluated`.
+        stages: Those of the run, products among them, see `used_by`.
         tasks: What the run has kept.
         controls: What else to tune on than the dataset.
 
     Raises:
         SproutError: for a run that tunes or evaluates nothing, and for whatever stops its stages.
     """
-    used = tuned_and_evaluated(stages)
+    used = used_by(stages)
     train, evaluate = used.train, used.evaluate
     heldout = evaluate.instances()
+    if not can_be_split(context.seeds):
+        controls = [control for control in controls if control != "seeds_stopped"]
     random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
     with only_writer(context.folder):
         if {"random", "unfiltered"} & {*controls}:
             complete_candidates(stages, 2 * len(tasks), context)
-        places = {"base": train.model or context.engine.model}
+        models = {BASE: used.base(context)}
         for random_seed in random_seeds:
-            places |= tune_all(used, tasks, context, random_seed, controls)
-        open_engine = opener(context, places.values())
-        options = evaluate.options(heldout, context)
-        answered = answer(places, heldout, open_engine, context.folder, options.answering)
-        scores = {name: one.scores for name, one in answered.items()}
-        comparison = Comparison(scores, [instance.task_name for instance in heldout], options.resample)
-        names = {
-            name: models_of(name, train, random_seeds) for name in MEANING if name in ("base", *controls, "dataset")
+            models |= tune_all(used, tasks, context, random_seed, controls)
+        shown = {
+            model_name(DEMOS, train, random_seed): one
+            for random_seed, one in shown_seeds(used, heldout, context, random_seeds).items()
         }
+        measured = measure(models, shown, heldout, evaluate, context)
+        rows = [
+            row(name, models_of(name, train, random_seeds), models_of("dataset", train, random_seeds), measured)
+            for name in MEANING
+            if name in measured.answered
+        ]
         found = Gain(
             instances=len(heldout),
-            resampled=comparison.unit,
+            resampled=measured.comparison.unit,
             random_seeds=tuple(random_seeds),
-            rows=tuple(row(name, names, comparison, places, answered) for name in names),
+            rows=tuple(rows),
         )
         write_record(context.folder / FILE, found.model_dump(mode="json", exclude_defaults=True))
         (context.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
     return found
 
 
-def tuned_and_evaluated(stages: Sequence[Stage | Product]) -> Tuned:
-    """The stages that a gain needs: what exports the dataset of the run, what tunes on it, and what evaluates.
-
-    Raises:
-        SproutError: if one of them is missing.
-    """
-    trains = [stage for stage in stages if isinstance(stage, Trains)]
-    evaluate = next((stage for stage in stages if isinstance(stage, Evaluates)), None)
-    if not trains or evaluate is None or not evaluate.heldout:
-        raise SproutError("the gain is that of tuning: give the settings a table [train], and [evaluate] with heldout")
-    exports = {stage.written: stage for stage in stages if isinstance(stage, Exports)}
-    for train in trains:
-        if (export := exports.get(train.dataset)) and export.whole:
-            return Tuned(export, train, evaluate)
-    raise SproutError("the gain is that of the run's own dataset, and no stage is tuned on it; leave out train.dataset")
-
-
 def tune_all(
-    used: Tuned, tasks: Sequence[Task], context: Context, random_seed: int, controls: Sequence[Control]
+    used: Used, tasks: Sequence[Task], context: Context, random_seed: int, controls: Sequence[Control]
 ) -> dict[str, str]:
     """Tune all models of a random seed; return their folders by name. That of the run itself is where it is."""
     train = used.train
@@ -132,11 +107,13 @@ def tune_all(
         same_steps = {"random_seed": random_seed, "max_steps": record.max_steps, "patience": None}
         training = train.training(dataset, context, **same_steps).model_copy(update={"last_step": record.steps})
         places[control] = folder / control / "model"
+        if control == "seeds_stopped":
+            training = stopped_in_time(used, training, context, folder / control / "choice")
         tune(training, places[control])
     return {model_name(name, train, random_seed): str(place) for name, place in places.items()}
 
 
-def write_control(control: Control, used: Tuned, tasks: Sequence[Task], context: Context, random_seed: int) -> Path:
+def write_control(control: Control, used: Used, tasks: Sequence[Task], context: Context, random_seed: int) -> Path:
     """Write a control as a dataset and return its folder: its own tasks to train on, the validation split of all."""
     export = used.export
 
@@ -148,7 +125,7 @@ def write_control(control: Control, used: Tuned, tasks: Sequence[Task], context:
     own = [task for task in chosen if not export.splitter.holds_back(task)]
     held = [task for task in tasks if export.splitter.holds_back(task)]
     folder = context.folder / "gain" / str(random_seed) / control / "dataset"
-    chosen_export = export.seeds_alone() if control == "seeds" else export
+    chosen_export = export.seeds_alone() if control in OF_SEEDS else export
     chosen_export.write([*own, *held], context.seeds, folder)
     return folder
 
@@ -159,49 +136,24 @@ def model_name(name: str, train: Trains, random_seed: int) -> str:
 
 def models_of(name: str, train: Trains, random_seeds: Sequence[int]) -> dict[str, int]:
     """The models that stand for a row, with their random seeds; there is one base model."""
-    return {model_name(name, train, seed): seed for seed in (random_seeds[:1] if name == "base" else random_seeds)}
+    return {model_name(name, train, seed): seed for seed in (random_seeds[:1] if name == BASE else random_seeds)}
 
 
-def row(
-    name: str,
-    names: Mapping[str, Mapping[str, int]],
-    comparison: Comparison,
-    places: Mapping[str, str],
-    answered: Mapping[str, Answered],
-) -> GainRow:
-    models = list(names[name])
-    paths = [] if name == "base" else [Path(places[model]) / TRAIN_RECORD for model in models]
-    records = [TrainRecord.model_validate(read_record(path)) for path in paths]
+def row(name: str, models: Mapping[str, int], whole: Mapping[str, int], measured: Measured) -> GainRow:
+    figures = measured.figures(models)
     return GainRow(
         name=name,
-        tuned_on=MEANING[name],
-        rows=tuple(record.rows for record in records),
-        steps=tuple(record.steps for record in records),
-        tokens=tuple(record.tokens for record in records),
-        **comparison.score(*models),
-        by_random_seed={
-            str(seed): Seeded(missing=answered[model].missing, **comparison.score(model))
-            for model, seed in names[name].items()
-        },
-        dataset={} if name == "dataset" else comparison.difference(list(names["dataset"]), models),
+        tuned_on=MEANING[name].format(num_demos=listed(figures["num_demos"])),
+        dataset={} if name == "dataset" else measured.comparison.difference([*whole], [*models]),
+        **figures,
     )
 
 
 def table(found: Gain) -> str:
     """In Markdown: a line for each model, with the 95 % intervals, and what they are intervals of."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    rows = []
     for one in found.rows:
-        figures = [written(getattr(one, metric), sign=False) for metric in METRICS]
         compared = one.dataset.get("rouge_l")
-        verdict = f"{written(compared)} {compared.verdict}" if compared else ""
-        rows = ", ".join(f"{count:,}" for count in dict.fromkeys(one.rows))
-        lines.append(f"| {one.tuned_on} | {rows} | {' | '.join(figures)} | {verdict} |")
-    steps = ", ".join(f"{count:,}" for count in dict.fromkeys(found.rows[-1].steps))
-    count = len(found.random_seeds)
-    unit = "tasks" if found.resampled == "task" else "instances"
-    seeds = (
-        f", and Student's t over {count} random seeds"
-        if count > 1
-        else "; with one random seed they know nothing of its chance"
-    )
-    return "\n".join([*lines, "", NOTE.format(instances=found.instances, unit=unit, seeds=seeds, steps=steps)])
+        rows.append([*cells(one), f"{written(compared)} {compared.verdict}" if compared else ""])
+    header = [*COLUMNS, "the dataset against it, ROUGE-L"]
+    return f"{markdown(header, rows)}\n\n{note_of_intervals(found)}\n{NOTE}"

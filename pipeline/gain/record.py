@@ -1,5 +1,7 @@
 """What a gain comes to, as gain.json holds it: a row for each model, or for the models of several random seeds."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.evaluation.confidence import Difference, Figure, Unit
@@ -16,13 +18,14 @@ class Seeded(BaseModel):
     match: Figure
 
 
-class GainRow(BaseModel):
-    """What a model was tuned on, what it scores, and how the dataset compares with it."""
+class Row(BaseModel):
+    """What a model was tuned on, and what it scores."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     tuned_on: str  # in words
+    num_demos: tuple[int, ...] = ()  # seed tasks shown in each prompt, for each random seed
     rows: tuple[int, ...] = ()  # of the training, for each random seed; none for the base model
     steps: tuple[int, ...] = ()
     tokens: tuple[int, ...] = ()
@@ -30,6 +33,11 @@ class GainRow(BaseModel):
     exact_match: Figure
     match: Figure
     by_random_seed: dict[str, Seeded]
+
+
+class GainRow(Row):
+    """A model of a run, and how the dataset compares with it."""
+
     dataset: dict[str, Difference] = {}  # by metric: the dataset against this; none for the dataset itself
 
 
@@ -42,3 +50,24 @@ class Gain(BaseModel):
     resampled: Unit  # what the intervals draw again
     random_seeds: tuple[int, ...]
     rows: tuple[GainRow, ...]
+
+
+class RecipeRow(Row):
+    """A dataset among others, and how it compares with each of them; or the base model."""
+
+    dataset: str = ""  # where it is
+    num_overlaps: int = 0  # rows left out because they overlap with held-out tasks
+    against: dict[str, dict[str, Difference]]  # by the name of the other row, and by metric
+
+
+class RecipeGain(BaseModel):
+    """Each row on the same held-out instances, tuned on as much of each dataset for the same number of steps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    instances: int
+    resampled: Unit
+    random_seeds: tuple[int, ...]
+    same: Literal["rows", "tokens"]  # what was taken as much of from each dataset
+    number: int
+    rows: tuple[RecipeRow, ...]

@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from pipeline.novelty.tokens import tokens
 
+NGRAM = 8  # words in a row; open-instruct, as for Tulu 3 (arXiv 2411.15124)
+MAX_OVERLAP = 0.5  # share of a held-out text that may be in another; open-instruct
 Array = npt.NDArray[Any]
 
 
@@ -28,7 +30,7 @@ class OverlapIndex:
     common with the other one.
     """
 
-    def __init__(self, texts: Sequence[str], size: int = 8) -> None:
+    def __init__(self, texts: Sequence[str], size: int = NGRAM) -> None:
         self.size = size
         self._ids: dict[str, int] = {}
         words = [[self._ids.setdefault(word, len(self._ids)) for word in tokens(text)] for text in texts]

@@ -13,6 +13,7 @@ from pipeline.evaluation.confidence import written
 from pipeline.evaluation.metrics import METRICS, metrics_in
 from pipeline.report import charts, plots, tasks
 from pipeline.report.record import Record
+from pipeline.report.review.ratings import read_ratings
 from pipeline.runs.budget import Prices
 from pipeline.text import mend
 
@@ -45,6 +46,7 @@ def render(record: Record) -> str:
             benchmarks=benchmarks(record), gain=gain(record), priced=record.prices != Prices(),
             validated=any(one.get("validation_loss") for one in record.training.values()), recent=charts.recent(record),
             stop_below=charts.STOP_BELOW, method=record.method,
+            quality=record.quality, ratings=read_ratings(record.folder),
         )
     )  # fmt: skip
 
@@ -232,11 +234,11 @@ def benchmarks(record: Record) -> dict[str, Any]:
 
 
 def gain(record: Record) -> dict[str, Any]:
-    """What was tuned on, and: rows, each metric with its interval, how the dataset compares with it by ROUGE-L."""
+    """What was tuned on, and: rows, steps, each metric with its interval, how the dataset compares by ROUGE-L."""
     found, metrics = [], metrics_in(record.gain)
     for row in record.gain:
-        counts = ", ".join(f"{count:,}" for count in dict.fromkeys(row.get("rows") or []))
+        counts = [", ".join(f"{one:,}" for one in dict.fromkeys(row.get(key, []))) for key in ("rows", "steps")]
         compared = row.get("dataset", {}).get("rouge_l")
         verdict = f"{written(compared)} {compared['verdict']}" if compared else ""
-        found.append((row["tuned_on"], [counts, *(written(row[metric], sign=False) for metric in metrics), verdict]))
+        found.append((row["tuned_on"], [*counts, *(written(row[metric], sign=False) for metric in metrics), verdict]))
     return {"metrics": [METRICS[metric] for metric in metrics], "rows": found} if found else {}

@@ -15,7 +15,7 @@ from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.novelty import Nearest
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import EMBED, check_folder
-from pipeline.novelty.overlap import OverlapIndex
+from pipeline.novelty.overlap import MAX_OVERLAP, NGRAM, OverlapIndex
 from pipeline.runs.context import Context
 from pipeline.runs.products import digest
 from pipeline.stage import Product, Stage
@@ -52,9 +52,11 @@ class Decontaminate(Stage):
     max_instances: int | None = Field(
         default=None, ge=1, description="of each held-out task; unset: 100, or as many as are evaluated if more"
     )
-    ngram: int = Field(default=8, ge=1, description="words in a row; open-instruct, as for Tulu 3 (arXiv 2411.15124)")
+    ngram: int = Field(
+        default=NGRAM, ge=1, description="words in a row; open-instruct, as for Tulu 3 (arXiv 2411.15124)"
+    )
     max_overlap: float = Field(
-        default=0.5, ge=0, le=1, description="share of a held-out instance that may be in a task; open-instruct"
+        default=MAX_OVERLAP, ge=0, le=1, description="share of a held-out instance that may be in a task; open-instruct"
     )
     encoder: str = Field(
         default="", description="a sentence-transformers model, a folder or a hub name; empty: the n-gram rule alone"

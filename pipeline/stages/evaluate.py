@@ -12,6 +12,8 @@ from pipeline.engines.base import Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.answers import GREEDY, Answering
 from pipeline.evaluation.confidence import Unit
+from pipeline.evaluation.demos import NAME as RIVAL
+from pipeline.evaluation.demos import Shown
 from pipeline.evaluation.evaluate import Evaluates, EvaluationOptions, evaluate
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.lm_eval import Option
@@ -22,7 +24,8 @@ from pipeline.evaluation.record import FILE, read_evaluation
 from pipeline.evaluation.table import table
 from pipeline.runs.context import Context
 from pipeline.stage import Flag
-from pipeline.task import Task
+from pipeline.stages.verify import STOP, Verify, parse_answer
+from pipeline.task import Instance, Task
 from pipeline.training.adapter import merged
 
 
@@ -36,7 +39,7 @@ class Evaluate(Evaluates):
     path: ClassVar[str] = FILE
     of_tasks: ClassVar[bool] = False
     growable: ClassVar[frozenset[str]] = frozenset(
-        {"models", "predictions", "max_instances", "phrasings", "resample", "lm_eval", "lm_eval_options"}
+        {"models", "predictions", "num_demos", "max_instances", "phrasings", "resample", "lm_eval", "lm_eval_options"}
     )
 
     optional: ClassVar[bool] = True
@@ -96,7 +99,21 @@ class Evaluate(Evaluates):
         check_names([*models, *self.predictions])
         open_engine = opener(context, models.values())
         models = {name: merged(model, context.folder / "merged" / name) for name, model in models.items()}
+        if self.num_demos is not None:
+            models = self.with_rival(models)
+            shown = self.shown(context.seeds, self.num_demos)
+            if self.num_demos and not shown.demos:
+                raise SproutError("evaluate.num_demos: no seed task has an instance that could be shown; set it to 0")
+            options = replace(options, answering=replace(options.answering, shown={RIVAL: shown}))
         evaluate(models, heldout, open_engine, context.folder, options)
+
+    def with_rival(self, models: Mapping[str, str]) -> dict[str, str]:
+        """The models, and behind the first the same one again, to be shown demos."""
+        if not models or RIVAL in (*models, *self.predictions):
+            found = f"{RIVAL} is the name of another" if models else "there is none"
+            raise SproutError(f"evaluate.num_demos asks the first model again, as {RIVAL}, and {found}; change one")
+        (name, model), *others = models.items()
+        return {name: model, RIVAL: model, **dict(others)}
 
     def reworded(self, heldout: Sequence[HeldOut], context: Context) -> list[tuple[HeldOut, ...]]:
         """The instances in other wordings, which the engine of the run writes."""
@@ -117,3 +134,14 @@ class Evaluate(Evaluates):
             [task for task in tasks if task],
             self.lm_eval_options,
         )
+
+    def shown(self, seeds: Sequence[Task], num_demos: int, random_seed: int = 0) -> Shown:
+        """Those of the stage `verify`, in its template."""
+        layout = Verify(num_demos=num_demos, random_seed=random_seed)
+        demos = layout.demos(seeds)
+
+        def prompt(one: HeldOut) -> str:
+            task = Task(id=one.id, instruction=one.instruction, instances=(Instance(input=one.input, output=""),))
+            return layout.prompt(task, 0, demos)
+
+        return Shown(demos, prompt, parse_answer, STOP)

@@ -19,6 +19,7 @@ from pipeline.task import Instance, Task
 from pipeline.text import folded
 
 REASON = "not_repeated"
+STOP = ("\nTask:", "\nExample", "\nInput:")  # what follows an answer in the template
 
 
 class Verify(Stage):
@@ -39,7 +40,7 @@ class Verify(Stage):
     num_demos: int = Field(default=9, ge=0, description="seed tasks shown, a third of them classification")
     random_seed: int = Field(default=0, description="another number makes other random choices")
     sampling: Sampling = Field(
-        default=Sampling(temperature=0, max_tokens=64, stop=("\nTask:", "\nExample", "\nInput:")),
+        default=Sampling(temperature=0, max_tokens=64, stop=STOP),
         description="how the model writes",
     )
 
@@ -83,9 +84,12 @@ class Verify(Stage):
         return task.update(instances=good) if good else task.reject(REASON)
 
     def demos(self, seeds: Sequence[Task]) -> list[Task]:
-        kinds = [[task for task in labelled(seeds, kind) if task.instances] for kind in (True, False)]
-        labels = pick(kinds[0], self.num_demos // 3, f"{self.random_seed}:verify")
-        others = pick(kinds[1], self.num_demos - self.num_demos // 3, f"{self.random_seed}:verify")
+        """Seed tasks to show; where there are too few of one kind, more of the other."""
+        usable = [task for task in seeds if task.instances]
+        classification, rest = labelled(usable, True), [task for task in usable if not task.is_classification]
+        num_labels = max(self.num_demos // 3, self.num_demos - len(rest))
+        labels = pick(classification, num_labels, f"{self.random_seed}:verify")
+        others = pick(rest, self.num_demos - len(labels), f"{self.random_seed}:verify")
         return [as_demo(demo) for demo in shuffled(labels + others, f"{self.random_seed}:verify")]
 
     def prompt(self, task: Task, number: int, demos: Sequence[Task]) -> str:

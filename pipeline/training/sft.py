@@ -2,14 +2,13 @@
 
 import logging
 import math
-import sys
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.dataset.content import ChatRow, TextRow
-from pipeline.engines.model_folder import choose_chat, load_tokenizer
+from pipeline.engines.model_folder import choose_chat, context_length, load_tokenizer
 from pipeline.errors import SproutError
 from pipeline.training.distributed import world_size
 from pipeline.training.settings import Training, TrainingSettings
@@ -41,7 +40,7 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
     tokenizer = load_tokenizer(model)
     if not tokenizer.eos_token:
         raise SproutError(f"{model}: its tokenizer has no end-of-text token, so a model cannot learn to stop; set one")
-    max_length = min(settings.max_length, _longest(model))
+    max_length = min(settings.max_length, context_length(model))  # with learned positions, more would be an error
     arguments = _arguments(settings, folder, len(training.rows), bool(validation))
     callbacks = [_progress(training.last_step)]
     if arguments.load_best_model_at_end:
@@ -68,14 +67,6 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
     if settings.padding_free:
         _check_apart(trainer, model)
     return trainer
-
-
-def _longest(model: str) -> int:
-    """How many tokens the model can take; with learned positions, a longer row would be an error."""
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(model).get_text_config()
-    return int(getattr(config, "max_position_embeddings", None) or sys.maxsize)
 
 
 def _arguments(settings: TrainingSettings, folder: Path, num_rows: int, validate: bool) -> "SFTConfig":

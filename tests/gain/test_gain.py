@@ -14,15 +14,16 @@ from pipeline.evaluation.confidence import Difference
 from pipeline.evaluation.metrics import METRICS
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, candidates, control_tasks
-from pipeline.gain.measure import gain, table, tuned_and_evaluated, write_control
+from pipeline.gain.measure import gain, table, write_control
 from pipeline.gain.record import Gain
+from pipeline.gain.used import used_by
+from pipeline.report.review.changes import Wanted, drop
 from pipeline.runs.context import Context
 from pipeline.runs.run import run as run_stages
 from pipeline.runs.store import to_line
 from pipeline.stage import Stage
 from pipeline.stages import Classify, Decontaminate, Evaluate, Export, Filter, Instances, Instructions, Train
 from pipeline.task import Instance, Task, read_tasks
-from tests.stages.conftest import save_model
 
 SEEDS = [Task(id=f"seed_{n}", instruction="Say yes.", instances=(Instance(output=f"yes {n}"),)) for n in range(2)]
 WHOLE = [
@@ -52,17 +53,13 @@ def make_run(folder: Path, model: str = "base", share: int = 4) -> tuple[Context
                 return f"\nOutput: {WHOLE[int(request.id[5:])].instances[0].output or 'nothing'}"
             asked.append(name)
             whole = name.endswith(("/run/model", "/dataset/model"))
-            right = whole or (name != model and int(request.id) % 10 < share)
+            taught = name != model or "Task: Say yes." in str(request.prompt)
+            right = whole or (taught and int(request.id) % 10 < share)
             return "good" if right else "bad"
 
         return Scripted(answer, model=name)
 
     return Context(SEEDS, open_engine(model), folder, open_engine=open_engine), asked
-
-
-@pytest.fixture(scope="module")
-def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -108,6 +105,14 @@ def test_candidates_are_all_instructions_that_were_written_with_inputs_and_outpu
         complete_candidates(ASKING, 100, Context(SEEDS, run.engine, tmp_path / "elsewhere"))
     with pytest.raises(SproutError, match="no stage of the run adds tasks"):
         complete_candidates(ASKING[1:], 100, run)
+
+
+def test_what_a_person_has_dropped_is_tuned_on_by_no_control(tmp_path):
+    run, _ = make_run(tmp_path)
+    drop(tmp_path, Wanted(("task_7",)), "anna")
+    complete_candidates(ASKING, 100, run)
+
+    assert {task.id for task in candidates(tmp_path)} == {task.id for task in WHOLE} - {"task_7"}
 
 
 def test_what_the_run_has_asked_is_not_asked_again_for_candidates(model, seeds, tmp_path):
@@ -157,31 +162,36 @@ def test_unfiltered_tasks_are_as_many_or_have_as_many_tokens(tmp_path):
     assert len(same_tasks) == len(TASKS)
     assert not {*same_tasks} <= {task.id for task in TASKS}
     assert tokens == pytest.approx(sum(size(TASKS).values()), abs=10)
-    assert chosen("seeds", tmp_path) == []  # the seed tasks are what the export adds
+    assert (
+        chosen("seeds", tmp_path) == chosen("seeds_stopped", tmp_path) == []
+    )  # the seed tasks are what the export adds
 
 
 def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_path, heldout, base_model):
     run, asked = make_run(tmp_path / "run", base_model)
-    stages = [EXPORT, Train.model_validate(SETTINGS), Evaluate(heldout=heldout)]
+    stages = [EXPORT, Train.model_validate(SETTINGS), Evaluate(heldout=heldout, num_demos=1)]
     for stage in stages:
         stage.make(TASKS, run)
     before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("model.safetensors")}
-    assert (len(before), len(asked)) == (1, 2 * 40)
+    assert (len(before), len(asked)) == (1, 3 * 40)
 
     found = gain([*ASKING, *stages], TASKS, run)
-    weights = {path.read_bytes() for path in run.folder.rglob("model.safetensors")}
-    assert len(weights) == MODELS - 1  # here as many tasks are as many tokens: both controls are the same model
-    assert len(asked) == (len(weights) + 1) * 40
+    weights = {path.read_bytes() for path in run.folder.rglob("model.safetensors") if "choice" not in path.parts}
+    # Here as many tasks are as many tokens, and two steps over-fit no seeds: twice, two controls are the same model.
+    assert len(weights) == MODELS - 2
+    # The base model is also asked with a demo, and what is stopped in time has another record than its twin.
+    assert len(asked) == (len(weights) + 3) * 40
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [one.name for one in found.rows] == list(MEANING)
     rows = {one.name: one for one in found.rows}
     held = sum(EXPORT.splitter.holds_back(task) for task in TASKS)
     assert 1 < held < 8
     assert (rows["seeds"].rows, rows["dataset"].rows) == ((2,), (18 - held,))
-    assert {one.steps for name, one in rows.items() if name != "base"} == {(2,)}
+    assert {one.steps for name, one in rows.items() if name not in ("base", "demos")} == {(2,)}
     sure = Difference(value=100, low=50, high=100, verdict="better")  # ten tasks, all alike: two more might go wrong
     assert rows["base"].dataset["rouge_l"] == sure
-    assert rows["half"].rouge_l.value == 40
+    assert rows["half"].rouge_l.value == rows["demos"].rouge_l.value == 40
+    assert (rows["demos"].num_demos, rows["demos"].rows, rows["base"].num_demos) == ((1,), (), ())
     written = (run.folder / "gain.json").read_text("utf-8")
     assert Gain.model_validate_json(written) == found
     assert [*json.loads(written)["rows"][0]] == ["name", "tuned_on", *METRICS, "by_random_seed", "dataset"]
@@ -190,19 +200,20 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
         path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.suffix in (".safetensors", ".jsonl")
     }
     assert gain([*ASKING, *stages], TASKS, run) == found
-    assert len(asked) == (len(weights) + 1) * 40
+    assert len(asked) == (len(weights) + 3) * 40
     assert {path: path.stat().st_mtime_ns for path in made} == made
     lines = table(found).splitlines()
     none = " | ".join(["0.0 (0.0 to 25.0)"] * 3)
-    assert lines[2] == f"| nothing (the base model) |  | {none} | +100.0 (50.0 to 100.0) better |"
-    assert lines[9] == f"| the dataset | {18 - held} |{' 100.0 (75.0 to 100.0) |' * 3}  |"
-    assert (run.folder / "gain.md").read_text("utf-8").startswith("| tuned on | rows | ROUGE-L |")
+    assert lines[2] == f"| nothing (the base model) |  |  | {none} | +100.0 (50.0 to 100.0) better |"
+    assert lines[3].startswith("| nothing (the base model in the layout of verify, seed tasks shown: 1) |  |  | 40.0 (")
+    assert lines[11] == f"| the dataset | {18 - held} | 2 |{' 100.0 (75.0 to 100.0) |' * 3}  |"
+    assert (run.folder / "gain.md").read_text("utf-8").startswith("| tuned on | rows | steps | ROUGE-L |")
 
 
 def test_each_control_is_a_dataset_with_the_export_settings_and_the_validation_split_of_the_run(tmp_path, base_model):
     run, _ = make_run(tmp_path / "run", base_model)
     complete_candidates(ASKING, 100, run)
-    stages = tuned_and_evaluated([EXPORT, Train(), Evaluate(heldout="nano")])
+    stages = used_by([EXPORT, Train(), Evaluate(heldout="nano")])
     EXPORT.make(TASKS, run)
     whole = read_dataset(run.folder / "dataset", False)
     texts = {row.prompt for row in whole.train}
@@ -216,7 +227,7 @@ def test_each_control_is_a_dataset_with_the_export_settings_and_the_validation_s
         assert sorted(map(str, rows.validation)) == sorted(map(str, whole.validation))
         assert seeds <= trained
         assert not trained & {row.prompt for row in rows.validation}
-        assert (trained == seeds) == (control == "seeds")
+        assert (trained == seeds) == control.startswith("seeds")
         assert trained <= texts or control in ("random", "unfiltered")
         assert not (folder / "README.md").exists()  # a card would say that it is the dataset of the run
 

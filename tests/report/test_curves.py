@@ -39,7 +39,7 @@ def products(folder: Path, *, shares: Sequence[str] = ("eighth", "quarter", "hal
     }  # fmt: skip
     comparison = Comparison(scores, [f"t{n % 8}" for n in range(80)])
     rows = [
-        {"name": name, "tuned_on": MEANING[name], **({} if name == "base" else {"rows": [100 * 2**n]})}
+        {"name": name, "tuned_on": MEANING[name], **({} if name == "base" else {"rows": [100 * 2**n], "steps": [600]})}
         | as_record(comparison.score(name))
         | ({} if name == "dataset" else {"dataset": as_record(comparison.difference(["dataset"], [name]))})
         for n, name in enumerate(names)
@@ -75,7 +75,7 @@ def test_training_evaluation_gain_and_cost_are_in_the_report(folder: Path) -> No
     assert "dataset, validation" in page
     assert "validation loss (dashed)" in seen.text
     assert "dataset against base" in seen.text
-    assert re.search(r"1/4 of the dataset\s*800\s*\d+\.\d \(\d+\.\d to \d+\.\d\)", seen.text)
+    assert re.search(r"1/4 of the dataset\s*800\s*600\s*\d+\.\d \(\d+\.\d to \d+\.\d\)", seen.text)
     assert re.search(r"arc_easy, acc\s*0\.250 ± 0\.031", seen.text)
     assert "cost, at the prices of the run" in seen.text
     assert "A million prompt tokens cost 0.5, a million completion tokens 20." in seen.text

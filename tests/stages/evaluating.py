@@ -1,7 +1,7 @@
 """Models that answer held-out tasks, and their evaluation."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from pipeline.engines.base import Completion, Request
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate
+from pipeline.task import Task
 
 
 class Closing(Scripted):
@@ -33,10 +34,15 @@ def half(request: Request) -> str:
 
 
 def make(
-    folder: Path, sets: str | tuple[str, ...], engines: dict[str, Scripted], base: str = "base", **settings: Any
+    folder: Path,
+    sets: str | tuple[str, ...],
+    engines: dict[str, Scripted],
+    base: str = "base",
+    seeds: Sequence[Task] = (),
+    **settings: Any,
 ) -> dict:
     """Evaluate a run of the model `base`, with these engines on these models."""
-    run = Context(seeds=(), engine=engines[base], folder=folder, open_engine=engines.__getitem__)
+    run = Context(seeds=seeds, engine=engines[base], folder=folder, open_engine=engines.__getitem__)
     Evaluate.model_validate({"heldout": sets} | settings).make((), run)
     return json.loads((folder / "evaluation.json").read_text("utf-8"))
 

@@ -10,6 +10,7 @@ from pipeline.evaluation.record import read_evaluation
 from pipeline.evaluation.table import table
 from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate
+from pipeline.task import Instance, Task
 from tests.stages.evaluating import Closing, engine, half, make, predictions, right, wrong
 
 
@@ -178,6 +179,65 @@ def test_what_cannot_be_evaluated_is_said_before_a_model_is_asked(tmp_path, held
     with pytest.raises(SproutError, match="cannot be read"):
         Evaluate(heldout=str(tmp_path / "gone")).make((), alone)
     assert not base.requests
+
+
+def with_demos(request: Request) -> str:
+    return " the 3 cats\n\nTask: More" if "Task: Say yes." in str(request.prompt) else "dogs"
+
+
+SEEDS = [Task(id="seed", instruction="Say yes.", is_classification=True, instances=(Instance(output="yes"),))]
+
+
+def test_the_first_model_is_asked_again_with_seed_tasks_in_its_prompt(tmp_path, heldout):
+    engines = {"base": engine(with_demos, "base"), "other": engine(right, "other")}
+    names = {name: name for name in engines}
+    found = make(tmp_path, heldout, engines, models=names, num_demos=3, seeds=SEEDS)
+
+    assert {name: one["rouge_l"] for name, one in found.items()} == {"base": 0, "demos": 100, "other": 100}
+    assert found["demos"]["num_demos"] == 1  # of three that are wanted, as many as there are
+    assert "num_demos" not in found["base"]
+    assert predictions(tmp_path, "demos")[0]["prediction"] == "the 3 cats"
+    plain, shown = engines["base"].requests[0], engines["base"].requests[6]
+    assert shown.prompt.endswith(
+        "Task: Say yes.\nExample 1\nOutput: yes\n\nTask: Count a?\nExample 1\nInput: 0\nOutput:"
+    )
+    assert shown.sampling == plain.sampling.model_copy(update={"stop": ("\nTask:", "\nExample", "\nInput:")})
+    make(tmp_path, heldout, engines, models=names, num_demos=3, seeds=SEEDS)
+    assert (len(engines["base"].requests), len(engines["other"].requests)) == (12, 6)
+
+
+def test_no_demos_are_the_layout_alone(tmp_path, heldout):
+    base = engine(lambda request: " the 3 cats" if "Example 1" in str(request.prompt) else "dogs", "base")
+    found = make(tmp_path, heldout, {"base": base}, num_demos=0)
+
+    assert (found["base"]["rouge_l"], found["demos"]["rouge_l"], found["demos"]["num_demos"]) == (0, 100, 0)
+    assert base.requests[6].prompt.endswith("output.\n\nTask: Count a?\nExample 1\nInput: 0\nOutput:")
+
+
+def test_demos_are_turns_for_a_chat_model(tmp_path, heldout):
+    chat = engine(with_demos, "chat", chat=True)
+    make(tmp_path, heldout, {"chat": chat}, base="chat", models={"chat": "chat"}, num_demos=1, seeds=SEEDS)
+
+    roles = [(message["role"], message["content"]) for message in chat.requests[6].prompt]
+    assert roles == [("user", "Say yes."), ("assistant", "yes"), ("user", "Count a?\n\n0")]
+
+
+def silent(request: Request) -> str:
+    return "" if "Task: Say yes." in str(request.prompt) else "dogs"
+
+
+@pytest.mark.parametrize(
+    ("settings", "seeds", "message"),
+    [
+        ({"models": {"demos": "base"}}, SEEDS, "demos is the name of another"),
+        ({"models": {}, "predictions": {"a": "a.jsonl"}}, SEEDS, "there is none"),
+        ({"models": {"base": "base"}}, [], "no seed task has an instance that could be shown"),
+        ({"models": {"base": "base"}}, SEEDS, "with 1 demos, base answered none of 6 held-out tasks"),
+    ],
+)
+def test_a_model_that_cannot_be_shown_demos_is_said_in_a_sentence(settings, seeds, message, tmp_path, heldout):
+    with pytest.raises(SproutError, match=message):
+        make(tmp_path, heldout, {"base": engine(silent, "base")}, num_demos=1, seeds=seeds, **settings)
 
 
 def worded(request: Request) -> str:

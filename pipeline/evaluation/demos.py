@@ -1,0 +1,83 @@
+"""The rival of tuning: a model that is shown solved tasks before each held-out one."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.asking.converse import Turns, messages
+from pipeline.dataset.encodings import question
+from pipeline.engines.base import Engine, Request, Sampling
+from pipeline.engines.model_folder import context_length, load_tokenizer
+from pipeline.engines.tokens import prompt_ids
+from pipeline.errors import SproutError
+from pipeline.evaluation.heldout import HeldOut
+from pipeline.task import Task
+
+NAME = "demos"  # of the model that is shown them, among others
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Demos, and how a base model is asked with them; a chat model gets them as turns.
+
+    Attributes:
+        prompt: The demos, and after them a held-out instance without its output.
+        parse: The answer in what a base model writes behind that.
+        stop: What follows an answer there.
+    """
+
+    demos: Sequence[Task]
+    prompt: Callable[[HeldOut], str]
+    parse: Callable[[str], str]
+    stop: tuple[str, ...]
+
+    def request(self, instance: HeldOut, sampling: Sampling, engine: Engine, chat: bool) -> Request:
+        """Ask for the output of an instance; `chat`: by messages."""
+        if chat:
+            kwargs = engine.chat_template_kwargs
+            asked = messages(self._turns(), question(instance.instruction, instance.input))
+            return Request(id=instance.id, prompt=asked, sampling=sampling, chat_template_kwargs=kwargs)
+        stop = tuple(dict.fromkeys([*sampling.stop, *self.stop]))
+        sampling = sampling.model_copy(update={"stop": stop})
+        return Request(id=instance.id, prompt=self.prompt(instance), sampling=sampling)
+
+    def answer(self, text: str, chat: bool) -> str:
+        return text if chat else self.parse(text)
+
+    def _turns(self) -> Turns:
+        return [(question(demo.instruction, one.input), one.output) for demo in self.demos for one in demo.instances]
+
+
+def as_many_as_fit(
+    shown: Callable[[int], Shown], num_seeds: int, heldout: Sequence[HeldOut], engine: Engine, chat: bool
+) -> Shown:
+    """As many demos as the context of a model takes before the longest held-out instance and the longest right answer.
+
+    Args:
+        shown: Makes that of a number of demos.
+        num_seeds: How many there are.
+        engine: On a model in a folder or of the hub.
+
+    Raises:
+        SproutError: for a model whose config or tokenizer cannot be read, and a chat template that refuses demos.
+    """
+    tokenizer = load_tokenizer(engine.model)
+
+    def length(text: str) -> int:
+        return len(tokenizer(text).input_ids)
+
+    longest = max(heldout, key=lambda one: length(question(one.instruction, one.input)))
+    limit = engine.context_limit or context_length(engine.model)
+    room = limit - max(length(text) for text in {max(one.outputs, key=len) for one in heldout})
+
+    def size(num: int) -> int:
+        request = shown(num).request(longest, Sampling(), engine, chat)
+        try:
+            return len(prompt_ids(tokenizer, request.prompt, request.chat_template_kwargs))
+        except ValueError as error:
+            raise SproutError(f"{engine.model}: {error}; set evaluate.num_demos=0 to do without demos") from None
+
+    most = bisect_right(range(1, num_seeds + 1), room, key=size)
+    while most and size(most) > room:  # other numbers draw other seed tasks, so more of them may be shorter
+        most -= 1
+    return shown(most)

@@ -1,0 +1,40 @@
+"""What the gain of a run is measured with: its own products."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pipeline.dataset.exports import Exports
+from pipeline.errors import SproutError
+from pipeline.evaluation.evaluate import Evaluates
+from pipeline.runs.context import Context
+from pipeline.stage import Product, Stage
+from pipeline.training.trains import Trains
+
+
+class Used(NamedTuple):
+    """What exports the dataset of a run, what tunes on it, and what evaluates."""
+
+    export: Exports
+    train: Trains
+    evaluate: Evaluates
+
+    def base(self, context: Context) -> str:
+        """The model that is tuned."""
+        return self.train.model or context.engine.model
+
+
+def used_by(stages: Sequence[Stage | Product]) -> Used:
+    """The products that a gain needs, among the stages of a run.
+
+    Raises:
+        SproutError: if one of them is missing.
+    """
+    trains = [stage for stage in stages if isinstance(stage, Trains)]
+    evaluate = next((stage for stage in stages if isinstance(stage, Evaluates)), None)
+    if not trains or evaluate is None or not evaluate.heldout:
+        raise SproutError("the gain is that of tuning: give the settings a table [train], and [evaluate] with heldout")
+    exports = {stage.written: stage for stage in stages if isinstance(stage, Exports)}
+    for train in trains:
+        if (export := exports.get(train.dataset)) and export.whole:
+            return Used(export, train, evaluate)
+    raise SproutError("the gain is that of the run's own dataset, and no stage is tuned on it; leave out train.dataset")
