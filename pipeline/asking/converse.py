@@ -1,14 +1,12 @@
 """Conversations about tasks: what is asked next may depend on the answers so far."""
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pipeline.asking.ask import is_answer
-from pipeline.engines.base import Completion, Engine, Message, Request
+from pipeline.asking.chains import Chain, ask_chains
+from pipeline.engines.base import Engine, Message
 from pipeline.task import Task
 
-Conversation = Generator[Request, Completion, Task]  # requests out, their completions in, the decided task at the end
+Conversation = Chain[Task]  # requests out, their completions in, the decided task at the end
 Turns = Sequence[tuple[str, str]]  # what the user says, and what the assistant answers
 
 
@@ -24,50 +22,7 @@ def converse(engine: Engine, tasks: Iterable[Task], talk: Callable[[Task], Conve
         ...     completion = yield request
         ...     return task.update(instances=(Instance(output=completion.text),))
     """
-    source = iter(tasks)
-    begun: deque[str] = deque()  # ids of tasks, in order
-    ended: dict[str, Task | None] = {}
-    follow_ups: deque[Request] = deque()
-    talks: dict[str, tuple[str, Conversation]] = {}  # by the id of the request that is in flight
-
-    def advance(id: str, conversation: Conversation, completion: Completion | None) -> Request | None:
-        """The next request of a conversation; None once it has ended."""
-        try:
-            request = next(conversation) if completion is None else conversation.send(completion)
-        except StopIteration as end:
-            ended[id] = end.value
-            return None
-        talks[request.id] = (id, conversation)
-        return request
-
-    def requests() -> Iterator[Request | None]:
-        while True:
-            if follow_ups:
-                yield follow_ups.popleft()
-            elif (task := next(source, None)) is not None:
-                begun.append(task.id)
-                if request := advance(task.id, talk(task), None):
-                    yield request
-            elif talks:
-                yield None  # what is in flight may lead to more
-            else:
-                return
-
-    def in_order() -> Iterator[Task]:
-        while begun and begun[0] in ended:
-            if (task := ended.pop(begun.popleft())) is not None:
-                yield task
-
-    with closing(engine.generate(requests())) as completions:
-        for completion in completions:
-            id, conversation = talks.pop(completion.id)
-            if not is_answer(completion):
-                conversation.close()
-                ended[id] = None
-            elif request := advance(id, conversation, completion):
-                follow_ups.append(request)
-            yield from in_order()
-    yield from in_order()
+    return (decided for _, decided in ask_chains(engine, tasks, talk))
 
 
 def messages(turns: Turns, question: str) -> tuple[Message, ...]:

@@ -133,7 +133,14 @@ def names_domain(name: str, of: Configured | None = None) -> bool:
 
 
 def template_path(name: str, of: Configured | None = None) -> Path:
-    """The file of a template: the one that the settings of the stage put in its place, else that of its name."""
+    """The file of a template: the one that the settings of the stage put in its place, else that of its name.
+
+    A name that ends in .jinja is the path of a file.
+    """
+    if name.endswith(".jinja"):
+        if not Path(name).is_file():
+            raise SproutError(f"{name}: no such template; give the path of a Jinja file")
+        return Path(name)
     path = of.template_files.get(name) if of else None
     path = path or prompt_folder() / f"{name}.jinja"
     if not path.parent.is_dir() and not (of and name in of.template_files):

@@ -142,7 +142,7 @@ def alone(
     stage = build_stage(args.command, settings)
     stages = build_stages(settings, args.command)
     needs_no_run = isinstance(stage, Product) and not stage.of_tasks
-    writes = isinstance(stage, Stage) and stage.adds
+    writes = isinstance(stage, Stage) and stage.adds and not stage.of_given
     seeds = seeds_of(settings, silent=needs_no_run)
     engine = open_engine(settings) if settings.engine.get("model") or not needs_no_run else NoModel()
     files = files_of(folder, stage, stages)

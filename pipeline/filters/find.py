@@ -37,6 +37,11 @@ def applied(kind: Kind[C], choice: Choice) -> dict[str, C]:
     return {name: check for name, check in found.items() if choice.get(name, not is_on_request(check))}
 
 
+def ours(kind: Kind[C]) -> dict[str, C]:
+    """The filters that apply by default and are no part of the paper, by name."""
+    return {name: check for name, check in applied(kind, {}).items() if not check.__module__.endswith(f".{PAPER}")}
+
+
 def first_reason(task: Task, checks: Mapping[str, InstructionFilter]) -> str | None:
     """The name of the first filter that objects to an instruction."""
     return next((name for name, check in checks.items() if check(task) is not None), None)

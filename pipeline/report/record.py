@@ -92,12 +92,12 @@ class Record:
 
     @property
     def max_rouge(self) -> float:
-        return float(self.settings.get(self.writer, {}).get("max_rouge", MAX_ROUGE))
+        return float(self.settings.get(self.writer, {}).get("max_rouge") or MAX_ROUGE)
 
     @property
     def writer(self) -> str:
         """The stage whose pool grew: the first with a limit of ROUGE-L, else the first of all."""
-        return next((name for name in self.stages if "max_rouge" in self.settings.get(name, {})), self.stages[0])
+        return next((name for name in self.stages if self.settings.get(name, {}).get("max_rouge")), self.stages[0])
 
     @property
     def model(self) -> str:

@@ -26,11 +26,10 @@ from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal, Usage
 from pipeline.runs.lock import only_writer
 from pipeline.runs.recorded import Recorded
-from pipeline.runs.run import listed
+from pipeline.runs.run import first_tasks, listed
 from pipeline.runs.settings import check_settings, file_names
 from pipeline.runs.store import Store
 from pipeline.stage import Product, Stage
-from pipeline.task import Task
 
 Q = TypeVar("Q", Request, ScoreRequest)
 A = TypeVar("A", Completion, Likelihood)
@@ -70,7 +69,7 @@ def probe(
     """The estimate of each stage that asks, and remarks on its reliability."""
     estimates, notes = [], []
     asking = [stage for stage in stages if isinstance(stage, Stage) and stage.asks]
-    tasks: Sequence[Task] = () if asking and asking[0].adds else context.seeds
+    tasks = first_tasks(asking, context.seeds)
     num_tasks = len(tasks)
     # One that selects without a template of its own asks nothing, so the others share its probes.
     num_after = sum(bool(stage.templates) or not stage.selects for stage in asking if not stage.open_ended)
@@ -82,17 +81,16 @@ def probe(
         recorded = Recorded(own.engine, journal, stage.name, Budget())
         engine = Probe(recorded, most, stage.open_ended)
         used = journal.usage().get(stage.name)
-        todo = () if stage.open_ended else tasks[: max(1, most)]
+        todo = () if stage.open_ended and not stage.of_given else tasks[: max(1, most)]
         given = frozenset(task.id for task in todo)
         new = list(stage.decide(todo, done, replace(own, engine=engine, given=given)))
         engine.pace = engine.pace or pace(used)
-        kept = [task for task in new if task.kept]
+        kept = [task for task in new if task.kept and not (stage.open_ended and task.id in given)]
         if stage.open_ended:
-            left = max(0, stage.wanted(num_tasks) - num_tasks - len(store.kept))
-            if (
-                engine.asked < most and recorded.num_requests == recorded.num_known
-            ):  # it has ended, with fewer tasks than it wants
-                left = 0
+            given_kept = stage.wanted(num_tasks) - stage.wanted(0)
+            left = max(0, stage.wanted(0) - max(0, len(store.kept) - given_kept))
+            if engine.asked < most and recorded.num_requests == recorded.num_known:
+                left = 0  # it has ended, with fewer tasks than it wants
             if not kept and left:
                 reasons = Counter(task.rejected for task in new if task.rejected)
                 raise SproutError(f"{stage.name}: the probe kept no task{listed(reasons)}")
@@ -105,15 +103,22 @@ def probe(
             tasks = kept or list(store.kept[:most])
         else:
             if engine.asked or engine.left or stage.templates:
-                counted = engine.asked + engine.left
-                before = stage.requests_before(context.seeds)
-                share = max(0, counted - before) / max(1, len(todo))  # a task may have no request, or several
-                left = round(share * max(0, num_tasks - len(done))) if num_tasks else counted
-                left += before if num_tasks and not done else 0
-                estimates.append(engine.estimate(stage.name, left))
+                probed = len(todo), stage.requests_before(context.seeds)
+                estimates.append(engine.estimate(stage.name, num_left(stage, engine, store, probed, num_tasks)))
             tasks = kept or tasks
         num_tasks = stage.wanted(num_tasks)
     return estimates, notes
+
+
+def num_left(stage: Stage, engine: "Probe", store: Store, probed: tuple[int, int], num_tasks: int) -> int:
+    """How many requests a stage still has to put: by its own word, or as its probes show."""
+    if (most := stage.num_requests(num_tasks)) is not None:
+        return round(most * max(0.0, 1 - len(store.kept) / max(1, stage.wanted(num_tasks))))
+    counted = engine.asked + engine.left
+    num_probed, before = probed
+    share = max(0, counted - before) / max(1, num_probed)  # a task may have no request, or several
+    left = round(share * max(0, num_tasks - len(store.decided))) if num_tasks else counted
+    return left + (before if num_tasks and not store.decided else 0)
 
 
 def pace(used: Usage | None) -> float:

@@ -18,7 +18,8 @@ from pipeline.evaluation.evaluate import Evaluates, EvaluationOptions, evaluate
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.lm_eval import Option
 from pipeline.evaluation.metrics import open_tokenizer
-from pipeline.evaluation.models import check_names, default_models, opener
+from pipeline.evaluation.models import check_names, default_models, opener, remembering
+from pipeline.evaluation.phrasings import reworded
 from pipeline.evaluation.record import FILE, read_evaluation
 from pipeline.evaluation.table import table
 from pipeline.resources import located
@@ -39,7 +40,7 @@ class Evaluate(Evaluates):
     path: ClassVar[str] = FILE
     of_tasks: ClassVar[bool] = False
     growable: ClassVar[frozenset[str]] = frozenset(
-        {"models", "predictions", "num_demos", "max_instances", "resample", "lm_eval", "lm_eval_options"}
+        {"models", "predictions", "num_demos", "max_instances", "phrasings", "resample", "lm_eval", "lm_eval_options"}
     )
 
     optional: ClassVar[bool] = True
@@ -58,6 +59,9 @@ class Evaluate(Evaluates):
         default={}, description="by name a file of answers (`id`, `prediction`) made elsewhere"
     )
     max_instances: int = Field(default=100, ge=1, description="of each held-out task")
+    phrasings: int = Field(
+        default=1, ge=1, description="wordings in which each instance is asked: its own, and others the engine writes"
+    )
     resample: Unit | None = Field(
         default=None, description="what the intervals draw again; unset: tasks where they have several instances"
     )
@@ -89,12 +93,14 @@ class Evaluate(Evaluates):
         if not self.heldout and not self.lm_eval:
             raise SproutError("there is nothing to evaluate on; give held-out tasks with --heldout")
         heldout = self.instances()
+        options = self.options(heldout, context)
+        if heldout and self.phrasings > 1:
+            options = replace(options, reworded=self.reworded(heldout, context))
         models = default_models(context) if self.models is None else self.models
         models = {name: located(model) for name, model in models.items()}
         check_names([*models, *self.predictions])
         open_engine = opener(context, models.values())
         models = {name: merged(model, context.folder / "merged" / name) for name, model in models.items()}
-        options = self.options(heldout, context)
         if self.num_demos is not None:
             models = self.with_rival(models)
             shown = self.shown(context.seeds, self.num_demos)
@@ -110,6 +116,12 @@ class Evaluate(Evaluates):
             raise SproutError(f"evaluate.num_demos asks the first model again, as {RIVAL}, and {found}; change one")
         (name, model), *others = models.items()
         return {name: model, RIVAL: model, **dict(others)}
+
+    def reworded(self, heldout: Sequence[HeldOut], context: Context) -> list[tuple[HeldOut, ...]]:
+        """The instances in other wordings, which the engine of the run writes."""
+        model = context.engine.model
+        with remembering(self.kind, context.folder, opener(context, [model]), context.budget) as opened:
+            return reworded(heldout, self.phrasings - 1, opened(model), context.folder)
 
     def instances(self) -> tuple[HeldOut, ...]:
         return read_sets(self.heldout, self.max_instances) if self.heldout else ()
