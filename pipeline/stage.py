@@ -133,6 +133,15 @@ class Stage(Configured, ABC):
         """How many tasks it will have decided, or kept if it adds tasks, once it is done."""
         return num_given
 
+    @property
+    def of_given(self) -> bool:
+        """Whether the tasks that it adds are made from those it is given; as the first stage, it is given the seeds."""
+        return False
+
+    def num_requests(self, num_given: int) -> int | None:
+        """How many requests it puts for so many tasks at most, for `plan`; None: as many as a few tasks show."""
+        return None
+
     def requests(self, task: Task) -> tuple[str, ...]:
         """Ids of the requests that were put for a task; those that begin with one of them and a colon belong to it."""
         return (task.id,)

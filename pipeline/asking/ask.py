@@ -57,6 +57,14 @@ def seeded(sampling: Sampling, random_seed: int, request: object) -> Sampling:
     return sampling.model_copy(update={"seed": seed})
 
 
+def ending(sampling: Sampling, default: Sampling, chat: bool) -> Sampling:
+    """The sampling, without the stop strings of a stage's default if a chat model is asked.
+
+    These are what a base model goes on with after its answer. A chat model ends by itself, and may say the same before.
+    """
+    return sampling.model_copy(update={"stop": ()}) if chat and sampling.stop == default.stop else sampling
+
+
 def request(engine: Engine, id: str, prompt: str, sampling: Sampling, demos: tuple[str, ...] = ()) -> Request:
     """A request in the form the engine's model takes: plain text, or one user message."""
     return put(Request(id=id, prompt=prompt, sampling=sampling, demos=demos), engine, engine.chat)

@@ -122,6 +122,11 @@ def digest(name: str) -> str:
 
 
 def template_path(name: str) -> Path:
+    """The file of a template: one of the folder of prompts by its name, or any by its path, which ends in .jinja."""
+    if name.endswith(".jinja"):
+        if not Path(name).is_file():
+            raise SproutError(f"{name}: no such template; give the path of a Jinja file")
+        return Path(name)
     path = prompt_folder() / f"{name}.jinja"
     if not path.parent.is_dir():
         raise SproutError(f"{path.parent}: is no folder of templates; change SPROUT_PROMPTS, or unset it")

@@ -88,7 +88,9 @@ def alone(
     stage = build_stage(args.command, settings)
     stages = build_stages(settings)
     needs_no_run = isinstance(stage, Product) and not stage.of_tasks
-    writes = isinstance(stage, Stage) and stage.adds  # the others have heard what is to be said of the seeds
+    writes = (
+        isinstance(stage, Stage) and stage.adds and not stage.of_given
+    )  # the others have heard what is to be said of the seeds
     seeds = read_seeds(settings.seeds) if writes else load_seeds(settings.seeds).tasks
     engine = open_engine(settings) if settings.engine.get("model") or not needs_no_run else NoModel()
     files = files_of(folder, stage, stages)

@@ -91,7 +91,8 @@ def repetition(task: Task) -> str | None:
     return "repetition" if ends_in_loop(task.instruction, 40) else None
 
 
+OUR_FILTERS: list[Filter] = [preamble, sign_off, refusal, no_words, garbled, chat_token, repetition]
 INSTRUCTION_FILTERS: list[Filter] = [
     empty, too_short, too_long, unsuitable_word, asks_for_program, starts_with_punctuation, starts_non_ascii,
-    preamble, sign_off, refusal, no_words, garbled, chat_token, repetition,
+    *OUR_FILTERS,
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 import sys
 from array import array
 from bisect import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -76,12 +76,18 @@ class RougeIndex:
     def __len__(self) -> int:
         return self._count
 
-    def nearest(self, text: str) -> Nearest:
-        """The highest score and its text (of equals, the first added) if above `max_rouge`; else (0.0, None)."""
+    def nearest(self, text: str, but: Collection[str] = ()) -> Nearest:
+        """The highest score and its text (of equals, the first added) if above `max_rouge`; else (0.0, None).
+
+        Args:
+            but: Texts that do not count, such as those that this one was made from.
+        """
         ids = self._known_ids(text)
         if not ids:
-            return self._same(text)
+            return Nearest(0.0, None) if text in but else self._same(text)
         rows = self._candidates(ids)
+        if but:
+            rows = [row for row in rows if self._texts[row] not in but]
         if not rows:
             return Nearest(0.0, None)
         sequences = [self._sequence(row) for row in rows]

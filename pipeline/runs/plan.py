@@ -18,6 +18,7 @@ from pipeline.engines.base import (
     Request,
     Scored,
     ScoreRequest,
+    at_hand,
 )
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
@@ -25,11 +26,10 @@ from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal, Usage
 from pipeline.runs.lock import only_writer
 from pipeline.runs.recorded import Recorded
-from pipeline.runs.run import listed
+from pipeline.runs.run import first_tasks, listed
 from pipeline.runs.settings import check_settings, file_names
 from pipeline.runs.store import Store
 from pipeline.stage import Product, Stage
-from pipeline.task import Task
 
 Q = TypeVar("Q", Request, ScoreRequest)
 A = TypeVar("A", Completion, Likelihood)
@@ -69,7 +69,7 @@ def probe(
     """The estimate of each stage that asks, and remarks on its reliability."""
     estimates, notes = [], []
     asking = [stage for stage in stages if isinstance(stage, Stage) and stage.asks]
-    tasks: Sequence[Task] = () if asking and asking[0].adds else context.seeds
+    tasks = first_tasks(asking, context.seeds)
     num_tasks = len(tasks)
     # One that selects without a template of its own asks nothing, so the others share its probes.
     num_after = sum(bool(stage.templates) or not stage.selects for stage in asking if not stage.open_ended)
@@ -80,13 +80,14 @@ def probe(
         most = NUM_PROBES // 2 if stage.open_ended else NUM_PROBES // (2 * max(1, num_after))
         engine = Probe(Recorded(own.engine, journal, stage.name, Budget()), most, stage.open_ended)
         used = journal.usage().get(stage.name)
-        todo = () if stage.open_ended else tasks[: max(1, most)]
+        todo = () if stage.open_ended and not stage.of_given else tasks[: max(1, most)]
         given = frozenset(task.id for task in todo)
         new = list(stage.decide(todo, done, replace(own, engine=engine, given=given)))
         engine.pace = engine.pace or pace(used)
-        kept = [task for task in new if task.kept]
+        kept = [task for task in new if task.kept and not (stage.open_ended and task.id in given)]
         if stage.open_ended:
-            left = max(0, stage.wanted(num_tasks) - num_tasks - len(store.kept))
+            given_kept = stage.wanted(num_tasks) - stage.wanted(0)
+            left = max(0, stage.wanted(0) - max(0, len(store.kept) - given_kept))
             if not kept and left:
                 reasons = Counter(task.rejected for task in new if task.rejected)
                 raise SproutError(f"{stage.name}: the probe kept no task{listed(reasons)}")
@@ -99,13 +100,19 @@ def probe(
             tasks = kept or list(store.kept[:most])
         else:
             if engine.asked or engine.left or stage.templates:
-                counted = engine.asked + engine.left
-                share = counted / max(1, len(todo))  # a task may have no request, or several
-                left = round(share * max(0, num_tasks - len(done))) if num_tasks else counted
-                estimates.append(engine.estimate(stage.name, left))
+                estimates.append(engine.estimate(stage.name, num_left(stage, engine, store, len(todo), num_tasks)))
             tasks = kept or tasks
         num_tasks = stage.wanted(num_tasks)
     return estimates, notes
+
+
+def num_left(stage: Stage, engine: "Probe", store: Store, num_probed: int, num_tasks: int) -> int:
+    """How many requests a stage still has to put: by its own word, or as its probes show."""
+    if (most := stage.num_requests(num_tasks)) is not None:
+        return round(most * max(0.0, 1 - len(store.kept) / max(1, stage.wanted(num_tasks))))
+    counted = engine.asked + engine.left
+    share = counted / max(1, num_probed)  # a task may have no request, or several
+    return round(share * max(0, num_tasks - len(store.decided))) if num_tasks else counted
 
 
 def pace(used: Usage | None) -> float:
@@ -161,7 +168,7 @@ class Probe(Proxy):
             if self.asked == before:
                 break
         if not self.endless:
-            self.left = sum(request is not None for request in source)
+            self.left = sum(1 for _ in at_hand(source))  # up to those that wait for answers
 
     def estimate(self, stage: str, requests: int) -> Estimate:
         """An estimate for this many requests, from the mean and the speed of those probed."""

@@ -65,7 +65,7 @@ def run(
 
     The same call again continues where the last one stopped, and returns at once when all is done. Every completion is
     written to the journal of the folder on arrival. The first stage is given the seed tasks, unless it adds
-    tasks of its own.
+    tasks of its own making.
 
     Raises:
         SproutError: for settings, seeds or a model other than those `folder` was begun with, before the model is
@@ -82,9 +82,9 @@ def run(
 
 
 def first_tasks(stages: Sequence[Stage | Product], seeds: Sequence[Task]) -> Sequence[Task]:
-    """The input of the first stage: the seeds, unless it adds tasks of its own."""
+    """The input of the first stage: the seeds, unless it adds tasks that are not made from those it is given."""
     first = next((stage for stage in stages if isinstance(stage, Stage)), None)
-    return () if first and first.adds else seeds
+    return () if first and first.adds and not first.of_given else seeds
 
 
 def run_stages(

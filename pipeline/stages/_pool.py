@@ -1,22 +1,29 @@
-"""The pool of the stage `instructions`: the seeds and the tasks kept so far."""
+"""The pool of a stage that writes tasks until it has enough, and the loop that asks for them."""
 
 import math
-import random
-from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import count
+from typing import NamedTuple, Protocol
 
+from pipeline.engines.base import Completion, Engine, Request
 from pipeline.errors import SproutError
-from pipeline.filters.instructions import first_reason
-from pipeline.novelty.rouge import RougeIndex
-from pipeline.runs.context import Context
+from pipeline.stages._gate import Gate
 from pipeline.task import Task
-
-if TYPE_CHECKING:
-    from pipeline.stages.instructions import Instructions
 
 RECENT = 100  # recent requests from which the yield of the next ones is estimated
 FIRST = 4  # expected tasks per request, before the first completion
+
+
+class Writes(Protocol):
+    """What the pool must know of its stage."""
+
+    num_tasks: int
+    patience: int
+
+    @property
+    def name(self) -> str: ...
 
 
 class Shown(NamedTuple):
@@ -27,26 +34,36 @@ class Shown(NamedTuple):
 
 
 class Pool:
-    """The seeds and the tasks kept so far, with the request each came from."""
+    """The tasks written so far, with the request each came from.
 
-    def __init__(self, stage: "Instructions", context: Context, done: Sequence[Task]) -> None:
-        self.stage, self.seeds = stage, [Shown(seed.id, seed.instruction) for seed in context.seeds]
-        self.most = context.engine.window  # requests in flight
-        self.filters = stage.filters()
+    Args:
+        stage: Whose tasks they are.
+        gate: Decides them; it knows the texts that are not of this stage.
+        done: What the stage has written before, in the order it was decided.
+        advice: What to do when nothing new comes any more.
+    """
+
+    def __init__(self, stage: Writes, gate: Gate, done: Iterable[Task], advice: str = "raise max_rouge") -> None:
+        self.stage, self.gate, self.advice = stage, gate, advice
         self.generated: list[Shown] = []
         self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
         self.reasons: Counter[str] = Counter()
         self.idle = self.num_kept = 0
-        self.index = RougeIndex((seed.instruction for seed in self.seeds), stage.max_rouge)
         self.interrupted: set[str] = set()  # what is decided of the last request, which is asked again
         for task in done:
-            number = _request(task)
+            number = self._request(task)
             while len(self.visible) < number:
                 self.close(len(self.visible))
                 self.interrupted.clear()
             self.interrupted.add(task.id)
             self._count(task)
+            if task.kept:
+                gate.add(task.instruction)
         self.next_request = len(self.visible)
+
+    @property
+    def full(self) -> bool:
+        return self.num_kept >= self.stage.num_tasks
 
     def close(self, number: int) -> None:
         """Record that all items of request `number` are decided."""
@@ -62,55 +79,81 @@ class Pool:
         needed = math.ceil((self.stage.num_tasks - self.num_kept) / max(each, 1 / RECENT))
         return needed + math.isqrt(needed) + 1  # a margin: the yield varies, and an idle engine costs as much
 
-    def demos(self, number: int) -> tuple[Shown, ...]:
-        """The demos of request `number`, in random order: 6 seeds and, once there are some, 2 generated tasks."""
-        rng = random.Random(f"{self.stage.random_seed}:{number}")
-        last = number - self.stage.window_at(number, self.most)
-        known = self.visible[last] if last >= 0 else 0
-        num_new = min(self.stage.num_generated_demos, known)
-        new = [self.generated[i] for i in rng.sample(range(known), num_new)]
-        old = rng.sample(self.seeds, min(self.stage.num_demos - num_new, len(self.seeds)))
-        return tuple(rng.sample(new + old, len(new) + len(old)))
-
     def decide(self, task: Task) -> Task:
         if task.kept:
-            task = self._judge(task)
-        self._count(task, add=False)
+            task = self.gate.judge(task)
+        self._count(task)
         return task
 
-    def _judge(self, task: Task) -> Task:
-        if reason := first_reason(task, self.filters):
-            return task.reject(reason)
-        score, text = self.index.nearest(task.instruction)
-        if text is not None:
-            return task.score(rouge_l=round(score, 4)).update(meta=task.meta | {"nearest": text}).reject("not_new")
-        self.index.add(task.instruction)
-        return task
-
-    def _count(self, task: Task, add: bool = True) -> None:
+    def _count(self, task: Task) -> None:
         self.reasons[task.rejected or "kept"] += 1
         if task.kept:
             self.generated.append(Shown(task.id, task.instruction))
             self.num_kept += 1
-            if add:
-                self.index.add(task.instruction)
 
     def stuck(self) -> str:
         counts = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common() if reason != "kept")
-        advice = "Ask for fewer tasks, raise max_rouge, or sample with a higher temperature"
+        advice = f"Ask for fewer tasks, {self.advice}, or sample with a higher temperature"
         if self.reasons["empty"] > self.reasons.total() / 2:
             advice = (
                 "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = "
                 "{ enable_thinking = false }, or its word for that; if not, see that its stop strings fit"
             )
         return (
-            f"instructions: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
+            f"{self.stage.name}: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
             f"{self.stage.num_tasks} (rejected: {counts or 'none'}). {advice}"
         )
 
+    def _request(self, task: Task) -> int:
+        number = task.meta.get("request")
+        if not isinstance(number, int):
+            raise SproutError(
+                f"{self.stage.name}: task {task.id} does not say which request it is from; its file was edited"
+            )
+        return number
 
-def _request(task: Task) -> int:
-    number = task.meta.get("request")
-    if not isinstance(number, int):
-        raise SproutError(f"instructions: task {task.id} does not say which request it is from; its file was edited")
-    return number
+
+def fill(
+    pool: Pool,
+    engine: Engine,
+    request: Callable[[int], Request],
+    tasks_of: Callable[[Completion, Request, int], Iterable[Task]],
+    window: Callable[[int], int],
+) -> Iterator[Task]:
+    """Ask until the pool is full, and yield each task decided.
+
+    Args:
+        request: The request of a number.
+        tasks_of: The tasks of its completion, at least one: unusable ones are included, with a reason.
+        window: How many requests may be in flight when that of this number is made.
+
+    Raises:
+        SproutError: when too many requests in a row bring nothing new.
+    """
+    if pool.full:
+        return
+    position = pool.next_request
+    asked: deque[Request] = deque()  # those in flight
+
+    def requests() -> Iterator[Request | None]:
+        for number in count(position):
+            while len(asked) >= min(window(number), pool.num_needed()):
+                yield None
+            asked.append(request(number))
+            yield asked[-1]
+
+    with closing(engine.generate(requests())) as completions:
+        for completion in completions:
+            for task in tasks_of(completion, asked.popleft(), position):
+                if not pool.full and task.id not in pool.interrupted:
+                    yield pool.decide(task)
+            pool.close(position)
+            position += 1
+            if pool.full:
+                return
+            if pool.idle >= pool.stage.patience:
+                raise SproutError(pool.stuck())
+
+
+def all_but(tasks: Sequence[Task], ids: Iterable[str]) -> Iterator[Task]:
+    return (task for task in tasks if task.id not in ids)

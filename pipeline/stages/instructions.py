@@ -1,27 +1,24 @@
 """Write new instructions from a pool that starts as the seeds and grows by what is kept."""
 
-from collections import deque
+import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from itertools import chain, count
+from itertools import chain
 from typing import ClassVar
 
 from pydantic import Field, model_validator
 
 from pipeline.asking.ask import request, seeded
-from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
-from pipeline.asking.lists import holds_several, parse_list, split_list
-from pipeline.asking.lists.items import item_of
-from pipeline.asking.phrases import is_echo
+from pipeline.asking.lists import parse_list
+from pipeline.asking.lists.listed import listed
 from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling
-from pipeline.errors import SproutError
 from pipeline.filters.instructions import INSTRUCTION_FILTERS, Filter, first_reason, starts_non_ascii
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import LongestPrompt, Stage
-from pipeline.stages._pool import Pool, Shown
+from pipeline.stages._gate import Gate
+from pipeline.stages._pool import Pool, Shown, all_but, fill
 from pipeline.task import Task, new_id
 
 FIRST_WINDOW = 32  # requests in flight, before the run has some of its own to show
@@ -73,38 +70,30 @@ class Instructions(Stage):
         return self
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
-        origin = new_id(self.name, self.random_seed, shown(context.engine.model), *(seed.id for seed in context.seeds))
-        pool = Pool(self, context, [task for task in done if task.id not in context.given])
-        for task in chain((task for task in done if task.id in context.given), todo):
-            pool.index.add(task.instruction)  # new tasks must also differ from those that other stages have made
+        seeds, engine = context.seeds, context.engine
+        origin = new_id(self.name, self.random_seed, shown(engine.model), *(seed.id for seed in seeds))
+        given = chain((task for task in done if task.id in context.given), todo)
+        # New tasks must also differ from those that other stages have made.
+        gate = Gate((task.instruction for task in chain(seeds, given)), self.max_rouge, self.filters())
+        pool = Pool(self, gate, all_but(done, context.given))
         yield from todo
-        position = pool.next_request
-        if pool.num_kept >= self.num_tasks:
+        if pool.full:
             return
-        header = self.header(pool.demos(position))
-        asked: deque[tuple[str, ...]] = deque()  # the demos of each request in flight
-        shared = self.sampling_for(context.engine.chat)
+        show = Demos(self, [Shown(seed.id, seed.instruction) for seed in seeds], engine.window)
+        header = self.header(show.at(pool.next_request, pool))
+        shared = self.sampling_for(engine.chat)
 
-        def requests() -> Iterator[Request | None]:
-            for number in count(position):
-                while len(asked) >= min(self.window_at(number, context.engine.window), pool.num_needed()):
-                    yield None
-                demos = pool.demos(number)
-                asked.append(ids := tuple(task.id for task in demos))
-                sampling = seeded(shared, self.random_seed, number)
-                yield request(context.engine, f"{self.name}-{number}", self.prompt(demos), sampling, ids)
+        def ask(number: int) -> Request:
+            demos = show.at(number, pool)
+            sampling = seeded(shared, self.random_seed, number)
+            return request(
+                engine, f"{self.name}-{number}", self.prompt(demos), sampling, tuple(one.id for one in demos)
+            )
 
-        with closing(context.engine.generate(requests())) as completions:
-            for completion in completions:
-                for task in self.parse(completion, asked.popleft(), position, origin, header):
-                    if pool.num_kept < self.num_tasks and task.id not in pool.interrupted:
-                        yield pool.decide(task)
-                pool.close(position)
-                position += 1
-                if pool.num_kept >= self.num_tasks:
-                    return
-                if pool.idle >= self.patience:
-                    raise SproutError(pool.stuck())
+        def parse(completion: Completion, asked: Request, number: int) -> Iterator[Task]:
+            return self.parse(completion, asked.demos, number, origin, header)
+
+        yield from fill(pool, engine, ask, parse, lambda number: self.window_at(number, engine.window))
 
     def sampling_for(self, chat: bool) -> Sampling:
         """For a chat model, no stop at blank lines: it announces its list before one."""
@@ -182,20 +171,26 @@ class Instructions(Stage):
         Ids derive from the place and the text of the completion, so that deciding again gives the same ids.
         """
         demos = demos if completion.demos is None else completion.demos
-        pieces = [] if completion.finish_reason == "error" else split_list(clean_text(completion.text))
-        cut = completion.finish_reason == "length" and bool(pieces[-1].strip())  # not right after a number
-        items = [(item, holds_several(piece)) for piece in pieces if (item := item_of(piece))]
-        for number, (text, several) in enumerate(items or [("", False)]):
-            task = Task(
+        for number, (text, reason) in enumerate(listed(completion, header)):
+            yield Task(
                 id=new_id(origin, position, number, text),
-                instruction=text, parents=demos, meta={"request": position, "item": number},
+                instruction=text, parents=demos, meta={"request": position, "item": number}, rejected=reason,
             )  # fmt: skip
-            if completion.finish_reason == "error":
-                task = task.reject("request_failed")
-            elif cut and number == len(items) - 1:
-                task = task.reject("cut_off")
-            elif is_echo(text, header):
-                task = task.reject("prompt_echo")
-            elif several:
-                task = task.reject("several_tasks")
-            yield task
+
+
+class Demos:
+    """What each prompt shows: seeds and, once there are some, tasks that were written before."""
+
+    def __init__(self, stage: Instructions, seeds: Sequence[Shown], most: int) -> None:
+        self.stage, self.seeds, self.most = stage, seeds, most
+
+    def at(self, number: int, pool: Pool) -> tuple[Shown, ...]:
+        """The demos of request `number`, in random order: 6 seeds and 2 generated tasks by default."""
+        stage = self.stage
+        rng = random.Random(f"{stage.random_seed}:{number}")
+        last = number - stage.window_at(number, self.most)
+        known = pool.visible[last] if last >= 0 else 0
+        num_new = min(stage.num_generated_demos, known)
+        new = [pool.generated[i] for i in rng.sample(range(known), num_new)]
+        old = rng.sample(self.seeds, min(stage.num_demos - num_new, len(self.seeds)))
+        return tuple(rng.sample(new + old, len(new) + len(old)))

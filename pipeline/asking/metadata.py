@@ -1,0 +1,152 @@
+"""Reads what a model says about a task: the kinds of metadata, what each consists of, and tolerant parsers of them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from pipeline.asking.clean import clean_text
+from pipeline.asking.values import read_values
+from pipeline.text import folded
+
+
+@dataclass(frozen=True)
+class Field:
+    """A piece of metadata, as it is called in `meta`.
+
+    Attributes:
+        labels: What a line that states it may begin with.
+        many: Whether it is a list of short texts; otherwise it is one text.
+        choices: If not empty, what it may be.
+        most: Of a list, how many are taken.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    many: bool = False
+    choices: tuple[str, ...] = ()
+    most: int = 5
+
+
+BLOOM = ("remember", "understand", "apply", "analyze", "evaluate", "create")  # Bloom's levels, as revised in 2001
+KINDS: Mapping[str, tuple[Field, ...]] = {
+    "use_case": (  # CodecLM (arXiv 2404.05875): a use case, and the skills that an answer takes
+        Field("use_case", ("use case", "task", "usage")),
+        Field("skills", ("skills", "skill", "required skills", "needed skills"), many=True, most=3),
+    ),
+    "concepts": (
+        Field("subject", ("subject", "field", "discipline", "area", "domain")),
+        Field("concepts", ("concepts", "concept", "key concepts", "topics"), many=True),
+    ),
+    "persona": (Field("persona", ("persona", "person")),),
+    "tags": (Field("tags", ("tags", "tag", "keywords"), many=True),),
+    "difficulty": (
+        Field("difficulty", ("difficulty", "rating", "score"), choices=("1", "2", "3", "4", "5")),
+    ),
+    "level": (Field("level", ("level", "bloom level", "bloom's level", "cognitive level"), choices=BLOOM),),
+}  # fmt: skip
+
+
+def fields_of(kind: str) -> tuple[Field, ...]:
+    """What a kind of metadata consists of; one of the user's own is a text of that name."""
+    return KINDS.get(kind) or (Field(kind, (kind.replace("_", " "), kind)),)
+
+
+def parse_metadata(text: str, fields: Sequence[Field], cut: bool = False) -> dict[str, JsonValue] | None:
+    """The value of each field; None unless there is one for all of them.
+
+    The prompt ends with the label of the first field, so its value may stand without one. The others are lines with
+    labels, or the keys of a JSON object. Of a completion that was `cut` off, a text that ends with it does not count.
+
+    Example:
+        >>> parse_metadata(" Plan a party\\nSkills: budgeting, cooking", KINDS["use_case"])
+        {'use_case': 'Plan a party', 'skills': ['budgeting', 'cooking']}
+    """
+    text = clean_text(text)
+    stated = _from_values(text, fields) or _from_lines(text, fields, cut)
+    found = {field.name: _value(stated[field.name], field) for field in fields if field.name in stated}
+    return found if len(found) == len(fields) and all(found.values()) else None
+
+
+def _from_values(text: str, fields: Sequence[Field]) -> dict[str, str | list[str]]:
+    """The values of a JSON object; an array is that of the one field there is."""
+    values = read_values(text)
+    value = values[0][0] if values and values[1] else None
+    if isinstance(value, list) and len(fields) == 1:
+        value = {fields[0].name: value}
+    if not isinstance(value, dict):
+        return {}
+    named = {folded(name.replace("_", " ")): one for name, one in value.items()}
+    return {
+        field.name: [str(one) for one in said] if isinstance(said, list) else str(said)
+        for field in fields
+        for said in [next((named[label] for label in field.labels if label in named), None)]
+        if said is not None
+    }
+
+
+def _from_lines(text: str, fields: Sequence[Field], cut: bool) -> dict[str, str | list[str]]:
+    """What follows each label, up to the next; what comes before the first label is the value of the first field."""
+    labels = {label: field for field in fields for label in field.labels}
+    pattern = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
+    marks = list(re.finditer(rf"^[\W_]*(?P<label>{pattern})(?:\*\*|__)?[^\S\n]?[:：](?:\*\*|__)?", text, re.M | re.I))
+    first = marks[0].start() if marks else len(text)
+    stated = {fields[0].name: text[:first]} if text[:first].strip() else {}
+    for mark, end in zip(marks, [*(later.start() for later in marks[1:]), len(text)], strict=True):
+        said = text[mark.end() : end]
+        name = labels[folded(mark["label"])].name
+        if said.strip() and (name not in stated or _announces(stated[name])):
+            stated[name] = said
+    if cut and stated:
+        stated.pop(list(stated)[-1])
+    return dict(stated)
+
+
+def _announces(text: str) -> bool:
+    return text.strip().endswith((":", "："))
+
+
+def _value(said: str | list[str], field: Field) -> JsonValue:
+    if field.choices:
+        return _choice(said if isinstance(said, str) else " ".join(said), field.choices)
+    if field.many:
+        parts = said if isinstance(said, list) else _parts(said)
+        items: dict[str, None] = dict.fromkeys(filter(None, (part.strip(" \t.;*_-•\"'“”`") for part in parts)))
+        return [*items][: field.most] if all(len(item.split()) <= MAX_WORDS for item in items) else []
+    text = said if isinstance(said, str) else ", ".join(said)
+    return _line(text)
+
+
+def _parts(text: str) -> list[str]:
+    """The items of a list: lines if there are several, else what stands between commas or semicolons."""
+    lines = [re.sub(r"^\s*(?:[-*•]|\d+[.)])\s+", "", line) for line in text.strip().split("\n\n")[0].split("\n")]
+    lines = [line for line in lines if line.strip()]
+    if len(lines) > 1 and not any(separator in line for line in lines for separator in ",;、，"):
+        return lines
+    return (
+        re.split(r"[;；]" if ";" in text or "；" in text else r"[,、，]|\band\b(?=[^,]*$)", lines[0]) if lines else []
+    )
+
+
+def _choice(text: str, choices: Sequence[str]) -> str:
+    """The one choice that is named first; none where it is but one end of a range, as in "1 to 5"."""
+    words = re.findall(r"\d+(?:[.,]\d+)?|\w+", folded(text.partition("\n")[0] or text))
+    known = [spelt for word in words[:MAX_WORDS] if (spelt := _SPELT.get(word, word)) in choices]
+    return known[0] if len(set(known)) == 1 or (known and words and _SPELT.get(words[0], words[0]) == known[0]) else ""
+
+
+def _line(text: str) -> str:
+    """The first line that says something, without quotes or emphasis around it."""
+    line = next((line for line in text.split("\n") if any(map(str.isalnum, line))), "")
+    return " ".join(line.split()).strip("*_\"'“”` ").strip()
+
+
+MAX_WORDS = 12  # of an item of a list, and of what is looked at for a choice
+_SPELT = {
+    "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
+    "remembering": "remember", "understanding": "understand", "applying": "apply", "analyse": "analyze",
+    "analyzing": "analyze", "analysing": "analyze", "evaluating": "evaluate", "creating": "create",
+    "knowledge": "remember", "comprehension": "understand", "application": "apply", "analysis": "analyze",
+    "evaluation": "evaluate", "synthesis": "create",
+}  # fmt: skip

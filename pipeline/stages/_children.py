@@ -1,0 +1,103 @@
+"""Versions of a task that a model has rewritten: what eliminates one, and which of a family are kept."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from pipeline.asking.rewritten import copied, parse_rewritten, parse_with_instance
+from pipeline.engines.base import Completion
+from pipeline.filters.instructions import OUR_FILTERS, empty, first_reason
+from pipeline.novelty.tokens import count_words, tokens
+from pipeline.stages._gate import Gate
+from pipeline.task import Instance, Task
+
+OF_ONE_TEXT = ("request", "item", "nearest", "nearest_id", "left_out", "no_fields", "copied", "action")  # in `meta`
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a round does to a task, and the request that it puts."""
+
+    parent: Task
+    number: int  # of the round, from 1
+    operation: str
+    values: Mapping[str, str]
+    prompt: str
+    request: str
+
+    def meta(self, stage: str) -> dict[str, JsonValue]:
+        """What a version says of its making, and of the parent what holds for it too."""
+        inherited: dict[str, JsonValue] = {name: value for name, value in self.parent.meta.items() if name not in OF_ONE_TEXT}
+        made = {"by": stage, "request": self.request, "operation": self.operation, "round": self.number}
+        return {**inherited, **made, **self.values}
+
+
+@dataclass
+class Family:
+    """A task, and the versions of it by round."""
+
+    root: Task
+    children: list[Task] = field(default_factory=list)
+    replaced: bool = False  # whether a version takes the place of the root
+
+    @property
+    def latest(self) -> Task:
+        """The last version that passed, or the root."""
+        return next((child for child in reversed(self.children) if child.kept), self.root)
+
+    def add(self, child: Task) -> None:
+        self.children.append(child)
+
+    def versions(self, keep: str, gate: Gate) -> Iterator[Task]:
+        """All versions in their order, decided; the gate takes those in that are kept."""
+        lines = self._lines()
+        if keep == "all":
+            self.children = [gate.judge(one, lines[one.id]) if one.kept else one for one in self.children]
+        else:
+            for place in reversed(range(len(self.children))):
+                if self.children[place].kept:
+                    judged = self.children[place].reject("evolved") if self.replaced else None
+                    self.children[place] = judged or gate.judge(self.children[place], lines[self.children[place].id])
+                    self.replaced = self.replaced or self.children[place].kept
+        yield from self.children
+
+    def given(self, keep: str) -> Task:
+        """The root, decided after its versions."""
+        return self.root.reject("evolved") if self.replaced and keep == "final" else self.root
+
+    def _lines(self) -> dict[str, set[str]]:
+        """The texts each version was made from, by its id."""
+        lines: dict[str, set[str]] = {self.root.id: set()}
+        texts = {one.id: one.instruction for one in (self.root, *self.children)}
+        for child in self.children:
+            (parent,) = child.parents
+            lines[child.id] = lines[parent] | {texts[parent]}
+        return lines
+
+
+def text_and_instances(completion: Completion, instances: str) -> tuple[str, tuple[Instance, ...]]:
+    """The instruction that a completion holds and, where it is asked for one, the worked example behind it."""
+    if instances == "written":
+        return parse_with_instance(completion.text, completion.finish_reason == "length")
+    return parse_rewritten(completion.text), ()
+
+
+def eliminated(task: Task, step: Step, completion: Completion, min_words: int) -> Task:
+    """The version, rejected with the first reason against it.
+
+    The reasons are those of WizardLM (arXiv 2304.12244), section 3.2, as far as they are about the instruction: a copy
+    of words of the prompt. That it brings nothing new is asked of the model. The others are ours.
+    """
+    if completion.finish_reason == "length":
+        return task.reject("cut_off")
+    if reason := first_reason(task, [empty, *OUR_FILTERS]):
+        return task.reject(reason)
+    if count_words(task.instruction) < min_words:
+        return task.reject("too_short")
+    if tokens(task.instruction) == tokens(step.parent.instruction):
+        return task.reject("same")
+    frame = step.prompt.replace(step.parent.instruction, "\n")
+    if words := copied(task.instruction, frame, [step.parent.instruction]):
+        return task.update(meta=task.meta | {"copied": words}).reject("copies_prompt")
+    return task

@@ -1,0 +1,120 @@
+"""What the requests of `compose` are about: rows of a table or of metadata, and lists of values, drawn one by one."""
+
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from pipeline.errors import SproutError
+from pipeline.seeds.records import Wanted, read_records
+from pipeline.task import Task
+
+_WANTED = Wanted(splits=("train",), advice="give a file of rows, such as CSV or JSONL, or of a text on each line")
+
+
+class Drawn(NamedTuple):
+    """The values of one request, by the name that its template has for them."""
+
+    values: dict[str, JsonValue]
+    parents: tuple[str, ...] = ()  # ids of the tasks whose metadata they are
+
+
+class Axis(NamedTuple):
+    """A list of which a request takes one choice."""
+
+    choices: Sequence[Drawn]
+
+
+class Draws:
+    """All combinations of one choice from each axis, in a random order, over and over.
+
+    Each combination comes once before any comes again. Nothing is drawn beforehand, so a million personas cost no time.
+    Of a list of skills (`several`), a request takes one to three besides.
+    """
+
+    def __init__(self, axes: Sequence[Axis], several: Mapping[str, Sequence[Drawn]], seed: str) -> None:
+        self.axes, self.several, self.seed = axes, several, seed
+        self.size = math.prod(len(axis.choices) for axis in axes)
+
+    def at(self, number: int) -> Drawn:
+        """What request `number` is about."""
+        turn, place = divmod(number, self.size)
+        rest = self._shuffled(turn, place)
+        values: dict[str, JsonValue] = {}
+        parents: dict[str, None] = {}
+        for axis in self.axes:
+            rest, chosen = divmod(rest, len(axis.choices))
+            values |= axis.choices[chosen].values
+            parents |= dict.fromkeys(axis.choices[chosen].parents)
+        rng = random.Random(f"{self.seed}:{number}")
+        for name, choices in self.several.items():
+            some = rng.sample(choices, min(len(choices), rng.randint(1, MOST)))
+            values[name] = [choice.values[name] for choice in some]
+            parents |= dict.fromkeys(id for choice in some for id in choice.parents)
+        return Drawn(values, tuple(parents))
+
+    def _shuffled(self, turn: int, place: int) -> int:
+        """The place in another order: a step that shares no divisor with the size comes to each place once."""
+        rng = random.Random(f"{self.seed}:turn {turn}")
+        start, step = rng.randrange(self.size), self.size
+        while math.gcd(step, self.size) > 1:
+            step = rng.randrange(1, self.size + 1)
+        return (start + step * place) % self.size
+
+
+def axes_of_values(values: Mapping[str, Sequence[str]]) -> list[Axis]:
+    """An axis for each list of values in the settings."""
+    return [Axis([Drawn({name: choice}) for choice in choices]) for name, choices in values.items()]
+
+
+def axis_of_table(path: str) -> Axis:
+    """The rows of a file; one that holds texts alone has them under the name of the file.
+
+    Raises:
+        SproutError: for a file that cannot be read or holds no rows, and for a row that is no object and no text.
+    """
+    choices = []
+    for record in read_records(path, _WANTED).records:
+        value = record.value if isinstance(record.value, dict) else {Path(path).stem: record.value}
+        if not isinstance(record.value, (dict, str)):
+            raise SproutError(f"{record.where}: a row is an object or a text; write one on each line")
+        choices.append(Drawn(value))
+    if not choices:
+        raise SproutError(f"{path}: holds no rows, so there is nothing to compose tasks from")
+    return Axis(choices)
+
+
+def of_metadata(
+    tasks: Iterable[Task], names: Sequence[str], mix: bool
+) -> tuple[list[Axis], dict[str, Sequence[Drawn]]]:
+    """Axes of what tasks have in `meta`, and lists of which a request takes several.
+
+    Without `mix`, the values of a task stay together, and each entry of a list makes a choice of its own. With it, each
+    name is an axis of its own, and what is a list is put together from all tasks.
+    """
+    rows = [(task.id, {name: task.meta[name] for name in names}) for task in tasks if task.meta.keys() >= {*names}]
+    if not mix:
+        return [Axis([Drawn(one, (id,)) for id, row in rows for one in _spread(row)])] if rows else [], {}
+    columns: dict[str, dict[str, Drawn]] = {name: {} for name in names}
+    lists = {name for _, row in rows for name, value in row.items() if isinstance(value, list)}
+    for id, row in rows:
+        for name, value in row.items():
+            for one in value if isinstance(value, list) else [value]:
+                columns[name].setdefault(str(one), Drawn({name: one}, (id,)))
+    axes = [Axis([*column.values()]) for name, column in columns.items() if name not in lists and column]
+    return axes, {name: [*column.values()] for name, column in columns.items() if name in lists and column}
+
+
+def _spread(row: Mapping[str, JsonValue]) -> list[dict[str, JsonValue]]:
+    """The row, once for each entry of the lists in it."""
+    rows: list[dict[str, JsonValue]] = [{}]
+    for name, value in row.items():
+        entries = value if isinstance(value, list) else [value]
+        rows = [one | {name: entry} for one in rows for entry in entries]
+    return rows
+
+
+MOST = 3  # of a list; CodecLM (arXiv 2404.05875) has up to 3 skills

@@ -1,0 +1,102 @@
+"""Write metadata of tasks: use case and skills, concepts, persona, tags, difficulty, level."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, JsonValue
+
+from pipeline.asking.ask import ending, request, seeded
+from pipeline.asking.chains import Chain, ask_chains
+from pipeline.asking.metadata import KINDS, fields_of, parse_metadata
+from pipeline.asking.templates import digest, render
+from pipeline.engines.base import Completion, Engine, Sampling
+from pipeline.runs.context import Context
+from pipeline.stage import Stage
+from pipeline.task import Task
+
+logger = logging.getLogger(__name__)
+
+SAMPLING = Sampling(temperature=0, max_tokens=200, stop=("\n\n",))
+
+
+class Encode(Stage):
+    """Asks for each kind of metadata, one request a kind, and writes what is said into `meta`.
+
+    A task stays without what cannot be read; `meta["unreadable"]` names the kind, and the log counts them. A passage
+    that a task was made from is shown with it.
+    """
+
+    kinds: tuple[str, ...] = Field(
+        default=("use_case",), min_length=1,
+        description=f"{', '.join(KINDS)}: prompts/encode_NAME.jinja each, or the path of a template of yours",
+    )  # fmt: skip
+    max_chars: int = Field(
+        default=4000, ge=1, description="of an input or a passage that is shown; the rest is left out"
+    )
+    random_seed: int = Field(default=0, description="another number makes other random choices")
+    sampling: Sampling = Field(
+        default=SAMPLING, description="how the model writes; unless set, `stop` is for base models alone"
+    )
+
+    def settings(self) -> dict[str, Any]:
+        names = map(template_of, self.kinds)
+        return super().settings() | {f"{Path(name).stem}.jinja": digest(name) for name in names}
+
+    def num_requests(self, num_given: int) -> int:
+        return num_given * len(self.kinds)
+
+    def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
+        yield f"Metadata in `meta` are what a model says of each task: {', '.join(map(name_of, self.kinds))}."
+
+    def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
+        for kind in map(name_of, self.kinds):
+            for field in fields_of(kind):
+                yield f"{field.name.replace('_', ' ')}: {task.meta.get(field.name, 'could not be read')}"
+
+    def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
+        unread, num_asked = Counter[str](), Counter[str]()
+        for task, found in ask_chains(context.engine, todo, lambda task: self.said_of(task, context.engine)):
+            missing = [kind for kind, values in found.items() if values is None]
+            num_asked.update(found)
+            unread.update(missing)
+            meta: dict[str, JsonValue] = {name: value for name, value in task.meta.items() if name != "unreadable"}
+            meta |= {name: value for values in found.values() if values for name, value in values.items()}
+            if missing:
+                meta["unreadable"] = list(missing)
+            yield task.update(meta=meta)
+        for kind, number in unread.items():
+            logger.warning(
+                "%s: %d of %d answers about %s cannot be read, and their tasks stay without", self.name, number,
+                num_asked[kind], kind,
+            )  # fmt: skip
+
+    def said_of(self, task: Task, engine: Engine) -> Chain[dict[str, dict[str, JsonValue] | None]]:
+        """What the model says of a task, by the kind; None for what cannot be read."""
+        found: dict[str, dict[str, JsonValue] | None] = {}
+        for kind in self.kinds:
+            name = name_of(kind)
+            id = f"{task.id}:{name}"
+            sampling = seeded(ending(self.sampling, SAMPLING, engine.chat), self.random_seed, id)
+            completion = yield request(engine, id, self.prompt(task, kind), sampling)
+            found[name] = parse_metadata(completion.text, fields_of(name), completion.finish_reason == "length")
+        return found
+
+    def prompt(self, task: Task, kind: str) -> str:
+        passage = task.meta.get("passage")
+        given = task.instances[0].input if task.instances else ""
+        return render(
+            template_of(kind), instruction=task.instruction, input=given[: self.max_chars],
+            passage=passage[: self.max_chars] if isinstance(passage, str) else "", meta=task.meta,
+        )  # fmt: skip
+
+
+def template_of(kind: str) -> str:
+    return kind if kind.endswith(".jinja") else f"encode_{kind}"
+
+
+def name_of(kind: str) -> str:
+    """The name of a kind in `meta`: that of its file, without the ending."""
+    return Path(kind).stem.removeprefix("encode_")
