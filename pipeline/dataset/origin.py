@@ -34,8 +34,15 @@ class Origin(BaseModel):
     settings: dict[str, dict[str, Any]] = {}  # of the stages of the run that have decided tasks, by name
     notes: dict[str, tuple[str, ...]] = {}  # what these say of what they did, by name
     models: dict[str, str] = {}  # by name, what tells its revision
+    methods: tuple[str, ...] = ()  # the papers whose ways of making tasks they are, as Markdown
+    sources: dict[str, str] = {}  # what its tasks are taken from, and the licence of each; empty if it is not known
     seeds: str = ""  # the name of those that ship
     seeds_digest: str = ""
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether the run has seed tasks; of tasks from outside of a run that is not known, and taken to be so."""
+        return bool(self.seeds_digest or not self.funnel)
 
 
 class Licences(BaseModel):
@@ -58,7 +65,7 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
     recorded = {stage: table for stage, table in tables.items() if stage in counts}
     asking = [table for table in recorded.values() if any(key.endswith(".jinja") for key in table)]
     deciding = [stage for stage in context.stages if isinstance(stage, Stage) and stage.name in counts]
-    seeds = digest_of_seeds(recorded) or digest_of_tasks(context.seeds)
+    seeds = (digest_of_seeds(recorded) or digest_of_tasks(context.seeds)) if context.seeds else ""
     names = {digest_of_tasks(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
     return Origin(
         funnel=counts,
@@ -66,6 +73,8 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
         settings={stage.name: stage.model_dump(mode="json") for stage in deciding},
         notes={stage.name: tuple(stage.notes(counts[stage.name])) for stage in deciding},
         models=dict(revision(table["model"], context.engine) for table in asking if "model" in table),
+        methods=tuple(dict.fromkeys(stage.method for stage in deciding if stage.method)),
+        sources={what: licence for stage in deciding for what, licence in stage.sources().items()},
         seeds=names.get(seeds, ""),
         seeds_digest=seeds,
     )

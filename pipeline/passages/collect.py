@@ -4,16 +4,16 @@ import hashlib
 import json
 import logging
 import random
+import weakref
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import NamedTuple
 
-from pipeline.novelty.tokens import count_words
 from pipeline.passages.notes import Notes
 from pipeline.passages.read import Document, Texts
-from pipeline.passages.split import passages
+from pipeline.passages.split import num_words, passages
 from pipeline.text import folded, hash_of, mend
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class Passages(Sequence[Placed]):
         self.notes, self.num_documents = Notes(), 0
         self._places = array("Q")
         self._file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  # lives as long as the passages
+        weakref.finalize(self, self._file.close)
         hashed, seen, end = hashlib.sha256(), set[int](), 0
         for document in texts.documents(self.notes):
             self.num_documents += 1
@@ -88,8 +89,11 @@ class Passages(Sequence[Placed]):
 
     def _new(self, document: Document, cut: Cut, seen: set[int]) -> Iterator[Placed]:
         """The passages that no document before has, and that are long enough."""
-        for one in passages(document.text, cut.words, cut.separators, document.is_markdown, cut.min_words):
-            if count_words(one.text) < cut.min_words:
+        found = [*passages(document.text, cut.words, cut.separators, document.is_markdown, cut.min_words)]
+        if not found:
+            self.notes.add("documents that hold headings and nothing else, left out", document.file)
+        for one in found:
+            if num_words(one.text) < cut.min_words:
                 self.notes.add(f"passages of less than {cut.min_words} words, left out", document.file)
                 continue
             if (known := hash_of(folded(one.text))) in seen:

@@ -1,7 +1,6 @@
 """The files of a folder, in an order that is the same on every machine."""
 
 import os
-import stat
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -59,7 +58,7 @@ def files_in(folder: Path, only: Sequence[str], notes: Notes, prefix: str = "") 
             continue
         seen.add(identity)
         yield from _files(entries, name, only, notes)
-        folders = [entry for entry in entries if not _hidden(entry) and _is(entry, stat.S_ISDIR)]
+        folders = [entry for entry in entries if not _hidden(entry) and _is(entry.is_dir)]
         waiting += [(Path(entry.path), f"{name}{normal(entry.name)}/") for entry in reversed(folders)]
 
 
@@ -74,11 +73,11 @@ def _files(entries: Sequence[os.DirEntry[str]], folder: str, only: Sequence[str]
         ending = file.path.suffix.lower()
         if _hidden(entry):
             notes.add("hidden files and folders, left out", file.name)
-        elif _is(entry, stat.S_ISDIR) or (only and not any(fnmatchcase(entry.name, pattern) for pattern in only)):
+        elif _is(entry.is_dir) or (only and not any(fnmatchcase(entry.name, pattern) for pattern in only)):
             continue
         elif file.kind not in KNOWN or (ending in PACKED and file.kind not in ROWS):
             notes.add(f"files of a kind that is not read ({ending}), left out", file.name)
-        elif _is(entry, stat.S_ISREG):
+        elif _is(entry.is_file):
             yield file
         else:
             notes.add("links that lead nowhere, and what is no file, left out", file.name)
@@ -88,8 +87,8 @@ def _hidden(entry: os.DirEntry[str]) -> bool:
     return entry.name.startswith(".")
 
 
-def _is(entry: os.DirEntry[str], what: Callable[[int], bool]) -> bool:
+def _is(what: Callable[[], bool]) -> bool:
     try:
-        return what(entry.stat().st_mode)
-    except OSError:  # of a link in a circle, or to nothing
+        return what()
+    except OSError:  # of a link in a circle
         return False

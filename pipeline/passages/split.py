@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pipeline.novelty.tokens import count_words
 
 
 class Passage(NamedTuple):
@@ -24,6 +23,7 @@ class _Unit(NamedTuple):
     words: int
     heading: str
     is_heading: bool = False
+    leads: bool = False  # to the next: a heading, or a paragraph that ends with a colon
 
 
 def passages(
@@ -40,11 +40,18 @@ def passages(
     """
     begin = _front_matter(text) if is_markdown else 0
     for start, end in _pieces(text, begin, separators):
-        if separators and count_words(text[start:end]) <= words:
+        if separators and num_words(text[start:end]) <= words:
             if found := _passage(text, start, end, ""):
                 yield found
         else:
             yield from _packed(text, [*_units(text, start, end, words, is_markdown)], words, min_words)
+
+
+def num_words(text: str) -> int:
+    """Words between blanks; in scripts without blanks, each character. No more in a text than in its parts together."""
+    if text.isascii():
+        return len(text.split())
+    return sum(max(1, len(_SPACELESS.findall(run))) for run in text.split())
 
 
 def halves(text: str) -> tuple[str, str]:
@@ -68,24 +75,35 @@ def _pieces(text: str, begin: int, separators: Sequence[str]) -> Iterator[tuple[
 
 
 def _packed(text: str, units: Sequence[_Unit], words: int, min_words: int) -> Iterator[Passage]:
-    """As many units as fit into each passage; a heading that its paragraph does not fit below is left out."""
+    """As many units as fit into each passage; what announces the next one, such as a heading, goes with that.
+
+    A heading that the paragraph below it does not fit to is left out: it is in `heading`.
+    """
     held: list[_Unit] = []
     for unit in units:
         count = sum(one.words for one in held)
-        bare = all(one.is_heading for one in held)
-        if held and (count + unit.words > words or (unit.is_heading and not bare and count >= min_words)):
-            if not bare:
-                yield from _joined(text, held)
-            held = []
+        begins = unit.is_heading and count >= min_words and not all(one.is_heading for one in held)
+        if held and (count + unit.words > words or begins):
+            last = _last_but_leads(held)
+            fits = sum(one.words for one in held[last:]) + unit.words <= words
+            if found := _joined(text, held[:last] if fits else _without_headings(held)):
+                yield found
+            held = held[last:] if fits else []
         held.append(unit)
-    if not all(unit.is_heading for unit in held):
-        yield from _joined(text, held)
-
-
-def _joined(text: str, units: Sequence[_Unit]) -> Iterator[Passage]:
-    last = len(units) - next(n for n, unit in enumerate(reversed(units)) if not unit.is_heading)
-    if found := _passage(text, units[0].start, units[last - 1].end, units[0].heading):
+    if found := _joined(text, _without_headings(held)):
         yield found
+
+
+def _last_but_leads(units: Sequence[_Unit]) -> int:
+    return next((n for n in range(len(units), 0, -1) if not units[n - 1].leads), 0)
+
+
+def _without_headings(units: Sequence[_Unit]) -> Sequence[_Unit]:
+    return units[: next((n for n in range(len(units), 0, -1) if not units[n - 1].is_heading), 0)]
+
+
+def _joined(text: str, units: Sequence[_Unit]) -> Passage | None:
+    return _passage(text, units[0].start, units[-1].end, units[0].heading) if units else None
 
 
 def _passage(text: str, start: int, end: int, heading: str) -> Passage | None:
@@ -102,13 +120,13 @@ def _units(text: str, start: int, end: int, words: int, is_markdown: bool) -> It
         if level:
             above = [*(one for one in above if one[0] < level), (level, title)]
         where = " > ".join(name for _, name in above)
-        count = count_words(text[first:last])
+        count = num_words(text[first:last])
         if level and count <= words:
-            yield _Unit(first, last, count, where, True)
+            yield _Unit(first, last, count, where, True, True)
         elif count <= words:
-            yield _Unit(first, last, count, where)
+            yield _Unit(first, last, count, where, leads=text[first:last].rstrip().endswith((":", "：")))
         else:
-            yield from (_Unit(a, b, count_words(text[a:b]), where) for a, b in _divided(text, first, last, words))
+            yield from (_Unit(a, b, num_words(text[a:b]), where) for a, b in _divided(text, first, last, words))
 
 
 def _paragraphs(text: str, start: int, end: int, is_markdown: bool) -> Iterator[tuple[int, int]]:
@@ -157,7 +175,7 @@ def _divided(text: str, start: int, end: int, words: int) -> Iterator[tuple[int,
     """Parts of a long paragraph of whole sentences; one sentence of more words is divided between them."""
     begin, count = start, 0
     for first, last in _sentences(text, start, end, words):
-        size = count_words(text[first:last])
+        size = num_words(text[first:last])
         if count and count + size > words:
             yield begin, first
             begin, count = first, 0
@@ -168,11 +186,11 @@ def _divided(text: str, start: int, end: int, words: int) -> Iterator[tuple[int,
 def _sentences(text: str, start: int, end: int, words: int) -> Iterator[tuple[int, int]]:
     begin = start
     for stop in (*(found.end() for found in _LINE.finditer(text, start, end)), end):
-        if count_words(text[begin:stop]) <= words:
+        if num_words(text[begin:stop]) <= words:
             yield begin, stop
         else:
             for run in _RUN.finditer(text, begin, stop):
-                size = max(1, words) if count_words(run[0]) > words else len(run[0])
+                size = max(1, words) if num_words(run[0]) > words else len(run[0])
                 yield from ((at, min(at + size, run.end())) for at in range(run.start(), run.end(), size))
         begin = stop
 
@@ -182,6 +200,10 @@ def _front_matter(text: str) -> int:
     return found.end() if found else 0
 
 
+_SPACELESS = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+)
 _FRONT = re.compile(
     r"\s*(?:---[^\S\n]*\n(?=[\w-]+ ?:)(?:[^\n]*\n){0,200}?(?:---|\.\.\.)|\+\+\+[^\S\n]*\n(?:[^\n]*\n){0,200}?\+\+\+)"
     r"[^\S\n]*(?:\n|\Z)"

@@ -26,7 +26,7 @@ class RunSettings(BaseModel):
     seeds: str = Field(
         default="general",
         min_length=1,
-        description="a file or data set of seed tasks, or one that ships: general, nano",
+        description="a file or data set of seed tasks, or one that ships: general, nano; none: no seeds",
     )
     out: str = Field(default="outputs/default", min_length=1, description="the folder of the run")
     stages: tuple[str, ...] | None = Field(

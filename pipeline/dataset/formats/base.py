@@ -52,6 +52,7 @@ class Format(ABC):
     shape: ClassVar[Shape] = "instruction"  # what its rows say, and so which models it suits best
     fields: ClassVar[type[RowFields]]  # how a row is read; the required ones tell the format
     of_tasks: ClassVar[bool] = False  # a line is a whole task, so `columns` takes a Task in place of a Row
+    carries: ClassVar[bool] = True  # it may have columns besides, such as the passage that a task is from
     trainers: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # by name of a trainer: how its config names these rows
 
     @property
