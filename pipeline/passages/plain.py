@@ -36,37 +36,38 @@ def text_of(data: bytes, name: str, notes: Notes, declared: str = "") -> str:
     Raises:
         NoText: for bytes that are no text.
     """
-    text = _decoded(data, name, notes, declared)
+    text, remark = _decoded(data, declared)
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if len(_NOT_TEXT.findall(text[:_LOOKED_AT])) > MAX_SHARE * len(text[:_LOOKED_AT]):
         raise NoText("files that are binary, whatever their names say")
+    if remark:
+        notes.add(remark, name)
     return _NOT_TEXT.sub("", text)
 
 
-def _decoded(data: bytes, name: str, notes: Notes, declared: str) -> str:
+def _decoded(data: bytes, declared: str) -> tuple[str, str]:
+    """The text, and what there is to remark on how it was read."""
     for mark, encoding in _BOMS:
         if data.startswith(mark):
-            return _damaged(data.removeprefix(mark), encoding, name, notes)
+            return _damaged(data.removeprefix(mark), encoding)
     if encoding := _wide(data[:_LOOKED_AT]):
-        return _damaged(data, encoding, name, notes)
+        return _damaged(data, encoding)
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8"), ""
     except UnicodeDecodeError as error:
         if data.count(b"\0", 0, _LOOKED_AT) > MAX_SHARE * len(data[:_LOOKED_AT]):
             raise NoText("files that are binary, whatever their names say") from None
         # One wrong byte among many that are right is damage, and no other encoding.
         if len(data) - error.start > 4 and _mostly_utf8(data):
-            return _damaged(data, "utf-8", name, notes)
+            return _damaged(data, "utf-8")
     encoding = _known(declared) or _guessed(data)
-    notes.add(f"files that are not UTF-8, read as {encoding}", name)
-    return data.decode(encoding, "replace")
+    return data.decode(encoding, "replace"), f"files that are not UTF-8, read as {encoding}"
 
 
-def _damaged(data: bytes, encoding: str, name: str, notes: Notes) -> str:
+def _damaged(data: bytes, encoding: str) -> tuple[str, str]:
     text = data.decode(encoding, "replace")
-    if text.count("\ufffd") > data.count("\ufffd".encode(encoding)):
-        notes.add(f"files with bytes that are no {encoding.upper()}, which are U+FFFD", name)
-    return text
+    lost = text.count("\ufffd") > data.count("\ufffd".encode(encoding))
+    return text, f"files with bytes that are no {encoding.upper()}, which are U+FFFD" if lost else ""
 
 
 def _wide(data: bytes) -> str:
