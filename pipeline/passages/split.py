@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 
-
 class Passage(NamedTuple):
     """A part of a document, which has it from `start` up to `end`, counted in characters."""
 

@@ -5,19 +5,23 @@ from html.parser import HTMLParser
 
 from pipeline.passages.plain import NoText
 
-_HIDDEN = frozenset("script style noscript template svg math iframe object canvas head datalist".split())
-_AROUND = frozenset("nav footer aside form button select dialog menu".split())  # what is around the text of a page
-_BLOCKS = frozenset(
-    "p div section article main header body html address blockquote figure figcaption ul ol dl dt dd table thead tbody "
-    "tfoot caption hr details summary fieldset center".split()
-)
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_HIDDEN = frozenset([
+    "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "head", "datalist",
+])  # fmt: skip
+_AROUND = frozenset(["nav", "footer", "aside", "form", "button", "select", "dialog", "menu"])  # the text of a page
+_BLOCKS = frozenset([
+    "p", "div", "section", "article", "main", "header", "body", "html", "address", "blockquote", "figure", "figcaption",
+    "ul", "ol", "dl", "dt", "dd", "table", "thead", "tbody", "tfoot", "caption", "hr", "details", "summary", "fieldset",
+    "center",
+])  # fmt: skip
+_VOID = frozenset([
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr",
+])  # fmt: skip
 _HEADING = re.compile(r"h[1-6]")
 _DECLARED = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{2,40})|<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{2,40})",
     re.IGNORECASE,
 )
-MAX_LEVEL = 6
 
 
 def declared_encoding(data: bytes) -> str:

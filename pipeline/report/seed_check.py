@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import SproutError
 from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
 from pipeline.novelty.tokens import count_words
 from pipeline.report import words

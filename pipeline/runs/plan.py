@@ -73,7 +73,8 @@ def probe(
     tasks = first_tasks(asking, context.seeds)
     num_tasks = len(tasks)
     # One that selects without a template of its own asks nothing, so the others share its probes.
-    num_after = sum(bool(stage.templates) or not stage.selects for stage in asking if stage.asks and not stage.open_ended)
+    after = [stage for stage in asking if stage.asks and not stage.open_ended]
+    num_after = sum(bool(stage.templates) or not stage.selects for stage in after)
     for stage in asking:
         store = Store(context.folder / files[stage.name])
         done = store.load()

@@ -72,7 +72,7 @@ class Draw:
     def _tasks(self) -> Iterator[tuple[int, Task]]:
         """All of them, each with the number that says whether it is drawn."""
         notes: Counter[str] = Counter()
-        unfit = []
+        unfit: list[str] = []
         for record in each_record(self.place, Wanted(("train",), ADVICE), notes):
             try:
                 tasks = [*tasks_of(record, self.fields, notes)]

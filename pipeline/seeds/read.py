@@ -43,8 +43,8 @@ class Seeds(NamedTuple):
 def read_seeds(path: Path | str) -> list[Task]:
     """Read seed tasks from a file, a folder or a data set on the hub, or those that ship: `general`, `nano`.
 
-    `none` stands for no seeds. All formats of seed_tasks/README.md are known by what is in the file. In a stage file of another run, the rejected
-    tasks are passed over. What is inferred or not taken is logged, a line each.
+    `none` stands for no seeds. All formats of seed_tasks/README.md are known by what is in the file. In a stage file of
+    another run, the rejected tasks are passed over. What is inferred or not taken is logged, a line each.
 
     Raises:
         SproutError: for a file that is not there or holds no seed task, a line that is not one, an id that occurs

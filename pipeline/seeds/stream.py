@@ -5,7 +5,6 @@ import gzip
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
@@ -35,11 +34,10 @@ def each_record(name: Path | str, wanted: Wanted, notes: Counter[str]) -> Iterat
         yield from _numbered(place.path, opened[1], notes)
         return
     if not (place.config or place.split) and (rows := _arrow(place) or _lines(place)):
-        with closing(rows):
-            first = [*islice(rows, 2)]
-            if len(first) == 2:  # a single object may hold all rows
-                yield from tidied_records(chain(first, rows), notes)
-                return
+        first = [*islice(rows, 2)]
+        if len(first) == 2:  # a single object may hold all rows
+            yield from tidied_records(chain(first, rows), notes)
+            return
     records = read_records(name, wanted)
     notes.update(records.notes)
     yield from records.records

@@ -127,7 +127,7 @@ KINDS: dict[str, Kind] = {
 _AROUND = "\"'“”‘’«»*_` \n"
 _ONE_LINE = re.compile(r"\A([^\n]*\S)[^\S\n]+(?:\*\*)?Answer(?:\*\*)?:(?:\*\*)?[^\S\n]*(?=\S)")
 _OPTION = re.compile(r"^[^\S\n]*[(\[]?(?P<letter>[A-Ha-h])[.):\]][^\S\n]*(?P<text>\S[^\n]*)", re.MULTILINE)
-_LETTER = re.compile(r"\W*(?:option |answer )?(?P<letter>[A-Ha-h])(?:[.):\]*]+\s*|\s*\Z)(?P<text>[^\n]*)", re.IGNORECASE)
+_LETTER = re.compile(r"\W*(?:option |answer )?(?P<letter>[A-H])(?:[.):\]*]+\s*|\s*\Z)(?P<text>[^\n]*)", re.IGNORECASE)
 _REFERS = re.compile(
     r"\b(?:the|this|that|above|given|following|provided) (?:\w+ )?"
     r"(?:passage|text|article|document|excerpt|paragraph|section|extract|author|narrator|snippet|context)\b"

@@ -80,10 +80,12 @@ class Documents(Stage):
     def _check(self) -> Self:
         if twice := next((kind for kind in self.kinds if self.kinds.count(kind) > 1), None):
             raise ValueError(f"kinds has {twice} twice; name each once, and set num_each for more of them")
-        needing = [name for name in self.kinds if name == HALF or not KINDS.get(name, Kind(closed_book=True)).closed_book]
+        able = [name for name, kind in KINDS.items() if kind.closed_book]
+        needing = [name for name in self.kinds if name == HALF or (name in KINDS and name not in able)]
         if self.closed_book and needing:
-            able = ", ".join(name for name, kind in KINDS.items() if kind.closed_book)
-            raise ValueError(f"closed_book leaves out the passage, which {first_few(needing)} needs; it can be with {able}")
+            raise ValueError(
+                f"closed_book leaves out the passage, which {first_few(needing)} needs; it goes with {', '.join(able)}"
+            )
         if self.min_words > self.words:
             raise ValueError(f"min_words {self.min_words} is more than words {self.words}")
         if "" in self.separators:
@@ -177,7 +179,8 @@ class Documents(Stage):
         meta = task.meta
         row = f", row {meta['row']}" if "row" in meta else ""
         heading = f", below {meta['heading']}" if "heading" in meta else ""
-        yield f"{meta.get('kind')}, from {meta.get('file')}{row}, characters {meta.get('start')} to {meta.get('end')}{heading}"
+        place = f"characters {meta.get('start')} to {meta.get('end')}{heading}"
+        yield f"{meta.get('kind')}, from {meta.get('file')}{row}, {place}"
         yield f"passage {', '.join(task.parents)}"
         for instance in task.instances:
             yield f"answer: {instance.output}"
@@ -185,10 +188,12 @@ class Documents(Stage):
             yield f"rouge_l {task.scores.get('rouge_l')}, nearest {meta['nearest']}"
 
     def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
-        task = "Tasks do without the passage they are made from" if self.closed_book else "Each task has its passage as input"
-        if self.kinds == (HALF,):
-            task = "A task is the first half of a passage, and the model wrote how it goes on"
-        yield f"made from passages of up to {self.words} words of texts that are the maker's own. {task}."
+        how = "Each task has its passage as input"
+        if self.closed_book:
+            how = "Tasks do without the passage that they are made from"
+        elif self.kinds == (HALF,):
+            how = "A task is the first half of a passage, and the model wrote how it goes on"
+        yield f"made from passages of up to {self.words} words. {how}."
 
     def sources(self) -> dict[str, str]:
         return {"the texts that the tasks are made from": self.licence}

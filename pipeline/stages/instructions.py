@@ -35,7 +35,7 @@ class Instructions(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("instructions",)
-    method: ClassVar[str] = "Self-Instruct ([Wang et al. 2022](https://arxiv.org/abs/2212.10560))"
+    paper: ClassVar[str] = "Self-Instruct ([Wang et al. 2022](https://arxiv.org/abs/2212.10560))"
     growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience"})
     adds: ClassVar[bool] = True
     open_ended: ClassVar[bool] = True

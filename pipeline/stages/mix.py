@@ -27,7 +27,7 @@ class Dataset(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str = Field(min_length=1, description="a file, a folder, or a name on the hub, as in seeds: name:config@split")
+    path: str = Field(min_length=1, description="a file, a folder, or a name on the hub, such as name:config@split")
     max_tasks: int | None = Field(default=None, ge=1, description="of it at most, drawn by random_seed; unset: all")
     share: float | None = Field(default=None, gt=0, description="its part of the mix, relative to those of the others")
     licence: str = Field(default="", description="of it, for the card")
@@ -73,7 +73,8 @@ class Mix(Stage):
             raise ValueError("num_tasks is for datasets that have a share; give each one, or set max_tasks of each")
         for name, one in self.by_name.items():
             if strange := next((field for field in one.fields if field not in FIELDS), None):
-                raise ValueError(f"datasets.{name}.fields: {strange} is no field of a task; there are {', '.join(FIELDS)}")
+                known = ", ".join(FIELDS)
+                raise ValueError(f"datasets.{name}.fields: {strange} is no field of a task; there are {known}")
         return self
 
     @property
@@ -136,7 +137,9 @@ class Mix(Stage):
             SproutError: if there is none, for one that cannot be read, and for one without a task.
         """
         if not self.datasets:
-            raise SproutError(f"{self.name}: no dataset is named; give some with --mix NAME=PATH, or in {self.name}.datasets")
+            raise SproutError(
+                f"{self.name}: no dataset is named; give some with --mix NAME=PATH, or in {self.name}.datasets"
+            )
         found = {name: Draw(one.path, one.fields, self.random_seed) for name, one in self.by_name.items()}
         for name, draw in found.items():
             logger.info("%s: %s tasks in %s", self.name, f"{len(draw):,}", name)

@@ -38,8 +38,12 @@ def zipped(**files: str) -> bytes:
 
 
 def epub(one: str, two: str) -> bytes:
-    pages = {f"OEBPS/{name}.xhtml": f"<html><body>{text}</body></html>" for name, text in (("one", one), ("two b", two))}
-    return zipped(**{"META-INF/container.xml": CONTAINER, "OEBPS/book.opf": BOOK, "OEBPS/toc.xhtml": "Contents", **pages})
+    pages = {
+        f"OEBPS/{name}.xhtml": f"<html><body>{text}</body></html>" for name, text in (("one", one), ("two b", two))
+    }
+    return zipped(
+        **{"META-INF/container.xml": CONTAINER, "OEBPS/book.opf": BOOK, "OEBPS/toc.xhtml": "Contents", **pages}
+    )
 
 
 def docx(*paragraphs: str) -> bytes:
@@ -56,7 +60,9 @@ def pdf(*lines: str, password: str = "") -> bytes:
     page = writer.add_blank_page(600, 800)
     font = DictionaryObject({NameObject(f"/{key}"): NameObject(f"/{value}") for key, value in
                              (("Type", "Font"), ("Subtype", "Type1"), ("BaseFont", "Helvetica"))})  # fmt: skip
-    page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})})
+    page[NameObject("/Resources")] = DictionaryObject(
+        {NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})}
+    )
     stream = DecodedStreamObject()
     shown = " ".join(f"({line}) Tj 0 -14 Td" for line in lines)
     stream.set_data(f"BT /F1 12 Tf 50 700 Td {shown} ET".encode("latin-1"))

@@ -61,7 +61,10 @@ def test_what_a_page_declares_counts_before_a_guess():
         (b"page one\x0cpage two", "page one\x0cpage two"),
         (b"", ""),
         (codecs.BOM_UTF8, ""),
-        (b"a line of words that has a bell\x07 in it" + b" and more of them" * 9, "a line of words that has a bell in it" + " and more of them" * 9),
+        (
+            b"a line of words that has a bell\x07 in it" + b" and more of them" * 9,
+            "a line of words that has a bell in it" + " and more of them" * 9,
+        ),
     ],
 )
 def test_line_ends_are_one_and_control_characters_go(data, text):
@@ -77,7 +80,13 @@ def test_one_wrong_byte_makes_no_other_encoding():
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, b"\0" * 999, b"\x7fELF\2\1\1" + b"\0\1\2\3" * 99, bytes(range(32)) * 50]
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9,
+        b"\0" * 999,
+        b"\x7fELF\2\1\1" + b"\0\1\2\3" * 99,
+        bytes(range(32)) * 50,
+    ],
 )
 def test_bytes_that_are_no_text_are_named(data):
     with pytest.raises(NoText, match="files that are binary"):

@@ -90,7 +90,11 @@ def test_several_places_are_told_apart_by_their_names(notes, tmp_path):
     (tmp_path / "more" / "a.md").write_text("B.")
     (tmp_path / "c.md").write_text("C.")
 
-    assert documents(folder, tmp_path / "more", tmp_path / "c.md")[0] == {"notes/a.md": "A.", "more/a.md": "B.", "c.md": "C."}
+    assert documents(folder, tmp_path / "more", tmp_path / "c.md")[0] == {
+        "notes/a.md": "A.",
+        "more/a.md": "B.",
+        "c.md": "C.",
+    }
 
 
 def test_patterns_choose_files(notes):
@@ -240,7 +244,10 @@ def test_rows_of_parquet_and_of_a_data_set_are_documents(notes, tmp_path):
     rows.save_to_disk(tmp_path / "saved")
 
     assert [one.text for one in Texts((str(tmp_path / "notes"),)).documents(Notes())] == ["One.", "Two.", "X."]
-    assert [(one.file, one.row) for one in Texts((str(tmp_path / "saved"),)).documents(Notes())] == [("saved", 1), ("saved", 2)]
+    assert [(one.file, one.row) for one in Texts((str(tmp_path / "saved"),)).documents(Notes())] == [
+        ("saved", 1),
+        ("saved", 2),
+    ]
 
 
 def test_a_field_of_ones_own_holds_the_text(notes):
@@ -259,7 +266,9 @@ def test_a_file_of_rows_that_is_named_and_cannot_be_read_is_an_error(notes):
 
 
 def test_a_place_where_nothing_is_is_an_error():
-    with pytest.raises(SproutError, match="no/such/notes.md: there is no such file or folder; give a file or a folder"):
+    with pytest.raises(
+        SproutError, match=r"no/such/notes\.md: there is no such file or folder; give a file or a folder"
+    ):
         documents("no/such/notes.md")
 
 

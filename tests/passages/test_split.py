@@ -30,7 +30,10 @@ def texts(text, words=10, **settings):
         ("---\n\na b\n\n---\n\nc", ["---\n\na b\n\n---\n\nc"]),
         ("a <!-- no\n\nno --> b", ["a <!-- no\n\nno --> b".replace("<!-- no\n\nno -->", "")]),
         ("page one\fpage two", ["page one\npage two"]),
-        ("one two three four five six. Seven eight nine ten eleven twelve.", ["one two three four five six.", "Seven eight nine ten eleven twelve."]),
+        (
+            "one two three four five six. Seven eight nine ten eleven twelve.",
+            ["one two three four five six.", "Seven eight nine ten eleven twelve."],
+        ),
         ("a b c d e f g h i j k l m", ["a b c d e f g h i j", "k l m"]),
         ("a b c d e f g\n\nh i j:\n\nk l", ["a b c d e f g", "h i j:\n\nk l"]),
         (f"a b c:\n\n{WORDS}", ["a b c:", WORDS]),
@@ -72,7 +75,8 @@ def test_passages_are_parts_of_the_text_in_order_and_none_is_too_long(text, word
     end = 0
     for one in passages(text, words, (), is_markdown, min_words):
         assert end <= one.start < one.end <= len(text)
-        assert one.text and one.text == one.text.strip()
+        assert one.text
+        assert one.text == one.text.strip()
         assert num_words(one.text) <= words
         if "<!--" not in text:
             assert one.text == text[one.start : one.end].replace("\f", "\n").strip()

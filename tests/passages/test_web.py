@@ -10,7 +10,10 @@ from pipeline.passages.web import declared_encoding, page_text
     [
         ("<p>One.</p><p>Two &amp; three.</p>", "One.\n\nTwo & three."),
         ("<h1>Oaks</h1><p>Tall\n  trees.</p><h2>Bark</h2>Grey.", "# Oaks\n\nTall trees.\n\n## Bark\n\nGrey."),
-        ("<html><head><title>Oaks</title><style>p {}</style></head><body><p>Tall.</p></body></html>", "# Oaks\n\nTall."),
+        (
+            "<html><head><title>Oaks</title><style>p {}</style></head><body><p>Tall.</p></body></html>",
+            "# Oaks\n\nTall.",
+        ),
         ("<title>Site | Oaks</title><h1>Oaks</h1><p>Tall.", "# Oaks\n\nTall."),
         ("<nav><a href=/>Home</a></nav><p>Text.</p><footer>Imprint</footer>", "Text."),
         ("<div role=navigation><ul><li>Home</ul></div><main>Text.</main><aside>Ad</aside>", "Text."),

@@ -67,6 +67,11 @@ class Format(ABC):
     def columns(self, row: Any) -> Line:
         """A row as it is written, as JSON has it."""
 
+    def line(self, item: Any) -> Line:
+        """The same with the columns besides that a row carries."""
+        carried = {} if self.of_tasks or not self.carries else item.meta
+        return {**self.columns(item), **carried}
+
     @property
     def fields_read(self) -> set[str]:
         """The columns that are read; all others say nothing to a training."""
