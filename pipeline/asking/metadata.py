@@ -29,7 +29,8 @@ class Field:
     most: int = 5
 
 
-BLOOM = ("remember", "understand", "apply", "analyze", "evaluate", "create")  # Bloom's levels, as revised in 2001
+_LEVELS = "remember, understand, apply, analyze, evaluate, create"  # Bloom's, as revised in 2001
+BLOOM = tuple(_LEVELS.split(", "))
 KINDS: Mapping[str, tuple[Field, ...]] = {
     "use_case": (  # CodecLM (arXiv 2404.05875): a use case, and the skills that an answer takes
         Field("use_case", ("use case", "task", "usage")),
@@ -93,7 +94,8 @@ def _from_lines(text: str, fields: Sequence[Field], cut: bool) -> dict[str, str 
     marks = list(re.finditer(rf"^[\W_]*(?P<label>{pattern})(?:\*\*|__)?[^\S\n]?[:：](?:\*\*|__)?", text, re.M | re.I))
     first = marks[0].start() if marks else len(text)
     stated = {fields[0].name: text[:first]} if text[:first].strip() else {}
-    for mark, end in zip(marks, [*(later.start() for later in marks[1:]), len(text)], strict=True):
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    for mark, end in zip(marks, ends, strict=False):  # without marks there is one end more
         said = text[mark.end() : end]
         name = labels[folded(mark["label"])].name
         if said.strip() and (name not in stated or _announces(stated[name])):
@@ -143,10 +145,7 @@ def _line(text: str) -> str:
 
 
 MAX_WORDS = 12  # of an item of a list, and of what is looked at for a choice
-_SPELT = {
-    "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
-    "remembering": "remember", "understanding": "understand", "applying": "apply", "analyse": "analyze",
-    "analyzing": "analyze", "analysing": "analyze", "evaluating": "evaluate", "creating": "create",
-    "knowledge": "remember", "comprehension": "understand", "application": "apply", "analysis": "analyze",
-    "evaluation": "evaluate", "synthesis": "create",
-}  # fmt: skip
+_OTHER_SPELLINGS = """one=1 two=2 three=3 four=4 five=5 remembering=remember understanding=understand applying=apply
+    analyse=analyze analyzing=analyze analysing=analyze evaluating=evaluate creating=create knowledge=remember
+    comprehension=understand application=apply analysis=analyze evaluation=evaluate synthesis=create"""
+_SPELT = dict(pair.split("=") for pair in _OTHER_SPELLINGS.split())

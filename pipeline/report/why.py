@@ -66,7 +66,7 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
         before: Task | None = None
         for name, task in life.items():
             yield f"\n{name}: {'kept' if task.kept else f'rejected, {task.rejected}'}"
-            stage = stage_of(settings.get(name, {}))
+            stage = stage_of(name, settings.get(name, {}))
             entries = journal.entries(name, stage.requests(task)) if journal else []
             for line in stage.explain(task, before, [entry.completion for entry in entries]):
                 yield quoted(line, "    " if line.startswith("{") else "  ")
@@ -92,11 +92,12 @@ class Unknown(Stage):
         yield from todo
 
 
-def stage_of(settings: Mapping[str, Any]) -> Stage:
+def stage_of(name: str, settings: Mapping[str, Any]) -> Stage:
     """The stage of a run, with the settings that its folder says it had."""
     try:
         kind = find_kind(str(settings.get("class") or settings.get("stage")))
-        stage = kind.model_validate({key: settings[key] for key in kind.model_fields if key in settings})
+        fields = {key: settings[key] for key in kind.model_fields if key in settings}
+        stage = kind.model_validate(fields | {"label": name.partition("-")[2]})
     except (SproutError, ValidationError):
         return Unknown()
     return stage if isinstance(stage, Stage) else Unknown()

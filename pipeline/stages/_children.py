@@ -28,7 +28,9 @@ class Step:
 
     def meta(self, stage: str) -> dict[str, JsonValue]:
         """What a version says of its making, and of the parent what holds for it too."""
-        inherited: dict[str, JsonValue] = {name: value for name, value in self.parent.meta.items() if name not in OF_ONE_TEXT}
+        inherited: dict[str, JsonValue] = {
+            name: value for name, value in self.parent.meta.items() if name not in OF_ONE_TEXT
+        }
         made = {"by": stage, "request": self.request, "operation": self.operation, "round": self.number}
         return {**inherited, **made, **self.values}
 
@@ -52,7 +54,7 @@ class Family:
     def versions(self, keep: str, gate: Gate) -> Iterator[Task]:
         """All versions in their order, decided; the gate takes those in that are kept."""
         lines = self._lines()
-        if keep == "all":
+        if keep != "final":
             self.children = [gate.judge(one, lines[one.id]) if one.kept else one for one in self.children]
         else:
             for place in reversed(range(len(self.children))):
@@ -64,7 +66,9 @@ class Family:
 
     def given(self, keep: str) -> Task:
         """The root, decided after its versions."""
-        return self.root.reject("evolved") if self.replaced and keep == "final" else self.root
+        if keep == "versions":
+            return self.root.reject("source")
+        return self.root.reject("evolved") if self.replaced else self.root
 
     def _lines(self) -> dict[str, set[str]]:
         """The texts each version was made from, by its id."""

@@ -60,7 +60,7 @@ class Encode(Stage):
         unread, num_asked = Counter[str](), Counter[str]()
         for task, found in ask_chains(context.engine, todo, lambda task: self.said_of(task, context.engine)):
             missing = [kind for kind, values in found.items() if values is None]
-            num_asked.update(found)
+            num_asked.update(found.keys())
             unread.update(missing)
             meta: dict[str, JsonValue] = {name: value for name, value in task.meta.items() if name != "unreadable"}
             meta |= {name: value for values in found.values() if values for name, value in values.items()}

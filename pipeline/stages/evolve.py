@@ -34,7 +34,7 @@ class Evolve(Stage):
     Each round applies one operation to the latest version of a task. A version that is eliminated is rejected with its
     reason, and the next round starts from its parent again. `parents` of a version name the one it was made from. With
     `keep = "final"`, the last version that passes takes the place of the task, and the task and the versions between
-    are rejected as `evolved`; with "all", they are all kept.
+    are rejected as `evolved`; with "all", they are all kept; with "versions", the task is rejected as `source`.
 
     Evol-Instruct (WizardLM, arXiv 2304.12244) is operations that make a task harder or another one, `check_gain`, and
     four rounds. CodecLM (arXiv 2404.05875) is the operation `rubric`: the model first writes what a good task of its
@@ -48,8 +48,8 @@ class Evolve(Stage):
         description="prompts/evolve_NAME.jinja each, or the path of a template of yours, which ends in .jinja",
     )  # fmt: skip
     rounds: int = Field(default=1, ge=1, description="how often a task is rewritten; WizardLM: 4")
-    keep: Literal["final", "all"] = Field(
-        default="final", description="the last version of each task, or all versions besides the task"
+    keep: Literal["final", "all", "versions"] = Field(
+        default="final", description="the last version of each task; all versions and the task; all versions alone"
     )
     start: Literal["latest", "given"] = Field(
         default="latest", description="what a round rewrites: the latest version, or the task as it was given"
@@ -98,7 +98,7 @@ class Evolve(Stage):
         return super().settings() | {f"{Path(name).stem}.jinja": digest(name) for name in names}
 
     def wanted(self, num_given: int) -> int:
-        return num_given * (1 + self.rounds) if self.keep == "all" else num_given
+        return num_given * {"final": 1, "all": 1 + self.rounds, "versions": self.rounds}[self.keep]
 
     def num_requests(self, num_given: int) -> int:
         return num_given * (self.rounds * (1 + self.check_gain) + (RUBRIC in self.operations))
@@ -122,7 +122,7 @@ class Evolve(Stage):
             told = ("action", *self.values, "copied", "nearest")
             yield from (f"{name}: {task.meta[name]}" for name in told if name in task.meta)
         elif task.rejected:
-            yield "a version of it takes its place"
+            yield "its versions take its place" if self.keep == "versions" else "a version of it takes its place"
         else:
             yield "stays, besides its versions" if self.keep == "all" else "stays, for no version passed"
 

@@ -1,0 +1,194 @@
+"""Stages that rewrite, encode and compose keep the promises of all stages: nothing lost, nothing twice, the same bytes."""
+
+import re
+import shutil
+from collections import Counter
+
+import pytest
+
+from pipeline import Completion, Context, Request, read_tasks, run
+from pipeline.report import stats
+from pipeline.report.record import read_run
+from pipeline.report.why import why
+from pipeline.runs.budget import Prices
+from pipeline.runs.journal import FILE, Journal
+from pipeline.runs.plan import plan
+from pipeline.runs.redecide import redecide
+from pipeline.stages import Compose, Evolve, Instructions
+from tests.runs.rewriting import RUNS, Chatty, evolving, files, rewrites, toy, turning
+
+each_run = pytest.mark.parametrize("stages", RUNS.values(), ids=RUNS)
+
+
+@each_run
+def test_how_many_requests_are_in_flight_does_not_change_a_byte(stages, seeds, tmp_path):
+    for window in (1, 8, 64):
+        run(stages(), seeds, toy(window), tmp_path / str(window))
+
+    assert files(tmp_path / "1") == files(tmp_path / "8") == files(tmp_path / "64")
+
+
+@each_run
+@pytest.mark.parametrize("share", [0.03, 0.4, 0.75, 0.98])
+def test_a_run_killed_anywhere_in_any_stage_ends_with_the_same_bytes(stages, seeds, tmp_path, share):
+    run(stages(), seeds, toy(), tmp_path / "whole")
+    names = sorted(files(tmp_path / "whole"))
+    for number, name in enumerate(names):
+        folder = tmp_path / f"killed{number}"
+        shutil.copytree(tmp_path / "whole", folder)
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: int(len(data) * share)])
+        for later in names[number + 1 :]:
+            (folder / later).unlink()
+        run(stages(), seeds, engine := toy(3), folder)
+
+        assert files(folder) == files(tmp_path / "whole"), name
+        assert len(engine.requests) <= 8  # what was in flight when the whole run had enough
+
+
+@each_run
+def test_a_killed_run_whose_journal_is_gone_asks_again_and_ends_with_the_same_bytes(stages, seeds, tmp_path):
+    run(stages(), seeds, toy(), tmp_path / "whole")
+    for number, name in enumerate(sorted(files(tmp_path / "whole"))):
+        shutil.copytree(tmp_path / "whole", folder := tmp_path / f"killed{number}")
+        lines = (folder / name).read_bytes().splitlines(keepends=True)
+        (folder / name).write_bytes(b"".join(lines[: len(lines) // 2]) + lines[-1][:9])
+        for later in sorted(files(folder))[number + 1 :]:
+            (folder / later).unlink()
+        for file in folder.glob(f"{FILE}*"):
+            file.unlink()
+        run(stages(), seeds, toy(5), folder)
+
+        assert files(folder) == files(tmp_path / "whole"), name
+
+
+@each_run
+def test_a_finished_run_asks_nothing_again(stages, seeds, tmp_path):
+    first = run(stages(), seeds, toy(), tmp_path)
+    again = run(stages(), seeds, engine := toy(), tmp_path)
+
+    assert list(again) == list(first)
+    assert not engine.requests
+
+
+@each_run
+def test_what_comes_in_is_decided_once_in_each_stage_and_what_is_added_says_where_it_is_from(stages, seeds, tmp_path):
+    run(stages(), seeds, toy(), tmp_path)
+    kept = {} if stages()[0].adds else {seed.id: seed for seed in seeds}
+    for stage, path in zip(stages(), sorted(tmp_path.glob("*.jsonl")), strict=True):
+        decided = {task.id: task for task in read_tasks(path)}
+        added = decided.keys() - kept.keys()
+
+        assert kept.keys() <= decided.keys()
+        assert not added or stage.adds
+        if isinstance(stage, (Evolve, Compose)):
+            assert all(decided[id].meta["by"] == stage.name for id in added)
+        kept = {id: task for id, task in decided.items() if task.kept}
+    assert kept
+
+
+@each_run
+def test_the_same_settings_decide_the_same_without_asking(stages, seeds, tmp_path):
+    run(stages(), seeds, toy(), tmp_path)
+    before = files(tmp_path)
+
+    def silent(request: Request) -> str:
+        raise AssertionError(f"the model was asked {request.id}")
+
+    redecide(stages(), Context(seeds, Chatty(silent), tmp_path))
+    assert files(tmp_path) == before
+
+
+@each_run
+def test_every_task_can_be_explained_with_its_prompts(stages, seeds, tmp_path):
+    run(stages(), seeds, toy(), tmp_path)
+    for stage, path in zip(stages(), sorted(tmp_path.glob("*.jsonl")), strict=True):
+        some: dict[object, str] = {}
+        for task in read_tasks(path):
+            some.setdefault((task.rejected, task.meta.get("by") == stage.name), task.id)
+        for (reason, by_it), id in some.items():
+            said = why(id, [tmp_path])
+            assert re.search(rf"^{stage.name}: {f'rejected, {reason}' if reason else 'kept'}$", said, re.MULTILINE)
+            here = said.partition(f"\n{stage.name}: ")[2].partition("\n\n")[0]
+            assert not (by_it and "prompt, to" not in here), here
+
+
+@each_run
+def test_a_plan_foresees_what_the_run_then_asks(stages, seeds, tmp_path):
+    said = plan(stages(100), Context(seeds, toy(), tmp_path), Prices())
+    run(stages(100), seeds, toy(), tmp_path)
+    foreseen = {line.split()[0]: int(line.split()[1].replace(",", "")) for line in said.splitlines()[1:] if line[0] != " "
+                and re.match(r"\S+ +[\d,]+ +[\d,]+ +[\d,]+ ", line)}  # fmt: skip
+    with Journal(tmp_path / FILE) as journal:
+        asked = {stage: used.requests for stage, used in journal.usage().items()}
+
+    for stage in stages():
+        if stage.name in foreseen and not stage.open_ended:
+            assert asked.get(stage.name, 0) * 0.7 <= foreseen[stage.name] <= asked.get(stage.name, 0) * 2.2, stage.name
+
+
+@each_run
+def test_figures_and_page_count_every_decision(stages, seeds, tmp_path):
+    run(stages(), seeds, toy(), tmp_path)
+    found = stats.figures(tmp_path)
+
+    for stage, path in zip(stages(), sorted(tmp_path.glob("*.jsonl")), strict=True):
+        counts = Counter(task.rejected or "kept" for task in read_tasks(path))
+        assert {"kept": found[stage.name].kept} | found[stage.name].rejected == dict(counts)
+        assert all(isinstance(note, str) for note in stage.notes(counts))
+    record = read_run(tmp_path, seeds)
+    assert record.max_rouge
+    assert record.candidates >= len(record.kept_lives) > 0
+
+
+@pytest.mark.parametrize("stages", [evolving, turning])
+def test_a_failed_request_is_not_a_decision_and_is_asked_again(stages, seeds, tmp_path):
+    def flaky(request: Request) -> str | Completion:
+        if request.sampling.seed % 5 == 0:
+            return Completion(id=request.id, text="too long", finish_reason="error")
+        return rewrites(request)
+
+    run(stages()[:2], seeds, Chatty(flaky), tmp_path / "part")
+    part = files(tmp_path / "part")
+    run(stages()[:2], seeds, toy(), tmp_path / "part")
+    run(stages()[:2], seeds, toy(), tmp_path / "whole")
+    name = sorted(part)[1]
+
+    again, whole = files(tmp_path / "part"), files(tmp_path / "whole")
+    if stages is turning:  # tasks without instances
+        assert again.keys() == whole.keys()
+    else:
+        assert len(part[name]) < len(again[name])
+        assert sorted(again[name].splitlines()) == sorted(whole[name].splitlines())
+
+
+def test_more_tasks_later_add_to_what_is_there(seeds, tmp_path):
+    run(evolving(8), seeds, toy(), tmp_path / "grown")
+    small = files(tmp_path / "grown")
+    run(evolving(20), seeds, toy(), tmp_path / "grown")
+
+    assert all(files(tmp_path / "grown")[name].startswith(data) for name, data in small.items())
+
+
+def test_four_rounds_of_a_thousand_tasks_lose_no_parent_and_count_every_reason(seeds, tmp_path):
+    stages = [Instructions(num_tasks=1000, max_rouge=0.99), Evolve(rounds=4, keep="all")]
+    run(stages, seeds, toy(64), tmp_path)
+    given = {task.id: task for task in read_tasks(tmp_path / "1_instructions.jsonl") if task.kept}
+    decided = {task.id: task for task in read_tasks(tmp_path / "2_evolve.jsonl")}
+    versions = {id: task for id, task in decided.items() if id not in given}
+
+    assert len(given) == 1000
+    assert len(versions) == 4000
+    assert given.keys() <= decided.keys()
+    reasons = Counter(task.rejected for task in versions.values())
+    assert {None, "refusal", "same", "too_short", "copies_prompt", "cut_off"} == reasons.keys()
+    for version in versions.values():
+        line = [version]
+        while line[-1].id not in given:
+            (parent,) = line[-1].parents
+            line.append(decided[parent])  # there, and kept
+            assert line[-1].kept
+        assert len(line) <= 5
+        assert version.meta["request"] == f"{line[-1].id}:{version.meta['round']}"
+    rounds = Counter(task.meta["round"] for task in versions.values())
+    assert rounds == {1: 1000, 2: 1000, 3: 1000, 4: 1000}
