@@ -105,7 +105,8 @@ def probe(
             if engine.asked or engine.left or stage.templates:
                 estimates.append(engine.estimate(stage.name, num_left(stage, engine, store, len(todo), num_tasks)))
             tasks = kept or tasks
-        num_tasks = stage.wanted(num_tasks)
+        is_done = stage.adds and bool(done) and not engine.asked + engine.left
+        num_tasks = len(store.kept) if is_done else stage.wanted(num_tasks)
     return estimates, notes
 
 
@@ -191,7 +192,8 @@ def first(source: Iterator[Q | None], most: int) -> Iterator[Q | None]:
 
 
 def table(estimates: Sequence[Estimate], prices: Prices) -> str:
-    total = Estimate("all", *(sum(column) for column in list(zip(*estimates, strict=True))[1:]))
+    columns = list(zip(*estimates, strict=True))[1:] or [()] * 4  # without rows, of stages that ask nothing
+    total = Estimate("all", *map(sum, columns))
     lines = [f"{'stage':<14}{'requests':>11}{'tokens in':>15}{'tokens out':>14}{'cost':>12}{'time, at most':>16}"]
     for row in (*estimates, total):
         cost = prices.cost(row.prompt_tokens, row.completion_tokens)

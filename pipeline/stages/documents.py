@@ -108,9 +108,6 @@ class Documents(Stage):
     def wanted(self, num_given: int) -> int:
         return num_given + self.num_passages * len(self.kinds) * self.num_each
 
-    def num_requests(self, num_given: int) -> int | None:
-        return self.wanted(0)
-
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
         drafts = _Drafts(self, context, done, todo)
         yield from todo
