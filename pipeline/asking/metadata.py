@@ -100,8 +100,9 @@ def _from_lines(text: str, fields: Sequence[Field], cut: bool) -> dict[str, str 
         name = labels[folded(mark["label"])].name
         if said.strip() and (name not in stated or _announces(stated[name])):
             stated[name] = said
-    if cut and stated:
-        stated.pop(list(stated)[-1])
+    last = next((field for field in fields if field.name == next(reversed(stated), "")), None)
+    if cut and last and (last.many or "\n" not in stated[last.name].strip()):
+        del stated[last.name]  # a text of one line is whole if another line follows
     return dict(stated)
 
 
