@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pipeline.errors import SproutError, explain, not_utf8
 
@@ -22,7 +22,7 @@ class Answer(BaseModel):
 
     text: str
     model: str = ""
-    scores: dict[str, float] = {}
+    scores: dict[str, float] = Field(default_factory=dict)
 
 
 class Instance(BaseModel):
@@ -56,8 +56,8 @@ class Task(BaseModel):
     parents: tuple[
         str, ...
     ] = ()  # ids of what it was made from: the demos of its prompt, or the task it was evolved from
-    scores: dict[str, float] = {}
-    meta: dict[str, JsonValue] = {}
+    scores: dict[str, float] = Field(default_factory=dict)
+    meta: dict[str, JsonValue] = Field(default_factory=dict)
     rejected: str | None = None  # why a stage dropped it; None means it is kept
 
     @property

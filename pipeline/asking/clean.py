@@ -11,8 +11,12 @@ def clean_text(text: str) -> str:
     Reasoning before the answer is left out, and so is what comes after a token that ends the turn. Lines end with \\n,
     other control characters go. Joiners stay where a script or an emoji needs them; half a surrogate pair is U+FFFD.
     """
-    text = _MISREAD.sub("\ufffd", _LINE_END.sub("\n", mend(text)))
-    text = without_thoughts(_JOINER.sub("", _CONTROL.sub("", text)))
+    if not text.isascii():
+        text = _MISREAD.sub("\ufffd", _LINE_END.sub("\n", mend(text)))
+        text = _JOINER.sub("", _CONTROL.sub("", text))
+    elif _ASCII_CONTROL.search(text):
+        text = _CONTROL.sub("", _LINE_END.sub("\n", text))
+    text = without_thoughts(text)
     text = text[found.end() :] if (found := _TURN_BEGINS.match(text)) else text
     struck = text.find("<s>")  # from here on </s> is HTML
     for found in _TURN_ENDS.finditer(text):
@@ -23,6 +27,8 @@ def clean_text(text: str) -> str:
 
 def without_thoughts(text: str) -> str:
     """A first tag that closes ends a thought that the prompt opened; one that is not closed goes on to the end."""
+    if "<" not in text and "[" not in text and "◁" not in text:  # most texts
+        return text
     kept, start, thinking = [], 0, False
     for number, tag in enumerate(_THOUGHT.finditer(text)):
         if not thinking and (tag["opens"] or number):
@@ -38,6 +44,7 @@ _MISREAD = re.compile(r"[\x80-\x9f]")  # bytes of UTF-8 that were read as Latin-
 _CONTROL = re.compile(
     r"\x1b\[[\d;]*[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f\ufeff\u2060\u202d\u202e]|(?<![\u0e00-\u109f\u1780-\u17ff])\u200b+"
 )
+_ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # After an ASCII character, a space or a full-width mark they join nothing.
 _JOINER = re.compile(r"(?<![^\x00-\x7f\xa0\u2000-\u206f\u3000-\u303f\uff00-\uff20])[\u200c\u200d]+")
 

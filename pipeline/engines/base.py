@@ -63,7 +63,8 @@ class Request(BaseModel):
     prompt: Prompt
     sampling: Sampling
     demos: tuple[str, ...] = ()  # ids of the tasks the prompt shows, where they differ from request to request
-    chat_template_kwargs: dict[str, Any] = {}  # what the chat template gets besides messages, as of `engine`
+    # What the chat template gets besides messages, as of `engine`.
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
     prefill: str = ""  # the answer begins with this, which is not part of the completion; see `Engine.can_prefill`
 
 
@@ -94,7 +95,8 @@ class ScoreRequest(BaseModel):
     prompt: Prompt
     continuation: str
     count_end: bool = False  # the token that ends the answer counts too: end of turn after messages, else end of text
-    chat_template_kwargs: dict[str, Any] = {}  # what the chat template gets besides messages, as of `engine`
+    # What the chat template gets besides messages, as of `engine`.
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
 
 
 class Likelihood(BaseModel):
