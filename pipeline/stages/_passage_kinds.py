@@ -46,6 +46,8 @@ def parse_pair(text: str, cut: bool = False) -> Pair | None:
         cut: The completion was cut off, and so its last answer is.
     """
     text = _ONE_LINE.sub(r"\1\nAnswer: ", clean_text(text).strip(), count=1)
+    if (answer := _ANSWER.search(text)) and (another := _ANOTHER.search(text, answer.end())):
+        text, cut = text[: another.start()], False  # the first one is whole
     found = parse_input_first(text, cut)
     if not found or not found[0].input.strip() or not found[0].output.strip():
         return None
@@ -126,6 +128,8 @@ KINDS: dict[str, Kind] = {
 
 _AROUND = "\"'“”‘’«»*_` \n"
 _ONE_LINE = re.compile(r"\A([^\n]*\S)[^\S\n]+(?:\*\*)?Answer(?:\*\*)?:(?:\*\*)?[^\S\n]*(?=\S)")
+_ANSWER = re.compile(r"^\W*Answer\W{0,3}:", re.MULTILINE)
+_ANOTHER = re.compile(r"^\W*(?:Question|Passage)\b[^\n:]{0,5}:", re.MULTILINE)
 _OPTION = re.compile(r"^[^\S\n]*[(\[]?(?P<letter>[A-Ha-h])[.):\]][^\S\n]*(?P<text>\S[^\n]*)", re.MULTILINE)
 _LETTER = re.compile(r"\W*(?:option |answer )?(?P<letter>[A-H])(?:[.):\]*]+\s*|\s*\Z)(?P<text>[^\n]*)", re.IGNORECASE)
 _REFERS = re.compile(

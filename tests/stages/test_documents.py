@@ -188,6 +188,11 @@ def test_what_is_no_task_is_rejected_with_a_reason(notes, tmp_path, reply, setti
         made(tmp_path / "run", Documents(files=str(notes), **settings), lambda request: reply)
 
 
+def test_a_first_question_is_whole_where_a_later_one_was_cut_off():
+    assert parse_pair("What is it?\nAnswer: A mill.\n\nQuestion: Who is", cut=True) == Pair("What is it?", "A mill.")
+    assert parse_pair("What is it?\nAnswer: A mi", cut=True) is None
+
+
 def test_a_completion_that_was_cut_off_is_no_task(notes, tmp_path):
     def cut(request):
         return Completion(id=request.id, text=" What is it?\nAnswer: It is", finish_reason="length")
