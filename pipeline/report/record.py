@@ -86,7 +86,7 @@ class Record:
 
     @property
     def max_rouge(self) -> float:
-        return float(self.settings.get(self.writer, {}).get("max_rouge", MAX_ROUGE))
+        return float(self.settings.get(self.writer, {}).get("max_rouge") or MAX_ROUGE)
 
     @property
     def writer(self) -> str:

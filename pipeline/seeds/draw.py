@@ -21,7 +21,7 @@ MAX_NAMED = 3  # rows that are named in a remark
 
 
 class Draw:
-    """Reads a dataset once to count its tasks, and again for those that are taken. Memory holds 8 bytes a row.
+    """Reads a dataset once to count its tasks, and again for those that are taken. Memory holds 16 bytes a row.
 
     Which ones are taken depends on the seed and on what they say, so it stays when others are added or moved. Rows that
     say the same are one task.
@@ -38,12 +38,13 @@ class Draw:
         self.place, self.fields, self.random_seed = place, fields, random_seed
         self.notes: Counter[str] = Counter()
         self._unfit: list[str] = []  # what is wrong with the first rows that are no task
-        found = array("Q", (number for number, _ in self._tasks()))
-        self._numbers = np.unique(np.frombuffer(found, dtype="u8")) if found else np.array([], dtype="u8")
+        self._of_row = array("Q", self._read())
+        found = np.frombuffer(self._of_row, dtype="u8") if self._of_row else np.array([], dtype="u8")
+        self._numbers = np.unique(found[found > 0])  # in order: the first so many are taken
         if not len(self._numbers):
             why = f" ({self._unfit[0]})" if self._unfit else ""
             raise SproutError(f"{place}: there is no task in it{why}; {ADVICE}")
-        if same := len(found) - len(self._numbers):
+        if same := int(np.count_nonzero(found)) - len(self._numbers):
             self.notes["rows that say what an earlier one does, and are taken once"] = same
 
     def __len__(self) -> int:
@@ -62,28 +63,27 @@ class Draw:
 
     def take(self, num: int) -> Iterator[Task]:
         """So many tasks in the order of their rows, each with the number of its row in `meta`."""
-        most = int(self._numbers[num - 1]) if num else -1
+        most = int(self._numbers[num - 1]) if num else 0
         seen: set[int] = set()
-        for number, task in self._tasks():
-            if number <= most and number not in seen:
+        for number, record in zip(self._of_row, self._records(Counter()), strict=False):
+            if 0 < number <= most and number not in seen:
                 seen.add(number)
-                yield task
+                yield from tasks_of(record, self.fields, Counter())
 
-    def _tasks(self) -> Iterator[tuple[int, Task]]:
-        """All of them, each with the number that says whether it is drawn."""
-        notes: Counter[str] = Counter()
-        unfit: list[str] = []
-        for record in each_record(self.place, Wanted(("train",), ADVICE), notes):
+    def _read(self) -> Iterator[int]:
+        """Of each row the number that says whether it is drawn; 0 if it is no task."""
+        for record in self._records(self.notes):
             try:
-                tasks = [*tasks_of(record, self.fields, notes)]
+                tasks = [*tasks_of(record, self.fields, self.notes)]
             except SproutError as error:
-                notes[_UNFIT] += 1
-                unfit += [str(error)] if len(unfit) < MAX_NAMED else []
-                continue
-            for task in tasks:
-                texts = (text for one in task.instances for text in (one.input, one.output))
-                yield hash_of(str(self.random_seed), task.instruction, *texts), task
-        self.notes, self._unfit = notes, unfit
+                self.notes[_UNFIT] += 1
+                self._unfit += [str(error)] if len(self._unfit) < MAX_NAMED else []
+                tasks = []
+            texts = (text for task in tasks for one in task.instances for text in (one.input, one.output))
+            yield hash_of(str(self.random_seed), tasks[0].instruction, *texts) or 1 if tasks else 0
+
+    def _records(self, notes: Counter[str]) -> Iterator[Record]:
+        return each_record(self.place, Wanted(("train",), ADVICE), notes)
 
 
 def tasks_of(record: Record, fields: Mapping[str, str], notes: Counter[str]) -> Iterator[Task]:

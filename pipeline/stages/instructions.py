@@ -13,6 +13,7 @@ from pipeline.asking.lists import parse_list
 from pipeline.asking.lists.listed import listed
 from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Request, Sampling
+from pipeline.errors import SproutError
 from pipeline.filters.instructions import INSTRUCTION_FILTERS, Filter, first_reason, starts_non_ascii
 from pipeline.resources import shown
 from pipeline.runs.context import Context
@@ -72,6 +73,8 @@ class Instructions(Stage):
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
         seeds, engine = context.seeds, context.engine
+        if not seeds:
+            raise SproutError(f"{self.name}: there are no seed tasks to show; give some with --seeds")
         origin = new_id(self.name, self.random_seed, shown(engine.model), *(seed.id for seed in seeds))
         given = chain((task for task in done if task.id in context.given), todo)
         # New tasks must also differ from those that other stages have made.

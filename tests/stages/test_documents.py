@@ -184,7 +184,7 @@ def test_a_question_that_needs_the_passage_is_known(question, refers):
     ],
 )
 def test_what_is_no_task_is_rejected_with_a_reason(notes, tmp_path, reply, settings, reason):
-    with pytest.raises(SproutError, match=f"kept none of 12 tasks, 12 rejected .{reason} 12"):
+    with pytest.raises(SproutError, match=rf"kept none of 12 tasks, 12 rejected .{reason} 12"):
         made(tmp_path / "run", Documents(files=str(notes), **settings), lambda request: reply)
 
 
@@ -259,7 +259,7 @@ def test_texts_that_moved_go_on_and_changed_ones_are_refused(notes, tmp_path):
     made(tmp_path / "run", Documents(files=str(moved), max_passages=6))
     (moved / "3.md").write_text("Another text about a mill, and long enough to be one of the passages that are taken here.")
 
-    with pytest.raises(SproutError, match="was begun with another text in documents.*delete 1_documents.jsonl"):
+    with pytest.raises(SproutError, match=r"was begun with another text in documents.*delete 1_documents.jsonl"):
         made(tmp_path / "run", Documents(files=str(moved), max_passages=6))
 
 

@@ -201,7 +201,7 @@ def test_the_gate_rejects_what_is_like_the_pool(shelf):
 
 
 def test_a_row_in_two_datasets_is_taken_once_and_that_is_said(shelf, caplog):
-    (shelf / "more.jsonl").write_text(lines(ROWS[:3] + [PLAIN]))
+    (shelf / "more.jsonl").write_text(lines([*ROWS[:3], PLAIN]))
     tasks = mixed(datasets={"one": "one.jsonl", "more": "more.jsonl"})
 
     assert counts(tasks) == {"one": 40, "more": 1}
