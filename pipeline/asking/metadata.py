@@ -92,18 +92,16 @@ def _from_lines(text: str, fields: Sequence[Field], cut: bool) -> dict[str, str 
     labels = {label: field for field in fields for label in field.labels}
     pattern = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
     marks = list(re.finditer(rf"^[\W_]*(?P<label>{pattern})(?:\*\*|__)?[^\S\n]?[:：](?:\*\*|__)?", text, re.M | re.I))
-    first = marks[0].start() if marks else len(text)
-    stated = {fields[0].name: text[:first]} if text[:first].strip() else {}
-    ends = [*(mark.start() for mark in marks[1:]), len(text)]
-    for mark, end in zip(marks, ends, strict=False):  # without marks there is one end more
-        said = text[mark.end() : end]
-        name = labels[folded(mark["label"])].name
-        if said.strip() and (name not in stated or _announces(stated[name])):
-            stated[name] = said
-    last = next((field for field in fields if field.name == next(reversed(stated), "")), None)
-    if cut and last and (last.many or "\n" not in stated[last.name].strip()):
-        del stated[last.name]  # a text of one line is whole if another line follows
-    return dict(stated)
+    starts = [(fields[0], 0), *((labels[folded(mark["label"])], mark.end()) for mark in marks)]
+    ends = [*(mark.start() for mark in marks), len(text)]
+    stated: dict[str, str | list[str]] = {}
+    for (field, start), end in zip(starts, ends, strict=True):
+        said = text[start:end]
+        torn = cut and end == len(text) and (field.many or "\n" not in said.strip())  # of one line, it is whole
+        before = stated.get(field.name, "")
+        if said.strip() and not torn and (not before or _announces(str(before))):
+            stated[field.name] = said
+    return stated
 
 
 def _announces(text: str) -> bool:
@@ -115,8 +113,9 @@ def _value(said: str | list[str], field: Field) -> JsonValue:
         return _choice(said if isinstance(said, str) else " ".join(said), field.choices)
     if field.many:
         parts = said if isinstance(said, list) else _parts(said)
-        items: dict[str, None] = dict.fromkeys(filter(None, (part.strip(" \t.;*_-•\"'“”`") for part in parts)))
-        return [*items][: field.most] if all(len(item.split()) <= MAX_WORDS for item in items) else []
+        items = [part.strip(" \t.;*_-•\"'“”`") for part in parts]
+        found: list[JsonValue] = [item for item in dict.fromkeys(items) if item]
+        return found[: field.most] if all(len(item.split()) <= MAX_WORDS for item in items) else []
     text = said if isinstance(said, str) else ", ".join(said)
     return _line(text)
 

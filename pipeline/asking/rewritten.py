@@ -69,7 +69,7 @@ def _unquoted(text: str) -> str:
 _KIND = r"(?:(?:re-?written|new|revised|improved|refined|evolved|translated|updated|final|rephrased|my) )*"
 _LABEL = re.compile(
     rf"\A(?:[#>]+ *)?(?:\*\*|__)?{_KIND}(?:task|instruction|prompt|question|translation)"
-    r"(?: in [\w ]{1,30}| \([^()\n]{1,30}\))?"
+    r"(?: in(?:to)? [\w ]{1,30}| \([^()\n]{1,30}\))?"
     r"(?:(?:\*\*|__)?[:：]|[:：](?:\*\*|__))(?:\*\*|__)?\s*",
     re.IGNORECASE,
 )

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.asking.ask import is_answer, lack_of, put, said_of
@@ -14,6 +14,7 @@ from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.metrics import Aggregate, Score, Tokenizer, aggregate, score
 from pipeline.evaluation.models import asked_as_chat, remembering
+from pipeline.evaluation.phrasings import Spread, spread
 from pipeline.evaluation.predictions import answers_in, write_predictions
 from pipeline.evaluation.record import Evaluated
 from pipeline.resources import shown
@@ -44,6 +45,16 @@ class Answered:
     scores: list[Score]  # of each instance, in their order
     means: Aggregate
     missing: int  # answers, each counted as empty
+
+    def first(self, heldout: Sequence[HeldOut]) -> "Answered":
+        """What it answered to these, where they are the first of all."""
+        scores = self.scores[: len(heldout)]
+        return replace(self, scores=scores, means=aggregate(zip(heldout, scores, strict=True)))
+
+    def spread(self, num: int) -> dict[str, Spread]:
+        """How it did over several wordings of `num` instances."""
+        first, *others = (self.scores[start : start + num] for start in range(0, len(self.scores), num))
+        return spread(first, others)
 
 
 def answer(

@@ -16,6 +16,7 @@ from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.lm_eval import Option, measure
 from pipeline.evaluation.metrics import UNICODE, Tokenizer, Words, num_unseen
 from pipeline.evaluation.models import check_names, open_model
+from pipeline.evaluation.phrasings import Spread
 from pipeline.evaluation.record import Evaluation, Measured, Scored, write_evaluation
 from pipeline.resources import shown
 from pipeline.runs.context import Context
@@ -32,6 +33,7 @@ class EvaluationOptions:
         files: JSONL files of `id` and `prediction` by name, for models that answered elsewhere.
         resample: What the intervals draw again, see `confidence.Comparison`.
         lm_eval: Tasks of the lm-evaluation-harness, see `lm_eval.measure`.
+        reworded: The instances in other wordings, which the models answer besides; see `phrasings.reworded`.
     """
 
     answering: Answering = field(default_factory=Answering)
@@ -39,6 +41,7 @@ class EvaluationOptions:
     resample: Unit | None = None
     lm_eval: Sequence[str] = ()
     lm_eval_options: Mapping[str, Option] = field(default_factory=dict)
+    reworded: Sequence[Sequence[HeldOut]] = ()
 
 
 DEFAULTS = EvaluationOptions()
@@ -83,6 +86,7 @@ def evaluate(
     if not models and not files:
         raise SproutError("there is nothing to evaluate; give models, or files of predictions")
     answered: dict[str, Answered] = {}
+    spreads: dict[str, dict[str, Spread]] = {}
     if heldout:
         tokenizer = options.answering.tokenizer
         warn_of_unseen(heldout, tokenizer)
@@ -90,16 +94,20 @@ def evaluate(
             name: score_file(heldout, file, folder / "predictions" / f"{name}.jsonl", tokenizer)
             for name, file in files.items()
         }
-        answered = answer(models, heldout, open_engine, folder, options.answering) | given
+        whole = [*heldout, *(one for wording in options.reworded for one in wording)]
+        found = answer(models, whole, open_engine, folder, options.answering)
+        answered = {name: one.first(heldout) for name, one in found.items()} | given
+        spreads = {name: one.spread(len(heldout)) for name, one in found.items()} if options.reworded else {}
     compared = compare(answered, heldout, options)
+    compared |= {name: compared[name].model_copy(update={"phrasings": one}) for name, one in spreads.items()}
     evaluation: dict[str, Scored | Measured] = dict(compared)
     if options.lm_eval:
         for name, model in models.items():
             engine = open_model(model, open_engine)
-            found = measure(name, engine, folder / "lm_eval", options.lm_eval, options.lm_eval_options)
+            measured = measure(name, engine, folder / "lm_eval", options.lm_eval, options.lm_eval_options)
             scored = compared.get(name)
-            alone = Measured(model=shown(model), lm_eval=found)
-            evaluation[name] = scored.model_copy(update={"lm_eval": found}) if scored else alone
+            alone = Measured(model=shown(model), lm_eval=measured)
+            evaluation[name] = scored.model_copy(update={"lm_eval": measured}) if scored else alone
     write_evaluation(folder, evaluation)
     return evaluation
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.evaluation.confidence import Difference, Figure, Unit
 from pipeline.evaluation.metrics import Aggregate
+from pipeline.evaluation.phrasings import Spread
 from pipeline.runs.products import read_record, write_record
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Scored(Aggregate, Evaluated):
     against: dict[str, dict[str, Difference]]  # by the name of the other model, and by metric
     tokenizer: str | None = None  # of ROUGE-L, where it is not the published one
     lm_eval: Harness | None = None
+    phrasings: dict[str, Spread] = {}  # by metric, where instances were also asked in other wordings
 
 
 Evaluation = Mapping[str, Scored | Measured]

@@ -14,7 +14,9 @@ def table(evaluation: Evaluation, max_categories: int = 20) -> str:
     Over all, per set and per track if there are several, and per category if there are not too many.
     """
     scored = {name: entry for name, entry in evaluation.items() if isinstance(entry, Scored)}
-    return "\n\n".join(filter(None, (scores(scored, max_categories), differences(scored), benchmarks(evaluation))))
+    return "\n\n".join(
+        filter(None, (scores(scored, max_categories), differences(scored), wordings(scored), benchmarks(evaluation)))
+    )
 
 
 def scores(evaluation: Mapping[str, Scored], max_categories: int) -> str:
@@ -50,6 +52,19 @@ def differences(evaluation: Mapping[str, Scored]) -> str:
     unit = next(iter(evaluation.values())).resampled
     title = f"difference, 95 % interval over {unit}s"
     return aligned([[title, *METRICS.values()], *found], str.ljust)
+
+
+def wordings(evaluation: Mapping[str, Scored]) -> str:
+    """What each model scores over several wordings of the same instances; empty where there is one alone."""
+    found = {name: entry.phrasings for name, entry in evaluation.items() if entry.phrasings}
+    if not found:
+        return ""
+    titles = [f"{title} {figure}" for title in METRICS.values() for figure in ("mean", "worst", "spread")]
+    cells = [
+        [name, *(f"{figure:.1f}" for metric in METRICS for figure in dict(spreads[metric]).values())]
+        for name, spreads in found.items()
+    ]
+    return aligned([["over the wordings", *titles], *cells], str.rjust)
 
 
 def benchmarks(evaluation: Evaluation) -> str:

@@ -91,7 +91,7 @@ class Record:
     @property
     def writer(self) -> str:
         """The stage whose pool grew: the first with a limit of ROUGE-L, else the first of all."""
-        return next((name for name in self.stages if "max_rouge" in self.settings.get(name, {})), self.stages[0])
+        return next((name for name in self.stages if self.settings.get(name, {}).get("max_rouge")), self.stages[0])
 
     @property
     def model(self) -> str:

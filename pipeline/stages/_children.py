@@ -31,7 +31,12 @@ class Step:
         inherited: dict[str, JsonValue] = {
             name: value for name, value in self.parent.meta.items() if name not in OF_ONE_TEXT
         }
-        made = {"by": stage, "request": self.request, "operation": self.operation, "round": self.number}
+        made: dict[str, JsonValue] = {
+            "by": stage,
+            "request": self.request,
+            "operation": self.operation,
+            "round": self.number,
+        }
         return {**inherited, **made, **self.values}
 
 
@@ -97,10 +102,10 @@ def eliminated(task: Task, step: Step, completion: Completion, min_words: int) -
         return task.reject("cut_off")
     if reason := first_reason(task, [empty, *OUR_FILTERS]):
         return task.reject(reason)
-    if count_words(task.instruction) < min_words:
-        return task.reject("too_short")
     if tokens(task.instruction) == tokens(step.parent.instruction):
         return task.reject("same")
+    if count_words(task.instruction) < min_words:
+        return task.reject("too_short")
     frame = step.prompt.replace(step.parent.instruction, "\n")
     if words := copied(task.instruction, frame, [step.parent.instruction]):
         return task.update(meta=task.meta | {"copied": words}).reject("copies_prompt")

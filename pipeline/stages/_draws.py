@@ -2,14 +2,16 @@
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from pipeline.errors import SproutError
+from pipeline.seeds.packed import read_bytes
 from pipeline.seeds.records import Wanted, read_records
+from pipeline.seeds.shapes import Record
 from pipeline.task import Task
 
 _WANTED = Wanted(splits=("train",), advice="give a file of rows, such as CSV or JSONL, or of a text on each line")
@@ -76,15 +78,26 @@ def axis_of_table(path: str) -> Axis:
     Raises:
         SproutError: for a file that cannot be read or holds no rows, and for a row that is no object and no text.
     """
-    choices = []
-    for record in read_records(path, _WANTED).records:
-        value = record.value if isinstance(record.value, dict) else {Path(path).stem: record.value}
-        if not isinstance(record.value, (dict, str)):
-            raise SproutError(f"{record.where}: a row is an object or a text; write one on each line")
-        choices.append(Drawn(value))
+    name = Path(path).stem
+    choices = [
+        Drawn(record.value if isinstance(record.value, dict) else {name: record.value}) for record in _rows(path)
+    ]
     if not choices:
         raise SproutError(f"{path}: holds no rows, so there is nothing to compose tasks from")
     return Axis(choices)
+
+
+def _rows(path: str) -> Iterator[Record]:
+    if Path(path).suffix == ".txt":
+        text = read_bytes(path, _WANTED.advice).decode("utf-8-sig", "replace")
+        yield from (
+            Record(f"{path}:{number}", number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()
+        )
+        return
+    for record in read_records(path, _WANTED).records:
+        if not isinstance(record.value, (dict, str)):
+            raise SproutError(f"{record.where}: a row is an object or a text; write one on each line")
+        yield record
 
 
 def of_metadata(

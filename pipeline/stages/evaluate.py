@@ -1,6 +1,7 @@
 """Score models on held-out tasks."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +16,8 @@ from pipeline.evaluation.evaluate import Evaluates, EvaluationOptions, evaluate
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.lm_eval import Option
 from pipeline.evaluation.metrics import open_tokenizer
-from pipeline.evaluation.models import check_names, default_models, opener
+from pipeline.evaluation.models import check_names, default_models, opener, remembering
+from pipeline.evaluation.phrasings import reworded
 from pipeline.evaluation.record import FILE, read_evaluation
 from pipeline.evaluation.table import table
 from pipeline.runs.context import Context
@@ -34,7 +36,7 @@ class Evaluate(Evaluates):
     path: ClassVar[str] = FILE
     of_tasks: ClassVar[bool] = False
     growable: ClassVar[frozenset[str]] = frozenset(
-        {"models", "predictions", "max_instances", "resample", "lm_eval", "lm_eval_options"}
+        {"models", "predictions", "max_instances", "phrasings", "resample", "lm_eval", "lm_eval_options"}
     )
 
     optional: ClassVar[bool] = True
@@ -53,6 +55,9 @@ class Evaluate(Evaluates):
         default={}, description="by name a file of answers (`id`, `prediction`) made elsewhere"
     )
     max_instances: int = Field(default=100, ge=1, description="of each held-out task")
+    phrasings: int = Field(
+        default=1, ge=1, description="wordings in which each instance is asked: its own, and others the engine writes"
+    )
     resample: Unit | None = Field(
         default=None, description="what the intervals draw again; unset: tasks where they have several instances"
     )
@@ -84,11 +89,20 @@ class Evaluate(Evaluates):
         if not self.heldout and not self.lm_eval:
             raise SproutError("there is nothing to evaluate on; give held-out tasks with --heldout")
         heldout = self.instances()
+        options = self.options(heldout, context)
+        if heldout and self.phrasings > 1:
+            options = replace(options, reworded=self.reworded(heldout, context))
         models = default_models(context) if self.models is None else self.models
         check_names([*models, *self.predictions])
         open_engine = opener(context, models.values())
         models = {name: merged(model, context.folder / "merged" / name) for name, model in models.items()}
-        evaluate(models, heldout, open_engine, context.folder, self.options(heldout, context))
+        evaluate(models, heldout, open_engine, context.folder, options)
+
+    def reworded(self, heldout: Sequence[HeldOut], context: Context) -> list[tuple[HeldOut, ...]]:
+        """The instances in other wordings, which the engine of the run writes."""
+        model = context.engine.model
+        with remembering(self.kind, context.folder, opener(context, [model]), context.budget) as opened:
+            return reworded(heldout, self.phrasings - 1, opened(model), context.folder)
 
     def instances(self) -> tuple[HeldOut, ...]:
         return read_sets(self.heldout, self.max_instances) if self.heldout else ()

@@ -201,7 +201,8 @@ class Evolve(Stage):
             parents=(step.parent.id,),
             meta=step.meta(self.name),
         )
-        return eliminated(task, step, completion, self.min_words)
+        task = eliminated(task, step, completion, self.min_words)
+        return task.reject("no_instances") if task.kept and self.instances == "written" and not written else task
 
 
 def template_of(operation: str) -> str:

@@ -11,8 +11,8 @@ from pipeline.stages import Classify, Dedup, Evaluate, Export, Instances, Instru
 PRESETS = sorted(path.stem for path in (PACKAGE / "recipes").glob("*.toml"))
 
 
-def test_three_ship():
-    assert PRESETS == ["default", "paper", "quickstart"]
+def test_three_ship_that_are_self_instruct():
+    assert {"default", "paper", "quickstart"} <= {*PRESETS}
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -40,6 +40,8 @@ def rewrites(request: Request) -> str | Completion:
         }  # fmt: skip
         if a == 4:
             return Completion(id=request.id, text=f" {task} and", finish_reason="length")
+        if "with one example: its input" in prompt:
+            return f" Sort the {NOUNS[b % 14]} by the {NOUNS[c % 14]}.\nInput: {d}\nOutput: {a}"
         extra = f"{VERBS[b % 12].lower()} the {NOUNS[c % 14]} for {16 * d + b} guests"
         return versions.get(a, f" {task.rstrip('.')}, then {extra}.")
     if last == "The same:":
@@ -58,9 +60,11 @@ def rewrites(request: Request) -> str | Completion:
     if prompt.endswith("Actions:\n1."):
         return " Add a number.\n2. Ask for two answers.\n3. Name a reader.\n4. Set a limit."
     if prompt.endswith("\n\n1."):
-        numbers = zip(more[::3], more[1::3], more[2::3], strict=False)
-        items = [f"{VERBS[x % 12]} {16 * y + z} of the {NOUNS[y % 14]} by {NOUNS[z % 14]} rules" for x, y, z in numbers]
-        return " " + "\n".join(f"{number}. {item}" if number > 1 else item for number, item in enumerate(items[:4], 1))
+        drawn = [noise(prompt, request.sampling.seed, number) for number in range(4)]
+        items = [
+            f"{VERBS[x[0] % 12]} {' '.join(NOUNS[y % 14] for y in x[1:6])} {x[6]} {16 * x[7] + x[8]}" for x in drawn
+        ]
+        return " " + "\n".join(f"{number}. {item}" if number > 1 else item for number, item in enumerate(items, 1))
     return answer(request)
 
 
@@ -96,7 +100,19 @@ def phrasing(num_tasks: int = 12) -> list[Stage]:
     return [*turning(num_tasks), again]
 
 
-RUNS = {"evolve": evolving, "encode": encoding, "mix": mixing, "teach": teaching, "turn": turning, "phrase": phrasing}
+def rewriting(num_tasks: int = 12) -> list[Stage]:
+    return [Evolve(rounds=2, operations=("expand", "refine")), Instances(), Filter()]
+
+
+RUNS = {
+    "evolve": evolving,
+    "seeds": rewriting,
+    "encode": encoding,
+    "mix": mixing,
+    "teach": teaching,
+    "turn": turning,
+    "phrase": phrasing,
+}
 
 
 def toy(window: int = 8) -> Chatty:

@@ -178,3 +178,53 @@ def test_what_cannot_be_evaluated_is_said_before_a_model_is_asked(tmp_path, held
     with pytest.raises(SproutError, match="cannot be read"):
         Evaluate(heldout=str(tmp_path / "gone")).make((), alone)
     assert not base.requests
+
+
+def worded(request: Request) -> str:
+    """Rewords what it is asked to; knows the answer where the instruction is worded as in the file, or as task a is."""
+    prompt = str(request.prompt)
+    if prompt.endswith("New task:"):
+        subject = prompt.rpartition("Task: ")[2].partition("\n")[0]
+        return f" Say how many {subject.removeprefix('Count ')} {request.sampling.seed % 7}"
+    return "the 3 cats" if "Count" in prompt or "many a?" in prompt else "dogs"
+
+
+def test_each_instance_is_asked_in_several_wordings_whose_mean_worst_and_spread_are_told(tmp_path, heldout):
+    base = engine(worded, "base")
+    found = make(tmp_path, heldout, {"base": base}, phrasings=3)["base"]
+
+    assert found["instances"] == 6
+    assert found["rouge_l"] == 100  # as the file words it
+    assert found["phrasings"]["rouge_l"] == {"mean": pytest.approx(200 / 3, abs=0.01), "worst": 50, "spread": 50}
+    assert len(predictions(tmp_path, "base")) == 18
+    assert len(json.loads((tmp_path / "phrasings.json").read_text("utf-8"))["Count b?"]) == 2
+    assert "over the wordings  ROUGE-L mean  ROUGE-L worst  ROUGE-L spread" in table(read_evaluation(tmp_path))
+    asked = len(base.requests)
+    make(tmp_path, heldout, {"base": base}, phrasings=3)
+    assert len(base.requests) == asked == 6 * 3 + 2 * 2
+
+
+def test_wordings_in_the_file_are_taken_as_they_are(tmp_path, heldout):
+    own = {"Count a?": ["How many a?"], "Count b?": ["How many b?"]}
+    (tmp_path / "phrasings.json").write_text(json.dumps(own), encoding="utf-8")
+    base = engine(worded, "base")
+    make(tmp_path, heldout, {"base": base}, phrasings=2)
+
+    assert not any("New task:" in str(request.prompt) for request in base.requests)
+    assert sum("How many b?" in str(request.prompt) for request in base.requests) == 3
+
+
+def test_a_wording_that_cannot_be_used_is_counted_and_the_instruction_stands_for_itself(tmp_path, heldout, caplog):
+    found = make(tmp_path, heldout, {"base": engine(lambda request: " Count a?", "base")}, phrasings=2)["base"]
+
+    assert "evaluate: 1 of 2 wordings cannot be used" in caplog.text
+    assert found["phrasings"]["rouge_l"]["spread"] == 0
+
+
+def test_one_wording_asks_no_more_than_before(tmp_path, heldout):
+    base = engine(right, "base")
+    found = make(tmp_path, heldout, {"base": base})["base"]
+
+    assert len(base.requests) == 6
+    assert "phrasings" not in found
+    assert not (tmp_path / "phrasings.json").exists()

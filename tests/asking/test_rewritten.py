@@ -1,0 +1,66 @@
+"""A rewritten task is read without what a model says around it."""
+
+import pytest
+
+from pipeline import Instance
+from pipeline.asking.rewritten import copied, parse_rewritten, parse_with_instance
+
+
+@pytest.mark.parametrize(
+    ("text", "task"),
+    [
+        (" Name a bird that cannot fly.", "Name a bird that cannot fly."),
+        (" Name a bird.\n\nTask: Name a fish.\nNew task: Name two fish.", "Name a bird."),
+        ("New task: Name a bird.", "Name a bird."),
+        ("**New task:** Name a bird.", "Name a bird."),
+        ("**Rewritten Task**: Name a bird.", "Name a bird."),
+        ("## New task:\nName a bird.", "Name a bird."),
+        ("Rewritten task (in French): Nommez un oiseau.", "Nommez un oiseau."),
+        ("Translation into German: Nenne einen Vogel.", "Nenne einen Vogel."),
+        ("Sure! Here is the rewritten task:\n\nName a bird.", "Name a bird."),
+        ('Here\'s a new version:\n\n"Name a bird that cannot fly."', "Name a bird that cannot fly."),
+        ('"Name a bird."', "Name a bird."),
+        ("“Name a bird.”", "Name a bird."),
+        ('Explain what "bird" and "fish" mean', 'Explain what "bird" and "fish" mean'),
+        ('"Bird" and "fish": what do they mean?', '"Bird" and "fish": what do they mean?'),
+        ("Name a bird.\n\nLet me know if you need anything else!", "Name a bird."),
+        ("Write a poem:\n\n- of two lines\n- with a bird", "Write a poem:\n\n- of two lines\n- with a bird"),
+        ("```python\ndef name_bird() -> str:\n    ...\n```", "def name_bird() -> str:\n    ..."),
+        ("<think>Something harder.</think>Name a bird that swims.", "Name a bird that swims."),
+        ("Explain the task: sorting birds.", "Explain the task: sorting birds."),
+        ("Task force members: who were they?", "Task force members: who were they?"),
+        ("", ""),
+        ("Task:", ""),
+    ],
+)
+def test_the_task_alone_is_read(text, task):
+    assert parse_rewritten(text) == task
+
+
+@pytest.mark.parametrize(
+    ("text", "cut", "task", "instances"),
+    [
+        (" Add the numbers.\nInput: 1, 2\nOutput: 3", False, "Add the numbers.", [("1, 2", "3")]),
+        (" Say hello.\nOutput: Hello!", False, "Say hello.", [("", "Hello!")]),
+        (" Add them.\nInput: 1\nOutput: 1\nTask: Name a bird.\nInput: x\nOutput: y", False, "Add them.", [("1", "1")]),
+        ("New task: Add them.\n\n**Input:** 1, 2\n**Output:** 3", False, "Add them.", [("1, 2", "3")]),
+        (" Add the numbers.", False, "Add the numbers.", []),
+        (" Add the numbers.\nInput: 1, 2\nOutput: 3 and then", True, "Add the numbers.", []),
+    ],
+)
+def test_a_task_is_read_with_the_example_behind_it(text, cut, task, instances):
+    assert parse_with_instance(text, cut) == (task, tuple(Instance(input=i, output=o) for i, o in instances))
+
+
+@pytest.mark.parametrize(
+    ("text", "parents", "words"),
+    [
+        ("Give the new task alone, and do not solve it.", [], "give the new task alone and"),
+        ("Name a bird. give THE new task: alone and quickly", [], "give the new task alone and"),
+        ("Give the new task alone", [], ""),
+        ("Name a bird that cannot fly and say why", ["Name a bird"], ""),
+        ("Give the new task alone and run", ["Print: give the new task alone and stop"], ""),
+    ],
+)
+def test_words_copied_from_the_prompt_are_found_unless_a_parent_has_them(text, parents, words):
+    assert copied(text, "Rewrite it. Give the new task alone, and do not solve it.", parents) == words
