@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.asking.ask import is_answer, request, seeded
 from pipeline.asking.clean import clean_text
+from pipeline.asking.phrases import is_echo
 from pipeline.asking.templates import digest, render
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.errors import SproutError
@@ -59,7 +61,7 @@ class Documents(Stage):
     kinds: tuple[str, ...] = Field(
         default=("question",),
         min_length=1,
-        description=f"of task: {', '.join(KINDS)}, {HALF}; or one of yours, with a template documents_NAME.jinja",
+        description=f"of task: {', '.join(KINDS)}, {HALF}; or the path of a template of yours, which ends in .jinja",
     )
     num_each: int = Field(default=1, ge=1, description="tasks of each kind from a passage")
     closed_book: bool = Field(default=False, description="the passage is no part of the task, which must do without")
@@ -95,7 +97,7 @@ class Documents(Stage):
     def settings(self) -> dict[str, Any]:
         """Without the place of the texts, but with what they say: a run goes on where they have been moved."""
         found = {key: value for key, value in super().settings().items() if key not in ("files", "licence")}
-        prompts = {f"{name}.jinja": digest(name) for name in map(template_of, self.kinds)}
+        prompts = {f"{Path(name).stem}.jinja": digest(name) for name in map(template_of, self.kinds)}
         return found | prompts | {"text": self.passages.digest}
 
     def needs(self) -> dict[str, str]:
@@ -141,7 +143,7 @@ class Documents(Stage):
     def read(self, completion: Completion, passage: Placed, kind: str) -> Task:
         """The task in a completion, or one that is rejected: without a question and an answer that the kind admits."""
         found = KINDS.get(kind, Kind())
-        where = {"kind": kind, "file": passage.file, "row": passage.row, "heading": passage.heading}
+        where = {"kind": Path(kind).stem, "file": passage.file, "row": passage.row, "heading": passage.heading}
         where = {key: value for key, value in where.items() if value not in (None, "")}
         task = Task(
             id=completion.id,
@@ -164,7 +166,7 @@ class Documents(Stage):
         return task.reject(reason) if reason else task
 
     def objection_to(self, pair: Pair, kind: str) -> str | None:
-        if folded(pair.question) in folded(self.prompt(kind, "", False)):
+        if is_echo(folded(pair.question), folded(self.prompt(kind, "", False))):
             return "prompt_echo"
         if folded(pair.question) == folded(pair.answer):
             return "question_is_answer"
@@ -243,7 +245,7 @@ class _Drafts:
 
 
 def template_of(kind: str) -> str:
-    return f"documents_{kind}"
+    return kind if kind.endswith(".jinja") else f"documents_{kind}"
 
 
 def _hash(task: Task) -> int:

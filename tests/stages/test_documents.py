@@ -1,7 +1,6 @@
 """Tasks are made from a user's own text, and what an answer must be like is checked."""
 
 import logging
-import shutil
 
 import pytest
 from pydantic import ValidationError
@@ -230,15 +229,17 @@ def test_half_of_a_text_is_completed(notes, tmp_path):
 
 
 def test_a_kind_of_ones_own_is_a_template(notes, tmp_path, monkeypatch):
-    from pipeline.asking.templates import prompt_folder
-
-    mine = shutil.copytree(prompt_folder(), tmp_path / "prompts")
-    (mine / "documents_glossary.jinja").write_text("{{ passage }}\n\nTerm and meaning. Question:")
-    monkeypatch.setenv("SPROUT_PROMPTS", str(mine))
+    monkeypatch.chdir(tmp_path)
+    template = tmp_path / "glossary.jinja"
+    template.write_text("{{ passage }}\n\nTerm and meaning. Question:")
     engine = Scripted(lambda request: " Rye\nAnswer: A grain.")
-    run([Documents(files=str(notes), kinds=("glossary",))], [], engine, tmp_path / "run")
+    run([Documents(files=str(notes), kinds=("glossary.jinja",))], [], engine, tmp_path / "run")
 
     assert all(request.prompt.endswith("Term and meaning. Question:") for request in engine.requests)
+    assert {task.meta["kind"] for task in read_tasks(tmp_path / "run" / "1_documents.jsonl")} == {"glossary"}
+    template.write_text("{{ passage }}\n\nAnother. Question:")
+    with pytest.raises(SproutError, match=r"was begun with another glossary.jinja in documents"):
+        run([Documents(files=str(notes), kinds=("glossary.jinja",))], [], engine, tmp_path / "run")
 
 
 def test_more_passages_add_to_what_is_there(notes, tmp_path):
