@@ -81,7 +81,7 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
         if stage and name in argv:
             add_flags(command, name)
-        if not stage:
+        if not stage and name in argv:
             add_sources(command, argv)
         if name == "settings":
             command.add_argument("--schema", action="store_true", help="a JSON Schema of all settings, for editors")

@@ -43,7 +43,7 @@ class Mix(Stage):
     that is set, of as many as there are. What is taken is drawn by `random_seed`, and keeps the order of its rows.
 
     Example:
-        >>> Mix(datasets={"dolly": Dataset(path="dolly.jsonl", share=1), "mine": "outputs/mine/dataset"})
+        >>> Mix(datasets={"dolly": Dataset(path="dolly.jsonl", share=1), "mine": "outputs/mine/dataset:alpaca"})
     """
 
     adds: ClassVar[bool] = True

@@ -65,7 +65,9 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def sentences(town: str, year: int) -> str:
-    return f"The mill of {town} was built in {year}. It grinds rye for the whole valley. On market days its flour is sold."
+    return (
+        f"The mill of {town} was built in {year}. It grinds rye for the whole valley. On market days its flour is sold."
+    )
 
 
 def sprout(*args: str) -> None:
@@ -84,13 +86,27 @@ def test_a_folder_of_notes_and_one_command_give_a_dataset(recipe, shop, monkeypa
     tasks = read_kept(Path("run/2_filter.jsonl"))
     assert tasks
     assert all(task.instances[0].input == task.meta["passage"] for task in tasks)
-    assert {"kind", "file", "start", "end"} < json.loads(Path("run/dataset/alpaca.jsonl").read_text().partition("\n")[0]).keys()
+    assert {"kind", "file", "start", "end"} < json.loads(
+        Path("run/dataset/alpaca.jsonl").read_text().partition("\n")[0]
+    ).keys()
     assert "general" not in Path("run/dataset/README.md").read_text("utf-8")
 
 
 def test_halves_of_texts_and_one_command_give_a_dataset(shop):
     stop = ["--set", 'documents.sampling.stop=["\\n", "."]', "--set", "documents.min_words=5"]
-    sprout("run", "non_instructional", "--documents", "notes", "--out", "run", *NANO, *SHORT, *stop, "--set", "documents.max_passages=3")
+    sprout(
+        "run",
+        "non_instructional",
+        "--documents",
+        "notes",
+        "--out",
+        "run",
+        *NANO,
+        *SHORT,
+        *stop,
+        "--set",
+        "documents.max_passages=3",
+    )
 
     tasks = read_kept(Path("run/2_filter.jsonl"))
     assert tasks

@@ -31,10 +31,16 @@ def shelf(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("notes").mkdir()
     for n in range(9):
-        text = "".join(f"## Part {k}\n\nIn the year {1000 + 37 * n + k} there was a flood. The mill {n} stood.\n\n" for k in range(3))
+        text = "".join(
+            f"## Part {k}\n\nIn the year {1000 + 37 * n + k} there was a flood. The mill {n} stood.\n\n"
+            for k in range(3)
+        )
         Path(f"notes/{n}.md").write_text(text, encoding="utf-8")
     for name, count in (("one", 30), ("two", 20)):
-        rows = [{"instruction": f"Name the {name} number {n} of {n * n}.", "input": "", "output": f"{n}"} for n in range(count)]
+        rows = [
+            {"instruction": f"Name the {name} number {n} of {n * n}.", "input": "", "output": f"{n}"}
+            for n in range(count)
+        ]
         Path(f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return tmp_path
 
@@ -65,11 +71,19 @@ def documents():
 
 
 def novel():
-    return [Instructions(num_tasks=6, window=4), Documents(files="notes", min_words=5, max_rouge=0.8), Instances(), Filter()]
+    return [
+        Instructions(num_tasks=6, window=4),
+        Documents(files="notes", min_words=5, max_rouge=0.8),
+        Instances(),
+        Filter(),
+    ]
 
 
 def mixed():
-    return [Mix(datasets={"one": {"path": "one.jsonl", "share": 2}, "two": {"path": "two.jsonl", "share": 1}}), Filter()]
+    return [
+        Mix(datasets={"one": {"path": "one.jsonl", "share": 2}, "two": {"path": "two.jsonl", "share": 1}}),
+        Filter(),
+    ]
 
 
 def all_of_them():

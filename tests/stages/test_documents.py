@@ -8,7 +8,6 @@ from pydantic import ValidationError
 from pipeline import Completion, SproutError, read_tasks, run
 from pipeline.engines.scripted import Scripted
 from pipeline.stages import Documents, Export, Filter
-from pipeline.stages._passage_kinds import KINDS, Pair, parse_pair, refers_to_passage
 from tests.runs.test_run import files
 
 NOTE = "The {n} mill was built in {year}. Its miller, Ada Fell, grinds rye. She sells the flour on market day."
@@ -38,7 +37,9 @@ def made(folder, stage, reply=answer, **engine):
 
 
 def test_each_passage_and_kind_gives_one_task_that_says_where_it_is_from(notes, tmp_path):
-    (notes / "1.md").write_text("---\ntitle: x\n---\n# Mill\n\n## Wheel\n\nThe wheel has twelve paddles.\n", encoding="utf-8")
+    (notes / "1.md").write_text(
+        "---\ntitle: x\n---\n# Mill\n\n## Wheel\n\nThe wheel has twelve paddles.\n", encoding="utf-8"
+    )
     stage = Documents(files=str(notes), kinds=("question", "summary"), min_words=5)
     tasks = made(tmp_path / "run", stage, lambda request: " What is it?\nAnswer: A mill.")
     (task,) = (one for one in tasks if one.meta["file"] == "1.md" and one.meta["kind"] == "question")
@@ -67,115 +68,15 @@ def test_closed_book_is_refused_for_what_needs_the_passage(kind):
         Documents(files="x", kinds=("question", kind), closed_book=True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_example_in_the_prompt_of_a_kind_is_one_that_the_kind_admits(kind):
-    prompt = Documents(files="x", kinds=(kind,)).prompt(kind, "PASSAGE", False)
-    passage, _, example = prompt.partition("Passage:\n")[2].partition("\n\n\nPassage:")[0].partition("\n\nQuestion: ")
-    question, _, given = example.rpartition("\nAnswer: ")
-    checked = KINDS[kind].check(Pair(question, given), KINDS[kind], passage)
-
-    assert prompt.endswith("\n\nPassage:\nPASSAGE\n\nQuestion:")
-    assert checked == Pair(question, given)
-    assert not (KINDS[kind].closed_book and refers_to_passage(question))
-
-
-def test_bonito_has_sixteen_types_and_each_is_a_kind():
-    assert len({kind.bonito for kind in KINDS.values()}) == 16
-
-
-@pytest.mark.parametrize(
-    ("completion", "pair"),
-    [
-        (" What is it?\nAnswer: A mill.", ("What is it?", "A mill.")),
-        ("Question: What is it?\nAnswer: A mill.", ("What is it?", "A mill.")),
-        ("**Question:** What is it?\n\n**Answer:** A mill.", ("What is it?", "A mill.")),
-        ("Sure! Here it is:\n\nQuestion: What is it?\n\nAnswer: A mill.\n\nQuestion: And?\nAnswer: No.", ("What is it?", "A mill.")),
-        ("What is it? Answer: A mill.", ("What is it?", "A mill.")),
-        ('{"question": "What is it?", "answer": "A mill."}', ("What is it?", "A mill.")),
-        ("<question>What is it?</question><answer>A mill.</answer>", ("What is it?", "A mill.")),
-        ("What is it?\nAnswer: A mill.\n\nLet me know if you need more!", ("What is it?", "A mill.")),
-        ("<think>Hm.\nAnswer: no</think>What is it?\nAnswer: A mill.", ("What is it?", "A mill.")),
-        ("Which?\nA. one\nB. two\nAnswer: B. two", ("Which?\nA. one\nB. two", "B. two")),
-        ("What is it?\nAnswer: A mill.\nIt stands.", ("What is it?", "A mill.\nIt stands.")),
-        ("What is it?", None),
-        ("What is it?\nAnswer:", None),
-        ("Answer: A mill.", None),
-        ("", None),
-    ],
-)
-def test_a_question_and_its_answer_are_read_as_models_write_them(completion, pair):
-    assert parse_pair(completion) == (Pair(*pair) if pair else None)
-
-
-PASSAGE = "Ada Fell, who is 41, grinds “rye”. She sells it."
-MCQ = "Which?\nA. rye\nB. oats\nC) wheat"
-
-
-@pytest.mark.parametrize(
-    ("kind", "question", "given", "found"),
-    [
-        ("extractive", "Who?", "Ada Fell", "Ada Fell"),
-        ("extractive", "Who?", "ada  fell.", "ada  fell"),
-        ("extractive", "What?", '"rye"', "rye"),
-        ("extractive", "What?", "She sells it.", "She sells it."),
-        ("extractive", "Who?", "Ada", "Ada"),
-        ("extractive", "Who?", "The miller", "not_in_passage"),
-        ("extractive", "What?", "**", "not_in_passage"),
-        ("coreference", "Who?", "Ada Fell", "Ada Fell"),
-        ("coreference", "Who?", "Ada Fell sells", "not_in_passage"),
-        ("yes_no", "Is it?", "yes.", "Yes"),
-        ("yes_no", "Is it?", "No, she does not.", "No"),
-        ("yes_no", "Is it?", "Perhaps", "not_yes_or_no"),
-        ("yes_no", "Is it?", "Ada Fell", "not_yes_or_no"),
-        ("entailment", "Is it?", "Yes", "Yes"),
-        ("paraphrase_identification", "Are they?", "not the same", "not_yes_or_no"),
-        ("sentiment", "How?", "Positive.", "positive"),
-        ("sentiment", "How?", "happy", "unknown_label"),
-        ("inference", "Is it?", "Unknown, for it is not told", "unknown"),
-        ("inference", "Is it?", "maybe", "unknown_label"),
-        ("topic", "What?", "food", "food"),
-        ("topic", "What?", "It is about a mill and about what its miller does", "unknown_label"),
-        ("multiple_choice", MCQ, "A. rye", "A. rye"),
-        ("multiple_choice", MCQ, "C", "C. wheat"),
-        ("multiple_choice", MCQ, "(b)", "B. oats"),
-        ("multiple_choice", MCQ, "oats", "B. oats"),
-        ("multiple_choice", MCQ, "B. rye", "not_an_option"),
-        ("multiple_choice", MCQ, "D", "not_an_option"),
-        ("multiple_choice", MCQ, "barley", "not_an_option"),
-        ("multiple_choice", "Which?", "A", "no_options"),
-        ("multiple_choice", "Which?\nA. rye\nB. rye", "A", "no_options"),
-        ("question_generation", "Write one.", "Who grinds rye?", "Who grinds rye?"),
-        ("question_generation", "Write one.", "Ada Fell", "not_a_question"),
-        ("summary", "Sum up.", "A miller.", "A miller."),
-    ],
-)  # fmt: skip
-def test_an_answer_is_as_its_kind_wants_it_or_there_is_a_reason(kind, question, given, found):
-    checked = KINDS[kind].check(Pair(question, given), KINDS[kind], PASSAGE)
-
-    assert (checked if isinstance(checked, str) else checked.answer) == found
-
-
-@pytest.mark.parametrize(
-    ("question", "refers"),
-    [
-        ("When was the mill of Fellbeck built?", False),
-        ("According to the passage, when was it built?", True),
-        ("What does the author say of rye?", True),
-        ("What is the main idea of this text?", True),
-        ("What is described above?", True),
-        ("Who wrote a text on rye?", False),
-        ("Which document must a miller sign?", False),
-    ],
-)
-def test_a_question_that_needs_the_passage_is_known(question, refers):
-    assert refers_to_passage(question) == refers
-
-
 @pytest.mark.parametrize(
     ("reply", "settings", "reason"),
     [
         ("What?", {}, "no_question_and_answer"),
-        (" Why does Mara Lind, who steers the harbour ferry, find fog worse than a storm?\nAnswer: Because.", {}, "prompt_echo"),
+        (
+            " Why does Mara Lind, who steers the harbour ferry, find fog worse than a storm?\nAnswer: Because.",
+            {},
+            "prompt_echo",
+        ),
         (" Name the miller of the mill.\nAnswer: Name the miller of the mill.", {}, "question_is_answer"),
         (" What does the passage say?\nAnswer: Rye.", {"closed_book": True}, "refers_to_passage"),
         (" I'm sorry, but I cannot help with that.\nAnswer: No.", {}, "refusal"),
@@ -187,16 +88,11 @@ def test_what_is_no_task_is_rejected_with_a_reason(notes, tmp_path, reply, setti
         made(tmp_path / "run", Documents(files=str(notes), **settings), lambda request: reply)
 
 
-def test_a_first_question_is_whole_where_a_later_one_was_cut_off():
-    assert parse_pair("What is it?\nAnswer: A mill.\n\nQuestion: Who is", cut=True) == Pair("What is it?", "A mill.")
-    assert parse_pair("What is it?\nAnswer: A mi", cut=True) is None
-
-
 def test_a_completion_that_was_cut_off_is_no_task(notes, tmp_path):
     def cut(request):
         return Completion(id=request.id, text=" What is it?\nAnswer: It is", finish_reason="length")
 
-    with pytest.raises(SproutError, match="12 rejected .cut_off 12"):
+    with pytest.raises(SproutError, match=r"12 rejected .cut_off 12"):
         made(tmp_path / "run", Documents(files=str(notes)), cut)
 
 
@@ -258,7 +154,9 @@ def test_texts_that_moved_go_on_and_changed_ones_are_refused(notes, tmp_path):
     made(tmp_path / "run", Documents(files=str(notes), max_passages=3))
     moved = notes.rename(tmp_path / "moved")
     made(tmp_path / "run", Documents(files=str(moved), max_passages=6))
-    (moved / "3.md").write_text("Another text about a mill, and long enough to be one of the passages that are taken here.")
+    (moved / "3.md").write_text(
+        "Another text about a mill, and long enough to be one of the passages that are taken here."
+    )
 
     with pytest.raises(SproutError, match=r"was begun with another text in documents.*delete 1_documents.jsonl"):
         made(tmp_path / "run", Documents(files=str(moved), max_passages=6))
@@ -267,7 +165,10 @@ def test_texts_that_moved_go_on_and_changed_ones_are_refused(notes, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "documents: no text is named; give a file or a folder of your own text, or a data set, with --documents or documents.files"),
+        (
+            {},
+            "documents: no text is named; give a file or a folder of your own text, or a data set, with --documents or documents.files",
+        ),
         ({"files": "no_such"}, "no_such: there is no such file or folder"),
         ({"files": "empty"}, "empty: there is no passage in it; give"),
         ({"files": "bad"}, r"bad: there is no passage in it \(files that are empty: 1 \(a.md\)\)"),

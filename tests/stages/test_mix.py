@@ -26,7 +26,9 @@ def lines(rows):
 def shelf(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "one.jsonl").write_text(lines(ROWS))
-    (tmp_path / "two.jsonl").write_text(lines({**row, "instruction": row["instruction"].replace("colour", "tree")} for row in ROWS[:20]))
+    (tmp_path / "two.jsonl").write_text(
+        lines({**row, "instruction": row["instruction"].replace("colour", "tree")} for row in ROWS[:20])
+    )
     return tmp_path
 
 
@@ -50,7 +52,10 @@ def test_all_is_taken_unless_there_is_a_cap_and_each_task_says_where_it_is_from(
 
 def test_what_is_taken_is_drawn_by_the_seed_and_a_larger_cap_takes_the_same_ones_too(shelf):
     few, more, other = (
-        {task.instruction for task in mixed(f"run{n}", datasets={"a": {"path": "one.jsonl", "max_tasks": most}}, random_seed=seed)}
+        {
+            task.instruction
+            for task in mixed(f"run{n}", datasets={"a": {"path": "one.jsonl", "max_tasks": most}}, random_seed=seed)
+        }
         for n, (most, seed) in enumerate([(10, 0), (20, 0), (10, 1)])
     )
 
@@ -70,7 +75,9 @@ def test_what_is_taken_is_drawn_by_the_seed_and_a_larger_cap_takes_the_same_ones
     ],
 )
 def test_shares_are_met(shelf, shares, settings, found):
-    datasets = {name: {"path": f"{name}.jsonl", "share": share} for name, share in zip(("one", "two"), shares, strict=True)}
+    datasets = {
+        name: {"path": f"{name}.jsonl", "share": share} for name, share in zip(("one", "two"), shares, strict=True)
+    }
 
     assert counts(mixed(datasets=datasets, **settings)) == found
 
@@ -78,7 +85,9 @@ def test_shares_are_met(shelf, shares, settings, found):
 def test_shares_that_cannot_be_met_are_refused_with_the_numbers(shelf):
     datasets = {"one": {"path": "one.jsonl", "share": 1}, "two": {"path": "two.jsonl", "share": 1, "max_tasks": 15}}
 
-    with pytest.raises(SproutError, match=r"mix: two has 15 tasks, and its share of 50 is 25; set mix.num_tasks to 30 at most"):
+    with pytest.raises(
+        SproutError, match=r"mix: two has 15 tasks, and its share of 50 is 25; set mix.num_tasks to 30 at most"
+    ):
         mixed(datasets=datasets, num_tasks=50)
 
 
@@ -93,7 +102,10 @@ def test_parts_are_whole_and_add_up():
     [
         ({"datasets": {"a": "x", "b": {"path": "y", "share": 1}}}, "a has no share, and others have one"),
         ({"datasets": {"a": "x"}, "num_tasks": 5}, "num_tasks is for datasets that have a share"),
-        ({"datasets": {"a": {"path": "x", "fields": {"inputs": "y"}}}}, "datasets.a.fields: inputs is no field of a task"),
+        (
+            {"datasets": {"a": {"path": "x", "fields": {"inputs": "y"}}}},
+            "datasets.a.fields: inputs is no field of a task",
+        ),
         ({"datasets": {"a": {"path": "x", "share": 0}}}, "greater than 0"),
         ({"datasets": {"a": {"path": ""}}}, "at least 1 character"),
     ],
@@ -131,15 +143,24 @@ def test_seed_formats_are_known_and_rows_of_one_instruction_are_tasks_of_their_o
 @pytest.mark.parametrize(
     "rows",
     [
-        [{"messages": [{"role": "user", "content": f"Say {n}."}, {"role": "assistant", "content": f"{n}."}]} for n in (1, 2)],
-        [{"conversations": [{"from": "human", "value": f"Say {n}."}, {"from": "gpt", "value": f"{n}."}]} for n in (1, 2)],
+        [
+            {"messages": [{"role": "user", "content": f"Say {n}."}, {"role": "assistant", "content": f"{n}."}]}
+            for n in (1, 2)
+        ],
+        [
+            {"conversations": [{"from": "human", "value": f"Say {n}."}, {"from": "gpt", "value": f"{n}."}]}
+            for n in (1, 2)
+        ],
         [{"prompt": f"Say {n}.", "completion": f" {n}."} for n in (1, 2)],
     ],
 )
 def test_conversations_and_completions_are_tasks(shelf, rows):
     (shelf / "x.jsonl").write_text(lines(rows))
 
-    assert [(task.instruction, task.instances[0].output) for task in mixed(datasets={"x": "x.jsonl"})] == [("Say 1.", "1."), ("Say 2.", "2.")]
+    assert [(task.instruction, task.instances[0].output) for task in mixed(datasets={"x": "x.jsonl"})] == [
+        ("Say 1.", "1."),
+        ("Say 2.", "2."),
+    ]
 
 
 def test_parquet_and_data_sets_with_a_split_are_read(shelf):
@@ -154,17 +175,24 @@ def test_parquet_and_data_sets_with_a_split_are_read(shelf):
 
 
 def test_a_dataset_may_have_other_names_for_its_fields(shelf):
-    (shelf / "dolly.jsonl").write_text(lines([{"instruction": "Who?", "context": "Ada", "response": "Ada.", "category": "qa"}]))
+    (shelf / "dolly.jsonl").write_text(
+        lines([{"instruction": "Who?", "context": "Ada", "response": "Ada.", "category": "qa"}])
+    )
     fields = {"instruction": "instruction", "input": "context", "output": "response"}
     (task,) = mixed(datasets={"dolly": {"path": "dolly.jsonl", "fields": fields}})
 
     assert (task.instances[0].input, task.instances[0].output) == ("Ada", "Ada.")
-    with pytest.raises(SproutError, match=r"dolly.jsonl: there is no task in it \(dolly.jsonl:1: there is no field reply; there are instruction, context"):
+    with pytest.raises(
+        SproutError,
+        match=r"dolly.jsonl: there is no task in it \(dolly.jsonl:1: there is no field reply; there are instruction, context",
+    ):
         mixed("other", datasets={"dolly": {"path": "dolly.jsonl", "fields": {"output": "reply"}}})
 
 
 def test_rows_that_are_no_tasks_are_counted_and_the_others_taken(shelf, caplog):
-    (shelf / "x.jsonl").write_text(lines([ROWS[0], {"instruction": "No output."}, {"instruction": "Blank.", "output": " "}, ROWS[1], ROWS[0]]))
+    (shelf / "x.jsonl").write_text(
+        lines([ROWS[0], {"instruction": "No output."}, {"instruction": "Blank.", "output": " "}, ROWS[1], ROWS[0]])
+    )
     with caplog.at_level(logging.WARNING):
         assert len(mixed(datasets={"x": "x.jsonl"})) == 2
 
@@ -178,7 +206,11 @@ def test_rows_that_are_no_tasks_are_counted_and_the_others_taken(shelf, caplog):
     [
         ("gone.jsonl", None, "gone.jsonl: cannot be read"),
         ("x.jsonl", "", "x.jsonl: there is no task in it; give a file, a folder or a data set"),
-        ("x.jsonl", '{"a": 1}\n{"a": 2}\n', r"there is no task in it \(x.jsonl:1: there are 'a'; name them instruction, input and output\)"),
+        (
+            "x.jsonl",
+            '{"a": 1}\n{"a": 2}\n',
+            r"there is no task in it \(x.jsonl:1: there are 'a'; name them instruction, input and output\)",
+        ),
         ("x.jsonl", '{"instruction": "a", "output": "b"}\n{"instruction": \n', "x.jsonl:2: not JSON"),
     ],
 )
@@ -221,7 +253,16 @@ def test_datasets_that_moved_go_on_and_changed_ones_are_refused(shelf):
 
 
 def test_the_card_names_each_dataset_with_its_licence(shelf):
-    stages = [Mix(datasets={"one": {"path": "one.jsonl", "share": 2, "licence": "cc-by-4.0"}, "two": {"path": "two.jsonl", "share": 1}}), Filter(), Export()]
+    stages = [
+        Mix(
+            datasets={
+                "one": {"path": "one.jsonl", "share": 2, "licence": "cc-by-4.0"},
+                "two": {"path": "two.jsonl", "share": 1},
+            }
+        ),
+        Filter(),
+        Export(),
+    ]
     run(stages, [], Scripted(lambda request: ""), "run")
     card = (shelf / "run/dataset/README.md").read_text("utf-8")
 
