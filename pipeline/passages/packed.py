@@ -6,9 +6,12 @@ import posixpath
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from pipeline.errors import SproutError
+from pipeline.passages.files import PACKAGES
 from pipeline.passages.notes import Notes
 from pipeline.passages.plain import NoText, text_of
 from pipeline.passages.web import declared_encoding, page_text
@@ -21,7 +24,10 @@ def packed_text(kind: str, data: bytes, name: str, notes: Notes) -> str:
 
     Raises:
         NoText: for one that is damaged, needs a password, or holds no text.
+        SproutError: for one whose package is not installed.
     """
+    if (package := PACKAGES.get(kind)) and find_spec(package) is None:
+        raise SproutError(f"{name}: {package} reads it and is not installed: pip install 'sprout-instruct[documents]'")
     with _silent():
         try:
             text = _READERS[kind](data, name, notes)

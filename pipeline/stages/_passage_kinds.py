@@ -46,7 +46,7 @@ def parse_pair(text: str, cut: bool = False) -> Pair | None:
         cut: The completion was cut off, and so its last answer is.
     """
     text = _ONE_LINE.sub(r"\1\nAnswer: ", clean_text(text).strip(), count=1)
-    if (answer := _ANSWER.search(text)) and (another := _ANOTHER.search(text, answer.end())):
+    if (first := _ANSWER.search(text)) and (another := _ANOTHER.search(text, first.end())):
         text, cut = text[: another.start()], False  # the first one is whole
     found = parse_input_first(text, cut)
     if not found or not found[0].input.strip() or not found[0].output.strip():
