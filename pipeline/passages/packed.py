@@ -57,7 +57,7 @@ def _joined(page: str) -> str:
         if before.endswith("-") and before[-2:-1].isalpha() and after[:1].islower():
             word, space, rest = after.partition(" ")
             lines[number], lines[number + 1] = before[:-1] + word, rest if space else ""
-    return "\n".join(line.strip() for line in lines)
+    return "\n".join(line.strip() for line in lines).strip()
 
 
 def _docx(data: bytes, name: str, notes: Notes) -> str:

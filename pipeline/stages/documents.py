@@ -137,8 +137,8 @@ class Documents(Stage):
 
     def prompt(self, kind: str, passage: str, chat: bool) -> str:
         if kind == HALF:
-            return render(template_of(kind), passage=halves(passage)[0] or passage, chat=chat)
-        return render(template_of(kind), passage=passage, closed_book=self.closed_book)
+            passage = halves(passage)[0] or passage
+        return render(template_of(kind), passage=passage, closed_book=self.closed_book, chat=chat)
 
     def read(self, completion: Completion, passage: Placed, kind: str) -> Task:
         """The task in a completion, or one that is rejected: without a question and an answer that the kind admits."""
