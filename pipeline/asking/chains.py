@@ -32,8 +32,10 @@ def ask_chains(engine: Engine, tasks: Iterable[Task], chain: Callable[[Task], Ch
             elif (task := next(source, None)) is not None:
                 waiting.append(_Link(task, chain(task)))
                 ready.extend([waiting[-1]] if waiting[-1].request else [])
+            elif asked:
+                yield None  # what is in flight may lead to more
             else:
-                yield None
+                return
 
     def ended() -> Iterator[tuple[Task, R]]:
         while waiting and waiting[0].request is None:

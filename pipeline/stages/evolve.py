@@ -1,7 +1,7 @@
 """Rewrite instructions by operations, in rounds; what fails keeps its parent for the next round."""
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -112,7 +112,7 @@ class Evolve(Stage):
         names = ", ".join(map(name_of, self.operations))
         yield (
             f"A model rewrote the tasks in {self.rounds} {'round' if self.rounds == 1 else 'rounds'} ({names}); "
-            f"{sum(gone.values()):,} versions were eliminated, each for a reason above, and their parents stayed."
+            f"{sum(gone.values()):,} versions were eliminated, and their parents stayed."
         )
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
@@ -131,19 +131,20 @@ class Evolve(Stage):
             return
         # A family is written whole, the task it was made from last; one that was interrupted is decided again.
         torn = {task.id for task in takewhile(lambda task: task.id not in context.given, reversed(done))}
-        gate = self.gate(todo, all_but(done, torn), context)
+        gate = self.gate(todo, done, torn, context)
         for _, family in ask_chains(context.engine, todo, lambda root: self.rounds_of(root, context.engine)):
             for task in (*family.versions(self.keep, gate), family.given(self.keep)):
                 if task.id not in torn:
                     yield task
 
-    def gate(self, todo: Sequence[Task], done: Iterable[Task], context: Context) -> Gate:
-        """Knows all the tasks that are given, whenever their turn is, and the versions that were kept before."""
+    def gate(self, todo: Sequence[Task], done: Sequence[Task], torn: Collection[str], context: Context) -> Gate:
+        """Knows all the tasks that are given, whenever their turn is, and then the versions that were kept before."""
         if self.max_rouge is None:
             return Gate((), None)
-        gate = Gate((task.instruction for task in chain(context.seeds, todo)), self.max_rouge)
-        for task in done:
-            if task.kept or task.id in context.given:
+        given = (task for task in done if task.id in context.given)
+        gate = Gate((task.instruction for task in chain(context.seeds, given, todo)), self.max_rouge)
+        for task in all_but(done, {*torn, *context.given}):
+            if task.kept:
                 gate.add(task.instruction)
         return gate
 
