@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import recipes
 from pipeline.settings.build import build_stage, open_engine
 from pipeline.settings.read import read
 from tests.bad_input.conftest import Sprout
+
+RECIPES = ", ".join(recipes.names())
 
 
 @pytest.mark.parametrize(
@@ -48,9 +51,9 @@ def test_a_bad_settings_file_gets_one_sentence(sprout: Sprout, content, said):
     [
         (
             "none.toml",
-            "none.toml: cannot be read (No such file or directory); give a TOML file or a recipe: default, paper, quickstart",
+            f"none.toml: cannot be read (No such file or directory); give a TOML file or a recipe: {RECIPES}",
         ),
-        ("/", "/: cannot be read (Is a directory); give a TOML file or a recipe: default, paper, quickstart"),
+        ("/", f"/: cannot be read (Is a directory); give a TOML file or a recipe: {RECIPES}"),
     ],
 )
 def test_a_path_that_is_no_settings_file_is_named(sprout: Sprout, name, said):
