@@ -35,7 +35,7 @@ def files_in(folder: Path, only: Sequence[str], notes: Notes, prefix: str = "") 
     read before.
 
     Args:
-        only: Patterns, of which a name must match one, such as "*.md"; none: all.
+        only: Patterns, of which a name must match one, such as "*.md"; none: all of a known kind.
         prefix: What each name begins with.
 
     Raises:
@@ -75,7 +75,7 @@ def _files(entries: Sequence[os.DirEntry[str]], folder: str, only: Sequence[str]
             notes.add("hidden files and folders, left out", file.name)
         elif _is(entry.is_dir) or (only and not any(fnmatchcase(entry.name, pattern) for pattern in only)):
             continue
-        elif file.kind not in KNOWN or (ending in PACKED and file.kind not in ROWS):
+        elif not only and (file.kind not in KNOWN or (ending in PACKED and file.kind not in ROWS)):
             notes.add(f"files of a kind that is not read ({ending}), left out", file.name)
         elif _is(entry.is_file):
             yield file

@@ -65,11 +65,9 @@ def halves(text: str) -> tuple[str, str]:
 
 def _pieces(text: str, begin: int, separators: Sequence[str]) -> Iterator[tuple[int, int]]:
     if separators:
-        for found in re.finditer("|".join(map(re.escape, separators)), text[begin:]):
-            yield begin, begin + found.start()
-            begin += found.end()
-            yield from _pieces(text, begin, separators)
-            return
+        for found in re.compile("|".join(map(re.escape, separators))).finditer(text, begin):
+            yield begin, found.start()
+            begin = found.end()
     yield begin, len(text)
 
 

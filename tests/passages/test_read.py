@@ -98,7 +98,9 @@ def test_several_places_are_told_apart_by_their_names(notes, tmp_path):
 
 
 def test_patterns_choose_files(notes):
-    assert {*documents(notes(**{"a.md": "A", "b.txt": "B", "c/d.md": "D"}), only=("*.md",))[0]} == {"a.md", "c/d.md"}
+    folder = notes(**{"a.md": "A", "b.txt": "B", "c/d.md": "D", "e.org": "E", "f.xyz": "F"})
+
+    assert {*documents(folder, only=("*.md", "*.org"))[0]} == {"a.md", "c/d.md", "e.org"}
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,10 @@ def test_separators_of_ones_own_cut_and_nothing_else_does():
     assert texts(text, separators=["\n===\n"]) == ["# A\n\na b", "c d\n\n# E\nf", WORDS, "eleven"]
 
 
+def test_thousands_of_separators_are_no_trouble():
+    assert len(texts("a b\n===\n" * 5000, separators=["\n===\n"])) == 5000
+
+
 def test_in_plain_text_a_number_sign_is_no_heading():
     assert texts("# a\nb\n\n# c\nd", is_markdown=False) == ["# a\nb\n\n# c\nd"]
 
