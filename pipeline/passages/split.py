@@ -47,10 +47,13 @@ def passages(
 
 
 def num_words(text: str) -> int:
-    """Words between blanks; in scripts without blanks, each character. No more in a text than in its parts together."""
+    """Words between blanks; in scripts without blanks, each character; of what is very long, every 40 characters.
+
+    There are no more in a text than in its parts together.
+    """
     if text.isascii():
-        return len(text.split())
-    return sum(max(1, len(_SPACELESS.findall(run))) for run in text.split())
+        return len(text.split()) + sum((len(run) - 1) // LONGEST for run in _LONG.findall(text))
+    return sum(max(-(-len(run) // LONGEST), len(_SPACELESS.findall(run))) for run in text.split())
 
 
 def halves(text: str) -> tuple[str, str]:
@@ -197,6 +200,8 @@ def _front_matter(text: str) -> int:
     return found.end() if found else 0
 
 
+LONGEST = 40  # characters of a word; a link or a block of base64 is as many as it takes the place of
+_LONG = re.compile(rf"\S{{{LONGEST + 1},}}")
 _SPACELESS = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff]"
