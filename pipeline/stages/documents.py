@@ -1,5 +1,6 @@
 """Add tasks made from your own text: passages times kinds of task, or a text cut in two."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 from pipeline.asking.ask import is_answer, request, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.phrases import is_echo
+from pipeline.asking.rewritten import copied
 from pipeline.asking.templates import digest, render
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.errors import SproutError
@@ -25,6 +27,9 @@ from pipeline.stages._gate import Gate
 from pipeline.stages._passage_kinds import HALF, KINDS, Kind, Pair, parse_pair, refers_to_passage
 from pipeline.task import Instance, Task, new_id
 from pipeline.text import first_few, folded, hash_of
+
+MOST_COPIED = 2  # words in a row that a question may share with the example in its prompt
+_EXAMPLE = re.compile(r"^Passage:\n(.+?)\n\nQuestion:", re.MULTILINE | re.DOTALL)
 
 
 class Documents(Stage):
@@ -159,15 +164,18 @@ class Documents(Stage):
         if pair is None:
             return task.reject("cut_off" if cut else "no_question_and_answer")
         checked = found.check(pair, found, passage.text)
-        reason = checked if isinstance(checked, str) else self.objection_to(checked, kind)
+        reason = checked if isinstance(checked, str) else self.objection_to(checked, kind, passage.text)
         pair = pair if isinstance(checked, str) else checked
         instance = Instance(input="" if self.closed_book else passage.text, output=pair.answer)
         task = task.update(instruction=pair.question, instances=(instance,))
         return task.reject(reason) if reason else task
 
-    def objection_to(self, pair: Pair, kind: str) -> str | None:
-        if is_echo(folded(pair.question), folded(self.prompt(kind, "", False))):
+    def objection_to(self, pair: Pair, kind: str, passage: str) -> str | None:
+        prompt = self.prompt(kind, "", False)
+        if is_echo(folded(pair.question), folded(prompt)):
             return "prompt_echo"
+        if (example := _EXAMPLE.search(prompt)) and copied(pair.question, example[1], [passage], MOST_COPIED + 1):
+            return "copies_prompt"  # it is about the passage of the example
         if folded(pair.question) == folded(pair.answer):
             return "question_is_answer"
         return "refers_to_passage" if self.closed_book and refers_to_passage(pair.question) else None

@@ -75,7 +75,12 @@ def test_in_plain_text_a_number_sign_is_no_heading():
     assert texts("# a\nb\n\n# c\nd", is_markdown=False) == ["# a\nb\n\n# c\nd"]
 
 
-@given(st.text(alphabet="abababababab .:#\n`-=\f東。<!>", max_size=400), st.integers(1, 12), st.integers(1, 4), st.booleans())
+@given(
+    st.text(alphabet="abababababab .:#\n`-=\f東。<!>", max_size=400),
+    st.integers(1, 12),
+    st.integers(1, 4),
+    st.booleans(),
+)
 def test_passages_are_parts_of_the_text_in_order_and_none_is_too_long(text, words, min_words, is_markdown):
     end = 0
     for one in passages(text, words, (), is_markdown, min_words):
