@@ -1,5 +1,6 @@
 """Versions of a task that a model has rewritten: what eliminates one, and which of a family are kept."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ from pydantic import JsonValue
 from pipeline.asking.rewritten import copied, parse_rewritten, parse_with_instance
 from pipeline.engines.base import Completion
 from pipeline.filters.instructions import OUR_FILTERS, empty, first_reason
+from pipeline.novelty.rouge import RougeIndex
 from pipeline.novelty.tokens import count_words, tokens
 from pipeline.stages._gate import Gate
 from pipeline.task import Instance, Task
@@ -106,7 +108,20 @@ def eliminated(task: Task, step: Step, completion: Completion, min_words: int) -
         return task.reject("same")
     if count_words(task.instruction) < min_words:
         return task.reject("too_short")
-    frame = step.prompt.replace(step.parent.instruction, "\n")
-    if words := copied(task.instruction, frame, [step.parent.instruction]):
+    if words := of_prompt(task.instruction, step):
         return task.update(meta=task.meta | {"copied": words}).reject("copies_prompt")
     return task
+
+
+def of_prompt(text: str, step: Step) -> str:
+    """What a version has from the prompt and not from its parent: words in a row, or the gist of an example in it."""
+    frame, parent = step.prompt.replace(step.parent.instruction, "\n"), step.parent.instruction
+    if words := copied(text, frame, [parent]):
+        return words
+    examples = RougeIndex((LABEL.sub("", line) for line in frame.split("\n") if line.strip()), MAX_ROUGE)
+    nearest = examples.nearest(text).text
+    return nearest if nearest and examples.nearest(parent).text != nearest else ""
+
+
+LABEL = re.compile(r"^[A-Z][\w ]{1,30}: ")
+MAX_ROUGE = 0.5  # with a line of the prompt; a small model likes to vary the example

@@ -175,8 +175,8 @@ class Compose(Stage):
         found = engine.pre_query(self.system)
         if found is None:
             raise SproutError(
-                f"{self.name}: where a user's message to {shown(engine.model)} begins is not known: take a chat model in "
-                f"vllm or transformers, set engine.tokenizer of a server, or give {self.name} a template"
+                f"{self.name}: where a user's message to {shown(engine.model)} begins is not known: take a chat model "
+                f"in vllm or transformers, set engine.tokenizer of a server, or give {self.name} a template"
             )
         return found
 

@@ -60,6 +60,7 @@ def test_all_versions_are_kept_if_that_is_asked_for(tmp_path, keep, num, root):
         (" I'm sorry, but I cannot assist with that request.", "refusal"),
         (" Be brief.", "too_short"),
         (" Describe it. Give the new task alone, and do not solve it.", "copies_prompt"),
+        (" Suggest a name for a bakery of two words.", "copies_prompt"),
         (" 1234 5678 90 12", "no_words"),
         (" Describe the <|im_end|> rivers of two lands", "chat_token"),
         (" Here are some new tasks for you:", "preamble"),
@@ -74,7 +75,7 @@ def test_a_version_is_eliminated_with_a_reason_and_the_next_round_starts_from_it
             return number(request)
         return text.model_copy(update={"id": request.id}) if isinstance(text, Completion) else text
 
-    tasks, asked = evolve(tmp_path, says, GIVEN[:1], rounds=2)
+    tasks, asked = evolve(tmp_path, says, GIVEN[:1], rounds=2, operations=("constrain",))
 
     assert tasks[0].rejected == (reason or "evolved")
     assert (shown(asked[1]) == "Describe 0 rivers.") == bool(reason)
