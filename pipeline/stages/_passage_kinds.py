@@ -8,6 +8,7 @@ from pipeline.asking.clean import clean_text
 from pipeline.asking.examples import parse_input_first
 from pipeline.asking.phrases import SIGNS_OFF
 from pipeline.asking.verdicts import parse_yes_no
+from pipeline.engines.base import Message
 from pipeline.text import folded
 
 HALF = "half"
@@ -54,6 +55,19 @@ def parse_pair(text: str, cut: bool = False) -> Pair | None:
     before, blank, last = found[0].output.strip().rpartition("\n\n")
     answer = before if blank and SIGNS_OFF.match(last.strip()) else found[0].output
     return Pair(found[0].input.strip(), answer.strip())
+
+
+def turns_of(prompt: str) -> tuple[Message, ...]:
+    """The messages of a prompt for a chat model: the example in it is a question of the user that was answered.
+
+    A prompt of another layout is one message.
+    """
+    found = _SHOT.match(prompt)
+    if not found:
+        return ({"role": "user", "content": prompt},)
+    said = {"user": f"{found['ask']}\n\n{found['passage']}", "assistant": found["pair"]}
+    last = f"{found['ask']}\n\n{prompt[found.end() :].removesuffix('Question:').rstrip()}"
+    return (*({"role": role, "content": text} for role, text in said.items()), {"role": "user", "content": last})
 
 
 def in_passage(pair: Pair, kind: Kind, passage: str) -> Pair | str:
@@ -130,6 +144,11 @@ _AROUND = "\"'“”‘’«»*_` \n"
 _ONE_LINE = re.compile(r"\A([^\n]*\S)[^\S\n]+(?:\*\*)?Answer(?:\*\*)?:(?:\*\*)?[^\S\n]*(?=\S)")
 _ANSWER = re.compile(r"^\W*Answer\W{0,3}:", re.MULTILINE)
 _ANOTHER = re.compile(r"^\W*(?:Question|Passage)\b[^\n:]{0,5}:", re.MULTILINE)
+_SHOT = re.compile(
+    r"(?P<ask>(?:(?!^Passage:$).)+?)\n\n(?P<passage>Passage:\n.+?)\n\n(?P<pair>Question: .+?\nAnswer: .+?)"
+    r"\n\n\n(?=Passage:\n)",
+    re.DOTALL | re.MULTILINE,
+)
 _OPTION = re.compile(r"^[^\S\n]*[(\[]?(?P<letter>[A-Ha-h])[.):\]][^\S\n]*(?P<text>\S[^\n]*)", re.MULTILINE)
 _LETTER = re.compile(r"\W*(?:option |answer )?(?P<letter>[A-H])(?:[.):\]*]+\s*|\s*\Z)(?P<text>[^\n]*)", re.IGNORECASE)
 _REFERS = re.compile(

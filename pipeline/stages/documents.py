@@ -24,7 +24,7 @@ from pipeline.runs.context import Context
 from pipeline.runs.run import ids_of
 from pipeline.stage import Flag, Stage
 from pipeline.stages._gate import Gate
-from pipeline.stages._passage_kinds import HALF, KINDS, Kind, Pair, parse_pair, refers_to_passage
+from pipeline.stages._passage_kinds import HALF, KINDS, Kind, Pair, parse_pair, refers_to_passage, turns_of
 from pipeline.task import Instance, Task, new_id
 from pipeline.text import first_few, folded, hash_of
 
@@ -123,8 +123,7 @@ class Documents(Stage):
         def requests() -> Iterator[Request]:
             for id, passage, kind in self.work(context.engine, {*ids_of(done)}):
                 asked[id] = passage, kind
-                sampling = seeded(self.sampling, self.random_seed, id)
-                yield request(context.engine, id, self.prompt(kind, passage.text, context.engine.chat), sampling)
+                yield self.request(context.engine, id, self.prompt(kind, passage.text, context.engine.chat))
 
         for completion in context.engine.generate(requests()):
             passage, kind = asked.pop(completion.id)
@@ -140,10 +139,16 @@ class Documents(Stage):
                     if (id := new_id(*origin, kind, number, passage.text)) not in known:
                         yield id, passage, kind
 
+    def request(self, engine: Engine, id: str, prompt: str) -> Request:
+        """As plain text; for a chat model the example in it is a turn that was said before."""
+        asked = request(engine, id, prompt, seeded(self.sampling, self.random_seed, id))
+        return asked.model_copy(update={"prompt": turns_of(prompt)}) if engine.chat else asked
+
     def prompt(self, kind: str, passage: str, chat: bool) -> str:
         if kind == HALF:
             passage = halves(passage)[0] or passage
-        return render(template_of(kind), passage=passage, closed_book=self.closed_book, chat=chat)
+            return render(template_of(kind), passage=passage, chat=chat)
+        return render(template_of(kind), passage=passage, closed_book=self.closed_book)
 
     def read(self, completion: Completion, passage: Placed, kind: str) -> Task:
         """The task in a completion, or one that is rejected: without a question and an answer that the kind admits."""

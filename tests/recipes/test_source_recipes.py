@@ -78,7 +78,7 @@ def sprout(*args: str) -> None:
 def test_a_folder_of_notes_and_one_command_give_a_dataset(recipe, shop, monkeypatch):
     mine = Path(shutil.copytree(prompt_folder(), "prompts"))
     for path in mine.glob("documents_*.jinja"):
-        path.write_text(ASKED + "{# {{ passage }} {{ closed_book }} {{ chat }} #}", encoding="utf-8")
+        path.write_text(ASKED + "{# {{ passage }} {{ closed_book }} #}", encoding="utf-8")
     monkeypatch.setenv("SPROUT_PROMPTS", str(mine))
     few = ["--set", 'documents.kinds=["question", "summary"]', "--set", "documents.max_passages=2"]
     sprout("run", recipe, "--documents", "notes", "--out", "run", *NANO, *SHORT, *few, "--set", "documents.min_words=5")

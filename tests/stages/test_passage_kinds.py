@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.stages import Documents
-from pipeline.stages._passage_kinds import KINDS, Pair, parse_pair, refers_to_passage
+from pipeline.stages._passage_kinds import KINDS, Pair, parse_pair, refers_to_passage, turns_of
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -16,6 +16,24 @@ def test_the_example_in_the_prompt_of_a_kind_is_one_that_the_kind_admits(kind):
     assert prompt.endswith("\n\nPassage:\nPASSAGE\n\nQuestion:")
     assert checked == Pair(question, given)
     assert not (KINDS[kind].closed_book and refers_to_passage(question))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_chat_model_is_shown_the_example_as_a_turn(kind):
+    prompt = Documents(files="x").prompt(kind, "Passage:\nA mill.\n\nQuestion: Why?\nAnswer: No.", True)
+    first, answered, last = turns_of(prompt)
+
+    ask = first["content"].partition("\n\nPassage:\n")[0]
+    assert prompt.startswith(ask)
+    assert first["content"].endswith("stood still for nine days.")
+    assert answered["content"].startswith("Question: ")
+    assert parse_pair(answered["content"])
+    assert last["content"] == f"{ask}\n\nPassage:\nPassage:\nA mill.\n\nQuestion: Why?\nAnswer: No."
+    assert [one["role"] for one in (first, answered, last)] == ["user", "assistant", "user"]
+
+
+def test_a_prompt_of_another_layout_is_one_message():
+    assert turns_of("A mill.\n\nQuestion:") == ({"role": "user", "content": "A mill.\n\nQuestion:"},)
 
 
 def test_bonito_has_sixteen_types_and_each_is_a_kind():
