@@ -68,9 +68,9 @@ def _unquoted(text: str) -> str:
 
 _KIND = r"(?:(?:re-?written|new|revised|improved|refined|evolved|translated|updated|final|rephrased|my) )*"
 _LABEL = re.compile(
-    rf"\A(?:[#>]+ *)?(?:\*\*|__)?{_KIND}(?:task|instruction|prompt|question|translation)"
+    rf"\A(?:[#>]+ *)?(?:\*\*|__)?(?:the )?{_KIND}(?:task|instruction|prompt|question|translation)"
     r"(?: in(?:to)? [\w ]{1,30}| \([^()\n]{1,30}\))?"
-    r"(?:(?:\*\*|__)?[:：]|[:：](?:\*\*|__))(?:\*\*|__)?\s*",
+    r"(?: is| would be)?(?:(?:\*\*|__)?[:：]|[:：](?:\*\*|__))(?:\*\*|__)?\s*",
     re.IGNORECASE,
 )
 _NEXT = re.compile(rf"^(?:\*\*)?{_KIND}task(?:\*\*)?:", re.MULTILINE | re.IGNORECASE)

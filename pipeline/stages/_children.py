@@ -13,6 +13,7 @@ from pipeline.novelty.rouge import RougeIndex
 from pipeline.novelty.tokens import count_words, tokens
 from pipeline.stages._gate import Gate
 from pipeline.task import Instance, Task
+from pipeline.text import folded
 
 OF_ONE_TEXT = ("request", "item", "nearest", "nearest_id", "left_out", "no_fields", "copied", "action")  # in `meta`
 
@@ -102,7 +103,7 @@ def eliminated(task: Task, step: Step, completion: Completion, min_words: int) -
     """
     if completion.finish_reason == "length":
         return task.reject("cut_off")
-    if reason := first_reason(task, [empty, *OUR_FILTERS]):
+    if reason := first_reason(task, [empty, *OUR_FILTERS, excuse]):
         return task.reject(reason)
     if tokens(task.instruction) == tokens(step.parent.instruction):
         return task.reject("same")
@@ -113,9 +114,17 @@ def eliminated(task: Task, step: Step, completion: Completion, min_words: int) -
     return task
 
 
+def excuse(task: Task) -> str | None:
+    """A refusal in words that a user may begin a task with, but hardly a version that a model writes."""
+    return "refusal" if EXCUSE.match(task.instruction.replace("’", "'")) else None
+
+
 def of_prompt(text: str, step: Step) -> str:
-    """What a version has from the prompt and not from its parent: words in a row, or the gist of an example in it."""
+    """What a version has from the prompt and not from its parent: its last label, words in a row, or an example."""
     frame, parent = step.prompt.replace(step.parent.instruction, "\n"), step.parent.instruction
+    label = folded(frame.rsplit("\n", 1)[-1]).rstrip(":： ")
+    if label and label in folded(text) and label not in folded(parent):
+        return label
     if words := copied(text, frame, [parent]):
         return words
     examples = RougeIndex((LABEL.sub("", line) for line in frame.split("\n") if line.strip()), MAX_ROUGE)
@@ -123,5 +132,10 @@ def of_prompt(text: str, step: Step) -> str:
     return nearest if nearest and examples.nearest(parent).text != nearest else ""
 
 
+EXCUSE = re.compile(
+    r"(?:i'm|i am) (?:sorry|afraid)\b.{0,80}\b(?:can't|cannot|unable|not able|don't have)\b"
+    r"|(?:i'm|i am) (?:unable|not able) to (?:assist|help|provide|fulfil|complete|rewrite|create|do)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 LABEL = re.compile(r"^[A-Z][\w ]{1,30}: ")
 MAX_ROUGE = 0.5  # with a line of the prompt; a small model likes to vary the example

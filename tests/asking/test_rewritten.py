@@ -15,6 +15,7 @@ from pipeline.asking.rewritten import copied, parse_rewritten, parse_with_instan
         ("**New task:** Name a bird.", "Name a bird."),
         ("**Rewritten Task**: Name a bird.", "Name a bird."),
         ("## New task:\nName a bird.", "Name a bird."),
+        ("The new task is: Name a bird.", "Name a bird."),
         ("Rewritten task (in French): Nommez un oiseau.", "Nommez un oiseau."),
         ("Translation into German: Nenne einen Vogel.", "Nenne einen Vogel."),
         ("Sure! Here is the rewritten task:\n\nName a bird.", "Name a bird."),
