@@ -36,10 +36,10 @@ class Instructions(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("instructions",)
-    paper: ClassVar[str] = "Self-Instruct ([Wang et al. 2022](https://arxiv.org/abs/2212.10560))"
     growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience"})
     adds: ClassVar[bool] = True
     open_ended: ClassVar[bool] = True
+    paper: ClassVar[str] = "Self-Instruct ([Wang et al. 2022](https://arxiv.org/abs/2212.10560))"
 
     num_tasks: int = Field(default=1000, ge=1, description="how many to write; ask for more later and it adds them")
     num_demos: int = Field(default=8, ge=1, description="tasks shown in a prompt")
@@ -73,8 +73,6 @@ class Instructions(Stage):
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
         seeds, engine = context.seeds, context.engine
-        if not seeds:
-            raise SproutError(f"{self.name}: there are no seed tasks to show; give some with --seeds")
         origin = new_id(self.name, self.random_seed, shown(engine.model), *(seed.id for seed in seeds))
         given = chain((task for task in done if task.id in context.given), todo)
         # New tasks must also differ from those that other stages have made.
@@ -186,6 +184,8 @@ class Demos:
     """What each prompt shows: seeds and, once there are some, tasks that were written before."""
 
     def __init__(self, stage: Instructions, seeds: Sequence[Shown], most: int) -> None:
+        if not seeds:
+            raise SproutError(f"{stage.name}: there are no seed tasks to show; give some with --seeds")
         self.stage, self.seeds, self.most = stage, seeds, most
 
     def at(self, number: int, pool: Pool) -> tuple[Shown, ...]:
