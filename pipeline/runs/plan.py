@@ -174,7 +174,7 @@ class Probe(Proxy):
             if self.asked == before:
                 break
         if not self.endless:
-            self.left = sum(1 for _ in at_hand(source))  # up to those that wait for answers
+            self.left = sum(1 for _ in at_hand(source))  # what an answer would lead to is not known
 
     def estimate(self, stage: str, requests: int) -> Estimate:
         """An estimate for this many requests, from the mean and the speed of those probed."""

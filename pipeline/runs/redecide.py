@@ -114,6 +114,7 @@ class Recording(Proxy):
         super().__init__(engine)
         self.chat = bool(settings.get("chat"))
         self.chat_template_kwargs = settings.get("chat_template_kwargs") or {}
+        self.can_prefill = False  # nothing is asked, so nothing is begun
 
     def read(self, journal: Journal, stage: str) -> None:
         self.journal, self.stage, self.left = journal, stage, journal.requests(stage)

@@ -1,12 +1,13 @@
 """Write inputs and outputs: output first for classification, so that all labels occur; input first otherwise."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from pipeline.asking.ask import ask
 from pipeline.asking.clean import clean_text
+from pipeline.asking.converse import converse
 from pipeline.asking.demos import one_line, pick
 from pipeline.asking.examples import (
     MARKER_LINE,
@@ -21,6 +22,7 @@ from pipeline.engines.base import Completion, Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
 from pipeline.stage import LongestPrompt, Stage
+from pipeline.stages._asked import INPUT, LABELS, Asked
 from pipeline.task import Instance, Task
 from pipeline.text import first_few
 
@@ -28,15 +30,28 @@ TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # 
 
 
 class Instances(Stage):
-    """Asks for up to `max_instances` worked examples of each task, in one completion.
+    """Writes inputs and outputs of each task.
+
+    A base model is asked for up to `max_instances` worked examples, in one completion. A chat model is asked as a user
+    asks it: its output is what it answers to the task, on an input that it wrote before if the task speaks of one. For
+    a classification it names the labels, each with an input.
 
     Numbers of demos and sampling are those of Self-Instruct (its published code); demos come from the seed set. A
     completion without any field is the output of a task that, by its instruction, needs no input; `meta["no_fields"]`
     says so. For any other task it is ignored.
     """
 
-    templates: ClassVar[tuple[str, ...]] = tuple(TEMPLATES.values())
+    templates: ClassVar[tuple[str, ...]] = (*TEMPLATES.values(), INPUT, LABELS)
 
+    layout: Literal["examples", "chat"] | None = Field(
+        default=None,
+        description="ask for worked examples, or put each task as a user does; unset: chat for chat models",
+    )
+    max_attempts: int = Field(
+        default=2,
+        ge=1,
+        description="times a task is put to a chat model until its answer is whole and passes the filters of instances",
+    )
     num_input_first_demos: int = Field(default=11, ge=0, description="tasks in a prompt; Self-Instruct")
     num_output_first_demos: int = Field(
         default=16, ge=0, description="tasks in a prompt for a classification; Self-Instruct"
@@ -54,7 +69,12 @@ class Instances(Stage):
             yield instance.model_dump_json()
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
-        prompt = self.prompts({kind: self.demos(context.seeds, kind) for kind in (True, False)})
+        demos: dict[bool, Sequence[Task]] = {kind: self.demos(context.seeds, kind) for kind in (True, False)}
+        if context.engine.chat if self.layout is None else self.layout == "chat":
+            asked = Asked(self, context.engine, demos)
+            yield from converse(context.engine, todo, asked.talk)
+            return
+        prompt = self.prompts(demos)
         for task, completion in ask(context.engine, todo, prompt, self.sampling, self.random_seed):
             if found := self.parse(task, completion):
                 yield task.update(instances=found)

@@ -12,7 +12,7 @@ from pipeline.asking.demos import one_line
 from pipeline.asking.lists import parse_list
 from pipeline.asking.lists.listed import listed
 from pipeline.asking.templates import render
-from pipeline.engines.base import Completion, Request, Sampling
+from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.filters.instructions import INSTRUCTION_FILTERS, Filter, first_reason, starts_non_ascii
 from pipeline.resources import shown
@@ -35,7 +35,7 @@ class Instructions(Stage):
     Defaults are those of Self-Instruct (its published code).
     """
 
-    templates: ClassVar[tuple[str, ...]] = ("instructions",)
+    templates: ClassVar[tuple[str, ...]] = ("instructions", "instructions_chat")
     growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience"})
     adds: ClassVar[bool] = True
     open_ended: ClassVar[bool] = True
@@ -43,6 +43,11 @@ class Instructions(Stage):
 
     num_tasks: int = Field(default=1000, ge=1, description="how many to write; ask for more later and it adds them")
     num_demos: int = Field(default=8, ge=1, description="tasks shown in a prompt")
+    max_items: int = Field(
+        default=7,
+        ge=1,
+        description="the most instructions of one completion; weak models repeat themselves further down a list",
+    )
     num_generated_demos: int = Field(
         default=2, ge=0, description="of these demos, how many the model wrote itself, once there are some"
     )
@@ -59,9 +64,7 @@ class Instructions(Stage):
     english: bool = Field(default=True, description="reject what begins with a character outside ASCII")
     random_seed: int = Field(default=0, description="another number makes other random choices")
     sampling: Sampling = Field(
-        default=Sampling(
-            temperature=0.7, top_p=0.5, presence_penalty=2, max_tokens=1024, stop=("\n\n", "\n16.", "\n16 .")
-        ),
+        default=Sampling(temperature=0.7, top_p=0.5, presence_penalty=2, max_tokens=1024, stop=("\n\n",)),
         description="how the model writes",
     )
 
@@ -86,16 +89,24 @@ class Instructions(Stage):
         shared = self.sampling_for(engine.chat)
 
         def ask(number: int) -> Request:
-            demos = show.at(number, pool)
-            sampling = seeded(shared, self.random_seed, number)
-            return request(
-                engine, f"{self.name}-{number}", self.prompt(demos), sampling, tuple(one.id for one in demos)
-            )
+            return self.request(engine, number, show.at(number, pool), shared)
 
         def parse(completion: Completion, asked: Request, number: int) -> Iterator[Task]:
             return self.parse(completion, asked.demos, number, origin, header)
 
         yield from fill(pool, engine, ask, parse, lambda number: self.window_at(number, engine.window))
+
+    def request(self, engine: Engine, number: int, demos: Sequence[Shown], shared: Sampling) -> Request:
+        """The list to be continued: plain text, the answer of a chat model that is begun for it, or a message."""
+        id, ids, prompt = f"{self.name}-{number}", tuple(task.id for task in demos), self.prompt(demos)
+        after = len(demos) + self.max_items + 1
+        ends = [end for end in (f"\n{after}.", f"\n{after} .") if not any(one in end for one in shared.stop)]
+        sampling = seeded(shared.model_copy(update={"stop": (*shared.stop, *ends)}), self.random_seed, number)
+        begun = prompt.find("1. ")
+        if not engine.chat or not engine.can_prefill or begun < 0:
+            return request(engine, id, prompt, sampling, ids)
+        asked = request(engine, id, render("instructions_chat"), sampling, ids)
+        return asked.model_copy(update={"prefill": prompt[begun:]})
 
     def sampling_for(self, chat: bool) -> Sampling:
         """For a chat model, no stop at blank lines: it announces its list before one."""
@@ -173,7 +184,7 @@ class Instructions(Stage):
         Ids derive from the place and the text of the completion, so that deciding again gives the same ids.
         """
         demos = demos if completion.demos is None else completion.demos
-        for number, (text, reason) in enumerate(listed(completion, header)):
+        for number, (text, reason) in enumerate(listed(completion, header)[: self.max_items]):
             yield Task(
                 id=new_id(origin, position, number, text),
                 instruction=text, parents=demos, meta={"request": position, "item": number}, rejected=reason,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.conftest import QUESTIONS
 from tests.engines.chaos_server import toy_answer
 from tests.engines.stand_in import Answer, StandIn, prompt_of
 
@@ -20,6 +21,8 @@ def model(body: dict[str, Any]) -> str:
     prompt = prompt_of(body)
     if prompt == "Hello":
         return "Hello! How can I help you today? I write tasks, sort them and give an example of each."
+    if prompt.endswith(QUESTIONS) or ("messages" in body and "Task: " not in prompt and not prompt.endswith(".")):
+        return toy_answer(body)  # one turn
     return toy_answer(body) + ("\n16. Never write this" if prompt.endswith(".") else "\nTask: never write this")
 
 

@@ -257,12 +257,12 @@ def test_values_that_the_api_has_anyway_are_not_sent(tmp_path: Path) -> None:
     server = sprout(HEALTHY, tmp_path, "--set", sampling)
     asked = [body for _, _, body, _ in server.calls if body["max_tokens"] == 1024]
     assert asked
-    assert {key for body in asked for key in body} == {"model", "messages", "max_tokens", "seed"}
+    assert {key for body in asked for key in body} == {"model", "messages", "max_tokens", "seed", "stop"}
 
 
 def test_a_budget_holds_where_nobody_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        sprout(with_usage("absent"), tmp_path, "--max-tokens", "5000")
+        sprout(with_usage("absent"), tmp_path, "--max-tokens", "3000")
     assert caught.value.code == 3
     assert "they are estimated from the length of the text" in capsys.readouterr().err
 

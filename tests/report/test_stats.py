@@ -32,6 +32,18 @@ def test_each_stage_adds_up(model, seeds, tmp_path):
     assert f"not_new {counts['instructions']['not_new']}" in shown
 
 
+def test_what_is_kept_at_each_place_in_a_list_is_shown_for_the_stage_that_read_it(model, seeds, tmp_path):
+    run([Instructions(num_tasks=15, window=2, max_rouge=0.6), Classify()], seeds, model, tmp_path)
+    found = stats.figures(tmp_path)
+
+    places = found["instructions"].by_place
+    assert len(places) > 1
+    assert sum(kept for kept, _ in places) == found["instructions"].kept
+    assert sum(decided for _, decided in places) == found["instructions"].decided
+    assert found["classify"].by_place == ()
+    assert f"instructions, kept by the place in a list: {places[0][0]} of {places[0][1]}, " in stats.show(found)
+
+
 def test_figures_say_what_each_stage_was_paid_for_and_how_busy_the_engine_was(seeds, tmp_path):
     def counted(request: Request) -> Completion:
         return Completion(id=request.id, text=answer(request), prompt_tokens=10, cached_tokens=5, completion_tokens=2)

@@ -5,11 +5,11 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from pipeline import Completion, Context, Request, Task
+from pipeline import Completion, Context, Request, Sampling, Task
 from pipeline.asking.lists import parse_list
 from pipeline.engines.scripted import Scripted
 from pipeline.stages.instructions import Instructions
-from tests.conftest import answer
+from tests.conftest import NOUNS, VERBS, answer
 
 
 def decide(stage, seeds, engine, folder):
@@ -144,3 +144,49 @@ def test_a_request_that_cannot_succeed_is_set_aside_with_its_reason(seeds, tmp_p
 def test_contradictory_settings_are_refused():
     with pytest.raises(ValidationError, match="num_generated_demos 9 is more than num_demos 8"):
         Instructions(num_generated_demos=9)
+
+
+class Chat(Scripted):
+    """A chat model, which may or may not go on with an answer that is begun for it."""
+
+    def __init__(self, can_prefill):
+        super().__init__(answer, chat=True)
+        self.can_prefill = can_prefill
+
+
+def first_request(engine, seeds, tmp_path, **settings):
+    next(iter(Instructions(num_tasks=5, **settings).decide((), (), Context(seeds, engine, tmp_path))))
+    return engine.requests[0]
+
+
+def test_the_list_of_a_chat_model_is_begun_for_it_where_the_engine_can(seeds, tmp_path):
+    begun = first_request(Chat(can_prefill=True), seeds, tmp_path)
+    asked = first_request(Chat(can_prefill=False), seeds, tmp_path)
+
+    [message] = begun.prompt
+    assert message["content"].startswith("Write a numbered list of tasks")
+    assert begun.prefill.startswith("1. ")
+    assert begun.prefill.endswith("\n9.")
+    assert asked.prefill == ""
+    assert asked.prompt[0]["content"].endswith("\n9.")
+    assert begun.prefill in asked.prompt[0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "ends"),
+    [
+        ({}, ["\n\n", "\n16.", "\n16 ."]),
+        ({"max_items": 3}, ["\n\n", "\n12.", "\n12 ."]),
+        ({"num_demos": 4, "max_items": 1}, ["\n\n", "\n6.", "\n6 ."]),
+        ({"sampling": Sampling(stop=("\n\n", "\n16"))}, ["\n\n", "\n16"]),
+    ],
+)
+def test_generation_ends_before_the_first_item_that_is_not_asked_for(settings, ends, seeds, tmp_path):
+    assert first_request(Scripted(answer), seeds, tmp_path, **settings).sampling.stop == tuple(ends)
+
+
+def test_of_a_list_that_numbers_anew_no_more_is_read_than_was_asked_for(seeds, tmp_path):
+    text = "\n".join(f"{n}. {VERBS[n]} the {NOUNS[n]} and what is said of it" for n in range(1, 9))
+    completion = Completion(id="1", text=text)
+
+    assert len(list(Instructions(max_items=3).parse(completion, (), 0))) == 3
