@@ -55,6 +55,7 @@ NOT_RUN = {
     r"sprout export .*--push-to-hub.*": "an upload; tests/test_export.py uploads to a hub of its own",
     r"sprout evaluate .*tuned=.*": "a tuned model; tests/stages/test_evaluate.py and test_lm_eval.py have tiny ones",
     r"sprout evaluate quickstart .*": "a finished quick start",
+    r"sprout review (?!.*--(figures|argilla)).*": "a server until Ctrl-C; tests/report/test_review.py has one",
     r"sprout run --engine transformers .*": "a model in this process; tests/engines/test_transformers.py has a tiny one",
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli import reviewing
 from pipeline.cli.options import settings_of
 from pipeline.cli.work import prepared, work
 
@@ -13,6 +14,7 @@ from pipeline.cli.work import prepared, work
 def run_command(args: argparse.Namespace) -> str:
     """Do it, and return what is to be said at the end."""
     looks: dict[str, Callable[[argparse.Namespace], str]] = {
+        "review": reviewing.review, "drop": reviewing.drop, "keep": reviewing.keep, "edit": reviewing.edit,
         "stats": stats, "why": why, "report": report, "show": show, "compare": compare, "settings": settings,
         "seeds": seeds, "plan": plan, "recipes": recipes,
     }  # fmt: skip
@@ -50,7 +52,8 @@ def report(args: argparse.Namespace) -> str:
 def show(args: argparse.Namespace) -> str:
     from pipeline.report import show
 
-    return show.show(show.find(args.folder, args.stage, args.reason, args.search), args.num, args.json)
+    found = show.find(args.folder, args.stage, args.reason, args.search, reviewing.marks(args))
+    return show.show(found, args.num, args.json)
 
 
 def compare(args: argparse.Namespace) -> str:

@@ -3,10 +3,12 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import __version__
+from pipeline.cli.numbers import positive, seconds
+from pipeline.cli.review_options import add_drop, add_edit, add_keep, add_marks, add_review
 from pipeline.recipes import SELF_INSTRUCT
 from pipeline.resources import PACKAGE
 
@@ -22,9 +24,12 @@ OTHERS = {  # than those of stages, which say themselves what they are for
     "show": "tasks, kept or rejected, by stage, reason and text",
     "compare": "two runs side by side",
     "why": "the whole life of one task: its prompts, the completions, what each filter and stage said",
+    "review": "read tasks in a browser, judge, drop, change and repair them; or rate answers of models blind",
+    "drop": "drop tasks from the dataset and all that is made of it; the files of the run stay as they are",
+    "keep": "take back that tasks were dropped",
+    "edit": "change the texts of a task, add tags and notes, or take changes back",
 }
 REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -135,6 +140,7 @@ def add_show(command: argparse.ArgumentParser) -> None:
     command.add_argument("--stage", help="default: the last one that has a file")
     command.add_argument("--reason", help="a reason to reject, or: rejected, all (default: what is kept)")
     command.add_argument("--search", default="", metavar="TEXT", help="only tasks in which this occurs")
+    add_marks(command)
     command.add_argument("--num", type=positive(int), default=10, help="how many (default: 10)")
     command.add_argument("--json", action="store_true", help="a line of JSON for each, to read on")
 
@@ -162,7 +168,8 @@ def add_nothing(command: argparse.ArgumentParser) -> None:
     """This command takes no options."""
 
 
-LOOKS = {  # commands that look at files and change nothing
+LOOKS = {  # commands without the options of a run
+    "review": add_review, "drop": add_drop, "keep": add_keep, "edit": add_edit,
     "stats": add_stats, "report": add_report, "show": add_show, "compare": add_compare, "why": add_why,
     "seeds": add_seeds, "recipes": add_nothing,
 }  # fmt: skip
@@ -184,21 +191,3 @@ def add_budget(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max-tokens", type=positive(int), help="stop after this many tokens of the whole run")
     command.add_argument("--max-cost", type=positive(float), help="stop after this cost of the whole run, see [prices]")
     command.add_argument("--max-time", type=seconds, help="stop after this time, such as 90m or 8h")
-
-
-def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            value = kind(text.replace("_", "").replace(",", ""))
-        except ValueError:
-            value = 0
-        if value <= 0:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-        return value
-
-    return read
-
-
-def seconds(text: str) -> float:
-    unit = UNITS.get(text[-1:])
-    return positive(float)(text[:-1] if unit else text) * (unit or 1)

@@ -176,6 +176,7 @@ def tasks_for(
 ) -> Sequence["Task"]:
     """What a stage that runs alone decides: the tasks of a file, or what the stage before has kept."""
     from pipeline.errors import SproutError
+    from pipeline.runs.reviews import reviewed
     from pipeline.runs.store import read_kept
 
     own = number_of(files[stage.name])
@@ -187,6 +188,8 @@ def tasks_for(
         name = path.stem.partition("_")[2]
         raise SproutError(f"{path} is not there; run `sprout {name}` first, or give tasks with --tasks FILE")
     tasks = read_kept(path)
+    if path.parent.resolve() != folder.resolve():  # of another run; what people dropped there stays out here
+        tasks = reviewed(tasks, path.parent)
     if not tasks:
         raise SproutError(f"{path}: holds no task that is kept, so there is nothing to do for {args.command}")
     return tasks

@@ -40,6 +40,7 @@ class Card:
             self.licence_table(),
             self.source(),
             self.yields(),
+            self.review(),
             self.notes(),
             self.limits(),
             self.made(),
@@ -151,9 +152,27 @@ class Card:
         found = [f"- {cell(stage)}: {cell(note)}" for stage, notes in self.origin.notes.items() for note in notes]
         return "## Notes on the stages\n\n" + "\n".join(found) if found else ""
 
+    def review(self) -> str:
+        """What people found in it; empty if nobody has looked."""
+        found = self.origin.review
+        if found is None:
+            return ""
+        dropped = f"People have dropped {found.dropped:,} of its tasks and changed {found.edited:,}."
+        if not found.shares:
+            return f"## Review by people\n\n{dropped}"
+        sample = "a random sample of the tasks" if found.drawn else "tasks that were looked for, not drawn at random"
+        said = (
+            f"The questions of table 2 of the Self-Instruct paper, asked of {sample} as the run had made them: "
+            f"{found.tasks:,} tasks; reviewers: {len(found.reviewers)}; 95 % intervals by Wilson."
+        )
+        rows = [[*map(cell, row)] for row in found.rows]
+        return f"## Review by people\n\n{said}\n\n{table(['', 'yes', 'share', 'agreement'], rows)}\n\n{dropped}"
+
     def limits(self) -> str:
+        read = self.origin.review and self.origin.review.tasks
+        checked = f"people have read {read:,} of its tasks" if read else "nobody has checked it"
         found = [
-            "A language model wrote it and nobody has checked it: outputs may be wrong, invented, biased or harmful. "
+            f"A language model wrote it and {checked}: outputs may be wrong, invented, biased or harmful. "
             "The filters look at form, not at truth.",
             "Its languages are not recorded.",
             "Unless a note above says that it was compared with an evaluation set, it may hold instances of one.",

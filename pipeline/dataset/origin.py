@@ -8,12 +8,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pipeline import __version__
+from pipeline.dataset.quality import Quality, read_quality
 from pipeline.engines.base import Engine
 from pipeline.engines.model_folder import is_hub_name
 from pipeline.resources import NANO, shipped, shown
 from pipeline.runs.context import Context
 from pipeline.runs.files import find_stage_files, funnel
 from pipeline.runs.keys import identity
+from pipeline.runs.reviews import reviewed
 from pipeline.runs.settings import digest_of_seeds, digest_of_tasks, read_settings
 from pipeline.runs.store import Stored, read_kept
 from pipeline.seeds.read import SHIPPED, read_seeds
@@ -38,6 +40,7 @@ class Origin(BaseModel):
     sources: dict[str, str] = {}  # what its tasks are taken from, and the licence of each; empty if it is not known
     seeds: str = ""  # the name of those that ship
     seeds_digest: str = ""
+    review: Quality | None = None  # what people found in the tasks, if any have looked
 
     @property
     def has_seeds(self) -> bool:
@@ -56,9 +59,9 @@ class Licences(BaseModel):
 
 
 def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
-    """What the folder of a run tells of these tasks; nothing if they are not those that its last stage has kept."""
+    """What the folder of a run tells of these tasks; nothing if its last stage and reviewers have kept others."""
     files = find_stage_files(context.folder)
-    if not files or not _same(_ids(tasks), _ids(read_kept(list(files.values())[-1]))):
+    if not files or not _same(_ids(tasks), _ids(reviewed(read_kept(list(files.values())[-1]), context.folder))):
         return Origin()
     counts = {stage: dict(counts) for stage, counts in funnel(context.folder).items()}
     tables = read_settings(context.folder / "settings.json")
@@ -77,6 +80,7 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
         sources={what: licence for stage in deciding for what, licence in stage.sources().items()},
         seeds=names.get(seeds, ""),
         seeds_digest=seeds,
+        review=read_quality(context.folder),
     )
 
 

@@ -12,6 +12,7 @@ from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal
 from pipeline.runs.products import digest, read_record, write_record
 from pipeline.runs.recorded import Recorded
+from pipeline.runs.reviews import Reviews
 from pipeline.runs.run import decide
 from pipeline.runs.settings import file_names
 from pipeline.runs.store import Store
@@ -28,8 +29,8 @@ def complete_candidates(stages: Sequence[Stage | Product], num_tasks: int, conte
 
     Up to `num_tasks`, drawn at random from all that the first stage with tasks of its own has decided, go through each
     later stage but those whose work is to reject. One that keeps out what the run is tested on is no such stage, so no
-    control is helped by it. The files are in <run>/gain/candidates. What the run itself has asked is in its journal and
-    not asked again.
+    control is helped by it. What people have dropped is left out. The files are in <run>/gain/candidates. What the run
+    itself has asked is in its journal and not asked again.
 
     Raises:
         SproutError: for a run without a file of such a stage, and for whatever stops a stage.
@@ -41,7 +42,8 @@ def complete_candidates(stages: Sequence[Stage | Product], num_tasks: int, conte
     first = context.folder / file_names(stages)[steps[writing].name]
     if not first.is_file():
         raise SproutError(f"{first}: is not there, and unfiltered tasks are drawn from it; run its stage first")
-    written = [task for task in read_tasks(first) if task.rejected not in UNWRITTEN]
+    reviews = Reviews(context.folder)  # what a person has removed is tuned on by no model
+    written = [task for task in read_tasks(first) if task.rejected not in UNWRITTEN and not reviews.of(task).dropped]
     tasks: Sequence[Task] = [
         task.update(rejected=None) for task in random.Random("candidates").sample(written, min(num_tasks, len(written)))
     ]

@@ -35,8 +35,8 @@ NOTE = """\
 In brackets: 95 % intervals over held-out {unit} ({instances:,} instances){seeds}.
 "better" is said only where the paired interval is clear of zero. All models are tuned for {steps} steps, with the same
 settings. Unfiltered tasks are drawn from all instructions the model wrote, new or not, with the inputs and outputs it
-wrote for them; only what overlaps with held-out tasks is left out. If the dataset holds the seed tasks, so do these
-and its parts."""
+wrote for them; only what overlaps with held-out tasks, and what people have dropped, is left out. If the dataset holds
+the seed tasks, so do these and its parts."""
 
 
 class Tuned(NamedTuple):

@@ -13,6 +13,7 @@ from pipeline.evaluation.confidence import written
 from pipeline.evaluation.metrics import METRICS, metrics_in
 from pipeline.report import charts, plots, tasks
 from pipeline.report.record import Record
+from pipeline.report.review.ratings import read_ratings
 from pipeline.runs.budget import Prices
 from pipeline.text import mend
 
@@ -45,6 +46,7 @@ def render(record: Record) -> str:
             benchmarks=benchmarks(record), gain=gain(record), priced=record.prices != Prices(),
             validated=any(one.get("validation_loss") for one in record.training.values()), recent=charts.recent(record),
             stop_below=charts.STOP_BELOW, method=record.method,
+            quality=record.quality, ratings=read_ratings(record.folder),
         )
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.dataset.quality import Quality, read_quality
 from pipeline.engines.model_folder import TRAIN_RECORD
 from pipeline.gain.measure import FILE as GAIN
 from pipeline.novelty import Nearest
@@ -19,6 +20,7 @@ from pipeline.runs.files import stage_files
 from pipeline.runs.journal import FILE as JOURNAL
 from pipeline.runs.journal import Journal, Usage
 from pipeline.runs.products import read_record
+from pipeline.runs.reviews import STAGE, Reviews
 from pipeline.runs.settings import read_settings
 from pipeline.task import Task, read_task
 from pipeline.text import mend
@@ -68,6 +70,7 @@ class Record:
     kept_rouge: dict[str, Nearest] = field(default_factory=dict)  # by id: the closest text kept before, or seed
     seed_rouge: dict[str, float] = field(default_factory=dict)  # by id: the closest seed
     kept: Kept = field(default_factory=Kept)
+    marks: dict[str, Sequence[str]] = field(default_factory=dict)  # by id: what people said of it, a few words each
     lives: list[Life] = field(default_factory=list)  # in the order of the last stage, then of those before
     candidates: int = 0  # tasks there are in all
     usage: dict[str, Usage] = field(default_factory=dict)
@@ -75,6 +78,7 @@ class Record:
     evaluation: dict[str, dict[str, Any]] = field(default_factory=dict)
     gain: list[dict[str, Any]] = field(default_factory=list)  # its rows: a model each, with intervals
     prices: Prices = field(default_factory=Prices)
+    quality: Quality | None = None  # what people found in a sample
 
     @property
     def sampled(self) -> bool:
@@ -110,6 +114,7 @@ def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASK
     share = max_tasks / max(*lines.values(), 1)
     record.find_pair, record.method = finder(lines[record.stages[-1]])
     seen: set[str] = set()
+    reviews, dropped = Reviews(folder), Counter[str]()
     # The last file first: a task belongs to the last stage that decided it.
     for stage, path in reversed(files.items()):
         counts: Counter[str] = Counter()
@@ -117,12 +122,22 @@ def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASK
             counts[task.rejected or "kept"] += 1
             if task.id not in seen:
                 seen.add(task.id)
+                decided_by = stage
+                if task.kept and stage == record.stages[-1] and task.id in reviews.by_task:
+                    state = reviews.of(task)
+                    task, record.marks[task.id] = state.result, state.marks
+                    if task.rejected:
+                        dropped[task.rejected] += 1
+                        decided_by = STAGE
                 if chosen(task.id, share):
-                    record.lives.append(Life(task, stage))
+                    record.lives.append(Life(task, decided_by))
                 if stage == record.stages[-1] and task.kept:
                     _count(task, record.kept, record.find_pair)
         record.funnel[stage] = counts
     record.funnel = {stage: record.funnel[stage] for stage in files}
+    if dropped:
+        record.funnel[STAGE] = dropped + Counter(kept=record.kept.tasks)
+    record.quality = read_quality(folder)
     record.candidates = len(seen)
     _read_writer(record, files[record.writer], lines[record.writer])
     _read_products(record)

@@ -2,42 +2,98 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.errors import SproutError, unknown
 from pipeline.report import stats
-from pipeline.runs.files import reasons, stage_files
+from pipeline.runs.files import dropped_from, reasons, stage_files
 from pipeline.runs.products import read_record
+from pipeline.runs.reviews import STAGE, Reviewed, Reviews, tags_of
+from pipeline.runs.said import Texts
 from pipeline.runs.settings import read_settings
 from pipeline.task import Task, read_task
 
 
-def find(folder: Path, stage: str | None = None, reason: str | None = None, search: str = "") -> Iterator[Task]:
-    """Tasks of a stage's file, in its order.
+@dataclass(frozen=True)
+class Marks:
+    """What reviewers must have said of a task.
+
+    Attributes:
+        tag: One of its tags.
+        note: A text that occurs in one of its notes, in any case.
+        judged: "good": all that judged it find it good in all respects; "bad": one does not; "unjudged": nobody has.
+    """
+
+    tag: str = ""
+    note: str = ""
+    judged: Literal["", "good", "bad", "unjudged"] = ""
+
+    def fit(self, state: Reviewed) -> bool:
+        verdicts = [one for (_, seen), one in state.verdicts.items() if seen == Texts.of(state.task).digest]
+        bad = any(False in dict(one).values() for one in verdicts)
+        good = not bad and any(one.complete for one in verdicts)
+        return (
+            (not self.tag or self.tag in state.tags)
+            and (not self.note or any(self.note.casefold() in note.text.casefold() for note in state.notes))
+            and {"": True, "good": good, "bad": bad, "unjudged": not verdicts}[self.judged]
+        )
+
+
+ANY = Marks()
+
+
+def find(
+    folder: Path, stage: str | None = None, reason: str | None = None, search: str = "", marks: Marks = ANY
+) -> Iterator[Task]:
+    """Tasks of a stage's file, in its order; those of the last one as people have left them.
 
     Args:
-        stage: The last one that has a file, unless given.
+        stage: The last one that has a file, unless given; "review" for what people were given and dropped.
         reason: None finds the kept ones, "rejected" those that are not, "all" both; or one reason of theirs.
         search: Only tasks in whose instruction, inputs or outputs this occurs, in any case.
 
     Raises:
         SproutError: if the folder holds no run, or no such stage, and for a reason that no task was rejected for.
     """
+    return (state.result for state in find_states(folder, stage, reason, search, marks))
+
+
+def find_states(
+    folder: Path, stage: str | None = None, reason: str | None = None, search: str = "", marks: Marks = ANY
+) -> Iterator[Reviewed]:
+    """As `find`, with all that people have said of each task."""
     files = stage_files(folder)
-    if stage is not None and stage not in files:
-        raise SproutError(f"{folder}: {unknown('stage', stage, files)}")
-    path = files[stage or list(files)[-1]]
-    if reason not in (None, "rejected", "all") and reason not in (there := sorted({*reasons(path)} - {"kept"})):
-        raise SproutError(f"{path}: {unknown('reason', reason, [*there, 'rejected', 'all'])}")
+    last = list(files)[-1]
+    if stage is not None and stage not in (*files, STAGE):
+        raise SproutError(f"{folder}: {unknown('stage', stage, [*files, STAGE])}")
+    path = files[last if stage in (None, STAGE) else stage]
+    reviews = Reviews(folder) if stage in (None, STAGE, last) else None
+    check_reason(path, reason, reviews)
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.endswith(b"\n"):
                 task = read_task(line, f"{path}:{number}")
-                wanted = {None: task.kept, "all": True, "rejected": not task.kept}.get(reason, task.rejected == reason)
-                if wanted and search.casefold() in text_of(task).casefold():
-                    yield task
+                if stage == STAGE and not task.kept:
+                    continue
+                state = reviews.of(task) if reviews and task.kept else Reviewed(task, task)
+                found = state.result
+                wanted = {None: found.kept, "all": True, "rejected": not found.kept}
+                if (
+                    wanted.get(reason, found.rejected == reason)
+                    and search.casefold() in text_of(found).casefold()
+                    and marks.fit(state)
+                ):
+                    yield state
+
+
+def check_reason(path: Path, reason: str | None, reviews: Reviews | None) -> None:
+    if reason not in (None, "rejected", "all"):
+        there = {*reasons(path)} - {"kept"} | ({*dropped_from(path, reviews)} if reviews else set())
+        if reason not in there:
+            raise SproutError(f"{path}: {unknown('reason', reason, [*sorted(there), 'rejected', 'all'])}")
 
 
 def text_of(task: Task) -> str:
@@ -58,6 +114,12 @@ def pretty(task: Task) -> str:
     for instance in task.instances:
         lines += [indented("input ", instance.input)] if instance.input else []
         lines.append(indented("output", instance.output))
+    about = task.meta.get(STAGE)
+    if isinstance(about, dict):
+        lines += [indented("tags  ", ", ".join(tags_of(task)))] if about.get("tags") else []
+        notes = about.get("notes")
+        for note in notes if isinstance(notes, list) else []:
+            lines += [indented("note  ", f"{note['text']} ({note['reviewer']})")] if isinstance(note, dict) else []
     if nearest := task.meta.get("nearest"):
         lines.append(indented("nearest", str(nearest)))
     return "\n".join(lines)

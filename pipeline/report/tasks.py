@@ -48,6 +48,7 @@ def as_columns(record: Record, lives: list[Life]) -> Columns:
     rows = {task.id: row for row, task in enumerate(tasks)}
     texts = {task.instruction: task.id for task in tasks} | {seed.instruction: seed.id for seed in record.seeds}
     seeds = {seed.id: seed.instruction for seed in record.seeds}
+    stages = [*record.funnel]
     others: dict[str, int] = {}  # seeds, and tasks that are not on the page; the row -1 - n stands for the n-th
 
     def place(id: str) -> int:
@@ -62,11 +63,11 @@ def as_columns(record: Record, lives: list[Life]) -> Columns:
         return place(texts[found]) if found in texts else shortened(found)
 
     columns: Columns = {
-        "whole": len(lives) == record.candidates, "stages": record.stages, "reasons": reasons,
+        "whole": len(lives) == record.candidates, "stages": stages, "reasons": reasons,
         "id": [mend(task.id) for task in tasks],
         "text": [shortened(task.instruction) for task in tasks],
         "instances": [instances(task) for task in tasks],
-        "stage": [record.stages.index(life.stage) for life in lives],
+        "stage": [stages.index(life.stage) for life in lives],
         "reason": [reasons.index(task.rejected) if task.rejected else -1 for task in tasks],
         "classification": [-1 if task.is_classification is None else int(task.is_classification) for task in tasks],
         "demos": [list(map(place, task.parents)) for task in tasks],

@@ -12,6 +12,8 @@ from pipeline.errors import SproutError
 from pipeline.runs.context import Context
 from pipeline.runs.files import stage_files
 from pipeline.runs.journal import FILE, Journal
+from pipeline.runs.reviews import STAGE, Reviewed, Reviews
+from pipeline.runs.said import Said
 from pipeline.runs.settings import FILE as SETTINGS
 from pipeline.runs.settings import read_settings
 from pipeline.stage import Stage
@@ -58,6 +60,10 @@ def find(task_id: str, folder: Path) -> dict[str, dict[str, Task]]:
 
 def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
     last_stage, last = list(life.items())[-1]
+    reviews = Reviews(folder)
+    state = reviews.of(last)
+    if state.dropped:
+        last_stage, last = STAGE, last.reject(state.dropped)
     end = f"rejected by {last_stage}: {last.rejected}" if last.rejected else f"kept by {last_stage}"
     yield f"{last.id}  {end}"
     yield quoted(last.instruction)
@@ -77,8 +83,25 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
                 yield f"  completion ({completion.completion_tokens} tokens, finish reason {completion.finish_reason})"
                 yield quoted(completion.text if full else shortened(completion.text), "  │ ")
             before = task
+        yield from told(state, [one for one in reviews.current() if one.task == last.id])
         if not journal:
             yield f"\nThere is no {folder / FILE}, so prompts and completions can't be shown."
+
+
+def told(state: Reviewed, lines: Sequence[Said]) -> Iterator[str]:
+    """What people have said of a task."""
+    if not lines:
+        return
+    yield f"\n{STAGE}: {f'dropped, {state.dropped}' if state.dropped else 'kept'}"
+    for one in lines:
+        answers = {True: "yes", False: "no", None: "not answered"}
+        verdict = ", ".join(f"{name} {answers[yes]}" for name, yes in one.verdict or ())
+        said = {"judge": verdict, "drop": one.reason, "tag": ", ".join(one.tags), "note": one.note, "edit": one.note}
+        about = said.get(one.did, "")
+        yield f"  {one.time}  {one.reviewer}: {one.did}{f' ({about})' if about else ''}"
+        if one.before and one.after:
+            yield quoted(one.before.text, "  - ")
+            yield quoted(one.after.text, "  + ")
 
 
 def journal_of(folder: Path) -> AbstractContextManager[Journal | None]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import SproutError
+from pipeline.runs.reviews import STAGE, Reviews, touched
 from pipeline.task import read_task
 
 REJECTED = re.compile(rb',"rejected":"(\w+)"\}\n\Z')  # the end of a rejected line; a nested field has more braces
@@ -34,10 +35,23 @@ def find_stage_files(folder: Path) -> dict[str, Path]:
 def funnel(folder: Path) -> dict[str, Counter[str]]:
     """For each stage, how many tasks it kept and how many it rejected for each reason.
 
+    If people have dropped tasks, the last entry is `review`, as if it were a stage behind the last one.
+
     Raises:
         SproutError: if the folder holds no stage file.
     """
-    return {stage: Counter(reasons(path)) for stage, path in stage_files(folder).items()}
+    files = stage_files(folder)
+    found = {stage: Counter(reasons(path)) for stage, path in files.items()}
+    last, path = list(files.items())[-1]
+    if dropped := dropped_from(path, Reviews(folder)):
+        found[STAGE] = dropped + Counter(kept=found[last]["kept"] - dropped.total())
+    return found
+
+
+def dropped_from(path: Path, reviews: Reviews) -> Counter[str]:
+    """How many of the tasks that a stage's file keeps are dropped, by reason."""
+    states = (reviews.of(task) for task in touched(path, reviews.by_task) if task.kept) if reviews else ()
+    return Counter(state.dropped for state in states if state.dropped)
 
 
 def reasons(path: Path) -> Iterator[str]:

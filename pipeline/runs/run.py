@@ -15,8 +15,9 @@ from pipeline.runs.journal import FILE as JOURNAL
 from pipeline.runs.journal import Journal
 from pipeline.runs.lock import only_writer
 from pipeline.runs.recorded import Recorded
+from pipeline.runs.reviews import reviewed
 from pipeline.runs.settings import check_left_out, check_settings, file_names
-from pipeline.runs.store import Store, Stored
+from pipeline.runs.store import Store, Stored, ids_of, without
 from pipeline.stage import Product, Stage
 from pipeline.task import Task
 
@@ -61,7 +62,7 @@ def run(
     folder: Path | str,
     options: RunOptions | None = None,
 ) -> Sequence[Task]:
-    """Run the stages in order and return the tasks that all of them keep, as a lazy view of the last file.
+    """Run the stages in order and return the tasks that all of them and all reviewers keep, as a lazy view.
 
     The same call again continues where the last one stopped, and returns at once when all is done. Every completion is
     written to the journal of the folder on arrival. The first stage is given the seed tasks, unless it adds
@@ -78,7 +79,8 @@ def run(
     context = Context(seeds, engine, Path(folder), options.engines, options.open_engine, options.budget, stages)
     files = file_names(stages)
     check_left_out(files, context.folder)
-    return run_stages(stages, files, first_tasks(stages, seeds), context, options.progress)
+    tasks = run_stages(stages, files, first_tasks(stages, seeds), context, options.progress)
+    return reviewed(tasks, context.folder)
 
 
 def first_tasks(stages: Sequence[Stage | Product], seeds: Sequence[Task]) -> Sequence[Task]:
@@ -111,10 +113,11 @@ def run_stages(
                 if isinstance(stage, Product):
                     if late := budget.late():
                         raise stop(late)
+                    given = reviewed(tasks, context.folder) if stage.of_tasks else tasks
                     if stage.of_tasks:
                         path = context.folder / files[stage.name]
-                        logger.info("%s: from %d tasks to %s", stage.name, len(tasks), path)
-                    stage.make(tasks, own)
+                        logger.info("%s: from %d tasks to %s", stage.name, len(given), path)
+                    stage.make(given, own)
                 else:
                     engine = Recorded(own.engine, journal, stage.name, budget)
                     store = Store(context.folder / files[stage.name])
@@ -161,14 +164,6 @@ def decide(
             f"{'' if num_decided else '; no request of it brought an answer'}"
         )
     return store.kept
-
-
-def without(tasks: Sequence[Task], ids: set[str]) -> Sequence[Task]:
-    return tasks.without(ids) if isinstance(tasks, Stored) else [task for task in tasks if task.id not in ids]
-
-
-def ids_of(tasks: Sequence[Task]) -> Iterator[str]:
-    return tasks.ids() if isinstance(tasks, Stored) else (task.id for task in tasks)
 
 
 def once(stage: Stage, decided: Iterable[Task], ids: set[str]) -> Iterator[Task]:

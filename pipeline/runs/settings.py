@@ -14,6 +14,7 @@ from pipeline.runs.code import digest_of_code
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE as JOURNAL
 from pipeline.runs.products import write_record
+from pipeline.runs.reviews import STAGE
 from pipeline.runs.store import to_line
 from pipeline.stage import BUILT_IN, Configured, Product, Stage
 from pipeline.task import Task
@@ -25,7 +26,7 @@ def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
     """What each stage writes, by its name: 1_instructions.jsonl, 2_classify.jsonl, …, dataset, model.
 
     Raises:
-        SproutError: for two stages of one name.
+        SproutError: for two stages of one name, and for one with the name of what people do at the end.
     """
     files: dict[str, str] = {}
     number = 0
@@ -34,6 +35,8 @@ def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
             raise SproutError(
                 f"two stages are called {stage.name}; tell them apart by a label, such as {stage.kind}-again"
             )
+        if stage.name == STAGE:
+            raise SproutError(f"a stage cannot be called {STAGE}, as that is what people do at the end; rename it")
         number += not stage.written
         files[stage.name] = stage.written or f"{number}_{stage.name}.jsonl"
     return files

@@ -80,7 +80,8 @@ class Store:
         """
         self.ids, self.decided, self.kept, self.reasons = set(), Stored(self.path), Stored(self.path), Counter()
         if self.path.exists():
-            self._drop_torn_line()
+            with open(self.path, "rb+") as file:
+                drop_torn_line(file)
             for _, place, task in placed_tasks(self.path, self.ids):
                 self._count(task, place)
         return self.decided[:]
@@ -123,20 +124,29 @@ class Store:
         else:
             self.reasons[task.rejected] += 1
 
-    def _drop_torn_line(self) -> None:
-        # A process killed in mid-write leaves half a line; that task is simply not done.
-        with open(self.path, "rb+") as file:
-            end = size = file.seek(0, os.SEEK_END)
-            while end:
-                start = max(0, end - 65536)
-                file.seek(start)
-                newline = file.read(end - start).rfind(b"\n")
-                if newline >= 0:
-                    if start + newline + 1 < size:
-                        file.truncate(start + newline + 1)
-                    return
-                end = start
-            file.truncate(0)
+
+def drop_torn_line(file: BinaryIO) -> None:
+    """Cut off the half line that a process killed in mid-write leaves; what it was about is simply not done."""
+    end = size = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 65536)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            if start + newline + 1 < size:
+                file.truncate(start + newline + 1)
+            return
+        end = start
+    if size:
+        file.truncate(0)
+
+
+def without(tasks: Sequence[Task], ids: set[str]) -> Sequence[Task]:
+    return tasks.without(ids) if isinstance(tasks, Stored) else [task for task in tasks if task.id not in ids]
+
+
+def ids_of(tasks: Sequence[Task]) -> Iterator[str]:
+    return tasks.ids() if isinstance(tasks, Stored) else (task.id for task in tasks)
 
 
 def read_kept(path: Path) -> Sequence[Task]:

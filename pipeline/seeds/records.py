@@ -12,6 +12,7 @@ from pipeline.errors import SproutError, not_utf8
 from pipeline.seeds.datasets import dataset_rows, place_of
 from pipeline.seeds.json_text import json_values
 from pipeline.seeds.packed import read_bytes
+from pipeline.seeds.reviewed import as_reviewed
 from pipeline.seeds.shapes import Record, rows_of
 from pipeline.seeds.tables import Header, arrow_rows, delimiter_of, text_table
 from pipeline.seeds.values import decoder, tidied
@@ -38,7 +39,7 @@ def read_records(name: Path | str, wanted: Wanted) -> Records:
 
     A row is mostly a dict; what cannot be taken for one is as it is in the file, and for the caller to judge. Texts are
     mended, and there is no NaN in them. `name:configuration@split` chooses part of a data set, `file@name` one of
-    several lists in a JSON file.
+    several lists in a JSON file. Tasks of a run's stage are as people have left them.
 
     Raises:
         SproutError: for what cannot be read, with `path:line` where there are lines.
@@ -60,6 +61,7 @@ def read_records(name: Path | str, wanted: Wanted) -> Records:
         records = Records(arrow[0], [*tidied_records(arrow[1], notes)], notes)
     else:
         records = _of_text(_decoded(data, place.path), place.path, wanted.splits, place.split)
+        records = records._replace(records=as_reviewed(Path(place.path), records.records))
     if place.split and records.kind not in ("JSON", "JSONL"):
         raise SproutError(f"{place.path}: there are no splits in it; leave out @{place.split}")
     return records

@@ -1,7 +1,7 @@
 """Write the dataset, in the formats trainers read."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from pipeline.dataset.card import Card
 from pipeline.dataset.encodings import Encoding
-from pipeline.dataset.exports import Exports
+from pipeline.dataset.exports import RECORD, Exports
 from pipeline.dataset.figures import Figures
 from pipeline.dataset.formats.base import Format
 from pipeline.dataset.formats.find import FormatName, code_of, find_format
@@ -24,6 +24,7 @@ from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.runs.products import digest, empty_folder, put_in_place, read_record, write_record
+from pipeline.runs.reviews import Reviews, tags_of
 from pipeline.stage import Flag, Product, Stage
 from pipeline.task import Task
 from pipeline.training.settings import TrainingSettings
@@ -53,7 +54,7 @@ class Export(Exports):
         Flag("--push-to-hub", "upload the dataset to this repository, private", metavar="NAME"),
     )
     growable: ClassVar[frozenset[str]] = frozenset(
-        {"formats", "licence", "teacher_licence", "seeds_licence", "push_to_hub", "private"}
+        {"formats", "tags", "licence", "teacher_licence", "seeds_licence", "push_to_hub", "private"}
     )
 
     formats: tuple[FormatName, ...] = Field(
@@ -75,6 +76,9 @@ class Export(Exports):
     )
     carry: tuple[str, ...] = Field(
         default=(), description='of `meta` of each task, what becomes a column of its rows: ["file", "passage"]'
+    )
+    tags: tuple[str, ...] = Field(
+        default=(), description="only tasks to which reviewers have given one of these tags; empty: all tasks"
     )
     validation_share: float = Field(
         default=0.02, ge=0, lt=1, description="of the generated tasks, held back to measure the loss on"
@@ -128,22 +132,25 @@ class Export(Exports):
             card = Card(origin, figures, self._formats, self.name, settings, self.push_to_hub)
             (partial / "README.md").write_text(card.render(), encoding="utf-8")
 
-        self._write(self.rows(tasks, context.seeds), folder, [origin.model_dump(), model], document)
+        made_of = {"origin": origin.model_dump(), "model": model, "reviewed": Reviews(context.folder).changes}
+        self._write(self.rows(tasks, context.seeds), folder, made_of, document)
         if self.push_to_hub:
             push(folder, self.push_to_hub, self.private)
 
     def write(self, tasks: Sequence[Task], seeds: Sequence[Task], folder: Path) -> None:
-        self._write(self.rows(tasks, seeds), folder, [], lambda partial, figures: None)
+        self._write(self.rows(tasks, seeds), folder, {}, lambda partial, figures: None)
 
     def rows(self, tasks: Sequence[Task], seeds: Sequence[Task]) -> Rows:
         settings = RowSettings(self.encoding, self.input_noise, self.shuffle, self.random_seed, self.carry)
+        if self.tags:
+            tasks = [task for task in tasks if {*self.tags} & {*tags_of(task)}]
         if self.only == "seeds":
             tasks = [task for task in tasks if self.splitter.holds_back(task)]
         return Rows(tasks, seeds if self.include_seeds else (), settings)
 
     @property
     def whole(self) -> bool:
-        return self.only is None
+        return self.only is None and not self.tags
 
     def seeds_alone(self) -> Self:
         return self.model_copy(update={"only": "seeds", "include_seeds": True})
@@ -159,14 +166,16 @@ class Export(Exports):
         if missing := [f"{self.name}.{name}" for name, licence in found.items() if not licence]:
             logger.warning("export: the card says that no licence is stated; set %s to state it", ", ".join(missing))
 
-    def _write(self, rows: Rows, folder: Path, made_of: list[Any], document: Callable[[Path, Figures], None]) -> None:
+    def _write(
+        self, rows: Rows, folder: Path, made_of: Mapping[str, Any], document: Callable[[Path, Figures], None]
+    ) -> None:
         """Write a folder atomically, unless it exists with the same contents; `document` adds to it."""
         if not rows:
             num_tasks = len(rows.tasks) + len(rows.seeds)
             raise SproutError(f"{folder}: nothing to export: none of the {num_tasks} kept tasks has an instance")
         settings = self.model_dump(mode="json")
         fingerprint = digest(settings, rows.fingerprint, code_of(self.formats), made_of)
-        record = read_record(folder / "dataset.json")
+        record = read_record(folder / RECORD)
         if record.get("fingerprint") == fingerprint and record.get("files", {}).items() <= sizes(folder).items():
             return
         partial = empty_folder(folder.with_name(f"{folder.name}.partial"))
@@ -177,7 +186,8 @@ class Export(Exports):
                 f"{figures.splits['validation'].tasks} tasks, so none is left to train on; lower it"
             )
         about = {"settings": settings, "fingerprint": fingerprint, "files": sizes(partial)}
-        write_record(partial / "dataset.json", figures.model_dump() | about)
+        about |= {"reviewed": made_of["reviewed"]} if made_of.get("reviewed") else {}
+        write_record(partial / RECORD, figures.model_dump() | about)
         document(partial, figures)
         put_in_place(partial, folder)
 

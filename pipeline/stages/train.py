@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from pipeline.dataset.exports import check_reviewed
 from pipeline.dataset.read import read_dataset
 from pipeline.engines.model_folder import check_model, choose_chat
 from pipeline.errors import SproutError
@@ -53,6 +54,7 @@ class Train(Trains):
 
     def make(self, tasks: Sequence[Task], context: Context) -> None:
         dataset = self.place(context.folder)
+        check_reviewed(dataset)
         training = self.training(dataset, context)
         logger.info(
             "%s: from %d rows of %s to %s", self.name, len(training.rows), dataset, context.folder / self.written

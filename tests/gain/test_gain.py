@@ -16,6 +16,7 @@ from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, candidates, control_tasks
 from pipeline.gain.measure import gain, table, tuned_and_evaluated, write_control
 from pipeline.gain.record import Gain
+from pipeline.report.review.changes import Wanted, drop
 from pipeline.runs.context import Context
 from pipeline.runs.run import run as run_stages
 from pipeline.runs.store import to_line
@@ -108,6 +109,14 @@ def test_candidates_are_all_instructions_that_were_written_with_inputs_and_outpu
         complete_candidates(ASKING, 100, Context(SEEDS, run.engine, tmp_path / "elsewhere"))
     with pytest.raises(SproutError, match="no stage of the run adds tasks"):
         complete_candidates(ASKING[1:], 100, run)
+
+
+def test_what_a_person_has_dropped_is_tuned_on_by_no_control(tmp_path):
+    run, _ = make_run(tmp_path)
+    drop(tmp_path, Wanted(("task_7",)), "anna")
+    complete_candidates(ASKING, 100, run)
+
+    assert {task.id for task in candidates(tmp_path)} == {task.id for task in WHOLE} - {"task_7"}
 
 
 def test_what_the_run_has_asked_is_not_asked_again_for_candidates(model, seeds, tmp_path):
