@@ -79,7 +79,8 @@ def in_passage(pair: Pair, kind: Kind, passage: str) -> Pair | str:
 
 
 def yes_or_no(pair: Pair, kind: Kind, passage: str) -> Pair | str:
-    found = parse_yes_no(pair.answer)
+    """The answer is yes or no, and the question is none that begins with what, who or how."""
+    found = None if _OPEN.match(pair.question) else parse_yes_no(pair.answer)
     return "not_yes_or_no" if found is None else Pair(pair.question, "Yes" if found else "No")
 
 
@@ -149,6 +150,7 @@ _SHOT = re.compile(
     r"\n\n\n(?=Passage:\n)",
     re.DOTALL | re.MULTILINE,
 )
+_OPEN = re.compile(r"\W*(?:what|which|who|whom|whose|when|where|why|how)\b[^.!]*\?\s*\Z", re.IGNORECASE)
 _OPTION = re.compile(r"^[^\S\n]*[(\[]?(?P<letter>[A-Ha-h])[.):\]][^\S\n]*(?P<text>\S[^\n]*)", re.MULTILINE)
 _LETTER = re.compile(r"\W*(?:option |answer )?(?P<letter>[A-H])(?:[.):\]*]+\s*|\s*\Z)(?P<text>[^\n]*)", re.IGNORECASE)
 _REFERS = re.compile(

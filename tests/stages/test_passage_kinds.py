@@ -86,6 +86,8 @@ MCQ = "Which?\nA. rye\nB. oats\nC) wheat"
         ("yes_no", "Is it?", "yes.", "Yes"),
         ("yes_no", "Is it?", "No, she does not.", "No"),
         ("yes_no", "Is it?", "Perhaps", "not_yes_or_no"),
+        ("yes_no", "What is it?", "No", "not_yes_or_no"),
+        ("yes_no", "What a mill! Is it hers?", "No", "No"),
         ("yes_no", "Is it?", "Ada Fell", "not_yes_or_no"),
         ("entailment", "Is it?", "Yes", "Yes"),
         ("paraphrase_identification", "Are they?", "not the same", "not_yes_or_no"),
