@@ -104,7 +104,7 @@ def add_flags(command: argparse.ArgumentParser, name: str, only: str = "") -> No
             flag.flag,
             dest=f"set_{name}_{flag.field}",
             help=flag.help,
-            metavar=flag.metavar,
+            metavar=flag.metavar or flag.field.upper(),
             nargs="+" if flag.many else None,
             type=named if flag.named else str,
         )
