@@ -21,7 +21,7 @@ from pipeline.passages.read import ADVICE, Texts
 from pipeline.passages.split import halves
 from pipeline.resources import shown
 from pipeline.runs.context import Context
-from pipeline.runs.run import ids_of
+from pipeline.runs.store import ids_of
 from pipeline.stage import Flag, Stage
 from pipeline.stages._gate import Gate
 from pipeline.stages._passage_kinds import HALF, KINDS, Kind, Pair, parse_pair, refers_to_passage, turns_of

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.errors import SproutError
 from pipeline.runs.context import Context
-from pipeline.runs.run import ids_of
+from pipeline.runs.store import ids_of
 from pipeline.seeds.draw import Draw
 from pipeline.stage import Flag, Stage
 from pipeline.stages._gate import Gate
