@@ -32,7 +32,7 @@ def pages() -> dict[str, str]:
 
 def commands() -> Iterator[str]:
     """A section for each command; options that those which run stages share are said once."""
-    parsers = subparsers(command_line(names()))
+    parsers = subparsers(command_line([*known_commands(), *(f"--{name}" for name in names())]))
     shared = {one.dest: one for one in arguments(parsers["classify"])}
     yield from ("# Commands", "", MADE, "")
     yield "`sprout COMMAND --help` says the same. Commands that run stages share these options:"

@@ -62,6 +62,7 @@ class Configured(BaseModel):
     kind: ClassVar[str]  # its word in a list of stages; unless set, its module, or its class if it is yours
     path: ClassVar[str] = ""  # what a product writes in the folder of the run; a stage writes <number>_<name>.jsonl
     templates: ClassVar[tuple[str, ...]] = ()  # the prompts it uses, by name
+    paper: ClassVar[str] = ""  # whose way of making tasks it is, as Markdown, for the card of a dataset
     growable: ClassVar[frozenset[str]] = frozenset()  # settings that may differ when a run goes on
     flags: ClassVar[tuple[Flag, ...]] = ()  # of its command, besides those that all commands share
     asks: ClassVar[bool] = True  # it may put requests to an engine, so that `plan` tries it
@@ -205,6 +206,10 @@ class Stage(Configured, ABC):
     def longest_prompts(self, seeds: Sequence[Task]) -> Iterator["LongestPrompt"]:
         """Its longest prompts with these seed tasks, which must fit into the context of a model."""
         return iter(())
+
+    def sources(self) -> Mapping[str, str]:
+        """What its tasks are taken from, besides seeds and a model, with the licence of each, if that is known."""
+        return {}
 
     def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
         """What the card of a dataset says of this stage: what it means that it kept and rejected so many."""

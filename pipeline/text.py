@@ -1,5 +1,6 @@
 """Small operations on text that many modules share."""
 
+import hashlib
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -44,3 +45,9 @@ def some_of(names: Sequence[str], most: int = 200) -> str:
     fitting = [line for line in shown if len(line) <= most] or [short(names[0], most)] if names else ["nothing"]
     more = len(names) - len(fitting)
     return f"{fitting[-1]} and {more:,} more" if names and more else fitting[-1]
+
+
+def hash_of(*texts: str) -> int:
+    """A number for the texts, the same on every machine; two of a hundred million share one in 0.03 % of cases."""
+    hashed = hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8)
+    return int.from_bytes(hashed.digest())

@@ -62,6 +62,8 @@ def answer(request: Request) -> str:
     """Invents instructions, calls about a third of them classification, and gives every task two instances."""
     prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[-1]["content"]
     prompt = f"{prompt}\n{request.prefill}" if request.prefill else prompt
+    if prompt.endswith("\n\nQuestion:"):  # about a passage
+        return " When was the mill built?\nAnswer: 1702"
     if prompt.endswith(QUESTIONS[0]):
         return "one and two"
     if prompt.endswith(QUESTIONS[1]):

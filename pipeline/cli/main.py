@@ -90,25 +90,37 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
         if stage and name in argv:
             add_flags(command, name)
+        if not stage and name in argv:
+            add_sources(command, argv)
         if name == "settings":
             command.add_argument("--schema", action="store_true", help="a JSON Schema of all settings, for editors")
     return parser
 
 
-def add_flags(command: argparse.ArgumentParser, name: str) -> None:
+def add_flags(command: argparse.ArgumentParser, name: str, only: str = "") -> None:
     """The options that a stage has of its own, each of which stands for one of its settings."""
     from pipeline.stages import find
 
     for flag in find(name).flags:
+        if only not in ("", flag.flag):
+            continue
         command.add_argument(
             flag.flag,
-            dest=f"set_{flag.field}",
+            dest=f"set_{name}_{flag.field}",
             help=flag.help,
-            metavar=flag.metavar,
+            metavar=flag.metavar or flag.field.upper(),
             action="append" if flag.commas else "store",
             nargs="+" if flag.many else None,
             type=named if flag.named else str,
         )
+
+
+def add_sources(command: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """The option of each stage that has its name, such as --documents, which says what the stage reads in a run."""
+    given = {one.partition("=")[0].removeprefix("--") for one in argv if one.startswith("-")}
+    for name in sorted(path.stem for path in (PACKAGE / "stages").glob("[a-z]*.py")):
+        if name in given or given & {"help", "-h"}:
+            add_flags(command, name, only=f"--{name}")
 
 
 def named(text: str) -> tuple[str, str]:
@@ -182,7 +194,7 @@ LOOKS = {  # commands without the options of a run
 
 def add_run_options(command: argparse.ArgumentParser, alone: bool, several: bool = False) -> None:
     command.add_argument("settings", nargs="*" if several else "?", help="TOML file, or a recipe, see `sprout recipes`")
-    command.add_argument("--seeds", help="file or data set of seed tasks, or some that ship: general (default), nano")
+    command.add_argument("--seeds", help="file or data set of seed tasks, or general (default), nano, none")
     command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
     command.add_argument("--engine", help="vllm (default), server, transformers, scripted, or module:Class of yours")

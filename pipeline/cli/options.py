@@ -1,7 +1,7 @@
 """From what is typed to the settings of a run."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,14 +21,25 @@ def settings_of(args: argparse.Namespace) -> "RunSettings":
 
 def changes(args: argparse.Namespace) -> Iterator[str]:
     """What the options of a stage change in its settings, as `--set` has it."""
-    from pipeline.errors import SproutError
     from pipeline.stages import find, names
 
-    if args.command not in names():
-        return
+    if args.command in names():
+        given = yield from changes_of(args, args.command)
+        yield from find(args.command).implied(given, bool(args.model or args.settings))
+    else:
+        for name in names():
+            if any(option.startswith(f"set_{name}_") for option in vars(args)):
+                yield from changes_of(args, name)
+
+
+def changes_of(args: argparse.Namespace, stage: str) -> Generator[str, None, dict[str, Any]]:
+    """The options that are given for one stage, as changes; and, as its result, by name."""
+    from pipeline.errors import SproutError
+    from pipeline.stages import find
+
     given: dict[str, Any] = {}
-    for flag in find(args.command).flags:
-        value = vars(args).get(f"set_{flag.field}")
+    for flag in find(stage).flags:
+        value = vars(args).get(f"set_{stage}_{flag.field}")
         if value is None:
             continue
         if flag.named:
@@ -41,8 +52,8 @@ def changes(args: argparse.Namespace) -> Iterator[str]:
         elif flag.many and len(value) == 1:
             (value,) = value
         given[flag.field] = value
-        yield f"{args.command}.{flag.field}={value_as_toml(value)}"
-    yield from find(args.command).implied(given, bool(args.model or args.settings))
+        yield f"{stage}.{flag.field}={value_as_toml(value)}"
+    return given
 
 
 def value_as_toml(value: Any) -> str:

@@ -65,17 +65,15 @@ class Card:
         data = DatasetCardData(
             size_categories=[size_category(self.figures.instances)],
             task_categories=["text-generation"],
-            tags=["synthetic", "self-instruct", "instruction-tuning"],
+            tags=["synthetic", "instruction-tuning"],
             **fields,
         )
         return f"---\n{data.to_yaml()}\n---"
 
     def summary(self) -> str:
         size = f"{self.figures.instances:,} instances of {self.figures.tasks:,} tasks"
-        how = (
-            f"made with Sprout {self.origin.version} by Self-Instruct "
-            f"([Wang et al. 2022](https://arxiv.org/abs/2212.10560))"
-        )
+        papers = " and ".join(self.origin.papers)
+        how = f"made with Sprout {self.origin.version}{f' by {papers}' if papers else ''}"
         models = " and ".join(map(cell, self.origin.models)) or "a model that is not known here"
         if self.settings.get("only") == "seeds":
             held = f", and for validation tasks written by {models}" if "validation" in self.figures.splits else ""
@@ -118,7 +116,8 @@ class Card:
         names = {
             "this dataset": self.licences.licence,
             "the model that wrote it": self.licences.teacher_licence,
-            "the seed tasks": self.licences.seeds_licence,
+            **({"the seed tasks": self.licences.seeds_licence} if self.origin.has_seeds else {}),
+            **self.origin.sources,
         }
         rows = [[what, cell(licence) or NOT_STATED] for what, licence in names.items()]
         return f"## Licences\n\n{table(['of', 'licence'], rows)}"
@@ -130,6 +129,8 @@ class Card:
             rows.append(["seed tasks", f"{origin.seeds}, which ship with Sprout; digest {origin.seeds_digest}"])
         elif origin.seeds_digest:
             rows.append(["seed tasks", f"the maker's own; digest {cell(origin.seeds_digest)}"])
+        if not self.origin.has_seeds:
+            return f"## Sources\n\n{table(['', ''], rows)}" if rows else ""
         included = "yes, for training" if self.settings.get("include_seeds") else "no"
         return f"## Sources\n\n{table(['', ''], [*rows, ['seed tasks in this dataset', included]])}"
 

@@ -38,9 +38,16 @@ class Origin(BaseModel):
     own_templates: tuple[str, ...] = ()  # those that files of the maker's own replaced
     notes: dict[str, tuple[str, ...]] = {}  # what these say of what they did, by name
     models: dict[str, str] = {}  # by name, what tells its revision
+    papers: tuple[str, ...] = ()  # the papers whose ways of making tasks they are, as Markdown
+    sources: dict[str, str] = {}  # what its tasks are taken from, and the licence of each; empty if it is not known
     seeds: str = ""  # the name of those that ship
     seeds_digest: str = ""
     review: Quality | None = None  # what people found in the tasks, if any have looked
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether the run has seed tasks; of tasks from outside of a run that is not known, and taken to be so."""
+        return bool(self.seeds_digest or not self.funnel)
 
 
 class Licences(BaseModel):
@@ -63,7 +70,7 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
     recorded = {stage: table for stage, table in tables.items() if stage in counts}
     asking = [table for table in recorded.values() if any(key.endswith(".jinja") for key in table)]
     deciding = [stage for stage in context.stages if isinstance(stage, Stage) and stage.name in counts]
-    seeds = digest_of_seeds(recorded) or digest_of_tasks(context.seeds)
+    seeds = (digest_of_seeds(recorded) or digest_of_tasks(context.seeds)) if context.seeds else ""
     names = {digest_of_tasks(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
     return Origin(
         funnel=counts,
@@ -73,6 +80,8 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
         own_templates=tuple(sorted({name for stage in deciding for name in stage.template_files})),
         notes={stage.name: tuple(stage.notes(counts[stage.name])) for stage in deciding},
         models=dict(revision(table["model"], context.engine) for table in asking if "model" in table),
+        papers=tuple(dict.fromkeys(stage.paper for stage in deciding if stage.paper)),
+        sources={what: licence for stage in deciding for what, licence in stage.sources().items()},
         seeds=names.get(seeds, ""),
         seeds_digest=seeds,
         review=read_quality(context.folder),

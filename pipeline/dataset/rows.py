@@ -32,6 +32,7 @@ class Row(BaseModel):
     output: str
     prompt: str
     completion: str
+    meta: dict[str, str] = {}  # what of the task's `meta` each row carries, by the name of its column
 
     @property
     def id(self) -> str:
@@ -46,6 +47,7 @@ class RowSettings:
     input_noise: bool = False  # one input in two loses its field name and its blank lines
     shuffle: bool = True  # unset: the rows of the seed tasks first, then those of the tasks, in their order
     random_seed: int = 0  # of the order, the encodings and the noise
+    carry: tuple[str, ...] = ()  # names in `meta` of a task, which become columns of its rows
 
 
 class Rows:
@@ -71,7 +73,8 @@ class Rows:
                 row = self._row(task, number)
                 prompts += _hash(row.prompt, row.completion)
                 instances += _hash(row.instruction, row.input, row.output)
-            hashed.update(_hash(task.id, task.name, task.is_classification, len(task.instances)))
+            carried = [self._carried(task)] if self.settings.carry else []
+            hashed.update(_hash(task.id, task.name, task.is_classification, len(task.instances), *carried))
         order = (self.settings.random_seed, *(() if self.settings.shuffle else ("in order",)))
         for part in (_hash(len(tasks), *order), prompts, instances):
             hashed.update(part)
@@ -125,7 +128,13 @@ class Rows:
             output=output,
             prompt=prompt,
             completion=completion,
+            meta=self._carried(task),
         )
+
+    def _carried(self, task: Task) -> dict[str, str]:
+        """Texts, so that a column has one type; empty where a task, such as a seed, says nothing of it."""
+        found = {name: task.meta.get(name, "") for name in self.settings.carry}
+        return {name: mend(one if isinstance(one, str) else json.dumps(one)) for name, one in found.items()}
 
 
 def held_back(task_id: str, share: float, random_seed: int) -> bool:

@@ -71,7 +71,7 @@ def _write(folder: Path, formats: Sequence[Format], items: Iterable[tuple[Split,
                     writers[one.name, split] = one.open(folder, split, fingerprint)
                     for writer in writers[one.name, split]:
                         stack.callback(writer.close)
-                columns = [one.columns(item) for item in batch]
+                columns = [one.line(item) for item in batch]
                 for writer in writers[one.name, split]:
                     writer.write(columns)
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import SproutError
 from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
 from pipeline.novelty.tokens import count_words
 from pipeline.report import words
@@ -41,6 +42,8 @@ def check(path: Path | str) -> Checked:
         SproutError: for a file that cannot be used, as `read_seeds` does.
     """
     seeds = load_seeds(path)
+    if not seeds.tasks:
+        raise SproutError(f"{path}: there are no seeds to check; give a file of them")
     names = {id: place(where, str(path)) for id, where in seeds.places.items()}  # what a reader can find
     tasks = [task.update(id=names.get(task.id, task.id)) for task in seeds.tasks]
     unstated = {names.get(id, id) for id in seeds.inferred}

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from pipeline.engines.base import (
@@ -68,11 +69,12 @@ def probe(
 ) -> tuple[list[Estimate], list[str]]:
     """The estimate of each stage that asks, and remarks on its reliability."""
     estimates, notes = [], []
-    asking = [stage for stage in stages if isinstance(stage, Stage) and stage.asks]
+    asking = [stage for stage in stages if isinstance(stage, Stage) and (stage.asks or stage.adds)]
     tasks = first_tasks(asking, context.seeds)
     num_tasks = len(tasks)
     # One that selects without a template of its own asks nothing, so the others share its probes.
-    num_after = sum(bool(stage.templates) or not stage.selects for stage in asking if not stage.open_ended)
+    after = [stage for stage in asking if stage.asks and not stage.open_ended]
+    num_after = sum(bool(stage.templates) or not stage.selects for stage in after)
     for stage in asking:
         store = Store(context.folder / files[stage.name])
         done = store.load()
@@ -83,7 +85,8 @@ def probe(
         used = journal.usage().get(stage.name)
         todo = () if stage.open_ended and not stage.of_given else tasks[: max(1, most)]
         given = frozenset(task.id for task in todo)
-        new = list(stage.decide(todo, done, replace(own, engine=engine, given=given)))
+        decided = stage.decide(todo, done, replace(own, engine=engine, given=given))
+        new = list(decided if stage.asks else islice(decided, max(1, most)))
         engine.pace = engine.pace or pace(used)
         kept = [task for task in new if task.kept and not (stage.open_ended and task.id in given)]
         if stage.open_ended:
@@ -106,7 +109,8 @@ def probe(
                 probed = len(todo), stage.requests_before(context.seeds)
                 estimates.append(engine.estimate(stage.name, num_left(stage, engine, store, probed, num_tasks)))
             tasks = kept or tasks
-        num_tasks = stage.wanted(num_tasks)
+        is_done = stage.adds and bool(done) and not engine.asked + engine.left
+        num_tasks = len(store.kept) if is_done else stage.wanted(num_tasks)
     return estimates, notes
 
 
@@ -115,6 +119,8 @@ def num_left(stage: Stage, engine: "Probe", store: Store, probed: tuple[int, int
     if (most := stage.num_requests(num_tasks)) is not None:
         return round(most * max(0.0, 1 - len(store.kept) / max(1, stage.wanted(num_tasks))))
     counted = engine.asked + engine.left
+    if stage.adds and not stage.of_given:
+        return counted  # whatever it is given
     num_probed, before = probed
     share = max(0, counted - before) / max(1, num_probed)  # a task may have no request, or several
     left = round(share * max(0, num_tasks - len(store.decided))) if num_tasks else counted
@@ -192,7 +198,8 @@ def first(source: Iterator[Q | None], most: int) -> Iterator[Q | None]:
 
 
 def table(estimates: Sequence[Estimate], prices: Prices) -> str:
-    total = Estimate("all", *(sum(column) for column in list(zip(*estimates, strict=True))[1:]))
+    columns = list(zip(*estimates, strict=True))[1:] or [()] * 4  # without rows, of stages that ask nothing
+    total = Estimate("all", *map(sum, columns))
     width = max(14, *(len(row.stage) + 2 for row in estimates), 0)
     lines = [f"{'stage':<{width}}{'requests':>11}{'tokens in':>15}{'tokens out':>14}{'cost':>12}{'time, at most':>16}"]
     for row in (*estimates, total):

@@ -63,17 +63,41 @@ def dataset_rows(place: Place, splits: Sequence[str], advice: str) -> tuple[str,
         SproutError: for a folder that is no data set, a configuration or a split that is missing, and a hub that is out
             of reach.
     """
+    opened = open_dataset(place, splits, advice)
+    if opened is None:
+        return None
+    split, found = opened
+    name, rows = place.path, without_points([*found])
+    if Path(name).is_dir() and not place.config and rows and "instances" in rows[0]:  # several files, not meant as one
+        raise SproutError(f"{name}: cannot be read (Is a directory); {_GIVE} in it")
+    return split, [Record(f"{name}: row {number}", number, row) for number, row in enumerate(rows, 1)]
+
+
+def open_dataset(place: Place, splits: Sequence[str], advice: str) -> tuple[str, Iterator[dict[str, Any]]] | None:
+    """As `dataset_rows`, with rows that are read one after another."""
     name, local = place.path, _is_there(place.path) and Path(place.path).is_dir()
     if not local and not on_hub(name):
         return None
     if local and not place.config and find_stage_files(Path(name)):
         raise SproutError(f"{name}: cannot be read (Is a directory); {_GIVE} in it, such as those of its stages")
+    with _reading(name, local, advice):
+        split, data = _load(place, splits, local)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        with _reading(name, local, advice):
+            yield from data
+
+    return split, rows()
+
+
+@contextmanager
+def _reading(name: str, local: bool, advice: str) -> Iterator[None]:
+    """The errors of the library, said as ours are."""
     from datasets.exceptions import DatasetsError
 
     try:
         with _silent():
-            split, data = _load(place, splits, local)
-            rows = without_points(list(data))
+            yield
     except (DatasetsError, OSError, ValueError, TypeError, KeyError) as error:
         problem = " ".join(str(error).split())[:200].rstrip(".")
         if local:
@@ -84,9 +108,6 @@ def dataset_rows(place: Place, splits: Sequence[str], advice: str) -> tuple[str,
             f"{name}: there is no such file, and as a data set on the hub it cannot be read ({problem}); give a file, "
             f"or a folder that the data set was downloaded to"
         ) from None
-    if local and not place.config and rows and "instances" in rows[0]:  # several files, maybe, not meant as one
-        raise SproutError(f"{name}: cannot be read (Is a directory); {_GIVE} in it")
-    return split, [Record(f"{name}: row {number}", number, row) for number, row in enumerate(rows, 1)]
 
 
 def split_names(place: Place) -> list[str]:

@@ -20,6 +20,7 @@ from pipeline.task import Instance, Task, new_id
 logger = logging.getLogger(__name__)
 
 SHIPPED = ("general", "nano")
+NONE = "none"  # in place of seeds, for a run that needs none
 
 
 _WANTED = Wanted(
@@ -42,8 +43,8 @@ class Seeds(NamedTuple):
 def read_seeds(path: Path | str) -> list[Task]:
     """Read seed tasks from a file, a folder or a data set on the hub, or those that ship: `general`, `nano`.
 
-    All formats of seed_tasks/README.md are known by what is in the file. In a stage file of another run, the rejected
-    tasks are passed over. What is inferred or not taken is logged, a line each.
+    `none` stands for no seeds. All formats of seed_tasks/README.md are known by what is in the file. In a stage file of
+    another run, the rejected tasks are passed over. What is inferred or not taken is logged, a line each.
 
     Raises:
         SproutError: for a file that is not there or holds no seed task, a line that is not one, an id that occurs
@@ -57,6 +58,8 @@ def read_seeds(path: Path | str) -> list[Task]:
 
 def load_seeds(path: Path | str) -> Seeds:
     """As `read_seeds`, with what there is to say instead of a log."""
+    if str(path) == NONE:
+        return Seeds([], NONE, [], {}, [])
     path = folder("seed_tasks") / f"{path}.jsonl" if str(path) in SHIPPED else path
     records = read_records(path, _WANTED)
     layout = _layout(records)

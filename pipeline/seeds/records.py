@@ -4,7 +4,7 @@ import codecs
 import json
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,14 +51,14 @@ def read_records(name: Path | str, wanted: Wanted) -> Records:
         split, rows = found
         if not place.split and split and split not in wanted.splits:
             notes[f"rows of the split {split}, the only one"] = len(rows)
-        return Records("data set", _tidied(rows, notes), notes)
+        return Records("data set", [*tidied_records(rows, notes)], notes)
     if "://" in place.path:
         raise SproutError(f"{name}: cannot be read (an address); download the file, and give its path")
     if place.config:
         raise SproutError(f"{place.path}: a file has no configurations; leave out :{place.config}")
     data = read_bytes(place.path, wanted.advice)
     if arrow := arrow_rows(data, place.path):
-        records = Records(arrow[0], _tidied(arrow[1], notes), notes)
+        records = Records(arrow[0], [*tidied_records(arrow[1], notes)], notes)
     else:
         records = _of_text(_decoded(data, place.path), place.path, wanted.splits, place.split)
         records = records._replace(records=as_reviewed(Path(place.path), records.records))
@@ -80,6 +80,20 @@ def as_object(record: Record, what: str) -> dict[str, Any]:
     return record.value
 
 
+def tidied_records(records: Iterable[Record], notes: Counter[str]) -> Iterator[Record]:
+    """The rows with their texts mended, and without NaN.
+
+    Raises:
+        SproutError: for a row with a value that JSON does not have.
+    """
+    for record in records:
+        try:
+            yield record._replace(value=tidied(record.value, notes))
+        except ValueError as error:
+            problem = "bytes that are no text" if isinstance(error, UnicodeDecodeError) else str(error)
+            raise SproutError(f"{record.where}: cannot be read ({problem}); write its fields as texts") from None
+
+
 def _of_text(text: str, path: str, splits: Sequence[str], asked: str) -> Records:
     notes: Counter[str] = Counter()
     if (nul := text.find("\0")) >= 0:
@@ -91,26 +105,15 @@ def _of_text(text: str, path: str, splits: Sequence[str], asked: str) -> Records
         found = [*text_table(text, delimiter, path)]
         header = next((one for one in found if isinstance(one, Header)), None)
         rows = [one for one in found if isinstance(one, Record)]
-        return Records("TSV" if delimiter == "\t" else "CSV", _tidied(rows, notes), notes, header)
+        return Records("TSV" if delimiter == "\t" else "CSV", [*tidied_records(rows, notes)], notes, header)
     kind, values = json_values(text, path)
-    values = [_decoded_twice(value) for value in _tidied(values, notes)]
+    values = [_decoded_twice(value) for value in tidied_records(values, notes)]
     rows = [*rows_of(values, splits, asked)]
     if len(values) == 1 and rows != values:
         kind = "JSON"
     if len({row.number for row in rows}) < len(rows):  # of several lists
         rows = [row._replace(number=number) for number, row in enumerate(rows, 1)]
     return Records(kind, rows, notes)
-
-
-def _tidied(records: Iterable[Record], notes: Counter[str]) -> list[Record]:
-    found = []
-    for record in records:
-        try:
-            found.append(record._replace(value=tidied(record.value, notes)))
-        except ValueError as error:
-            problem = "bytes that are no text" if isinstance(error, UnicodeDecodeError) else str(error)
-            raise SproutError(f"{record.where}: cannot be read ({problem}); write its fields as texts") from None
-    return found
 
 
 def _decoded_twice(record: Record) -> Record:

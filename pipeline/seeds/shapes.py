@@ -67,6 +67,11 @@ def rows_of(values: Sequence[Record], splits: Sequence[str], asked: str) -> Iter
             yield record
 
 
+def rows_of_line(record: Record) -> Iterator[Record]:
+    """The rows in one of many lines of JSON, each of which is an object."""
+    return _unwrapped(record, (), "", alone=False)
+
+
 def _header(cells: Sequence[Any]) -> list[str]:
     """The names of columns, if these cells are some."""
     if not cells or not all(isinstance(cell, str) for cell in cells):

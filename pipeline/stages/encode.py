@@ -88,7 +88,7 @@ class Encode(Stage):
         passage = task.meta.get("passage")
         given = task.instances[0].input if task.instances else ""
         return render(
-            template_of(kind), instruction=task.instruction, input=given[: self.max_chars],
+            template_of(kind), self, instruction=task.instruction, input=given[: self.max_chars],
             passage=passage[: self.max_chars] if isinstance(passage, str) else "", meta=task.meta,
         )  # fmt: skip
 

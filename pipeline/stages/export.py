@@ -84,6 +84,9 @@ class Export(Exports):
         default=None,
         description="seeds: train on the seed tasks alone, to compare with; the validation split stays the same",
     )
+    carry: tuple[str, ...] = Field(
+        default=(), description='of `meta` of each task, what becomes a column of its rows: ["file", "passage"]'
+    )
     tags: tuple[str, ...] = Field(
         default=(), description="only tasks to which reviewers have given one of these tags; empty: all tasks"
     )
@@ -172,7 +175,7 @@ class Export(Exports):
         self._write(self.rows(tasks, seeds), folder, {}, lambda partial, figures: None)
 
     def rows(self, tasks: Sequence[Task], seeds: Sequence[Task]) -> Rows:
-        settings = RowSettings(self.encoding, self.input_noise, self.shuffle, self.random_seed)
+        settings = RowSettings(self.encoding, self.input_noise, self.shuffle, self.random_seed, self.carry)
         if self.tags:
             tasks = [task for task in tasks if {*self.tags} & {*tags_of(task)}]
         if self.only == "seeds":
@@ -193,7 +196,7 @@ class Export(Exports):
     def ask(self, origin: Origin) -> None:
         """Ask for a licence rather than guess it."""
         stated = Licences(**self.model_dump(include=set(Licences.model_fields)))
-        found = licences(origin, stated).model_dump()
+        found = licences(origin, stated).model_dump(exclude=set() if origin.has_seeds else {"seeds_licence"})
         if missing := [f"{self.name}.{name}" for name, licence in found.items() if not licence]:
             logger.warning("export: the card says that no licence is stated; set %s to state it", ", ".join(missing))
 

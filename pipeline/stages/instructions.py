@@ -41,6 +41,7 @@ class Instructions(Stage):
     growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience", "must_reach"})
     adds: ClassVar[bool] = True
     open_ended: ClassVar[bool] = True
+    paper: ClassVar[str] = "Self-Instruct ([Wang et al. 2022](https://arxiv.org/abs/2212.10560))"
     reasons: ClassVar[Mapping[str, Reason]] = reasons_of(INSTRUCTION) | {
         "request_failed": Reason(
             "The request for the list failed, and asking again would not help.", "the prompt is too long for the model"
@@ -227,6 +228,8 @@ class Demos:
     """What each prompt shows: seeds and, once there are some, tasks that were written before."""
 
     def __init__(self, stage: Instructions, seeds: Sequence[Shown], most: int) -> None:
+        if not seeds:
+            raise SproutError(f"{stage.name}: there are no seed tasks to show; give some with --seeds")
         self.stage, self.seeds, self.most = stage, seeds, most
 
     def at(self, number: int, pool: Pool) -> tuple[Shown, ...]:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import recipes
 from pipeline.settings.build import build_stage, open_engine
 from pipeline.settings.read import read
 from tests.bad_input.conftest import Sprout
+
+RECIPES = ", ".join(recipes.names())
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,7 @@ def test_a_bad_settings_file_gets_one_sentence(sprout: Sprout, content, said):
     [
         (
             "none.toml",
-            "none.toml: cannot be read (No such file or directory); give a TOML file or a recipe: default, paper, quickstart",
+            f"none.toml: cannot be read (No such file or directory); give a TOML file or a recipe: {RECIPES}",
         ),
         ("/", "/: is a folder without run.toml, which `sprout run` writes; give a settings file"),
     ],

@@ -52,6 +52,7 @@ class Format(ABC):
     shape: ClassVar[Shape] = "instruction"  # what its rows say, and so which models it suits best
     fields: ClassVar[type[RowFields]]  # how a row is read; the required ones tell the format
     of_tasks: ClassVar[bool] = False  # a line is a whole task, so `columns` takes a Task in place of a Row
+    carries: ClassVar[bool] = True  # it may have columns besides, such as the passage that a task is from
     trainers: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # by name of a trainer: how its config names these rows
 
     @property
@@ -65,6 +66,11 @@ class Format(ABC):
     @abstractmethod
     def columns(self, row: Any) -> Line:
         """A row as it is written, as JSON has it."""
+
+    def line(self, item: Any) -> Line:
+        """The same with the columns besides that a row carries."""
+        carried = {} if self.of_tasks or not self.carries else item.meta
+        return {**self.columns(item), **carried}
 
     @property
     def fields_read(self) -> set[str]:
