@@ -130,7 +130,9 @@ class TaskDesk(Desk):
         asked = []
         with journal_of(self.folder) as journal:
             for name, task in life.items():
-                entries = journal.entries(name, stage_of(settings.get(name, {})).requests(task)) if journal else []
+                entries = (
+                    journal.entries(name, stage_of(name, settings.get(name, {})).requests(task)) if journal else []
+                )
                 asked += [{"stage": name, "model": one.model, "prompt": one.prompt, "completion": one.completion.text}
                           for one in entries]  # fmt: skip
         near = self.neighbours.of(next(iter(life.values()))) if life else []
