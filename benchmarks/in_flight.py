@@ -44,7 +44,6 @@ def main() -> None:
 
 def kept_in_flight(engine: VLLM, prompts: Prompts, most: int) -> dict[str, Spent]:
     """By stage, with `most` requests in flight for as long as there are any to add."""
-    from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
     work, found, number = ways.loaded(engine).llm_engine, {}, 0
@@ -54,7 +53,7 @@ def kept_in_flight(engine: VLLM, prompts: Prompts, most: int) -> dict[str, Spent
         while len(outputs) < len(asked):
             while at < len(asked) and at - len(outputs) < most:
                 prompt, sampling = asked[at]
-                params = SamplingParams(**sampling, output_kind=RequestOutputKind.FINAL_ONLY)
+                params = ways.sampling_params(sampling, output_kind=RequestOutputKind.FINAL_ONLY)
                 work.add_request(f"{number}", prompt, params)
                 at, number = at + 1, number + 1
             outputs += [output for output in work.step() if output.finished]

@@ -140,11 +140,19 @@ def comparisons(recorded: Path, share: int) -> float:
 
 
 def generate(engine: VLLM, asked: Sequence[tuple[str, dict[str, Any]]]) -> Spent:
-    from vllm import SamplingParams
-
-    params = [SamplingParams(**sampling) for _, sampling in asked]
+    params = [sampling_params(sampling) for _, sampling in asked]
     outputs = loaded(engine).generate([prompt for prompt, _ in asked], params, use_tqdm=False)
     return spent(outputs, 0.0)
+
+
+def sampling_params(sampling: dict[str, Any], **more: Any) -> Any:
+    """As vLLM takes it, with the words that a completion was held to."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
+
+    words = sampling.get("choices")
+    held = {"structured_outputs": StructuredOutputsParams(choice=list(words))} if words else {}
+    return SamplingParams(**{key: value for key, value in sampling.items() if key != "choices"}, **held, **more)
 
 
 def spent(outputs: Sequence[Any], seconds: float) -> Spent:

@@ -20,7 +20,13 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
 
 
 def asked(model: Scripted) -> list[tuple[str, dict[str, object]]]:
-    return [(request.prompt, request.sampling.model_dump(mode="json")) for request in model.requests]
+    return [
+        (
+            request.prompt,
+            request.sampling.model_dump(mode="json") | ({"choices": [*request.choices]} if request.choices else {}),
+        )
+        for request in model.requests
+    ]
 
 
 def test_others_are_asked_the_very_prompts_of_the_run(

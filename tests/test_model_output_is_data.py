@@ -45,7 +45,7 @@ def hostile(request: Request) -> str:
 
 def stages(**settings: object) -> list[object]:
     return [
-        Instructions(num_tasks=20, window=2, english=False, **settings),
+        Instructions(num_tasks=20, window=2, max_items=20, english=False, **settings),
         Classify(),
         Instances(),
         Filter(),

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline import engines
 from pipeline.engines.base import Engine
+from pipeline.engines.proxy import Proxy
 from pipeline.errors import SproutError, unknown
 
 
@@ -102,6 +103,11 @@ def _shipped() -> dict[str, type[Engine]]:
     for found in pkgutil.iter_modules(engines.__path__):
         module = imported(f"{engines.__name__}.{found.name}", "engine")
         for name, kind in vars(module).items():
-            if name.lower() == found.name.replace("_", "") and inspect.isclass(kind) and issubclass(kind, Engine):
+            if (
+                name.lower() == found.name.replace("_", "")
+                and inspect.isclass(kind)
+                and issubclass(kind, Engine)
+                and kind is not Proxy
+            ):
                 kinds[found.name] = kind
     return kinds

@@ -15,6 +15,7 @@ from pipeline.passages.files import PACKAGES
 from pipeline.passages.notes import Notes
 from pipeline.passages.plain import NoText, text_of
 from pipeline.passages.web import declared_encoding, page_text
+from pipeline.resources import install
 
 MAX_BYTES = 1 << 28  # of a file in an archive, once it is unpacked
 
@@ -27,7 +28,7 @@ def packed_text(kind: str, data: bytes, name: str, notes: Notes) -> str:
         SproutError: for one whose package is not installed.
     """
     if (package := PACKAGES.get(kind)) and find_spec(package) is None:
-        raise SproutError(f"{name}: {package} reads it and is not installed: pip install 'sprout-instruct[documents]'")
+        raise SproutError(f"{name}: {package} reads it and is not installed: {install('documents')}")
     with _silent():
         try:
             text = _READERS[kind](data, name, notes)

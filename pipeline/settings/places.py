@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from pipeline.recipes import SELF_INSTRUCT
 from pipeline.stages import Kind, find, names
 
 
@@ -15,7 +16,9 @@ def places(name: str, first: Kind | None = None) -> list[str]:
     """
     if first is not None and (own := list(_within(first, first.kind, name))):
         return own
-    return [place for kind in map(find, names()) for place in _within(kind, kind.kind, name)]
+    found = {kind.kind: list(_within(kind, kind.kind, name)) for kind in map(find, names())}
+    usual = [place for kind, own in found.items() if kind in SELF_INSTRUCT for place in own]
+    return usual or [place for own in found.values() for place in own]
 
 
 def hint(name: str, first: Kind | None = None) -> str:

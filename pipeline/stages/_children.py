@@ -8,14 +8,23 @@ from pydantic import JsonValue
 
 from pipeline.asking.rewritten import copied, parse_rewritten, parse_with_instance
 from pipeline.engines.base import Completion
-from pipeline.filters.find import INSTRUCTION, first_reason, ours
+from pipeline.filters.find import INSTRUCTION, first_reason, ours, reasons_of
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.novelty.tokens import count_words, tokens
+from pipeline.stage import Reason
 from pipeline.stages._gate import Gate
 from pipeline.task import Instance, Task
 from pipeline.text import folded
 
 OF_ONE_TEXT = ("request", "item", "nearest", "nearest_id", "left_out", "no_fields", "copied", "action")  # in `meta`
+REASONS = reasons_of(INSTRUCTION) | {
+    "cut_off": Reason("The version reached `max_tokens`.", "Write a letter to the"),
+    "same": Reason("The version has the words of the task it was made from.", "Name a river! / Name a river."),
+    "copies_prompt": Reason("The version has words of the prompt: its label, its example.", "New task: Name a river."),
+    "not_new": Reason("Its ROUGE-L with a text of the pool is above `max_rouge`.", "Name three rivers of Asia."),
+    "evolved": Reason("A later version takes its place.", "Name a river. / Name a river that floods each spring."),
+    "source": Reason('Its versions take its place, by `keep = "versions"`.', "Name a river."),
+}
 
 
 @dataclass(frozen=True)

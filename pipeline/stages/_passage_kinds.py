@@ -9,9 +9,31 @@ from pipeline.asking.examples import parse_input_first
 from pipeline.asking.phrases import SIGNS_OFF
 from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.base import Message
+from pipeline.filters.find import INSTRUCTION, reasons_of
+from pipeline.stage import Reason
 from pipeline.text import folded
 
 HALF = "half"
+REASONS = reasons_of(INSTRUCTION) | {
+    "cut_off": Reason("The completion reached `max_tokens`.", "Which river runs through the"),
+    "empty": Reason("The model wrote no second half of the text.", "an empty completion"),
+    "no_question_and_answer": Reason(
+        "The completion holds no question with an answer.", "The passage is about rivers."
+    ),
+    "not_in_passage": Reason("The answer is not in the passage, word for word.", "Which river? → The Amazon"),
+    "not_yes_or_no": Reason("The answer is neither yes nor no.", "Is it long? → It depends."),
+    "unknown_label": Reason("The answer is none of the labels of its kind.", "Which tone has it? → It rained."),
+    "no_options": Reason("A question with options has none.", "Which is the longest?"),
+    "not_an_option": Reason("The answer is none of the options.", "A. the Nile, B. the Po → C"),
+    "not_a_question": Reason("A question was asked for, and there is none.", "The Nile is long."),
+    "prompt_echo": Reason("The question is part of the prompt.", "Write one question about the passage."),
+    "copies_prompt": Reason("The question is about the example in the prompt.", "When does the museum open?"),
+    "question_is_answer": Reason("Question and answer are the same.", "A river. → A river."),
+    "refers_to_passage": Reason("It speaks of the passage, which is not shown (`closed_book`).", "What does it say?"),
+    "repeated": Reason("The same task is there already.", "Which river is the longest?"),
+    "one_sentence": Reason("The text is too short to be cut in two.", "It rained."),
+    "not_new": Reason("Its ROUGE-L with a text of the pool is above `max_rouge`.", "Name three rivers of Asia."),
+}
 
 
 @dataclass(frozen=True)

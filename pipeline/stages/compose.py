@@ -15,19 +15,30 @@ from pipeline.asking.lists.listed import listed
 from pipeline.asking.templates import digest, render
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.errors import SproutError
-from pipeline.filters.find import INSTRUCTION, ours
+from pipeline.filters.find import INSTRUCTION, ours, reasons_of
 from pipeline.filters.paper import empty
 from pipeline.novelty.tokens import count_words
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.runs.products import digest as fingerprint
-from pipeline.stage import Stage
+from pipeline.stage import Reason, Stage
 from pipeline.stages._draws import Axis, Drawn, Draws, axes_of_values, axis_of_table, of_metadata
 from pipeline.stages._gate import Gate
 from pipeline.stages._pool import Pool, all_but, fill
 from pipeline.task import Task, new_id
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=512, stop=("\n\n",))
+
+REASONS = reasons_of(INSTRUCTION) | {
+    "request_failed": Reason(
+        "The request failed, and asking again would not help.", "the prompt is too long for the model"
+    ),
+    "cut_off": Reason("It reached `max_tokens`.", "Write a letter to the"),
+    "prompt_echo": Reason("It is part of the prompt.", "Write one task for an assistant"),
+    "several_tasks": Reason("It holds a list of its own.", "1. Name a bird. 2. Name a fish."),
+    "not_new": Reason("Its ROUGE-L with a text of the pool is above `max_rouge`.", "Name three rivers of Asia."),
+    "source": Reason("A task that was given, and is left out by `keep_given = false`.", "Name a river."),
+}
 
 
 class Compose(Stage):
@@ -42,6 +53,7 @@ class Compose(Stage):
     growable: ClassVar[frozenset[str]] = frozenset({"num_tasks", "patience", "must_reach"})
     adds: ClassVar[bool] = True
     open_ended: ClassVar[bool] = True
+    reasons: ClassVar[Mapping[str, Reason]] = REASONS
 
     template: str = Field(
         default="",

@@ -22,9 +22,9 @@ from pipeline.passages.split import halves
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.runs.store import ids_of
-from pipeline.stage import Flag, Stage
+from pipeline.stage import Flag, Reason, Stage
 from pipeline.stages._gate import Gate
-from pipeline.stages._passage_kinds import HALF, KINDS, Kind, Pair, parse_pair, refers_to_passage, turns_of
+from pipeline.stages._passage_kinds import HALF, KINDS, REASONS, Kind, Pair, parse_pair, refers_to_passage, turns_of
 from pipeline.task import Instance, Task, new_id
 from pipeline.text import first_few, folded, hash_of
 
@@ -47,6 +47,7 @@ class Documents(Stage):
     templates: ClassVar[tuple[str, ...]] = ("documents",)
     growable: ClassVar[frozenset[str]] = frozenset({"max_passages"})
     adds: ClassVar[bool] = True
+    reasons: ClassVar[Mapping[str, Reason]] = REASONS
     flags: ClassVar[tuple[Flag, ...]] = (
         Flag("--documents", "files, folders or data sets of your own text", metavar="PATH", many=True, setting="files"),
     )

@@ -18,8 +18,8 @@ from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.resources import shown
 from pipeline.runs.context import Context
-from pipeline.stage import Stage
-from pipeline.stages._children import Family, Step, eliminated, text_and_instances
+from pipeline.stage import Reason, Stage
+from pipeline.stages._children import REASONS, Family, Step, eliminated, text_and_instances
 from pipeline.stages._gate import Gate
 from pipeline.stages._pool import all_but
 from pipeline.task import Task, new_id
@@ -42,6 +42,10 @@ class Evolve(Stage):
     """
 
     adds: ClassVar[bool] = True
+    reasons: ClassVar[Mapping[str, Reason]] = REASONS | {
+        "no_gain": Reason("The model says that it is the same task as the one it was made from.", "Name a long river."),
+        "no_instances": Reason("It was to be written with a worked example, and has none.", "Name a river of Asia."),
+    }
 
     operations: tuple[str, ...] = Field(
         default=("constrain", "deepen", "concretise", "reason"), min_length=1,

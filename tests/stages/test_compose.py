@@ -1,5 +1,6 @@
 """Composition: what a request is about, and that every combination has its turn."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -161,9 +162,16 @@ def test_a_failed_request_and_a_cut_one_are_set_aside_with_their_reason(tmp_path
     assert [task.rejected for task in tasks[:2]] == ["request_failed", "cut_off"]
 
 
-def test_nothing_new_for_long_is_an_error_with_counts(tmp_path):
-    with pytest.raises(SproutError, match=r"compose: 7 requests in a row.*stuck at 1 of 3 \(rejected: not_new 7\)"):
-        compose(tmp_path, Chatty(lambda request: "What is a very long river?"), (), num_tasks=3, patience=7)
+def test_nothing_new_for_long_ends_it_with_what_there_is_and_says_why(tmp_path, caplog):
+    same = Chatty(lambda request: "What is a very long river?")
+    said = r"compose: 7 requests in a row.*stuck at 1 of 3 \(rejected: not_new 7\)"
+
+    tasks = compose(tmp_path, same, (), num_tasks=3, patience=7)
+
+    assert sum(task.kept for task in tasks) == 1
+    assert re.search(said, caplog.text)
+    with pytest.raises(SproutError, match=said):
+        compose(tmp_path, same, (), num_tasks=3, patience=7, must_reach=True)
 
 
 def test_more_tasks_later_add_to_what_is_there(tmp_path):
