@@ -166,7 +166,7 @@ def test_nothing_new_for_long_ends_it_with_what_there_is_and_says_why(tmp_path, 
     same = Chatty(lambda request: "What is a very long river?")
     said = r"compose: 7 requests in a row.*stuck at 1 of 3 \(rejected: not_new 7\)"
 
-    tasks = compose(tmp_path, same, (), num_tasks=3, patience=7)
+    tasks, _ = compose(tmp_path, same, (), num_tasks=3, patience=7)
 
     assert sum(task.kept for task in tasks) == 1
     assert re.search(said, caplog.text)
