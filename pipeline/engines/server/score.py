@@ -199,7 +199,7 @@ async def takes_prefill(connection: Connection) -> bool:
 
     async def taken(add_generation_prompt: bool) -> bool:
         fields = {"continue_final_message": True, "add_generation_prompt": add_generation_prompt}
-        payload = {"model": connection.model, "max_tokens": 1, "temperature": 0, "messages": begun} | fields
+        payload = {"model": connection.model, "max_tokens": 1, "messages": begun} | fields
         try:
             await connection.insist(
                 hello("Hello"), next(connection.numbers), probing=True, ask=lambda: connection.wire.post(url, payload)
