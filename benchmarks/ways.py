@@ -151,7 +151,7 @@ def sampling_params(sampling: dict[str, Any], **more: Any) -> Any:
     from vllm.sampling_params import StructuredOutputsParams
 
     words = sampling.get("choices")
-    held = {"structured_outputs": StructuredOutputsParams(choice=list(words))} if words else {}
+    held: dict[str, Any] = {"structured_outputs": StructuredOutputsParams(choice=list(words))} if words else {}
     return SamplingParams(**{key: value for key, value in sampling.items() if key != "choices"}, **held, **more)
 
 
