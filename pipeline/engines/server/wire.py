@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MAX_CONNECT = 10.0  # seconds
 KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
+INVALID = re.compile(r"\bvalidation errors?\b|extra_forbidden|\binput should be\b", re.IGNORECASE)
 MAX_ATTEMPTS = 18  # ways to put one request; a server that refuses all parameters one by one takes about fourteen
 EMPTY = "the answer holds no text, and nothing in it says why; maybe the prompt did not fit into the model"
 
@@ -241,6 +242,8 @@ class Wire:
             status = 402  # no wait brings it back
         if status == 429 and re.search(r"request (?:is )?too large", found.words, re.IGNORECASE):
             status = 413
+        if status == 500 and INVALID.search(found.words):
+            status = 400  # it is the request that is wrong, in the eyes of a server that has no answer for that
         wait = wait or wait_said(content[:20_000].decode(errors="replace"))
         trouble = Trouble(f"answer {status}", self._clean(found.words), status, wait, found.params)
         trouble.path = path
