@@ -55,6 +55,13 @@ def of_no_name(name: str, value: Any) -> Answer:
     return openai("Request contains an invalid argument.")
 
 
+def with_status_500(name: str, value: Any) -> Answer:
+    """As the server of llama-cpp-python words it."""
+    error = {"type": "literal_error", "loc": ("body", name, "type"), "msg": "Input should be 'text' or 'json_object'"}
+    message = f"1 validation error: {error} File app.py, line 376, in create_chat_completion"
+    return Answer(500, body={"error": {"message": message, "type": "internal_server_error", "code": None}})
+
+
 CHATS = {
     "vLLM": holding("structured_outputs", "response_format"),
     "vLLM 0.10": holding("guided_choice", "response_format"),
@@ -88,7 +95,9 @@ def test_a_server_that_can_holds_the_model_to_yes_or_no(
     assert len(asked(server)) <= 12 * 5
 
 
-@pytest.mark.parametrize("strict", [None, extra_forbidden, unrecognised, of_no_name, bare("{name} is unknown", 422)])
+@pytest.mark.parametrize(
+    "strict", [None, extra_forbidden, unrecognised, of_no_name, bare("{name} is unknown", 422), with_status_500]
+)
 @pytest.mark.parametrize("provider", [HEALTHY, HEALTHY_PLAIN], ids=["chat", "plain"])
 def test_a_server_that_cannot_is_asked_without_and_the_log_says_so_once(
     strict: Refusal | None, provider: Provider, healthy: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]
