@@ -1,9 +1,11 @@
 """The errors a user can do something about; each is one sentence."""
 
 import difflib
+import logging
 import re
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
@@ -69,3 +71,17 @@ def _fields(kind: Any, loc: Sequence[int | str]) -> list[str]:
     for step in loc:
         kind = kind.model_fields[step].annotation if isinstance(step, str) else get_args(kind)[0]
     return [name for name, field in kind.model_fields.items() if not field.exclude]
+
+
+@contextmanager
+def silenced(*libraries: str) -> Iterator[None]:
+    """What the loggers of these libraries say of an error is left to our own message."""
+    loggers = [logging.getLogger(name) for name in libraries]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -11,7 +11,6 @@ import pytest
 FOLDER = os.environ.get("SPROUT_REAL")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="SPROUT_REAL is not set; `make test-real` sets it")
 ROOT = Path(__file__).parent.parent
-STAGES = 'stages=["instructions", "classify", "instances", "filter", "export"]'
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +27,7 @@ def smollm2() -> str:
 
 
 def test_a_run_of_twelve_tasks_with_the_settings_of_the_default_recipe_keeps_most(smollm2: str, tmp_path: Path):
-    settings = ["instructions.num_tasks=12", STAGES, "engine.max_model_len=4096"]
+    settings = ["instructions.num_tasks=12", "dedup.max_cosine=1", "engine.max_model_len=4096"]
     options = [word for setting in settings for word in ("--set", setting)]
     command = [sys.executable, "-m", "pipeline", "run", "default", "--model", smollm2, "--out", str(tmp_path), *options]
 

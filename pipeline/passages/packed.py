@@ -1,16 +1,14 @@
 """The text of documents that are packed: PDF, Word, EPUB."""
 
 import io
-import logging
 import posixpath
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from pipeline.errors import SproutError
+from pipeline.errors import SproutError, silenced
 from pipeline.passages.files import PACKAGES
 from pipeline.passages.notes import Notes
 from pipeline.passages.plain import NoText, text_of
@@ -29,7 +27,7 @@ def packed_text(kind: str, data: bytes, name: str, notes: Notes) -> str:
     """
     if (package := PACKAGES.get(kind)) and find_spec(package) is None:
         raise SproutError(f"{name}: {package} reads it and is not installed: {install('documents')}")
-    with _silent():
+    with silenced("pypdf", "mammoth"):
         try:
             text = _READERS[kind](data, name, notes)
         except NoText:
@@ -102,20 +100,6 @@ def _chapters(archive: zipfile.ZipFile) -> Iterator[str]:
 def _check_sizes(archive: zipfile.ZipFile) -> None:
     if any(one.file_size > MAX_BYTES for one in archive.infolist()):
         raise NoText(f"archives that unpack to more than {MAX_BYTES >> 20} MiB")
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """What a library says of a file goes into one remark."""
-    loggers = [logging.getLogger(name) for name in ("pypdf", "mammoth")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 _NAMES = {".pdf": "PDF", ".docx": "Word", ".epub": "EPUB"}

@@ -1,14 +1,13 @@
 """Rows of what the library `datasets` reads: a folder, or a name on the hub."""
 
 import json
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.errors import SproutError, unknown
+from pipeline.errors import SproutError, silenced, unknown
 from pipeline.runs.files import find_stage_files
 from pipeline.seeds.shapes import Record
 from pipeline.seeds.tables import without_points
@@ -96,7 +95,7 @@ def _reading(name: str, local: bool, advice: str) -> Iterator[None]:
     from datasets.exceptions import DatasetsError
 
     try:
-        with _silent():
+        with silenced("datasets", "huggingface_hub"):
             yield
     except (DatasetsError, OSError, ValueError, TypeError, KeyError) as error:
         problem = " ".join(str(error).split())[:200].rstrip(".")
@@ -121,7 +120,7 @@ def split_names(place: Place) -> list[str]:
 
     path = Path(place.path)
     try:
-        with _silent():
+        with silenced("datasets", "huggingface_hub"):
             if (path / _ON_DISK[1]).is_file():
                 return [*json.loads((path / _ON_DISK[1]).read_text("utf-8"))["splits"]]
             if path.is_dir() or on_hub(place.path):
@@ -164,17 +163,3 @@ def _split(place: Place, known: Sequence[str], splits: Sequence[str]) -> str:
         name = f"{place.path}:{place.config}" if place.config else place.path
         raise SproutError(f"{name}: there are the splits {', '.join(known)}; choose one: {name}@{known[0]}")
     return chosen
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """What the libraries say of an error while they try again, or before they raise it, is in the error."""
-    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
