@@ -93,6 +93,11 @@ class Configured(BaseModel):
         return True
 
     @property
+    def other_engines(self) -> tuple[str, ...]:
+        """Names of engines that it asks besides its own, which `context.named` gives it."""
+        return ()
+
+    @property
     def written(self) -> str:
         """What a product writes, by its name in the folder of the run; empty for a stage."""
         place = PurePosixPath(self.path)

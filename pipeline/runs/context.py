@@ -27,6 +27,12 @@ class Context:
     stages: Sequence[Stage | Product] = ()  # all of the run
     given: Collection[str] = frozenset()  # ids of the tasks that a stage is given, if it adds tasks of its own
 
+    def wrapped(self, stage: Stage | Product, wrap: Callable[[Engine], Engine]) -> "Context":
+        """The same with each engine that a stage asks in a wrapper of its own."""
+        others = [name for name in stage.other_engines if name]
+        engines = {name: wrap(self.named(name, f"[{stage.name}]")) for name in others}
+        return replace(self, engine=wrap(self.engine), engines={**self.engines, **engines})
+
     def of(self, stage: Stage | Product) -> "Context":
         """The context in which a stage works: with the engine that it names.
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -60,7 +61,8 @@ def _try(stages: Sequence[Stage], context: Context, num_tasks: int) -> Tried:
         for stage in stages:
             own = context.of(stage)
             given = frozenset(task.id for task in tasks) if stage.adds else frozenset[str]()
-            own = replace(own, engine=Recorded(own.engine, journal, stage.name, budget), given=given)
+            own = own.wrapped(stage, partial(Recorded, journal=journal, stage=stage.name, budget=budget))
+            own = replace(own, given=given)
             decided: list[Task] = []
             try:
                 for task in stage.few(num_tasks).decide(tasks, (), own):

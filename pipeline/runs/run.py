@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -126,9 +127,9 @@ def run_stages(
                         logger.info("%s: from %d tasks to %s", stage.name, len(given), path)
                     stage.make(given, own)
                 else:
-                    engine = Recorded(own.engine, journal, stage.name, budget)
+                    own = own.wrapped(stage, partial(Recorded, journal=journal, stage=stage.name, budget=budget))
                     store = Store(context.folder / files[stage.name])
-                    tasks = decide(stage, store, tasks, replace(own, engine=engine), progress)
+                    tasks = decide(stage, store, tasks, own, progress)
     return tasks
 
 
@@ -190,9 +191,10 @@ def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str], co
         )
     if missing := sum(id not in decided for id in ids_of(tasks)):
         why = "no completion of theirs is recorded; `sprout run` asks for them"
-        if isinstance(context.engine, Recorded):
+        recorded = [one for one in (context.engine, *context.engines.values()) if isinstance(one, Recorded)]
+        if recorded:
             why = "their requests failed or brought no text; another run asks again"
-            if not context.engine.num_requests:
+            if not any(one.num_requests for one in recorded):
                 why = "the stage asked nothing about them and left them out; another run gives them to it again"
         logger.warning("%s: %d tasks are undecided: %s", stage.name, missing, why)
 

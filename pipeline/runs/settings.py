@@ -60,6 +60,8 @@ class Described:
         model: dict[str, Any] = {}
         if stage.uses_model:
             model = {"model": shown(context.engine.model), "chat": context.engine.chat}
+        if others := {name: shown(context.named(name, f"[{stage.name}]").model) for name in stage.other_engines}:
+            model["models"] = others
         if stage.uses_model and (given := context.engine.chat_template_kwargs):
             model["chat_template_kwargs"] = given
         seeds = {"seeds": self.seeds} if isinstance(stage, Stage) or stage.of_tasks else {}
