@@ -1,16 +1,32 @@
-"""What a scorer is, and how one that asks for likelihoods words its requests."""
+"""What a scorer is: a function that gives a number, may ask models, or looks at all tasks together."""
 
 import inspect
 import math
+import typing
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, NewType
 
-from pipeline.engines.base import Likelihood, Prompt, ScoreRequest
-from pipeline.task import Instance, Task
+from pipeline.engines.base import Likelihood, Request, ScoreRequest
 
 Number = float | None  # None: the task has none
-Scoring = Generator[Sequence[ScoreRequest], Sequence[Likelihood], Number]
+EngineName = NewType("EngineName", str)  # a setting of this type names a table [engines.NAME] that is asked too
+TemplateName = NewType("TemplateName", str)  # and of this one a template: a name in prompts/, or the path of a file
+
+
+class Ask(NamedTuple):
+    """What a scorer asks; a `Wording` makes it."""
+
+    request: Request | ScoreRequest
+    engine: str = ""  # a name of [engines.NAME]; empty: that of the stage
+
+
+# It yields what it asks as often as it likes, is sent the answers in the same order, and returns the number.
+Scoring = Generator[Sequence[Ask], Sequence[Any], Number]
+
+
+class NoNumber(Exception):
+    """Raised by a scorer that finds none; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -23,70 +39,54 @@ class Scorer:
         >>> def exclamations(task):
         ...     return task.instruction.count("!")
 
-        One that needs likelihoods also takes a `Wording`. It yields its requests once, all together, and is handed
-        the likelihood of each:
+        One that asks a model also takes a `Wording`. It yields requests, all those that can be put at once together,
+        and is handed the answers: a `Likelihood` or a `Completion` each. What it then still wants it yields next.
 
         >>> def surprise(task, wording):
         ...     likelihoods = yield [wording.output(task, instance) for instance in task.instances]
         ...     return -likelihoods[0].mean
+
+        One that has to see all tasks takes these, how many of them have their number already, and a folder where it
+        may keep files. It yields a number for each of the others, in order.
+
+        >>> def rank(tasks, start, folder):
+        ...     yield from list(range(len(list(tasks))))[start:]
     """
 
-    function: Callable[..., Any]  # from a task to a number, or a generator function
+    function: Callable[..., Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    called: str = ""  # the name of its score, if not its own
 
     @property
     def name(self) -> str:
-        return self.function.__name__
+        return self.called or self.function.__name__
+
+    @property
+    def of_all(self) -> bool:
+        """Whether it looks at all tasks together."""
+        return next(iter(inspect.signature(self.function).parameters), "") == "tasks"
 
     @property
     def asks(self) -> bool:
-        """Whether it needs the likelihood of texts."""
-        return inspect.isgeneratorfunction(self.function)
+        """Whether it puts requests to a model."""
+        return inspect.isgeneratorfunction(self.function) and not self.of_all
 
+    @property
+    def engines(self) -> list[str]:
+        """The engines that it asks besides that of the stage."""
+        return self._settings_of(EngineName)
 
-@dataclass(frozen=True)
-class Wording:
-    """How a task is put to the model whose likelihoods are asked for: as in training and evaluation.
+    @property
+    def templates(self) -> list[str]:
+        """The templates that it fills in."""
+        return self._settings_of(TemplateName)
 
-    Attributes:
-        prompt: From an instruction and an input to the prompt of a base model, or to the user's message.
-        chat: Whether prompts are messages.
-        chat_template_kwargs: What the chat template gets besides messages.
-        count_end: The token that ends an answer counts too.
-    """
-
-    prompt: Callable[[str, str], str]
-    chat: bool = False
-    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    count_end: bool = False
-
-    def output(self, task: Task, instance: Instance) -> ScoreRequest:
-        """The output of an instance, as the answer to the task."""
-        return self._request(self._put(self.prompt(task.instruction, instance.input)), instance)
-
-    def alone(self, instance: Instance, header: bool) -> ScoreRequest:
-        """The output of an instance without its task.
-
-        Args:
-            header: Whether it still follows what stands before every answer: an empty user message and the opening of
-                the assistant's, or the "Output:" of a base model's prompt. Without that it is bare text.
-        """
-        return self._request(self._put(self.prompt("", "").strip()) if header else "", instance)
-
-    def _put(self, text: str) -> Prompt:
-        return ({"role": "user", "content": text},) if self.chat else text
-
-    def _request(self, prompt: Prompt, instance: Instance) -> ScoreRequest:
-        """Without an id, which the stage gives it."""
-        blank = " " if isinstance(prompt, str) and prompt.endswith(":") else ""  # as rows to train on have it
-        given = {} if isinstance(prompt, str) else dict(self.chat_template_kwargs)
-        return ScoreRequest(
-            id="",
-            prompt=prompt,
-            continuation=blank + instance.output,
-            count_end=self.count_end,
-            chat_template_kwargs=given,
-        )
+    def _settings_of(self, kind: object) -> list[str]:
+        try:
+            types = typing.get_type_hints(self.function)
+        except NameError:  # of an import under TYPE_CHECKING
+            return []
+        return [str(value) for name, value in self.settings.items() if types.get(name) is kind and value]
 
 
 def pooled(likelihoods: Sequence[Likelihood]) -> Number:
