@@ -2,16 +2,19 @@
 
 import inspect
 import math
+import sys
 import typing
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NewType
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 from pipeline.engines.base import Likelihood, Request, ScoreRequest
 
 Number = float | None  # None: the task has none
-EngineName = NewType("EngineName", str)  # a setting of this type names a table [engines.NAME] that is asked too
-TemplateName = NewType("TemplateName", str)  # and of this one a template: a name in prompts/, or the path of a file
+ENGINE, TEMPLATE = "names an engine", "names a template"
+EngineName = Annotated[str, ENGINE]  # the type of a setting that names a table [engines.NAME], which is asked too
+TemplateName = Annotated[str, TEMPLATE]  # and of one that names a template: a name in prompts/, or the path of a file
 
 
 class Ask(NamedTuple):
@@ -19,6 +22,13 @@ class Ask(NamedTuple):
 
     request: Request | ScoreRequest
     engine: str = ""  # a name of [engines.NAME]; empty: that of the stage
+
+
+class Work(NamedTuple):
+    """What is left to a scorer that looks at all tasks."""
+
+    start: int  # how many of the tasks, the first ones, have their number already
+    folder: Path  # of the run, where it may keep files
 
 
 # It yields what it asks as often as it likes, is sent the answers in the same order, and returns the number.
@@ -46,11 +56,11 @@ class Scorer:
         ...     likelihoods = yield [wording.output(task, instance) for instance in task.instances]
         ...     return -likelihoods[0].mean
 
-        One that has to see all tasks takes these, how many of them have their number already, and a folder where it
-        may keep files. It yields a number for each of the others, in order.
+        One that has to see all tasks takes these, and a `Work`. It yields the numbers of those that have none yet, in
+        order.
 
-        >>> def rank(tasks, start, folder):
-        ...     yield from list(range(len(list(tasks))))[start:]
+        >>> def rank(tasks, work):
+        ...     yield from range(work.start, len(list(tasks)))
     """
 
     function: Callable[..., Any]
@@ -74,19 +84,32 @@ class Scorer:
     @property
     def engines(self) -> list[str]:
         """The engines that it asks besides that of the stage."""
-        return self._settings_of(EngineName)
+        return self._settings_of(ENGINE)
 
     @property
     def templates(self) -> list[str]:
         """The templates that it fills in."""
-        return self._settings_of(TemplateName)
+        return self._settings_of(TEMPLATE)
 
-    def _settings_of(self, kind: object) -> list[str]:
+    @property
+    def needs(self) -> dict[str, str]:
+        """Packages that it imports at work, with the extra that brings each: `NEEDS` of its module."""
+        return dict(getattr(sys.modules.get(self.function.__module__), "NEEDS", {}))
+
+    def _settings_of(self, kind: str) -> list[str]:
+        """The values of the settings that have this mark in their type."""
         try:
-            types = typing.get_type_hints(self.function)
+            types = typing.get_type_hints(self.function, include_extras=True)
         except NameError:  # of an import under TYPE_CHECKING
             return []
-        return [str(value) for name, value in self.settings.items() if types.get(name) is kind and value]
+        marked = [name for name in self.settings if kind in _marks(types.get(name))]
+        values = [self.settings[name] for name in marked]
+        return [one for value in values for one in ([value] if isinstance(value, str) else value) if one]
+
+
+def _marks(type: Any) -> list[object]:
+    """What a type says of itself, and what those in a tuple say."""
+    return [*getattr(type, "__metadata__", ()), *(mark for inner in typing.get_args(type) for mark in _marks(inner))]
 
 
 def pooled(likelihoods: Sequence[Likelihood]) -> Number:

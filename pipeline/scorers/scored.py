@@ -101,7 +101,7 @@ class ScoredTask:
         for one in ready:
             self._go_on(one)
 
-    def finish(self, of_all: Mapping[str, Iterator[Number]] | None = None) -> None:
+    def finish(self, of_all: Mapping[str, Iterator[Number | NoNumber]] | None = None) -> None:
         """Bring all numbers together, in the order of the scorers: one that asks nothing sees those before it.
 
         Args:
@@ -176,7 +176,9 @@ class ScoredTask:
         return ""
 
     def _note(self, part: int, name: str, number: object) -> None:
-        if number is None or (isinstance(number, float) and math.isnan(number)):
+        if isinstance(number, NoNumber):
+            self.lacks[part][name] = str(number)
+        elif number is None or (isinstance(number, float) and math.isnan(number)):
             self.lacks[part][name] = "it has nothing to measure"
         elif isinstance(number, (int, float)):
             self.numbers[part][name] = float(number)
@@ -201,7 +203,7 @@ class _Waiting:
         return self.scoring.send(answers) if begun else next(self.scoring)
 
 
-def _next_of(of_all: Mapping[str, Iterator[Number]], name: str) -> Number:
+def _next_of(of_all: Mapping[str, Iterator[Number | NoNumber]], name: str) -> Number | NoNumber:
     for number in of_all[name]:
         return number
     raise TypeError("it yields fewer numbers than there are tasks")

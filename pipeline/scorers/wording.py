@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.asking.ask import seeded
-from pipeline.asking.templates import render
+from pipeline.asking.templates import render, uses
 from pipeline.engines.base import Prompt, Request, Sampling, ScoreRequest
 from pipeline.scorers.base import Ask
 from pipeline.stage import Configured
@@ -81,6 +81,10 @@ class Wording:
     def render(self, template: str, **values: object) -> str:
         """The prompt that a template makes of these values."""
         return render(template, self.stage, **values)
+
+    def shows(self, template: str, variable: str) -> bool:
+        """Whether a template uses a value."""
+        return uses(variable, template, self.stage)
 
     def _put(self, text: str) -> Prompt:
         return ({"role": "user", "content": text},) if self.chat else text

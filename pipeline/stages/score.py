@@ -15,7 +15,7 @@ from pipeline.engines.base import Completion, Engine, Sampling
 from pipeline.errors import SproutError
 from pipeline.runs.code import digest_of_code
 from pipeline.runs.context import Context
-from pipeline.scorers.base import Number, Scorer
+from pipeline.scorers.base import NoNumber, Number, Scorer, Work
 from pipeline.scorers.find import find_scorer
 from pipeline.scorers.lines import Lines
 from pipeline.scorers.scored import Of, ScoredTask, parts, scores_of, with_numbers
@@ -75,6 +75,9 @@ class Score(Stage):
     def other_engines(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for scorer in self.by_name().values() for name in scorer.engines))
 
+    def needs(self) -> dict[str, str]:
+        return {package: extra for one in self.by_name().values() for package, extra in one.needs.items()}
+
     def settings(self) -> dict[str, Any]:
         own = {place: find_scorer(place, self.options).function for place in self.scorers if ":" in place}
         found = {f"code of {place}": digest_of_code(function) for place, function in own.items()}
@@ -116,7 +119,7 @@ class Score(Stage):
 
     def of_all(
         self, scorers: Mapping[str, Scorer], todo: Sequence[Task], done: Sequence[Task], context: Context
-    ) -> dict[str, Iterator[Number]]:
+    ) -> dict[str, Iterator[Number | NoNumber]]:
         """The numbers of scorers that look at all tasks, for those that have none yet, one after the other."""
         found = {name: scorer for name, scorer in scorers.items() if scorer.of_all}
         if not found or not todo:
@@ -126,8 +129,7 @@ class Score(Stage):
             name: iter(
                 scorer.function(
                     (part for task in chain(done, todo) for part in parts(task, self.of)),
-                    start,
-                    context.folder,
+                    Work(start, context.folder),
                     **scorer.settings,
                 )
             )

@@ -4,34 +4,14 @@ import math
 
 import pytest
 
-from pipeline import Instance, SproutError, Task
+from pipeline import SproutError
 from pipeline.dataset.encodings import question, zero_shot
-from pipeline.engines.base import Completion, Likelihood
+from pipeline.engines.base import Likelihood
 from pipeline.scorers.base import pooled
 from pipeline.scorers.find import find_scorer, scorer_names
 from pipeline.scorers.scored import ScoredTask
 from pipeline.scorers.wording import Wording
-
-
-def task(*outputs: str, input: str = "") -> Task:
-    return Task(id="a", instruction="Say it", instances=tuple(Instance(input=input, output=one) for one in outputs))
-
-
-def scored(task: Task, name: str, answer, wording: Wording | None = None, **settings) -> ScoredTask:
-    """By a model whose answer to each request `answer` says: log-probabilities, a text, or a whole answer."""
-    found = ScoredTask(task, {name: find_scorer(name, {name: settings})}, wording or Wording(zero_shot))
-    asked = {}
-    while new := list(found.new_requests()):
-        for id, ask in new:
-            asked[id] = ask
-            given = answer(ask.request)
-            if isinstance(given, str):
-                given = Completion(id=id, text=given)
-            found.take(id, given if isinstance(given, (Completion, Likelihood)) else Likelihood(id=id, per_token=given))
-    assert found.complete
-    found.finish()
-    found.asked = asked
-    return found
+from tests.scorers.scoring import scored, task
 
 
 @pytest.mark.parametrize(
@@ -100,7 +80,10 @@ def test_what_two_scorers_need_is_asked_once():
 
 
 def test_those_that_ship_are_found_by_their_modules():
-    assert scorer_names() == ["ifd", "length", "likelihood"]
+    assert scorer_names() == [
+        "choices", "confidence", "entropy", "ifd", "knn", "length", "likelihood", "linear", "margin", "mtld", "product",
+        "reward", "rubric",
+    ]  # fmt: skip
     assert find_scorer("likelihood", {}).asks
     assert not find_scorer("length", {}).asks
 
@@ -125,7 +108,7 @@ def words(task):
     return "many"
 def fails(task):
     return 1 / 0
-def few(tasks, start, folder):
+def few(tasks, work):
     yield from ()
 """
 
