@@ -70,7 +70,9 @@ class _Rated:
         check_model(model)
         self.layout, self.tokenizer = layout, load_tokenizer(model)
         self.network, self.device = _load(model)
-        self.limit = context_length(model)
+        self.limit = min(context_length(model), self.tokenizer.model_max_length)
+        # A model without a token to pad with takes what stands at the end, so it is given one text at a time.
+        self.pad: int | None = self.network.config.get_text_config().pad_token_id
         labels = {int(number): str(name) for number, name in self.network.config.id2label.items()}
         self.column: int | None = None
         if len(labels) > 1:
@@ -87,8 +89,9 @@ class _Rated:
         ids = [self._ids(*pair) for pair in pairs]
         fitting = [number for number, one in enumerate(ids) if len(one["input_ids"]) <= self.limit]
         found: dict[int, float] = {}
-        for first in range(0, len(fitting), TEXTS):
-            rows = fitting[first : first + TEXTS]
+        most = 1 if self.pad is None else TEXTS
+        for first in range(0, len(fitting), most):
+            rows = fitting[first : first + most]
             found |= dict(zip(rows, self._forward([ids[row] for row in rows]), strict=True))
         return [found.get(number) for number in range(len(pairs))]
 
@@ -105,7 +108,12 @@ class _Rated:
     def _forward(self, rows: Sequence[dict[str, list[int]]]) -> list[float]:
         import torch
 
-        batch = self.tokenizer.pad(rows, return_tensors="pt").to(self.device)
+        width = max(len(row["input_ids"]) for row in rows)
+        fill = {"input_ids": self.pad or 0}
+        padded = {
+            name: [row[name] + [fill.get(name, 0)] * (width - len(row[name])) for row in rows] for name in rows[0]
+        }
+        batch = {name: torch.tensor(values, device=self.device) for name, values in padded.items()}
         with torch.inference_mode():
             logits = self.network(**batch).logits.float()
         column = logits[:, 0] if self.column is None else torch.log_softmax(logits, -1)[:, self.column]
