@@ -1,14 +1,18 @@
 """Numbers that tasks are ranked by, bounds for them, and how many of each group are kept."""
 
+import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import JsonValue
 
+from pipeline.errors import SproutError
 from pipeline.task import Task
 
 Floats = npt.NDArray[np.float64]
@@ -91,7 +95,7 @@ def ranks(worth: Floats, groups: Ints) -> Ints:
     return found
 
 
-def in_parts(total: int, weights: Floats, limits: Ints) -> Ints:
+def quotas(total: int, weights: Floats, limits: Ints) -> Ints:
     """Whole numbers in proportion to the weights that add up to the total, none above its limit.
 
     What a limit leaves over goes to the others. The sum is smaller only if the limits do not allow more.
@@ -113,3 +117,46 @@ def in_parts(total: int, weights: Floats, limits: Ints) -> Ints:
     for place in [place for place in by_remainder if counts[place] < limits[place] and weights[place] > 0][:missing]:
         counts[place] += 1
     return counts
+
+
+def most_in_proportion(weights: Floats, limits: Ints) -> int:
+    """The largest total whose parts are in proportion to the weights, with none above its limit."""
+    part = weights > 0
+    return int((limits[part] * (weights.sum() / weights[part])).min() + 1e-9) if part.any() else 0
+
+
+def learned(worth: Floats, groups: Ints, weights: Floats) -> Floats:
+    """New weights: each group's times the exponential of its mean worth; they add up to 1 (DivConquer, 2409.11378)."""
+    known = ~np.isnan(worth)
+    counts = np.bincount(groups[known], minlength=len(weights))
+    means = np.bincount(groups[known], worth[known], minlength=len(weights)) / np.maximum(counts, 1)
+    raised = np.where(counts > 0, weights * np.exp(means - means[counts > 0].max(initial=0)), 0)
+    return raised / raised.sum() if raised.sum() else weights
+
+
+def read_weights(path: str) -> dict[str, float]:
+    """The weight of each group, from a JSON or TOML file.
+
+    Raises:
+        SproutError: for a file that cannot be read, or that holds something other than a number for each group.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        found = tomllib.loads(text) if Path(path).suffix == ".toml" else json.loads(text)
+    except OSError as error:
+        raise SproutError(f"{path}: cannot be read ({error.strerror}); give a JSON or TOML file of weights") from None
+    except ValueError as error:
+        raise SproutError(f'{path}: neither JSON nor TOML ({error}); write {{"maths": 2, "code": 1}}') from None
+    if not isinstance(found, dict):
+        raise SproutError(f'{path}: holds no weights by group; write {{"maths": 2, "code": 1}}')
+    if problem := problem_of_weights(found):
+        raise SproutError(f"{path}: {problem}")
+    return {name: float(weight) for name, weight in found.items()}
+
+
+def problem_of_weights(weights: Mapping[str, object]) -> str | None:
+    """What is wrong with them, as a clause."""
+    for name, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
+            return f"the weight of {name} is {weight!r}; give a number, 0 or more"
+    return None if any(weights.values()) else "no group has a weight above 0"

@@ -5,7 +5,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from pipeline import Context, Instance, SproutError, Task, read_tasks
 from pipeline.engines.scripted import Scripted
@@ -173,24 +172,3 @@ def test_tasks_that_arrive_later_fill_what_is_left(tmp_path):
 
     assert after[:8] == before
     assert len(kept(after)) == 12
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({}, "nothing says what is selected; set top, min_score or max_score"),
-        ({"by": "judge"}, "nothing says what is selected"),
-        ({"min_score": 3}, "by is missing: the score that min_score and max_score are for"),
-        ({"by": "judge", "top": 0}, "0 is neither a number of tasks, such as 1000, nor a share of them, such as 0.1"),
-        ({"by": "judge", "top": 1.5}, "1.5 is neither a number of tasks"),
-        ({"by": "judge", "top": -0.1}, "-0.1 is neither a number of tasks"),
-        ({"by": "judge", "min_score": "mean"}, "'mean' is no bound; give a number, \"median\", or a quantile"),
-        ({"by": "judge", "min_score": "120%"}, "'120%' is no bound"),
-        ({"by": "judge", "top": 3, "order": "random"}, "order"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(settings, message):
-    with pytest.raises(ValidationError) as error:
-        Select(**settings)
-
-    assert message in str(error.value)
