@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline import Request, Stage
 from pipeline.engines.base import Completion
 from pipeline.engines.scripted import Scripted
-from pipeline.stages import Classify, Compose, Encode, Evolve, Filter, Instances, Instructions, Score, Select
+from pipeline.stages import Classify, Compose, Encode, Evolve, Filter, Instances, Instructions, Order, Select
 from tests.conftest import NOUNS, VERBS, answer
 
 TURN = "<|user|>"
@@ -105,8 +105,8 @@ def rewriting(num_tasks: int = 12) -> list[Stage]:
 
 
 def selecting(num_tasks: int = 12) -> list[Stage]:
-    best = Select(by=("length",), order="lowest", top=0.8, min_score="5%")
-    return [Instructions(num_tasks=num_tasks, window=4), Instances(), Score(scorers=("length",)), best, Filter()]
+    some = Select(by="request", order="lowest", top=0.8, groups="request", max_per_group=3)
+    return [Instructions(num_tasks=num_tasks, window=4), some, Order(groups="request"), Instances(), Filter()]
 
 
 RUNS = {
