@@ -65,6 +65,17 @@ class Tally(BaseModel):
     first_rate: float | None  # the share of verdicts, ties aside, for the answer shown first
 
 
+class Judged(BaseModel):
+    """What judge.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    judge: str  # the model
+    with_reference: bool  # it was shown the first right output
+    ours: str  # the name of our model
+    against: dict[str, Tally]  # by the name of the other
+
+
 class Asking(NamedTuple):
     """How a judge is asked."""
 

@@ -4,7 +4,7 @@ import logging
 import random
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 
 from pipeline.errors import SproutError
 from pipeline.gain.controls import CANDIDATES
@@ -56,6 +56,7 @@ def complete_candidates(stages: Sequence[Stage | Product], num_tasks: int, conte
         write_record(folder / "candidates.json", {"fingerprint": fingerprint})
     logger.info("gain: %d of %d candidates, unfiltered", len(tasks), len(written))
     with Journal(context.folder / FILE) as journal:
-        context = replace(context, engine=Recorded(context.engine, journal, "candidates", context.budget))
+        recorded = partial(Recorded, journal=journal, stage="candidates", budget=context.budget)
         for number, stage in enumerate(completing, 1):
-            tasks = decide(stage, Store(folder / f"{number}_{stage.name}.jsonl"), tasks, context, None)
+            own = context.of(stage).wrapped(stage, recorded)
+            tasks = decide(stage, Store(folder / f"{number}_{stage.name}.jsonl"), tasks, own, None)

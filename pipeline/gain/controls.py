@@ -16,6 +16,7 @@ Control = Literal["seeds", "seeds_stopped", "random", "unfiltered", "eighth", "q
 CONTROLS: tuple[Control, ...] = get_args(Control)
 SHARES: dict[Control, float] = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2}
 OF_SEEDS: tuple[Control, ...] = ("seeds", "seeds_stopped")  # without generated tasks
+UNFILTERED = frozenset[Control]({"random", "unfiltered"})
 CANDIDATES = Path("gain") / "candidates"
 MEANING: dict[str, str] = {
     "base": "nothing (the base model)",

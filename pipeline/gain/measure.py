@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.engines.model_folder import load_tokenizer
+from pipeline.errors import EngineUnreachable
 from pipeline.evaluation.confidence import written
 from pipeline.evaluation.demos import NAME as DEMOS
 from pipeline.gain.candidates import complete_candidates
-from pipeline.gain.controls import CONTROLS, MEANING, OF_SEEDS, Control, control_tasks, count_tokens
+from pipeline.gain.controls import CONTROLS, MEANING, OF_SEEDS, UNFILTERED, Control, control_tasks, count_tokens
 from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
 from pipeline.gain.record import Gain, GainRow
 from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
@@ -66,8 +67,7 @@ def gain(
         controls = [control for control in controls if control != "seeds_stopped"]
     random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
     with only_writer(context.folder):
-        if {"random", "unfiltered"} & {*controls}:
-            complete_candidates(stages, 2 * len(tasks), context)
+        controls = with_candidates(controls, stages, 2 * len(tasks), context)
         models = {BASE: used.base(context)}
         for random_seed in random_seeds:
             models |= tune_all(used, tasks, context, random_seed, controls)
@@ -90,6 +90,23 @@ def gain(
         write_record(context.folder / FILE, found.model_dump(mode="json", exclude_defaults=True))
         (context.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
     return found
+
+
+def with_candidates(
+    controls: Sequence[Control], stages: Sequence[Stage | Product], num_tasks: int, context: Context
+) -> list[Control]:
+    """The controls, without those of unfiltered tasks if nobody can complete these."""
+    if not UNFILTERED & {*controls}:
+        return [*controls]
+    try:
+        complete_candidates(stages, num_tasks, context)
+    except EngineUnreachable as error:
+        logger.warning(
+            "gain: the table has no rows of unfiltered tasks, as the model that would complete these cannot be reached "
+            "(%s); the same command adds the rows when it can", error,
+        )  # fmt: skip
+        return [control for control in controls if control not in UNFILTERED]
+    return [*controls]
 
 
 def tune_all(

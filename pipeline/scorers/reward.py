@@ -1,7 +1,7 @@
 """What a reward model gives for the outputs: a classifier of texts that was trained on people's preferences."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,7 +11,6 @@ from pipeline.dataset.encodings import question
 from pipeline.engines.model_folder import check_model, context_length, load_error, load_tokenizer, not_installed
 from pipeline.errors import SproutError, unknown
 from pipeline.scorers.base import NoNumber, Number, Work
-from pipeline.task import Task
 from pipeline.text import mend
 
 NEEDS = {"torch": "transformers", "transformers": "transformers"}
@@ -28,9 +27,7 @@ Layout = Annotated[
 Label = Annotated[str, Field(description="of a model with several labels: the log-probability of this one counts")]
 
 
-def reward(
-    tasks: Iterable[Task], work: Work, *, model: Model, layout: Layout = "", label: Label = ""
-) -> Iterator[Number | NoNumber]:
+def reward(work: Work, *, model: Model, layout: Layout = "", label: Label = "") -> Iterator[Number | NoNumber]:
     """The number that a sequence-classification model gives for the outputs, on average over the instances.
 
     InstructMining takes one of 1.4 billion parameters, trained on OASST (arXiv 2307.06290). The model runs in this
@@ -39,7 +36,7 @@ def reward(
     """
     rated = None
     place = work.start - work.start % TASKS  # blocks begin where they did before an interruption: the same numbers
-    source = islice(tasks, place, None)
+    source = islice(work.tasks, place, None)
     while block := list(islice(source, TASKS)):
         rated = rated or _Rated(model, layout, label)
         numbers = rated.numbers(

@@ -128,8 +128,7 @@ class Score(Stage):
         return {
             name: iter(
                 scorer.function(
-                    (part for task in chain(done, todo) for part in parts(task, self.of)),
-                    Work(start, context.folder),
+                    Work((part for task in chain(done, todo) for part in parts(task, self.of)), start, context.folder),
                     **scorer.settings,
                 )
             )

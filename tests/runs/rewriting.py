@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline import Request, Stage
 from pipeline.engines.base import Completion
 from pipeline.engines.scripted import Scripted
-from pipeline.stages import Classify, Compose, Encode, Evolve, Filter, Instances, Instructions, Score
+from pipeline.stages import Classify, Compose, Encode, Evolve, Filter, Instances, Instructions, Order, Score, Select
 from tests.conftest import NOUNS, VERBS, answer
 
 TURN = "<|user|>"
@@ -114,6 +114,11 @@ def scoring(num_tasks: int = 12) -> list[Stage]:
     return [Instructions(num_tasks=num_tasks, window=4), Instances(), asks, Filter()]
 
 
+def selecting(num_tasks: int = 12) -> list[Stage]:
+    some = Select(by="request", order="lowest", top=0.8, groups="request", max_per_group=3)
+    return [Instructions(num_tasks=num_tasks, window=4), some, Order(groups="request"), Instances(), Filter()]
+
+
 RUNS = {
     "evolve": evolving,
     "seeds": rewriting,
@@ -123,6 +128,7 @@ RUNS = {
     "turn": turning,
     "phrase": phrasing,
     "score": scoring,
+    "select": selecting,
 }
 
 

@@ -108,7 +108,7 @@ def words(task):
     return "many"
 def fails(task):
     return 1 / 0
-def few(tasks, work):
+def few(work):
     yield from ()
 """
 

@@ -117,7 +117,7 @@ def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes_and_asks_nothing
     tmp_path, window, settings, given
 ):
     run([Score(**settings)], given, whole := Model(), tmp_path / "whole", others())
-    for most in range(0, len(whole.scored), max(2, len(whole.scored) // 9)):
+    for most in range(0, len(whole.scored), max(2, len(whole.scored) // 5)):
         folder, asked = tmp_path / str(most), []
         for engine in (Model(window=window, most=most), Model(window=window)):
             try:
