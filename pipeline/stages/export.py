@@ -74,7 +74,8 @@ class Export(Exports):
     )
     encoding: Encoding = Field(
         default="random",
-        description="of prompt_completion: random, one of the paper's 13 for each row; plain, the same for all",
+        description="of prompt_completion: random, one of the paper's 13 for each row; or one for all: plain, the "
+        "instruction and the input; output, which ends in Output:; examples, as in the prompts of `instances`",
     )
     input_noise: bool = Field(
         default=False, description="one input in two loses its field name and blank lines, as in the paper's code"
