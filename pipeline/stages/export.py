@@ -124,10 +124,13 @@ class Export(Exports):
         return self
 
     def resolve(self, stages: Sequence[Stage | Product]) -> Self:
-        """Takes the settings of the run's training on this dataset, for the configs of other trainers."""
+        """Takes the settings of the run's training on this dataset, for the configs of other trainers.
+
+        Without one, a dataset that keeps its order is trained on in that order.
+        """
         trains = (stage for stage in stages if isinstance(stage, Trains) and stage.dataset == self.written)
         resolved = self.model_copy()
-        resolved._training = next(trains, TrainingSettings())
+        resolved._training = next(trains, TrainingSettings(shuffle=self.shuffle))
         return resolved
 
     def make(self, tasks: Sequence[Task], context: Context) -> None:
