@@ -215,7 +215,7 @@ class Probes:
         return all(recorded.num_requests == recorded.num_known for recorded, _ in self.each)
 
     def estimate(self, stage: str, requests: int) -> Estimate:
-        """An estimate for this many requests, from the means and speeds of those probed; each engine keeps its share."""
+        """An estimate for this many requests, from the means and speeds of those probed, each engine with its share."""
         prompt_tokens = completion_tokens = seconds = 0.0
         counted = self.asked + self.left
         for _, probe in self.each:
