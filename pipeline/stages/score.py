@@ -1,8 +1,9 @@
-"""Add numbers to tasks by scorers, and reject none."""
+"""Add numbers to tasks, or to their answers, by scorers, and reject none."""
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -15,7 +16,7 @@ from pipeline.runs.code import digest_of_code
 from pipeline.runs.context import Context
 from pipeline.scorers.base import Scorer, Wording
 from pipeline.scorers.find import find_scorer
-from pipeline.scorers.scored import ScoredTask
+from pipeline.scorers.scored import Of, ScoredTask, parts, scores_of, with_numbers
 from pipeline.stage import Flag, Stage
 from pipeline.task import Task
 from pipeline.text import short
@@ -29,6 +30,9 @@ class Score(Stage):
     A score has the name of its scorer and, with an engine other than that of the run, the engine's:
     `likelihood@judge`. A task stays without a score if it has no instances or is too long for the model; the log says
     how many there are.
+
+    With `of = "answers"` the numbers go to the candidate answers of each instance instead: each is scored as if it
+    were the only output of the task, and `choose` can pick by them.
     """
 
     optional: ClassVar[bool] = True
@@ -37,6 +41,7 @@ class Score(Stage):
     scorers: tuple[str, ...] = Field(
         min_length=1, description="what is measured: length, likelihood, ifd, or module:function of your own"
     )
+    of: Of = Field(default="tasks", description="what gets the numbers: tasks, or answers, each candidate answer")
     options: dict[str, dict[str, JsonValue]] = Field(
         default={}, description='settings of scorers, by name, such as { ifd = { form = "perplexity" } }'
     )
@@ -63,23 +68,28 @@ class Score(Stage):
         return super().settings() | code | ({"engine": self.engine} if self.engine else {})
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
-        lacks = {name: [task.id for task in done if name not in task.scores] for name in self.by_name()}
-        reasons: dict[str, str] = {}
+        names = list(self.by_name())
+        lacks = Lacks(self.of, dict.fromkeys(names, 0))
+        for task in done:
+            lacks.count(task)
         for scored in self._scored(todo, context.engine):
-            for name, reason in scored.lacks.items():
-                lacks[name].append(scored.task.id)
-                reasons[name] = reasons.get(name) or f"{scored.task.id}: {short(reason)}"
-            yield scored.task.score(**{name: scored.numbers[name] for name in lacks if name in scored.numbers})
-        for name, ids in lacks.items():
-            if ids:
-                example = f", the first of now is {reasons[name]}" if name in reasons else ""
-                logger.warning(
-                    "%s: %d of %d tasks have no %s%s", self.name, len(ids), len(done) + len(todo), name, example
-                )
+            task = with_numbers(
+                scored.task, self.of, [{name: own[name] for name in names if name in own} for own in scored.numbers]
+            )
+            lacks.count(task, scored.lacks)
+            yield task
+        for line in lacks.said():
+            logger.warning("%s: %s", self.name, line)
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         yield from super().explain(task, before, completions)
-        yield from (f"{name}: there is no number" for name in self.by_name() if name not in task.scores)
+        names = self.by_name()
+        for part, scores in zip(parts(task, self.of), scores_of(task, self.of), strict=True):
+            told = ""
+            if self.of == "answers":
+                told = f" for the answer {short(part.instances[0].output, 60)!r}"
+                yield from (f"{name} {scores[name]}{told}" for name in names if name in scores)
+            yield from (f"{name}: there is no number{told}" for name in names if name not in scores)
 
     def by_name(self) -> dict[str, Scorer]:
         """The scorers by the names of their scores."""
@@ -94,13 +104,13 @@ class Score(Stage):
         """The tasks in their order; later ones are scored ahead of their turn."""
         scorers, wording = self.by_name(), self.wording(engine)
         if not any(scorer.asks for scorer in scorers.values()):
-            yield from (ScoredTask(task, scorers, wording) for task in tasks)
+            yield from (ScoredTask(task, scorers, wording, self.of) for task in tasks)
             return
         waiting: deque[ScoredTask] = deque()
 
         def requests() -> Iterator[ScoreRequest]:
             for task in tasks:
-                scored = ScoredTask(task, scorers, wording)
+                scored = ScoredTask(task, scorers, wording, self.of)
                 waiting.append(scored)
                 yield from scored.requests.values()
 
@@ -112,3 +122,35 @@ class Score(Stage):
             next(one for one in waiting if likelihood.id in one.requests).take(likelihood)
             yield from complete()
         yield from complete()
+
+
+@dataclass
+class Lacks:
+    """Counts the tasks, or answers, that have no number of a scorer."""
+
+    of: Of
+    without: dict[str, int]  # by the name of the score
+    total: int = 0
+    num_tasks: int = 0
+    empty: int = 0  # tasks without answers
+    reasons: dict[str, str] = field(default_factory=dict)  # the first of this run
+
+    def count(self, task: Task, lacks: Sequence[Mapping[str, str]] = ()) -> None:
+        """Count a task; `lacks` says why its parts have no number, if that is known."""
+        found = scores_of(task, self.of)
+        self.num_tasks += 1
+        self.empty += not found
+        self.total += len(found)
+        for name in self.without:
+            self.without[name] += sum(name not in scores for scores in found)
+        for name, reason in (pair for part in lacks for pair in part.items()):
+            self.reasons.setdefault(name, f"{task.id}: {short(reason)}")
+
+    def said(self) -> Iterator[str]:
+        """A line for each score that some lack."""
+        if self.empty:
+            yield f"{self.empty} of {self.num_tasks} tasks have no answers, so nothing of theirs is scored"
+        for name, number in self.without.items():
+            if number:
+                example = f", the first of now is {self.reasons[name]}" if name in self.reasons else ""
+                yield f"{number} of {self.total} {self.of} have no {name}{example}"

@@ -29,13 +29,13 @@ def scored(task: Task, name: str, per_token, wording: Wording | None = None, **s
     ("outputs", "number"), [(["one two three"], 3), (["one", "two words  here\n"], 2), (["东京塔"], 3), ([""], 0)]
 )
 def test_length_counts_words_of_an_output(outputs, number):
-    assert scored(task(*outputs), "length", lambda request: ()).numbers == {"length": number}
+    assert scored(task(*outputs), "length", lambda request: ()).numbers == [{"length": number}]
 
 
 def test_likelihood_is_the_mean_over_the_tokens_of_all_outputs():
     found = scored(task("abc", "d"), "likelihood", lambda request: [-1.0] if request.continuation == "d" else [-4, -2])
 
-    assert found.numbers == {"likelihood": pytest.approx(-7 / 3)}
+    assert found.numbers == [{"likelihood": pytest.approx(-7 / 3)}]
 
 
 @pytest.mark.parametrize(("form", "number"), [("loss", 0.5 / 2), ("perplexity", math.exp(0.5) / math.exp(2))])
@@ -43,7 +43,7 @@ def test_ifd_has_both_published_forms(form, number):
     def per_token(request):
         return [-0.5, -0.5] if "Say it" in request.prompt else [-1.0, -3.0]
 
-    assert scored(task("abc"), "ifd", per_token, form=form).numbers == {"ifd": pytest.approx(number)}
+    assert scored(task("abc"), "ifd", per_token, form=form).numbers == [{"ifd": pytest.approx(number)}]
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_texts_are_put_as_the_model_is_asked_and_tuned(chat, encoding, form, pro
 def test_a_task_without_instances_has_no_number(name):
     found = scored(task(), name, lambda request: ())
 
-    assert not found.numbers
-    assert list(found.lacks) == [name]
+    assert found.numbers == [{}]
+    assert [list(one) for one in found.lacks] == [[name]]
 
 
 @pytest.mark.parametrize("per_token", [(), [math.nan], [0.0]])
 def test_what_cannot_be_divided_is_no_number(per_token):
-    assert not scored(task("abc"), "ifd", lambda request: per_token).numbers
+    assert scored(task("abc"), "ifd", lambda request: per_token).numbers == [{}]
 
 
 def test_what_two_scorers_need_is_asked_once():
