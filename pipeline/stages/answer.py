@@ -217,10 +217,9 @@ class Answer(Stage):
                         left_out[reason] += 1
                     else:
                         new.append(Candidate(text=one.text, model=models[name]))
-            given = (
-                case.task.instances and self.given_output != "left_out" and all(one.model for one in instance.answers)
-            )
-            had = [Candidate(text=instance.output)] if given and instance.output else []
+            is_there = instance.output in {"", *(answer.text for answer in instance.answers)}
+            given = not is_there and self.given_output != "left_out"
+            had = [Candidate(text=instance.output)] if given else []
             first, last = (had, []) if self.given_output == "first" else ([], had)
             answers = (*first, *instance.answers, *new, *last)
             output = instance.output if case.task.instances else answers[0].text if answers else ""
