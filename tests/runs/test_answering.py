@@ -254,9 +254,9 @@ def test_a_budget_ends_a_stage_of_several_engines_and_the_run_goes_on_to_the_sam
     spent = 20 * len(there.requests)
     for part in (0.5, 0.8):
         there = toys(says=counted)
-        with pytest.raises(SproutError, match="stopped: .* tokens are spent"):
-            budget = RunOptions(engines=there.engines, budget=Budget(max_tokens=int(spent * part)))
-            run(rated(), seeds, there.engine, tmp_path / "part", budget)
+        options = RunOptions(engines=there.engines, budget=Budget(max_tokens=int(spent * part)))
+        with pytest.raises(SproutError, match=r"stopped: .* tokens are spent"):
+            run(rated(), seeds, there.engine, tmp_path / "part", options)
     go(rated(), seeds, toys(says=counted), tmp_path / "part")
 
     assert files(tmp_path / "part") == files(tmp_path / "whole")

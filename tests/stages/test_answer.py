@@ -54,7 +54,7 @@ def test_a_model_is_asked_in_its_own_words(seeds, tmp_path):
     base, chat = Scripted(lambda _: "x", model="base"), Scripted(lambda _: "x", model="chat", chat=True)
     on_text = Scripted(lambda _: "x", model=str(tuned), chat=True)  # its tokenizer has a template, its rows had none
     stage = Answer(engines=("base", "chat", "tuned"))
-    found = asked(stage, TASKS, seeds, tmp_path, base=base, chat=chat, tuned=on_text)
+    asked(stage, TASKS, seeds, tmp_path, base=base, chat=chat, tuned=on_text)
 
     assert [request.prompt for request in base.requests] == [
         "Name the colour.\n\na lemon\n\n",
@@ -62,7 +62,8 @@ def test_a_model_is_asked_in_its_own_words(seeds, tmp_path):
     ]
     assert [request.prompt for request in on_text.requests] == [request.prompt for request in base.requests]
     assert chat.requests[0].prompt == ({"role": "user", "content": "Name the colour.\n\na lemon"},)
-    assert base.requests[0].sampling.stop and not chat.requests[0].sampling.stop
+    assert base.requests[0].sampling.stop
+    assert not chat.requests[0].sampling.stop
     output = Answer(encoding="output").model_copy()
     asked(output, TASKS, seeds, tmp_path, own=base)
     assert str(base.requests[-1].prompt).endswith("\n\nOutput:")
@@ -116,7 +117,8 @@ def test_filters_of_instances_can_be_turned_off(seeds, tmp_path):
     own = Scripted(lambda request: "I cannot help with that.", model="own-model")
     found = asked(Answer(filters={"refusal": False}), TASKS, seeds, tmp_path, own=own)
 
-    assert found[1].kept and texts(found[1].instances[0]) == [("own-model", "I cannot help with that.")]
+    assert found[1].kept
+    assert texts(found[1].instances[0]) == [("own-model", "I cannot help with that.")]
 
 
 def test_a_task_without_any_answer_is_rejected_and_an_instance_without_one_left_out(seeds, tmp_path):
