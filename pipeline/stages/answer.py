@@ -14,15 +14,15 @@ from pipeline.asking.templates import digest
 from pipeline.asking.together import ask_together
 from pipeline.dataset.encodings import ZeroShot
 from pipeline.engines.base import Completion, Request, Sampling
-from pipeline.errors import SproutError
 from pipeline.filters.base import InstanceFilter
-from pipeline.filters.find import INSTANCE, applied, check_choice, instance_reason, reasons_of
+from pipeline.filters.find import INSTANCE, applied, instance_reason
 from pipeline.novelty.encoder import EMBED
 from pipeline.resources import shown
 from pipeline.runs.context import Context
-from pipeline.stage import Reason, Stage
+from pipeline.stage import Product, Reason, Stage
 from pipeline.stages._answering import PLAIN, PROMPTS, SAMPLING, WITH_DEMOS, Asked, Case, Said
 from pipeline.stages._nearest import Nearest, is_itself, one_instance
+from pipeline.stages.filter import Filter, known_filters
 from pipeline.task import Answer as Candidate
 from pipeline.task import Instance, Task
 from pipeline.text import short
@@ -69,9 +69,8 @@ class Answer(Stage):
         default="first",
         description="where the output that an instance has stands among its answers, or that it does not",
     )
-    filters: dict[str, bool] = Field(
-        default={},
-        description="of instances, by reason, whether each looks at answers: { refusal = false }; see reasons.md",
+    filters: dict[str, bool] | None = Field(
+        default=None, description="those that an answer must pass, as in [filter]; unset: what is set there"
     )
     encoding: ZeroShot = Field(
         default="plain", description='how a base model is asked: plain, or output (ends in "Output:"), as in evaluate'
@@ -92,12 +91,8 @@ class Answer(Stage):
 
     @field_validator("filters")
     @classmethod
-    def _check_filters(cls, choice: dict[str, bool]) -> dict[str, bool]:
-        try:
-            check_choice(choice, reasons_of(INSTANCE))
-        except SproutError as error:
-            raise ValueError(str(error).removeprefix("filters: ")) from None
-        return choice
+    def _check_filters(cls, choice: dict[str, bool] | None) -> dict[str, bool] | None:
+        return choice and known_filters(choice)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -125,6 +120,13 @@ class Answer(Stage):
     def template(self) -> str:
         """The name of its template, or the path of one of the user's own."""
         return self.prompt if self.prompt.endswith(".jinja") else f"answer_{self.prompt}"
+
+    def resolve(self, stages: Sequence[Stage | Product]) -> Self:
+        """Takes the filters of the stage that judges the instances, unless it has some of its own."""
+        if self.filters is not None:
+            return self
+        judging = next((stage for stage in stages if isinstance(stage, Filter)), Filter())
+        return self.model_copy(update={"filters": judging.filters})
 
     def settings(self) -> dict[str, Any]:
         own = {Path(self.prompt).name: digest(self.prompt, self)} if self.prompt.endswith(".jinja") else {}
@@ -231,7 +233,7 @@ class Answer(Stage):
 
     @cached_property
     def _filters(self) -> dict[str, InstanceFilter]:
-        return applied(INSTANCE, self.filters)
+        return applied(INSTANCE, self.filters or {})
 
 
 def with_answers(task: Task, instances: Sequence[Instance], left_out: Counter[str]) -> Task:

@@ -48,9 +48,10 @@ class Choose(Stage):
             "By `consensus`: no two answers are the same, and some have nothing in common.", "Paris / 42 / blue"
         ),
         "no_score": Reason("By a score: none of its answers has that score.", "answers too long for the scoring model"),
-        "out_of_bounds": Reason(
-            "By a score or ratings: the best is below `min_score`, or above `max_score`.", "2 of 10"
+        "score_too_low": Reason(
+            "By a score or ratings: the best is below `min_score`.", "2 of 10"
         ),
+        "score_too_high": Reason("By a score: the best is above `max_score`.", "a loss of 4, where 2 is the most"),
         "small_gap": Reason("By a score or ratings: the best is hardly better than the next, by `min_gap`.", "8 and 7"),
         "none_passes": Reason("By `check`: none of its answers passes.", "code that fails its tests"),
         "unsure": Reason("By a judge: it is not sure which answer is better, by `min_confidence`.", "A, then B"),
@@ -152,10 +153,10 @@ class Choose(Stage):
         if not ordered:
             return Pick(None, "no_score")
         best = scores[ordered[0]]
-        if (self.min_score is not None and best < self.min_score) or (
-            self.max_score is not None and best > self.max_score
-        ):
-            return Pick(None, "out_of_bounds", found)
+        if self.min_score is not None and best < self.min_score:
+            return Pick(None, "score_too_low", found)
+        if self.max_score is not None and best > self.max_score:
+            return Pick(None, "score_too_high", found)
         if self.min_gap is not None and not (len(ordered) > 1 and abs(best - scores[ordered[1]]) > self.min_gap):
             return Pick(None, "small_gap", found)
         return Pick(ordered[0], "", found)

@@ -106,8 +106,8 @@ def test_the_vote_of_a_real_run_is_that_of_ensemble_instruct():
         ({}, (None, 0.2, None), "1"),  # one without the score is no candidate
         ({}, (None, None), "no_score"),
         ({"min_score": 0.5}, (0.1, 0.5), "1"),
-        ({"min_score": 0.5}, (0.1, 0.4), "out_of_bounds"),
-        ({"max_score": 0.5}, (0.1, 0.6), "out_of_bounds"),
+        ({"min_score": 0.5}, (0.1, 0.4), "score_too_low"),
+        ({"max_score": 0.5}, (0.1, 0.6), "score_too_high"),
         ({"order": "lowest", "max_score": 0.5}, (0.6, 0.4), "1"),
         ({"min_gap": 3}, (2, 5.5), "1"),
         ({"min_gap": 3}, (2, 5), "small_gap"),  # it is more than the gap
@@ -224,7 +224,7 @@ def test_ratings_are_the_mean_of_both_orders_and_the_better_one_is_taken_if_the_
     first = Scripted(lambda request: "10 4")  # whatever stands first
     assert outcome(Choose(by="ratings", min_gap=3), *answers, judge=first) == "small_gap"
     assert outcome(Choose(by="ratings"), *answers, judge=Scripted(lambda request: "Both are good.")) == "unrated"
-    assert outcome(Choose(by="ratings", min_score=9), *answers, judge=rates(strong=8, target=1)) == "out_of_bounds"
+    assert outcome(Choose(by="ratings", min_score=9), *answers, judge=rates(strong=8, target=1)) == "score_too_low"
 
 
 def test_instances_of_which_no_answer_qualifies_are_left_out_and_counted():
