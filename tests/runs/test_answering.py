@@ -1,5 +1,6 @@
 """Stages that answer and choose keep the promises of all stages, also where several engines answer."""
 
+import json
 import re
 import shutil
 from collections import Counter
@@ -7,6 +8,7 @@ from collections import Counter
 import pytest
 
 from pipeline import Completion, Context, Request, RunOptions, SproutError, read_tasks, run
+from pipeline.cli.main import main
 from pipeline.engines.scripted import Scripted
 from pipeline.report import stats
 from pipeline.report.record import read_run
@@ -16,7 +18,7 @@ from pipeline.runs.journal import FILE, Journal
 from pipeline.runs.plan import plan
 from pipeline.runs.preview import preview
 from pipeline.runs.redecide import redecide
-from pipeline.stages import Answer, Choose
+from pipeline.stages import Answer, Choose, Export
 from tests.runs.answering import RUNS, Toys, answers, ensemble, files, rated, toys
 
 each_run = pytest.mark.parametrize("stages", RUNS.values(), ids=RUNS)
@@ -224,6 +226,22 @@ def test_a_preview_shows_some_tasks_to_the_end(stages, seeds, tmp_path):
 
     assert "Nothing was written" in said
     assert "This is not all" not in said
+
+
+def test_what_was_chosen_is_in_the_dataset_and_answers_survive_export_and_review(seeds, tmp_path, capsys):
+    tasks = go([*ensemble(), Export()], seeds, toys(), tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "dataset" / "alpaca.jsonl").read_text("utf-8").splitlines()]
+    task = next(task for task in tasks if len(task.instances) > 1)
+    change = ["--output", "Quite another.", "--instance", "2", "--reviewer", "anna"]
+    main(["edit", str(tmp_path), task.id, *change])
+    (edited,) = (one for one in go([*ensemble(), Export()], seeds, toys(), tmp_path) if one.id == task.id)
+
+    assert {row["output"] for row in rows} == {one.output for task in tasks for one in task.instances}
+    assert edited.instances[1].output == "Quite another."
+    assert [one.answers for one in edited.instances] == [one.answers for one in task.instances]
+    main(["edit", str(tmp_path), task.id, "--instruction", "Do something else.", "--reviewer", "anna"])
+    (edited,) = (one for one in go([*ensemble(), Export()], seeds, toys(), tmp_path) if one.id == task.id)
+    assert not any(one.answers for one in edited.instances)  # they answer what is no longer asked
 
 
 def test_a_failed_request_to_one_engine_is_not_a_decision_and_is_asked_again(seeds, tmp_path):
