@@ -64,6 +64,14 @@ class Tally(BaseModel):
     consistency: float | None  # the share of asked pairs where both orders say the same
     first_rate: float | None  # the share of verdicts, ties aside, for the answer shown first
 
+    @property
+    def no_worse(self) -> float | None:
+        """How often ours wins or ties, in percent.
+
+        Against the model that wrote the data it is CodecLM's capacity recovery ratio (arXiv 2404.05875).
+        """
+        return 100 * (self.wins + self.ties) / self.instances if self.instances else None
+
 
 class Judged(BaseModel):
     """The contents of judge.json."""
