@@ -48,9 +48,7 @@ class Choose(Stage):
             "By `consensus`: no two answers are the same, and some have nothing in common.", "Paris / 42 / blue"
         ),
         "no_score": Reason("By a score: none of its answers has that score.", "answers too long for the scoring model"),
-        "score_too_low": Reason(
-            "By a score or ratings: the best is below `min_score`.", "2 of 10"
-        ),
+        "score_too_low": Reason("By a score or ratings: the best is below `min_score`.", "2 of 10"),
         "score_too_high": Reason("By a score: the best is above `max_score`.", "a loss of 4, where 2 is the most"),
         "small_gap": Reason("By a score or ratings: the best is hardly better than the next, by `min_gap`.", "8 and 7"),
         "none_passes": Reason("By `check`: none of its answers passes.", "code that fails its tests"),
