@@ -1,5 +1,6 @@
 """Recipes that select and order rows that are there: each runs from the command line on the embedded model."""
 
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -84,10 +85,10 @@ def test_rows_in_order_are_trained_on_by_the_embedded_model(shop: Path) -> None:
 def lessons(request: Request) -> str:
     """A subject and a level for each row."""
     prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[-1]["content"]
-    number = sum(map(ord, prompt.rpartition("\nTask: ")[2].partition("\n")[0]))
+    number, other = hashlib.sha256(prompt.rpartition("\nTask: ")[2].partition("\n")[0].encode()).digest()[:2]
     if prompt.endswith("Subject:"):
         return f" {('art', 'law', 'music')[number % 3]}\nConcepts: line; form"
-    return f" {LEVELS[number // 3 % 6].capitalize()}."
+    return f" {LEVELS[other % 6].capitalize()}."
 
 
 def test_two_hundred_rows_are_in_the_order_of_the_paper_in_the_dataset_too(shop: Path) -> None:
