@@ -85,7 +85,7 @@ def test_rows_in_order_are_trained_on_by_the_embedded_model(shop: Path) -> None:
 def lessons(request: Request) -> str:
     """A subject and a level for each row."""
     prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[-1]["content"]
-    number, other = hashlib.sha256(prompt.rpartition("\nTask: ")[2].partition("\n")[0].encode()).digest()[:2]
+    number, other = hashlib.sha256(prompt.rpartition(": Say")[2].partition("\n")[0].encode()).digest()[:2]
     if prompt.endswith("Subject:"):
         return f" {('art', 'law', 'music')[number % 3]}\nConcepts: line; form"
     return f" {LEVELS[other % 6].capitalize()}."
