@@ -70,7 +70,7 @@ max_length = 512
 
 [evaluate]
 heldout = "{heldout}"
-sampling = { temperature = 0, max_tokens = 100 }
+sampling = { temperature = 0, max_tokens = {answer} }
 """
 
 
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=Path, default=SEEDS, help="JSONL; tuned on too")
     parser.add_argument("--tasks", type=int, default=200, help="instructions of each run")
     parser.add_argument("--steps", type=int, default=100, help="of each training")
+    parser.add_argument("--max-tokens", type=int, default=100, help="of an answer to a held-out task")
     parser.add_argument("--random-seeds", type=int, default=1)
     args = parser.parse_args()
     begun = time.monotonic()
@@ -116,12 +117,13 @@ def written(args: argparse.Namespace, name: str, stages: Sequence[str], writer: 
         "student": Path(args.student).as_posix(),
         "tasks": str(args.tasks),
         "steps": str(args.steps),
+        "answer": str(args.max_tokens),
         "heldout": args.heldout.expanduser().absolute().as_posix(),
         "instances": INSTANCES["base" if writer == args.student else "chat"],
     }
     for key, value in values.items():
         text = text.replace("{" + key + "}", value)
-    path = args.folder / f"{name}{ending}.toml"
+    path: Path = args.folder / f"{name}{ending}.toml"
     path.write_text(text, encoding="utf-8")
     return path
 

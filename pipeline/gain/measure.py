@@ -1,4 +1,4 @@
-"""What the data was worth: a model tuned on the dataset, against what it was tuned from and what else it could be."""
+"""What the data was worth: a model tuned on the dataset against its base model and against other tunings."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -45,20 +45,20 @@ def gain(
 ) -> Gain:
     """Tune on the seeds, on unfiltered tasks, on parts of the dataset and on all of it, and evaluate each model.
 
-    The base model is evaluated too, alone and with seed tasks as demos in its prompt. Each control is a dataset in
-    <run>/gain/<random seed>/<control>/dataset, exported as the run's own and with the same validation split, and the
-    model beside it is tuned on it with the settings of the run, for the number of steps the dataset takes. With several
-    random seeds each is tuned as often, on subsets drawn anew. What the run has tuned and evaluated, or an interrupted
-    call of this, is not done again. Writes gain.json and gain.md, and returns what is in the first: a row for each
-    model with its intervals, over all random seeds and for each, and how the dataset compares with it.
+    Also evaluates the base model, alone and with seed tasks as demos. Each control is a dataset in
+    <run>/gain/<random seed>/<control>/dataset, exported as the run's own with the same validation split. The model
+    beside it is tuned with the run's settings, for the number of steps that the dataset takes. With several random
+    seeds, each control is drawn and tuned once for each. Models and answers that exist already, of the run or of an
+    interrupted call, are reused. Writes gain.json and gain.md, and returns the contents of the first: a row for each
+    model with its intervals, over all random seeds and for each one, and its comparison with the dataset.
 
     Args:
-        stages: Those of the run, products among them, see `used_by`.
-        tasks: What the run has kept.
-        controls: What else to tune on than the dataset.
+        stages: The stages and products of the run, see `used_by`.
+        tasks: The tasks that the run has kept.
+        controls: What to tune on besides the dataset.
 
     Raises:
-        SproutError: for a run that tunes or evaluates nothing, and for whatever stops its stages.
+        SproutError: for a run that tunes or evaluates nothing, and for any failure of its stages.
     """
     used = used_by(stages)
     train, evaluate = used.train, used.evaluate
@@ -112,7 +112,7 @@ def with_candidates(
 def tune_all(
     used: Used, tasks: Sequence[Task], context: Context, random_seed: int, controls: Sequence[Control]
 ) -> dict[str, str]:
-    """Tune all models of a random seed; return their folders by name. That of the run itself is where it is."""
+    """Tune all models of a random seed; return their folders by name. The run's own model is reused."""
     train = used.train
     logger.info("gain: %d models with the random seed %d", len(controls) + 1, random_seed)
     folder = context.folder / "gain" / str(random_seed)
@@ -131,7 +131,7 @@ def tune_all(
 
 
 def write_control(control: Control, used: Used, tasks: Sequence[Task], context: Context, random_seed: int) -> Path:
-    """Write a control as a dataset and return its folder: its own tasks to train on, the validation split of all."""
+    """Write a control as a dataset, with its own tasks and the run's validation split, and return its folder."""
     export = used.export
 
     def size(some: Sequence[Task]) -> dict[str, int]:
@@ -152,7 +152,7 @@ def model_name(name: str, train: Trains, random_seed: int) -> str:
 
 
 def models_of(name: str, train: Trains, random_seeds: Sequence[int]) -> dict[str, int]:
-    """The models that stand for a row, with their random seeds; there is one base model."""
+    """The models of a row with their random seeds; the base model has one."""
     return {model_name(name, train, seed): seed for seed in (random_seeds[:1] if name == BASE else random_seeds)}
 
 
@@ -167,7 +167,7 @@ def row(name: str, models: Mapping[str, int], whole: Mapping[str, int], measured
 
 
 def table(found: Gain) -> str:
-    """In Markdown: a line for each model, with the 95 % intervals, and what they are intervals of."""
+    """In Markdown: a line for each model with 95 % intervals, and a note on these."""
     rows = []
     for one in found.rows:
         compared = one.dataset.get("rouge_l")

@@ -32,10 +32,12 @@ from pipeline.runs.run import first_tasks, listed
 from pipeline.runs.settings import check_settings, file_names
 from pipeline.runs.store import Store
 from pipeline.stage import Product, Stage
+from pipeline.task import Task
 
 Q = TypeVar("Q", Request, ScoreRequest)
 A = TypeVar("A", Completion, Likelihood)
 NUM_PROBES = 20
+MOST_PROBES = 64  # of a stage, where one task takes that many
 
 
 class Estimate(NamedTuple):
@@ -81,12 +83,16 @@ def probe(
         done = store.load()
         own = context.of(stage)
         most = NUM_PROBES // 2 if stage.open_ended else NUM_PROBES // (2 * max(1, num_after))
-        probes = Probes(most, stage.open_ended, partial(Recorded, journal=journal, stage=stage.name, budget=Budget()))
+        recorded = partial(Recorded, journal=journal, stage=stage.name, budget=Budget())
         used = journal.usage().get(stage.name)
         todo = () if stage.open_ended and not stage.of_given else tasks[: max(1, most)]
         given = frozenset(task.id for task in todo)
-        decided = stage.decide(todo, done, replace(own.wrapped(stage, probes.add), given=given))
-        new = list(decided if stage.asks else islice(decided, max(1, most)))
+        own = replace(own, given=given)
+        probes = Probes(most, stage.open_ended, recorded)
+        new = decide_few(stage, (todo, done), own, probes)
+        while not (new or stage.adds) and probes.left and probes.most < MOST_PROBES:  # a task has more requests
+            probes = Probes(2 * probes.most, stage.open_ended, recorded)
+            new = decide_few(stage, (todo, done), own, probes)
         probes.pace = pace(used)
         kept = [task for task in new if task.kept and not (stage.open_ended and task.id in given)]
         if stage.open_ended:
@@ -112,6 +118,14 @@ def probe(
         is_done = stage.adds and bool(done) and not probes.asked + probes.left
         num_tasks = len(store.kept) if is_done else stage.wanted(num_tasks)
     return estimates, notes
+
+
+def decide_few(
+    stage: Stage, tasks: tuple[Sequence[Task], Sequence[Task]], context: Context, probes: "Probes"
+) -> list[Task]:
+    """What a stage decides about a few tasks, of those to do and those done, with so many requests."""
+    decided = stage.decide(*tasks, context.wrapped(stage, probes.add))
+    return list(decided if stage.asks else islice(decided, max(1, probes.most)))
 
 
 def num_left(stage: Stage, probes: "Probes", store: Store, probed: tuple[int, int], num_tasks: int) -> int:
@@ -217,7 +231,7 @@ class Probes:
         return all(recorded.num_requests == recorded.num_known for recorded, _ in self.each)
 
     def estimate(self, stage: str, requests: int) -> Estimate:
-        """An estimate for this many requests, from the means and speeds of those probed; each engine keeps its share."""
+        """An estimate for this many requests, from the means and speeds of those probed, each engine with its share."""
         prompt_tokens = completion_tokens = seconds = 0.0
         counted = self.asked + self.left
         for _, probe in self.each:

@@ -23,7 +23,7 @@ from pipeline.task import Task
 
 FILE = "settings.json"
 STAGE_FILE = re.compile(r"(\d+)_.*\.jsonl$")
-DEPENDS = {"file", "stage", "model", "chat", "models", "seeds"}  # settings without which recorded completions say nothing
+DEPENDS = {"file", "stage", "model", "chat", "models", "seeds"}  # without these recorded completions say nothing
 
 
 def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from pipeline.task import Task
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?", re.ASCII)
 _QUANTILE = re.compile(r"median|(\d{1,2}(?:\.\d+)?)\s*%")
 
 
@@ -52,10 +53,17 @@ class Table:
 
 def number_of(task: Task, by: Sequence[str]) -> float | None:
     """The product of the scores, or numbers in `meta`, of these names; None if the task lacks one; 1 for no names."""
-    found = [task.scores.get(name, task.meta.get(name)) for name in by]
-    numbers = [float(one) for one in found if isinstance(one, (int, float)) and not isinstance(one, bool)]
-    product = math.prod(numbers)
-    return product if len(numbers) == len(found) and not math.isnan(product) else None
+    numbers = [as_number(task.scores.get(name, task.meta.get(name))) for name in by]
+    known = [number for number in numbers if number is not None]
+    product = math.prod(known)
+    return product if len(known) == len(numbers) and not math.isnan(product) else None
+
+
+def as_number(value: JsonValue) -> float | None:
+    """A number, or the text of one, such as a difficulty that a model stated; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    return float(value) if not isinstance(value, str) or _NUMBER.fullmatch(value.strip()) else None
 
 
 def group_of(task: Task, key: str) -> str:

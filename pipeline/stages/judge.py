@@ -140,6 +140,7 @@ def table(judged: Judged) -> str:
         "ties",
         "losses",
         "win rate",
+        "no worse",
         "consistent",
         "first",
         "unclear",
@@ -152,4 +153,5 @@ def rows(judged: Judged) -> Iterator[list[str]]:
         won = f"{written(tally.win_rate, sign=False)} {tally.win_rate.verdict}" if tally.win_rate else "–"
         shares = ["–" if share is None else f"{share:.0%}" for share in (tally.consistency, tally.first_rate)]
         counts = [str(count) for count in (tally.wins, tally.ties, tally.losses)]
-        yield [f"{judged.ours} against {name}", *counts, won, *shares, str(tally.unclear)]
+        no_worse = "–" if tally.no_worse is None else f"{tally.no_worse:.2f}"
+        yield [f"{judged.ours} against {name}", *counts, won, no_worse, *shares, str(tally.unclear)]

@@ -1,6 +1,7 @@
 """Put the tasks in the order of a curriculum: a level rises while groups take turns, or one block follows another."""
 
 import logging
+import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
@@ -13,7 +14,7 @@ from pipeline.engines.base import Completion
 from pipeline.runs.context import Context
 from pipeline.stage import Stage
 from pipeline.stages._choosing import Joined
-from pipeline.stages._ranking import Ints, as_text
+from pipeline.stages._ranking import Ints, as_number, as_text
 from pipeline.stages.export import Export
 from pipeline.stages.train import Train
 from pipeline.task import Task
@@ -177,11 +178,12 @@ def _value(task: Task, name: str) -> JsonValue:
 
 
 def _comparable(value: JsonValue, ranks: Mapping[str, int]) -> Value:
-    if value is None or value != value:
-        return MISSING
     if (rank := ranks.get(str(value))) is not None:
         return 0, rank, ""
-    return (1, float(value), "") if isinstance(value, (int, float)) else (2, 0.0, as_text(value))
+    number = as_number(value)
+    if value is None or (number is not None and math.isnan(number)):
+        return MISSING
+    return (2, 0.0, as_text(value)) if number is None else (1, number, "")
 
 
 def _cut(exact: Ints, missing: Mask, num_levels: int) -> Ints:

@@ -106,17 +106,17 @@ def rewriting(num_tasks: int = 12) -> list[Stage]:
     return [Evolve(rounds=2, operations=("expand", "refine")), Instances(), Filter()]
 
 
+def selecting(num_tasks: int = 12) -> list[Stage]:
+    some = Select(by="request", order="lowest", top=0.8, groups="request", max_per_group=3)
+    return [Instructions(num_tasks=num_tasks, window=4), some, Order(groups="request"), Instances(), Filter()]
+
+
 def scoring(num_tasks: int = 12) -> list[Stage]:
     asks = Score(
         scorers=("likelihood", "hard=choices", "rubric", "mtld", "sum=linear"),
         options={"hard": {"template": "score_complexity"}, "sum": {"weights": {"rubric": 1, "hard": -0.5}}},
     )
     return [Instructions(num_tasks=num_tasks, window=4), Instances(), asks, Filter()]
-
-
-def selecting(num_tasks: int = 12) -> list[Stage]:
-    some = Select(by="request", order="lowest", top=0.8, groups="request", max_per_group=3)
-    return [Instructions(num_tasks=num_tasks, window=4), some, Order(groups="request"), Instances(), Filter()]
 
 
 RUNS = {
@@ -127,8 +127,8 @@ RUNS = {
     "teach": teaching,
     "turn": turning,
     "phrase": phrasing,
-    "score": scoring,
     "select": selecting,
+    "score": scoring,
 }
 
 

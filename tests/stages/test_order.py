@@ -127,15 +127,15 @@ def test_numbers_can_be_cut_into_levels_of_as_many_tasks_each(num_levels, tmp_pa
 
 
 def test_values_are_ordered_as_listed_then_as_numbers_then_as_letters_and_the_missing_come_last(tmp_path, caplog):
-    values = ["b", 10, None, "a", 9, "later", "first", 2.5, True, ["x"], math.nan]
+    values = ["b", "10", None, "a", 9, "later", "first", 2.5, True, ["x"], math.nan]
     given = [
         Task(id=f"t{number}", instruction="Say.", meta={} if value is None else {"level": value})
         for number, value in enumerate(values)
     ]
     given[10] = given[10].update(meta={}, scores={"level": math.nan})
     for direction, listed in (
-        ("rising", ["first", "later", True, 2.5, 9, 10, ["x"], "a", "b"]),
-        ("falling", ["b", "a", ["x"], 10, 9, 2.5, True, "later", "first"]),
+        ("rising", ["first", "later", 2.5, 9, "10", True, ["x"], "a", "b"]),
+        ("falling", ["b", "a", ["x"], True, "10", 9, 2.5, "later", "first"]),
     ):
         found = ordered(tmp_path / direction, given, by="level", levels=["first", "later"], order=direction)
         assert [task.meta["level"] for task in found[:9]] == listed

@@ -108,7 +108,7 @@ def test_several_scores_are_multiplied_and_numbers_in_meta_count_as_scores(tmp_p
     assert decided[4].rejected == "no_score"
 
 
-@pytest.mark.parametrize("number", [math.nan, "4", True, None, [4]])
+@pytest.mark.parametrize("number", [math.nan, "four", "4 of 5", "", "nan", True, None, [4]])
 def test_what_is_no_number_is_no_score(number, tmp_path):
     given = tasks()
     given[1] = given[1].update(scores={}, meta={"judge": number})
@@ -117,6 +117,14 @@ def test_what_is_no_number_is_no_score(number, tmp_path):
 
     assert kept(decided) == [3]
     assert decided[1].rejected == "no_score"
+
+
+@pytest.mark.parametrize("text", ["9", " 9 ", "+9", "9.5"])
+def test_a_number_that_a_model_stated_as_text_is_a_number(text, tmp_path):
+    given = tasks()
+    given[4] = given[4].update(meta={"judge": text})
+
+    assert kept(selected(given, tmp_path, by="judge", top=1)) == [4]
 
 
 @pytest.mark.parametrize("bound", ["median", "10%", "90%"])
