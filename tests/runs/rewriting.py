@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline import Request, Stage
 from pipeline.engines.base import Completion
 from pipeline.engines.scripted import Scripted
-from pipeline.stages import Classify, Compose, Encode, Evolve, Filter, Instances, Instructions
+from pipeline.stages import Classify, Compose, Encode, Evolve, Filter, Instances, Instructions, Score, Select
 from tests.conftest import NOUNS, VERBS, answer
 
 TURN = "<|user|>"
@@ -104,6 +104,11 @@ def rewriting(num_tasks: int = 12) -> list[Stage]:
     return [Evolve(rounds=2, operations=("expand", "refine")), Instances(), Filter()]
 
 
+def selecting(num_tasks: int = 12) -> list[Stage]:
+    best = Select(by=("length",), order="lowest", top=0.8, min_score="5%")
+    return [Instructions(num_tasks=num_tasks, window=4), Instances(), Score(scorers=("length",)), best, Filter()]
+
+
 RUNS = {
     "evolve": evolving,
     "seeds": rewriting,
@@ -112,6 +117,7 @@ RUNS = {
     "teach": teaching,
     "turn": turning,
     "phrase": phrasing,
+    "select": selecting,
 }
 
 

@@ -14,6 +14,7 @@ from pipeline.runs.plan import plan
 from pipeline.runs.redecide import redecide
 from pipeline.runs.run import RunOptions
 from pipeline.stages.score import Score
+from pipeline.task import Answer
 from tests.conftest import answer
 from tests.runs.test_run import files, stages
 
@@ -54,6 +55,19 @@ def tasks(number: int = 12) -> list[Task]:
     ]
 
 
+def answered(number: int = 12) -> list[Task]:
+    """The same with answers: none, one, or several to an instance, two of them alike."""
+    given = []
+    for n, task in enumerate(tasks(number)):
+        texts = (f"eins {n}", f"zwei {n}", f"eins {n}", f"drei und vier {n}")
+        instances = [
+            one.model_copy(update={"answers": tuple(Answer(text=text, model="m") for text in texts[: (n + i) % 5])})
+            for i, one in enumerate(task.instances)
+        ]
+        given.append(task.update(instances=tuple(instances)))
+    return given
+
+
 def test_every_task_is_kept_with_its_numbers_in_order(tmp_path):
     found = list(run([Score(scorers=ALL)], tasks(), Model(), tmp_path))
 
@@ -61,16 +75,18 @@ def test_every_task_is_kept_with_its_numbers_in_order(tmp_path):
     assert [list(task.scores) for task in found] == [[*ALL] if task.instances else [] for task in tasks()]
 
 
-@pytest.mark.parametrize("scorers", [ALL, ("ifd",), ("length",)])
+@pytest.mark.parametrize(
+    ("scorers", "of"), [(ALL, "tasks"), (("ifd",), "tasks"), (("length",), "tasks"), (ALL, "answers")]
+)
 @pytest.mark.parametrize("window", [1, 3, 64])
-def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes_and_asks_nothing_twice(tmp_path, window, scorers):
-    given = tasks(7)
-    run([Score(scorers=scorers)], given, whole := Model(), tmp_path / "whole")
+def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes_and_asks_nothing_twice(tmp_path, window, scorers, of):
+    given = tasks(7) if of == "tasks" else answered(5)
+    run([Score(scorers=scorers, of=of)], given, whole := Model(), tmp_path / "whole")
     for most in range(0, len(whole.scored), 2):
         folder, asked = tmp_path / str(most), []
         for engine in (Model(window=window, most=most), Model(window=window)):
             try:
-                run([Score(scorers=scorers)], given, engine, folder)
+                run([Score(scorers=scorers, of=of)], given, engine, folder)
             except KeyboardInterrupt:
                 path = folder / "1_score.jsonl"
                 if path.exists():
@@ -90,6 +106,55 @@ def test_scores_do_not_depend_on_which_task_is_read_again(tmp_path, most):
 
     assert not again.scored
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+def test_an_answer_gets_the_numbers_of_a_task_with_that_output_alone(tmp_path):
+    given = answered()
+    found = list(run([Score(scorers=ALL, of="answers")], given, Model(), tmp_path / "answers"))
+    for before, after in zip(given, found, strict=True):
+        answers = [(i, answer) for i in after.instances for answer in i.answers]
+        alone = [
+            before.update(id=f"{before.id}{n}", instances=(Instance(input=i.input, output=answer.text),))
+            for n, (i, answer) in enumerate(answers)
+        ]
+        scored = run([Score(scorers=ALL)], alone, Model(), tmp_path / before.id) if alone else []
+        assert [answer.scores for _, answer in answers] == [task.scores for task in scored]
+        assert after.scores == {}
+        bare = [one.model_copy(update={"answers": ()}) for one in after.instances]
+        assert bare == [one.model_copy(update={"answers": ()}) for one in before.instances]
+
+
+def test_answers_keep_the_scores_that_they_have(tmp_path):
+    task = Task(
+        id="a",
+        instruction="Say it",
+        scores={"likelihood": -9.0},
+        instances=(Instance(output="x", answers=(Answer(text="one two", scores={"check": 1.0}), Answer(text=""))),),
+    )
+    (found,) = run([Score(scorers=["length"], of="answers")], [task], Model(), tmp_path)
+
+    assert [one.scores for one in found.instances[0].answers] == [{"check": 1.0, "length": 2.0}, {"length": 0.0}]
+    assert found.scores == {"likelihood": -9.0}
+
+
+def test_answers_without_a_number_are_counted_and_explained(tmp_path, caplog):
+    def some(request):
+        too_long = request.continuation.startswith("zwei")
+        return Likelihood(id=request.id, error="the prompt is too long") if too_long else [-2.0]
+
+    given = answered(6)
+    run([Score(scorers=["likelihood"], of="answers")], given, Model(some), tmp_path)
+    total = sum(len(i.answers) for task in given for i in task.instances)
+    without = sum(a.text.startswith("zwei") for task in given for i in task.instances for a in i.answers)
+
+    assert f"{without} of {total} answers have no likelihood, the first of now is t02: the prompt is too" in caplog.text
+    assert "score: 3 of 6 tasks have no answers, so nothing of theirs is scored" in caplog.text
+    assert "likelihood -2.0 for the answer 'eins 2'" in why("t02", [tmp_path])
+    assert "likelihood: there is no number for the answer 'zwei 2'" in why("t02", [tmp_path])
+    caplog.clear()
+    run([Score(scorers=["likelihood"], of="answers")], given, Model(most=0), tmp_path)
+    assert f"score: {without} of {total} answers have no likelihood" in caplog.text
+    assert "score: 3 of 6 tasks have no answers" in caplog.text
 
 
 def test_what_cannot_be_scored_is_kept_and_counted(tmp_path, caplog):
