@@ -186,15 +186,17 @@ class Probe(Proxy):
             if arrived:
                 arrived(request, answer)
 
-        while (before := self.asked) < self.most:
-            few = self.most - self.asked if times else 1
+        asked = 0
+        while (before := asked) < self.most:
+            few = self.most - asked if times else 1
             for answer in ask(first(source, few), measured):
+                asked += 1
                 self.asked += 1
                 yield answer
-            if self.asked == before:
+            if asked == before:
                 break
         if not self.endless:
-            self.left = sum(1 for _ in at_hand(source))  # what an answer would lead to is not known
+            self.left += sum(1 for _ in at_hand(source))  # what an answer would lead to is not known
 
 
 class Probes:
