@@ -250,10 +250,10 @@ class Journal:
         if same is not request or of != model:
             prompt = request.prompt if isinstance(request.prompt, str) else ""
             prefix = next((one for one in self.prefixes if prompt.startswith(one)), "")
-            if isinstance(request, Request):
-                found = key(model, request, prefix)
-            else:
+            if isinstance(request, ScoreRequest):
                 found = score_key(model, request, prefix)
+            else:  # in one, the line is too long
+                found = key(model, request, prefix)
         if not last:
             self.asked[request.id] = request, model, found
             if len(self.asked) > MAX_ASKED:
