@@ -32,6 +32,7 @@ FIXED: Mapping[ZeroShot, tuple[str, str]] = {
     "plain": ("{instruction}\n\n{input}\n\n", "{instruction}\n\n"),
     "output": ("{instruction}\n\nInput: {input}\n\nOutput:", "{instruction}\n\nOutput:"),
 }
+PLAIN = tuple(map(ENCODINGS.index, FIXED["plain"]))
 
 # The name before the colon in "Sentence: ..." or "Sentence 1: ...", at the start of a line; not "10:30", not "https://".
 FIELD = re.compile(r"^[^\W\d]\w*(?: \w+){0,2}:(?:[ \t]+|$)\s*", re.MULTILINE)
@@ -39,9 +40,19 @@ FIELD = re.compile(r"^[^\W\d]\w*(?: \w+){0,2}:(?:[ \t]+|$)\s*", re.MULTILINE)
 
 def encode(instruction: str, input: str, output: str, rng: random.Random | None = None) -> tuple[str, str]:
     """The prompt and the completion of an instance: in one of `ENCODINGS`, or without `rng` in the plain one."""
+    return encode_as(draw(input, rng), instruction, input, output)
+
+
+def draw(input: str, rng: random.Random | None = None) -> int:
+    """The number of one of the encodings that suit an instance; without `rng`, of the plain one."""
     if rng is None:
-        return zero_shot(instruction, input), output
-    prompt = _fill(rng.choice(WITH_INPUT if input else WITHOUT_INPUT), instruction, input)
+        return PLAIN[0] if input else PLAIN[1]
+    return rng.randrange(len(WITH_INPUT)) if input else len(WITH_INPUT) + rng.randrange(len(WITHOUT_INPUT))
+
+
+def encode_as(number: int, instruction: str, input: str, output: str) -> tuple[str, str]:
+    """As `encode`, in the encoding of that number."""
+    prompt = _fill(ENCODINGS[number], instruction, input)
     return prompt, f" {output}" if prompt.endswith("Output:") else output
 
 
