@@ -7,11 +7,13 @@ import reprlib
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pipeline.errors import SproutError, explain, not_utf8
 
+M = TypeVar("M", bound=BaseModel)
 GZIP = b"\x1f\x8b"  # what a compressed file begins with
 
 
@@ -65,13 +67,27 @@ class Task(BaseModel):
         return self.rejected is None
 
     def update(self, **fields: object) -> "Task":
-        return self.model_copy(update=fields)
+        return with_fields(self, **fields)
 
     def reject(self, reason: str) -> "Task":
         return self.update(rejected=reason)
 
     def score(self, **scores: float) -> "Task":
         return self.update(scores=self.scores | scores)
+
+
+def with_fields(model: M, **fields: object) -> M:
+    """The same with other values in some fields, unchecked: as `model_copy`, in a third of the time.
+
+    For tasks, requests and sampling, of which every task takes several; they have no private attributes.
+    """
+    changed = object.__new__(type(model))
+    set_attribute = object.__setattr__  # the model is frozen
+    set_attribute(changed, "__dict__", {**model.__dict__, **fields})
+    set_attribute(changed, "__pydantic_fields_set__", model.__pydantic_fields_set__ | fields.keys())
+    set_attribute(changed, "__pydantic_extra__", None)
+    set_attribute(changed, "__pydantic_private__", None)
+    return changed
 
 
 def new_id(*parts: object) -> str:

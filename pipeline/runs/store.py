@@ -57,9 +57,13 @@ class Stored(Sequence[Task]):
     def _lines_at(self, offsets: Iterable[int]) -> Iterator[bytes]:
         try:
             with open(self.path, "rb") as file:
+                place = 0
                 for offset in offsets:
-                    file.seek(offset)
-                    yield file.readline()
+                    if offset != place:
+                        file.seek(offset)
+                    line = file.readline()
+                    place = offset + len(line)
+                    yield line
         except OSError as error:
             raise SproutError(f"{self.path}: cannot be read ({error.strerror}); run again once it can") from None
 
@@ -152,6 +156,8 @@ def at(tasks: Sequence[Task], places: Iterable[int]) -> Iterator[Task]:
 
 
 def without(tasks: Sequence[Task], ids: set[str]) -> Sequence[Task]:
+    if not ids:
+        return tasks
     return tasks.without(ids) if isinstance(tasks, Stored) else [task for task in tasks if task.id not in ids]
 
 

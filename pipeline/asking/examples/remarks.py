@@ -29,7 +29,7 @@ def _may_remark(field: str) -> bool:
     if not field.isascii():
         return True
     small = field.lower()
-    return any(word in small for word in WORDS) and (":" in small or " that" in small)
+    return (":" in small or " that" in small) and any(word in small for word in WORDS)
 
 
 def without_note(field: str) -> str:
