@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pipeline.errors import SproutError, explain, not_utf8
 
+ID = "task_"
 M = TypeVar("M", bound=BaseModel)
 GZIP = b"\x1f\x8b"  # what a compressed file begins with
 
@@ -96,7 +97,21 @@ def new_id(*parts: object) -> str:
     It has 64 bits: two of a hundred million tasks share one in 0.03 % of runs. The prefix keeps spreadsheets and pandas
     from reading an id such as 12e4567890123456 as a number.
     """
-    return "task_" + hashlib.sha256("|".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return ID + hashlib.sha256("|".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def bits(id: str) -> int | None:
+    """The 64 bits of an id that `new_id` has made; None for another one."""
+    try:
+        number = int(id.removeprefix(ID), 16)
+    except ValueError:
+        return None
+    return number if 0 <= number < 1 << 64 and id == spelled(number) else None
+
+
+def spelled(bits: int) -> str:
+    """The id of these 64 bits."""
+    return f"{ID}{bits:016x}"
 
 
 def read_tasks(path: Path | str) -> Iterator[Task]:
