@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.dataset.encodings import Encoding, add_noise, draw, encode_as
+from pipeline.dataset.encodings import Encoding, ZeroShot, add_noise, draw, encode
 from pipeline.runs.store import at
 from pipeline.task import Task
 from pipeline.text import mend
@@ -45,7 +45,7 @@ class Row(BaseModel):
 class RowSettings:
     """How tasks become rows."""
 
-    encoding: Encoding = "random"  # one of the paper's 13 ways for each row, or the plain one for all
+    encoding: Encoding = "random"  # one of the paper's 13 prompts for each row, or one prompt for all
     input_noise: bool = False  # one input in two loses its field name and its blank lines
     shuffle: bool = True  # unset: the rows of the seed tasks first, then those of the tasks, in their order
     random_seed: int = 0  # of the order, the encodings and the noise
@@ -66,7 +66,7 @@ class Rows:
     def __init__(self, tasks: Sequence[Task], seeds: Sequence[Task] = (), settings: RowSettings | None = None) -> None:
         self.tasks, self.seeds, self.settings = tasks, seeds, settings or RowSettings()
         self._starts = array("Q")  # of each task the place of its first instance
-        self._encodings = bytearray()  # of each instance the number
+        self._drawn = bytearray()  # of each instance the number of its encoding, if they are drawn
         prompts, instances, count = bytearray(), bytearray(), 0
         hashed = hashlib.sha256()
         for task in self.all_tasks():
@@ -74,8 +74,7 @@ class Rows:
             count += len(task.instances)
             for number in range(len(task.instances)):
                 fields = self._fields(task, number)
-                self._encodings.append(self._draw(task, number, fields[1]))
-                prompts += _hash(*encode_as(self._encodings[-1], *fields))
+                prompts += _hash(*encode(*fields, self._encoding(task, number, fields[1])))
                 instances += _hash(*fields)
             carried = [self._carried(task)] if self.settings.carry else []
             hashed.update(_hash_of(task.id, task.name, task.is_classification, len(task.instances), *carried))
@@ -106,7 +105,8 @@ class Rows:
         tasks = at(self.tasks, (which for which, _ in of_tasks if which < len(self.tasks)))
         for which, place in places:
             task = next(tasks) if which < len(self.tasks) else self.seeds[which - len(self.tasks)]
-            yield which, task, self._row(task, place - self._starts[which], self._encodings[place])
+            encoding = self._drawn[place] if self.settings.encoding == "random" else self.settings.encoding
+            yield which, task, self._row(task, place - self._starts[which], encoding)
 
     def all_tasks(self) -> Iterator[Task]:
         return chain(self.tasks, self.seeds)
@@ -124,13 +124,16 @@ class Rows:
             input = add_noise(input, random.Random(f"{self.settings.random_seed}:{task.id}:{number}:noise"))
         return instruction, input, output
 
-    def _draw(self, task: Task, number: int, input: str) -> int:
-        where = f"{self.settings.random_seed}:{task.id}:{number}"
-        return draw(input, random.Random(where) if self.settings.encoding == "random" else None)
+    def _encoding(self, task: Task, number: int, input: str) -> ZeroShot | int:
+        if self.settings.encoding != "random":
+            return self.settings.encoding
+        drawn = draw(input, random.Random(f"{self.settings.random_seed}:{task.id}:{number}"))
+        self._drawn.append(drawn)
+        return drawn
 
-    def _row(self, task: Task, number: int, encoding: int) -> Row:
+    def _row(self, task: Task, number: int, encoding: ZeroShot | int) -> Row:
         instruction, input, output = self._fields(task, number)
-        prompt, completion = encode_as(encoding, instruction, input, output)
+        prompt, completion = encode(instruction, input, output, encoding)
         return Row(
             task=task.id,
             number=number,

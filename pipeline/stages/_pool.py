@@ -52,7 +52,7 @@ class Written:
 
     def __getitem__(self, place: int) -> Shown:
         id = self.others.get(place) if self.others else None
-        return Shown(id or spelled(self.ids[place]), self.texts[place])
+        return Shown(spelled(self.ids[place]) if id is None else id, self.texts[place])
 
     def append(self, id: str, text: str) -> None:
         number = bits(id)
