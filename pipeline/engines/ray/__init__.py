@@ -62,9 +62,13 @@ class Ray(VLLM):
         silence: float = 300,
         patience: float = 600,
         replica: str = VLLM_CORE,
-        **vllm_options: Any,
+        chat: bool | None = None,
+        window: int = 1024,
+        trust_remote_code: bool = False,
+        chat_template_kwargs: dict[str, Any] | None = None,
+        **llm_options: Any,
     ) -> None:
-        super().__init__(model, **vllm_options)
+        super().__init__(model, chat, window, trust_remote_code, chat_template_kwargs, **llm_options)
         self.address, self.replica = address, replica
         self.limits = Limits(num_replicas, tensor_parallel_size, slots, silence, patience)
         if tensor_parallel_size > 1:
