@@ -113,6 +113,7 @@ def _connect(ray: Any, address: str | None) -> None:
         for name, value in {
             "RAY_AUTH_TOKEN": secrets.token_hex(32),  # else Ray leaves a file with one in the home folder
             "RAY_worker_niceness": "0",
+            "RAY_health_check_failure_threshold": "100",  # or an overloaded machine takes itself for dead
             "RAY_raylet_start_wait_time_s": str(START),
         }.items():
             os.environ.setdefault(name, value)
