@@ -79,7 +79,7 @@ def measure(replicas: int, slots: int, num_requests: int, seconds: float) -> tup
 
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
     ray.init(address="local", num_cpus=replicas, object_store_memory=200 << 20, **quiet)
-    options = {"slots": slots, "window": replicas * slots, "chat": False, "seconds": seconds}
+    options: dict[str, Any] = {"slots": slots, "window": replicas * slots, "chat": False, "seconds": seconds}
     engine = Ray(str(NANO), num_replicas=replicas, replica="coordinator:Simulated", **options)
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / FILE) as journal:
         recorded = Recorded(engine, journal, "measured", Budget())

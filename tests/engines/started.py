@@ -73,7 +73,7 @@ def ray_cluster(*cpus: int) -> Iterator[str]:
         pytest.skip("ray is not installed")
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
     os.environ |= {"RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "120"}
-    os.environ["RAY_health_check_failure_threshold"] = "100"  # or an overloaded machine takes itself for dead
+    os.environ |= {"RAY_health_check_failure_threshold": "100"}  # or an overloaded machine takes itself for dead
     command = [sys.executable, str(Path(__file__).with_name("ray_cluster.py")), *map(str, cpus)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin

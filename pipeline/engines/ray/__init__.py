@@ -46,6 +46,11 @@ class Ray(VLLM):
     Requests of a replica that dies, or hangs, are asked again elsewhere, and a new one takes its place. Answers are
     handed out in the order of the requests, so that the files of a run do not depend on the number of replicas.
 
+    Args:
+        address: Of the cluster; see `Cluster`.
+        replica: What answers in a replica; see `Core` in `pipeline.engines.ray.replica`.
+        llm_options: As of `VLLM`, whose arguments the others are.
+
     Example:
         >>> engine = Ray("meta-llama/Llama-3.1-8B", address="auto", num_replicas=8)
     """
