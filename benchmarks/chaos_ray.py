@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pipeline import read_seeds, run
 from pipeline.engines.ray import Ray
+from pipeline.engines.ray.cluster import LOCAL_SETTINGS
 from pipeline.engines.scripted import Scripted
 from pipeline.resources import NANO
 from pipeline.runs.journal import FILE, Journal
@@ -78,8 +79,7 @@ def machine() -> dict[str, Any]:
 
 def strike(blows: int, num_tasks: int, seed: int) -> Outcome:
     """Do the same run again and again until there were so many blows."""
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
-    os.environ |= {"RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "120"}
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} | LOCAL_SETTINGS
     from ray.cluster_utils import Cluster
 
     from tests.conftest import answer

@@ -69,7 +69,9 @@ def main() -> None:
 
 def measure(replicas: int, slots: int, num_requests: int, seconds: float) -> tuple[float, float]:
     """Requests a second, and seconds of CPU for each."""
-    os.environ |= {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    from pipeline.engines.ray.cluster import LOCAL_SETTINGS
+
+    os.environ |= {"RAY_AUTH_TOKEN": secrets.token_hex(32)} | LOCAL_SETTINGS
     import ray
 
     from pipeline.engines.ray import Ray

@@ -18,6 +18,7 @@ import pytest
 
 from pipeline.engines.base import Engine, ScoreRequest
 from pipeline.engines.ray import Ray
+from pipeline.engines.ray.cluster import LOCAL_SETTINGS
 from pipeline.engines.scripted import Scripted
 from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
@@ -71,9 +72,7 @@ def ray_cluster(*cpus: int) -> Iterator[str]:
     """The address of a Ray cluster of machines with so many CPUs."""
     if not find_spec("ray"):
         pytest.skip("ray is not installed")
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
-    os.environ |= {"RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "120"}
-    os.environ |= {"RAY_health_check_failure_threshold": "100"}  # or an overloaded machine takes itself for dead
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} | LOCAL_SETTINGS
     command = [sys.executable, str(Path(__file__).with_name("ray_cluster.py")), *map(str, cpus)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin

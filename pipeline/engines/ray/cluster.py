@@ -13,7 +13,14 @@ from pipeline.resources import install
 
 OBJECTS = 256 << 20  # bytes of shared memory for what is too large for a message, which is next to nothing
 LOCAL = (None, "local")
-START = 120  # seconds for a local cluster to start
+LOCAL_SETTINGS = {  # for a cluster of one machine, which may be busy: Ray's own limits of time are for healthy ones
+    "RAY_worker_niceness": "0",
+    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_health_check_failure_threshold": "100",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 
 
 class Room(NamedTuple):
@@ -110,12 +117,8 @@ def _connect(ray: Any, address: str | None) -> None:
         )
     options: dict[str, Any] = {"address": address}
     if address in LOCAL:
-        for name, value in {
-            "RAY_AUTH_TOKEN": secrets.token_hex(32),  # else Ray leaves a file with one in the home folder
-            "RAY_worker_niceness": "0",
-            "RAY_health_check_failure_threshold": "100",  # or an overloaded machine takes itself for dead
-            "RAY_raylet_start_wait_time_s": str(START),
-        }.items():
+        # Without a token of ours, Ray leaves a file with one in the home folder.
+        for name, value in {"RAY_AUTH_TOKEN": secrets.token_hex(32), **LOCAL_SETTINGS}.items():
             os.environ.setdefault(name, value)
         options = {"address": "local", "include_dashboard": False, "object_store_memory": OBJECTS}
     try:
