@@ -8,8 +8,8 @@ export HF_HUB_OFFLINE ?= 1
 run: .venv/run ## grow a dataset on the embedded model, tune the model on it, measure the gain
 	$(BIN)/sprout run quickstart
 
-test: check ## everything
-	$(BIN)/python -m pytest
+test: check ## everything; a file's tests stay together, as they share what they start
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/test
 	$(BIN)/ruff check .

@@ -43,7 +43,7 @@ class Row(BaseModel):
 class RowSettings:
     """How tasks become rows."""
 
-    encoding: Encoding = "random"  # one of the paper's 13 ways for each row, or the plain one for all
+    encoding: Encoding = "random"  # one of the paper's 13 prompts for each row, or one prompt for all
     input_noise: bool = False  # one input in two loses its field name and its blank lines
     shuffle: bool = True  # unset: the rows of the seed tasks first, then those of the tasks, in their order
     random_seed: int = 0  # of the order, the encodings and the noise
@@ -118,8 +118,9 @@ class Rows:
         instruction, input, output = mend(task.instruction), mend(instance.input), mend(instance.output)
         if self.settings.input_noise:
             input = add_noise(input, random.Random(f"{where}:noise"))
-        rng = random.Random(where) if self.settings.encoding == "random" else None
-        prompt, completion = encode(instruction, input, output, rng)
+        encoding = self.settings.encoding
+        how = random.Random(where) if encoding == "random" else encoding
+        prompt, completion = encode(instruction, input, output, how)
         return Row(
             task=task.id,
             number=number,

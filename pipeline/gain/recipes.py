@@ -34,7 +34,7 @@ evaluated on, and whose seed tasks the base model is shown.{overlaps}"""
 
 @dataclass(frozen=True)
 class Same:
-    """What is taken as much of from each dataset: `number` rows or tokens; None: as many as the smallest one has."""
+    """How much to take of each dataset: `number` rows or tokens; None: as many as the smallest one has."""
 
     unit: Unit = "rows"
     number: int | None = None
@@ -43,19 +43,19 @@ class Same:
 def recipes_gain(
     entrants: Sequence[Entrant], used: Used, context: Context, same: Same, num_random_seeds: int = 1
 ) -> RecipeGain:
-    """Tune one model on as much of each dataset, for as many steps, and compare what the models answer.
+    """Tune one model on the same amount of each dataset, for the same number of steps, and compare the answers.
 
-    The base model, alone and with seed tasks in its prompt, is compared too. Models are in
-    <folder>/models/<random seed>/<name>; with several random seeds other rows are drawn. Writes gain.json and gain.md,
-    and returns what is in the first. What an interrupted call has done is not done again.
+    The comparison includes the base model, alone and with seed tasks in its prompt. Models are in
+    <folder>/models/<random seed>/<name>; each random seed draws other rows. Writes gain.json and gain.md, and returns
+    the contents of the first. The same call continues after an interruption.
 
     Args:
         used: The products of the first entrant's run, which tune and evaluate all of them.
-        context: That of the same run, with the folder to write to.
+        context: The context of the same run, with the folder to write to.
 
     Raises:
-        SproutError: for a folder that holds a run, a dataset that has too little, and whatever stops a training or an
-            evaluation.
+        SproutError: for a folder that holds a run, for a dataset that is too small, and for any failure of a training
+            or an evaluation.
     """
     if find_stage_files(context.folder):
         raise SproutError(f"{context.folder}: holds a run; choose another folder for the comparison with --out")
@@ -85,10 +85,10 @@ def recipes_gain(
 
 
 def agreed(entrants: Sequence[Entrant], shares: Mapping[str, Share], same: Same) -> int:
-    """How much is taken of each dataset.
+    """How much to take of each dataset.
 
     Raises:
-        SproutError: naming a dataset that has less, or nothing.
+        SproutError: naming a dataset that is too small or empty.
     """
     for one in entrants:
         size, overlaps = shares[one.name].size, shares[one.name].num_overlaps
@@ -129,7 +129,7 @@ def tune_all(
 def rows(
     entrants: Sequence[Entrant], shares: Mapping[str, Share], random_seeds: Sequence[int], measured: Measured
 ) -> list[RecipeRow]:
-    """The base model, that with demos, and each entrant."""
+    """The rows of the base model, of the base model with demos, and of each dataset."""
     names = {BASE: {BASE: random_seeds[0]}}
     for name in (DEMOS, *shares):
         models = {model_name(name, random_seed): random_seed for random_seed in random_seeds}
@@ -161,7 +161,7 @@ def model_name(name: str, random_seed: int) -> str:
 
 
 def table(found: RecipeGain) -> str:
-    """In Markdown: a line for each model, how it compares with the first dataset, and what was done."""
+    """In Markdown: a line for each model, its comparison with the first dataset, and a note on the method."""
     first, *_ = datasets = [row for row in found.rows if row.dataset]
     lines = []
     for row in found.rows:

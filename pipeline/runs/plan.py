@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -31,10 +32,12 @@ from pipeline.runs.run import first_tasks, listed
 from pipeline.runs.settings import check_settings, file_names
 from pipeline.runs.store import Store
 from pipeline.stage import Product, Stage
+from pipeline.task import Task
 
 Q = TypeVar("Q", Request, ScoreRequest)
 A = TypeVar("A", Completion, Likelihood)
 NUM_PROBES = 20
+MOST_PROBES = 64  # of a stage, where one task takes that many
 
 
 class Estimate(NamedTuple):
@@ -80,45 +83,56 @@ def probe(
         done = store.load()
         own = context.of(stage)
         most = NUM_PROBES // 2 if stage.open_ended else NUM_PROBES // (2 * max(1, num_after))
-        recorded = Recorded(own.engine, journal, stage.name, Budget())
-        engine = Probe(recorded, most, stage.open_ended)
+        recorded = partial(Recorded, journal=journal, stage=stage.name, budget=Budget())
         used = journal.usage().get(stage.name)
         todo = () if stage.open_ended and not stage.of_given else tasks[: max(1, most)]
         given = frozenset(task.id for task in todo)
-        decided = stage.decide(todo, done, replace(own, engine=engine, given=given))
-        new = list(decided if stage.asks else islice(decided, max(1, most)))
-        engine.pace = engine.pace or pace(used)
+        own = replace(own, given=given)
+        probes = Probes(most, stage.open_ended, recorded)
+        new = decide_few(stage, (todo, done), own, probes)
+        while not (new or stage.adds) and probes.left and probes.most < MOST_PROBES:  # a task has more requests
+            probes = Probes(2 * probes.most, stage.open_ended, recorded)
+            new = decide_few(stage, (todo, done), own, probes)
+        probes.pace = pace(used)
         kept = [task for task in new if task.kept and not (stage.open_ended and task.id in given)]
         if stage.open_ended:
             given_kept = stage.wanted(num_tasks) - stage.wanted(0)
             left = max(0, stage.wanted(0) - max(0, len(store.kept) - given_kept))
-            if engine.asked < most and recorded.num_requests == recorded.num_known:
+            if probes.asked < most and probes.all_known:
                 left = 0  # it has ended, with fewer tasks than it wants
             if not kept and left:
                 reasons = Counter(task.rejected for task in new if task.rejected)
                 raise SproutError(f"{stage.name}: the probe kept no task{listed(reasons)}")
-            estimates.append(engine.estimate(stage.name, math.ceil(left * engine.asked / max(1, len(kept)))))
+            estimates.append(probes.estimate(stage.name, math.ceil(left * probes.asked / max(1, len(kept)))))
             if new:
                 notes.append(
-                    f"{stage.name}: {len(kept)} kept of {len(new)} in {engine.asked} requests; fewer will be as the "
+                    f"{stage.name}: {len(kept)} kept of {len(new)} in {probes.asked} requests; fewer will be as the "
                     f"pool grows, so the run may take more requests than this"
                 )
             tasks = kept or list(store.kept[:most])
         else:
-            if engine.asked or engine.left or stage.templates:
+            if probes.asked or probes.left or stage.templates:
                 probed = len(todo), stage.requests_before(context.seeds)
-                estimates.append(engine.estimate(stage.name, num_left(stage, engine, store, probed, num_tasks)))
+                estimates.append(probes.estimate(stage.name, num_left(stage, probes, store, probed, num_tasks)))
             tasks = kept or tasks
-        is_done = stage.adds and bool(done) and not engine.asked + engine.left
+        is_done = stage.adds and bool(done) and not probes.asked + probes.left
         num_tasks = len(store.kept) if is_done else stage.wanted(num_tasks)
     return estimates, notes
 
 
-def num_left(stage: Stage, engine: "Probe", store: Store, probed: tuple[int, int], num_tasks: int) -> int:
+def decide_few(
+    stage: Stage, tasks: tuple[Sequence[Task], Sequence[Task]], context: Context, probes: "Probes"
+) -> list[Task]:
+    """What a stage decides about a few tasks, of those to do and those done, with so many requests."""
+    decided = stage.decide(*tasks, context.wrapped(stage, probes.add))
+    return list(decided if stage.asks else islice(decided, max(1, probes.most)))
+
+
+def num_left(stage: Stage, probes: "Probes", store: Store, probed: tuple[int, int], num_tasks: int) -> int:
     """How many requests a stage still has to put: by its own word, or as its probes show."""
     if (most := stage.num_requests(num_tasks)) is not None:
         return round(most * max(0.0, 1 - len(store.kept) / max(1, stage.wanted(num_tasks))))
-    counted = engine.asked + engine.left
+    counted = probes.asked + probes.left
     if stage.adds and not stage.of_given:
         return counted  # whatever it is given
     num_probed, before = probed
@@ -172,21 +186,60 @@ class Probe(Proxy):
             if arrived:
                 arrived(request, answer)
 
-        while (before := self.asked) < self.most:
-            few = self.most - self.asked if times else 1
+        asked = 0
+        while (before := asked) < self.most:
+            few = self.most - asked if times else 1
             for answer in ask(first(source, few), measured):
+                asked += 1
                 self.asked += 1
                 yield answer
-            if self.asked == before:
+            if asked == before:
                 break
         if not self.endless:
-            self.left = sum(1 for _ in at_hand(source))  # what an answer would lead to is not known
+            self.left += sum(1 for _ in at_hand(source))  # what an answer would lead to is not known
+
+
+class Probes:
+    """The probes of all engines that a stage asks.
+
+    Attributes:
+        pace: Seconds per request, where an engine was not asked often enough to tell.
+    """
+
+    def __init__(self, most: int, endless: bool, recorded: Callable[[Engine], Recorded]) -> None:
+        self.most, self.endless, self.recorded = most, endless, recorded
+        self.each: list[tuple[Recorded, Probe]] = []
+        self.pace = 0.0
+
+    def add(self, engine: Engine) -> Probe:
+        recorded = self.recorded(engine)
+        probe = Probe(recorded, self.most, self.endless)
+        self.each.append((recorded, probe))
+        return probe
+
+    @property
+    def asked(self) -> int:
+        return sum(probe.asked for _, probe in self.each)
+
+    @property
+    def left(self) -> int:
+        return sum(probe.left for _, probe in self.each)
+
+    @property
+    def all_known(self) -> bool:
+        """Whether the journal answered every request."""
+        return all(recorded.num_requests == recorded.num_known for recorded, _ in self.each)
 
     def estimate(self, stage: str, requests: int) -> Estimate:
-        """An estimate for this many requests, from the mean and the speed of those probed."""
-        each = requests / max(1, self.asked)
-        prompt_tokens, completion_tokens = round(self.prompt_tokens * each), round(self.completion_tokens * each)
-        return Estimate(stage, requests, prompt_tokens, completion_tokens, self.pace * requests)
+        """An estimate for this many requests, from the means and speeds of those probed, each engine with its share."""
+        prompt_tokens = completion_tokens = seconds = 0.0
+        counted = self.asked + self.left
+        for _, probe in self.each:
+            share = requests * ((probe.asked + probe.left) / counted if counted else 1 / len(self.each))
+            prompt_tokens += probe.prompt_tokens * share / max(1, probe.asked)
+            completion_tokens += probe.completion_tokens * share / max(1, probe.asked)
+            seconds += share * (probe.pace or self.pace)
+        return Estimate(stage, requests, round(prompt_tokens), round(completion_tokens), seconds)
 
 
 def first(source: Iterator[Q | None], most: int) -> Iterator[Q | None]:

@@ -39,11 +39,7 @@ class Filter(Stage):
     @field_validator("filters")
     @classmethod
     def _check_filters(cls, choice: dict[str, bool]) -> dict[str, bool]:
-        try:
-            check_choice(choice, reasons_of(INSTANCE, INSTANCES))
-        except SproutError as error:
-            raise ValueError(str(error).removeprefix("filters: ")) from None
-        return choice
+        return known_filters(choice)
 
     def objection(self, seed: Task) -> str | None:
         return self.judge(seed).rejected if seed.instances else None
@@ -91,3 +87,12 @@ class Filter(Stage):
     @cached_property
     def _together(self) -> dict[str, InstancesFilter]:
         return applied(INSTANCES, self.filters)
+
+
+def known_filters(choice: dict[str, bool]) -> dict[str, bool]:
+    """A choice of filters of instances, for a validator: one whose names there are."""
+    try:
+        check_choice(choice, reasons_of(INSTANCE, INSTANCES))
+    except SproutError as error:
+        raise ValueError(str(error).removeprefix("filters: ")) from None
+    return choice
