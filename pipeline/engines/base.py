@@ -276,3 +276,10 @@ class Engine(ABC):
 def at_hand(source: Iterator[R | None]) -> Iterator[R]:
     """The requests up to the next None: those there are for now."""
     return iter(partial(next, source, None), None)
+
+
+def refused(request: Request | ScoreRequest, problem: str) -> Completion | Likelihood:
+    """The answer to a request that can't succeed."""
+    if isinstance(request, ScoreRequest):
+        return Likelihood(id=request.id, error=problem)
+    return Completion(id=request.id, text=problem, finish_reason="error")
