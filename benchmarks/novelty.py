@@ -7,8 +7,7 @@ earlier one; or it is a file, an instruction a line. It is filtered as in a run:
 close to it. At each size every method decides about the texts that come next, each against the same pool. For the
 approximate methods: `pip install datasketch semhash`.
 
-With --alone, only the index of Sprout is measured, in this process, so that ten million texts need 6 GB. The pool is
-then the made-up texts that are no edits of another one, and is not filtered.
+`novelty_alone.py` measures the index alone, up to ten million texts.
 """
 
 import argparse
@@ -233,41 +232,6 @@ def compare(pool: Sequence[str], texts: Sequence[str], chosen: Sequence[Method],
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def alone(sizes: Sequence[int], num: int) -> None:
-    """Print a row for each size, of our index alone."""
-    originals = made_up_texts(seed=0, edits=0)
-    pool: list[str] = []
-    rng = random.Random(1)
-    print("| pool | time a text | CPU | build, a text | add, a text | bytes a text | too close |")
-    print("|---:|---:|---:|---:|---:|---:|---:|")
-    for size in sorted(sizes):
-        pool += islice(originals, size - len(pool))
-        coming = [edited(rng.choice(pool), rng) if rng.random() < 0.25 else next(originals) for _ in range(num)]
-        gc.collect()
-        before, start = resident(), cpu_seconds()
-        index = RougeIndex(pool, MAX_ROUGE)
-        build, memory = cpu_seconds() - start, resident() - before
-        cpu, start = cpu_seconds(), time.perf_counter()
-        close = [index.nearest(text).text is not None for text in coming]
-        seconds, cpu = time.perf_counter() - start, cpu_seconds() - cpu
-        start = cpu_seconds()
-        for text in coming:
-            index.add(text)
-        add = cpu_seconds() - start
-        cells = [f"{size:,}", *map(readable, (seconds / num, cpu / num, build / size, add / num))]
-        print(f"| {' | '.join(cells)} | {memory / size:,.0f} | {sum(close):,} of {num:,} |", flush=True)
-        del index
-
-
-def edited(text: str, rng: random.Random, num_words: int = 200_000) -> str:
-    """The text after one to eight edits; the words put in are as frequent as those of `made_up_texts`."""
-    words = text.split()
-    for _ in range(rng.randint(1, 8)):
-        at = rng.randrange(len(words) + 1)
-        words[at : at + rng.randint(0, 1)] = [spell(int(num_words ** rng.random()))] * rng.randint(0, 1)
-    return " ".join(words) or text
-
-
 def measure(method: Method, pool: Sequence[str], texts: Sequence[str]) -> Measured:
     method.build(pool[:100])(texts[:2])  # imports and models are not counted
     gc.collect()
@@ -307,11 +271,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="a file with an instruction a line, instead of made-up ones")
     parser.add_argument("--encoder", type=Path, help="folder of a model2vec model, for semhash")
     parser.add_argument("--largest", type=int, default=200_000, help="largest pool for the approximate methods")
-    parser.add_argument("--alone", action="store_true", help="only the index of Sprout, on made-up texts")
     args = parser.parse_args()
-    if args.alone:
-        alone(args.sizes, args.num)
-        return
     texts = iter(args.corpus.read_text().splitlines()) if args.corpus else made_up_texts(seed=0)
     chosen = methods(args.encoder, args.largest)
     linear: dict[str, float] = {}
