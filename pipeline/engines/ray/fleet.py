@@ -127,7 +127,7 @@ class Fleet:
             raise EngineUnreachable(f"no replica of {self.make[1]} starts: {self.problem}")
         if now - self.alone_since > self.limits.patience or (not room.total and self.cluster.is_local):
             raise EngineUnreachable(f"{self._no_room(room)}; correct engine.tensor_parallel_size, or add machines")
-        if not placed and now - self.told > NEWS:
+        if not (placed or room.free) and now - self.told > NEWS:
             self.told = now
             logger.warning("%s; waiting for machines to join", self._no_room(room))
 
