@@ -29,7 +29,7 @@ QUIET = [  # what vLLM does that would be an error here: a part of torch that it
     pytest.mark.filterwarnings("ignore:.*Context.__del__:pytest.PytestUnraisableExceptionWarning"),
 ]
 WINDOW = 8
-TRIES = 4  # Ray gives parts of itself 15 s to start, which a busy machine may not do
+TRIES = 9  # Ray gives parts of itself 15 s to start, which a busy machine may not do
 TOY = "tests.engines.toy_replica:Toy"  # what answers in a replica on Ray
 MODELS = ["transformers", pytest.param("vllm", marks=pytest.mark.vllm), pytest.param("server", marks=pytest.mark.vllm)]
 SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512}  # what makes vLLM start fast

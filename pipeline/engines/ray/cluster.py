@@ -15,7 +15,6 @@ OBJECTS = 256 << 20  # bytes of shared memory for what is too large for a messag
 LOCAL = (None, "local")
 LOCAL_SETTINGS = {  # for a cluster of one machine, which may be busy: Ray's own limits of time are for healthy ones
     "RAY_worker_niceness": "0",
-    "RAY_raylet_start_wait_time_s": "60",
     "RAY_worker_register_timeout_seconds": "300",
     "RAY_health_check_failure_threshold": "100",
     "RAY_USAGE_STATS_ENABLED": "0",
