@@ -104,12 +104,12 @@ def test_a_run_with_a_replica_killed_and_one_frozen_writes_the_bytes_of_the_seri
 
 
 def test_each_answer_arrives_once_and_is_handed_out_in_order(start: Start, tmp_path: Path) -> None:
-    engine, there = start(2, seconds=0.02), list[str]()
+    engine, there = start(2, seconds=0.02, window=1, slots=30), list[str]()  # it reads ahead for two
     Strike(tmp_path, {20: signal.SIGKILL})
 
-    found = [one.id for one in engine.generate(requests(80), lambda request, _: there.append(request.id))]
+    found = [one.id for one in engine.generate(requests(200), lambda request, _: there.append(request.id))]
 
-    assert found == [request.id for request in requests(80)]
+    assert found == [request.id for request in requests(200)]
     assert sorted(there) == sorted(found)
 
 

@@ -43,6 +43,7 @@ class Cluster:
     """
 
     _users = 0  # engines that use a connection made here
+    _joined: str | None = None  # at this address, in the words of its first user
     _lock = threading.Lock()
 
     def __init__(self, address: str | None) -> None:
@@ -58,8 +59,9 @@ class Cluster:
             found = ray.is_initialized()
             if not found:
                 _connect(ray, address)
+                Cluster._joined = address
             self.head: str = ray.get_runtime_context().gcs_address
-            if found and address not in (None, "auto", self.head):
+            if found and address not in (None, "auto", self.head, Cluster._joined):
                 raise SproutError(
                     f"engine.address is {address}, but this process is connected to the cluster at {self.head}, and "
                     f"can use only one; give all engines of a run the same address"
