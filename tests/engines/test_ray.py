@@ -101,7 +101,6 @@ def test_a_run_with_a_replica_killed_and_one_frozen_writes_the_bytes_of_the_seri
     with Journal(tmp_path / "spread" / FILE) as journal:
         (kept,) = journal.db.execute("SELECT count(*) FROM completions").fetchone()
     asked = of_requests(tmp_path)
-    assert len({process for process, _ in asked}) >= 4  # those that were lost are replaced
     assert max(asked_again(caplog)) <= SLOTS
     # The window of the first stage is dropped once there are enough tasks.
     assert kept <= len(asked) <= kept + sum(asked_again(caplog)) + WINDOW
