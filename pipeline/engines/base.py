@@ -71,7 +71,9 @@ class Request(BaseModel):
 
     @model_validator(mode="after")
     def _check_shape(self) -> Self:
-        if self.choices and self.json_schema is not None:
+        if not self.choices:
+            return self
+        if self.json_schema is not None:
             raise ValueError("a completion has choices or a json_schema, not both")
         if not all(self.choices) or len({*self.choices}) < len(self.choices):
             raise ValueError(f"choices must differ, and none may be empty: {', '.join(map(repr, self.choices))}")
