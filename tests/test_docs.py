@@ -121,7 +121,7 @@ def shop(server_port: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TINY = ["--set", "instructions.num_tasks=12"]
-WRITE_NONE = {"document_qa", "mixture.toml"}  # runs without the stage that TINY is about
+WRITE_NONE = {"document_qa", "mixture.toml", "lessons.toml"}  # runs without the stage that TINY is about
 
 
 def here(text: str, port: int) -> str:
