@@ -8,13 +8,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.dataset.encodings import Encoding, add_noise, encode
-from pipeline.task import Task
+from pipeline.task import Answer, Task
 from pipeline.text import mend
 
 SIZE = 12  # bytes of a hash: among 100 million rows, two have the same by chance once in 1e13 datasets
@@ -33,6 +34,9 @@ class Row(BaseModel):
     prompt: str
     completion: str
     meta: dict[str, str] = {}  # what of the task's `meta` each row carries, by the name of its column
+    answers: tuple[Answer, ...] = ()  # those of the instance, for formats that write them
+    scores: dict[str, float] = {}  # those of the task, likewise
+    said: dict[str, tuple[str, ...]] = {}  # of checks, by name: the message for each answer, or for the output
 
     @property
     def id(self) -> str:
@@ -48,6 +52,7 @@ class RowSettings:
     shuffle: bool = True  # unset: the rows of the seed tasks first, then those of the tasks, in their order
     random_seed: int = 0  # of the order, the encodings and the noise
     carry: tuple[str, ...] = ()  # names in `meta` of a task, which become columns of its rows
+    with_answers: bool = False  # for formats that write answers, scores or what checks said
 
 
 class Rows:
@@ -73,7 +78,11 @@ class Rows:
                 row = self._row(task, number)
                 prompts += _hash(row.prompt, row.completion)
                 instances += _hash(row.instruction, row.input, row.output)
-            carried = [self._carried(task)] if self.settings.carry else []
+            carried: list[object] = [self._carried(task)] if self.settings.carry else []
+            if self.settings.with_answers:
+                carried += [
+                    (row.said, row.scores, row.model_dump(mode="json")["answers"]) for row in self._rows_of(task)
+                ]
             hashed.update(_hash(task.id, task.name, task.is_classification, len(task.instances), *carried))
         order = (self.settings.random_seed, *(() if self.settings.shuffle else ("in order",)))
         for part in (_hash(len(tasks), *order), prompts, instances):
@@ -120,6 +129,7 @@ class Rows:
             input = add_noise(input, random.Random(f"{where}:noise"))
         rng = random.Random(where) if self.settings.encoding == "random" else None
         prompt, completion = encode(instruction, input, output, rng)
+        own = self._answers(task, number) if self.settings.with_answers else {}
         return Row(
             task=task.id,
             number=number,
@@ -129,7 +139,22 @@ class Rows:
             prompt=prompt,
             completion=completion,
             meta=self._carried(task),
+            **own,
         )
+
+    def _rows_of(self, task: Task) -> Iterator[Row]:
+        return (self._row(task, number) for number in range(len(task.instances)))
+
+    def _answers(self, task: Task, number: int) -> dict[str, Any]:
+        """What models answered to an instance, and what is known of that."""
+        answers = [one.model_copy(update={"text": mend(one.text)}) for one in task.instances[number].answers]
+        said = {}
+        for name, messages in task.meta.items():
+            if isinstance(messages, list) and len(messages) == len(task.instances):
+                of_instance = messages[number]
+                own = of_instance if isinstance(of_instance, list) else [of_instance]
+                said[name] = tuple(mend(one) for one in own if isinstance(one, str))
+        return {"answers": tuple(answers), "scores": task.scores, "said": said}
 
     def _carried(self, task: Task) -> dict[str, str]:
         """Texts, so that a column has one type; empty where a task, such as a seed, says nothing of it."""
