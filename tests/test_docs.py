@@ -263,6 +263,7 @@ def test_a_dataset_loads_as_the_documentation_has_it(
         ("my_titles:Titles", find),
         ("my_fruit:Fruit", find),
         ("my_scorers:exclamations", lambda place: find_scorer(place, {})),
+        ("my_judges:agreement", lambda place: find_scorer(place, {})),
         ("my_engines:Echo", engine_class),
         ("my_formats:Pairs", find_format),
     ],
