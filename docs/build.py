@@ -97,7 +97,7 @@ def settings() -> Iterator[str]:
         properties = {key: one for key, one in own["properties"].items() if key != "name"}
         yield from ("", f'## [engine] name = "{name}"', "", *text_of(kind))
         if own.get("additionalProperties", True):
-            yield from ("", "Any other key is handed on to vLLM's engine as it is, such as `tensor_parallel_size = 2`.")
+            yield from ("", "Any other key is handed on to vLLM's engine as it is, such as `max_model_len = 8192`.")
         yield from ("", *setting_table(properties, definitions))
     yield from ("", "## [prompts]", "", *OWN_TEMPLATES)
     yield from ("", "## [prices]", "", sentence(definitions["Prices"]["description"]))

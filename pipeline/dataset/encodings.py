@@ -43,17 +43,22 @@ AFTER: Mapping[ZeroShot, tuple[str, ...]] = {  # what an untuned model writes be
 FIELD = re.compile(r"^[^\W\d]\w*(?: \w+){0,2}:(?:[ \t]+|$)\s*", re.MULTILINE)
 
 
-def encode(instruction: str, input: str, output: str, encoding: ZeroShot | random.Random = "plain") -> tuple[str, str]:
+def encode(instruction: str, input: str, output: str, encoding: ZeroShot | int = "plain") -> tuple[str, str]:
     """The prompt and the completion of an instance.
 
     Args:
-        encoding: A fixed one, or the random numbers that draw one of `ENCODINGS`.
+        encoding: A fixed one, or the number of one of `ENCODINGS` that `draw` gives.
     """
-    if isinstance(encoding, random.Random):
-        prompt = _fill(encoding.choice(WITH_INPUT if input else WITHOUT_INPUT), instruction, input)
+    if isinstance(encoding, int):
+        prompt = _fill(ENCODINGS[encoding], instruction, input)
     else:
         prompt = zero_shot(instruction, input, encoding)
     return prompt, f" {output}" if prompt.endswith("Output:") else output
+
+
+def draw(input: str, rng: random.Random) -> int:
+    """The number of one of the encodings that suit an instance, at random."""
+    return rng.randrange(len(WITH_INPUT)) if input else len(WITH_INPUT) + rng.randrange(len(WITHOUT_INPUT))
 
 
 def zero_shot(instruction: str, input: str = "", encoding: ZeroShot = "plain") -> str:

@@ -1,5 +1,6 @@
 """Take one of the candidate answers as the output: by consensus, a score, a check, or a judge."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
@@ -18,6 +19,7 @@ from pipeline.text import short
 
 CONSENSUS, SCORE, CHECK, JUDGE, RATINGS = "consensus", "score:", "check", "judge", "ratings"
 ASKED = (JUDGE, RATINGS)
+WAY = re.compile(rf"{CONSENSUS}|{SCORE}.+|{CHECK}(-\w+)?|{JUDGE}|{RATINGS}")  # a check may have a label
 WAYS = f"{CONSENSUS}, {SCORE}NAME, {CHECK}, {JUDGE} or {RATINGS}"
 NUMBERED = (SCORE, RATINGS)
 OF_WAY: Mapping[str, tuple[str, ...]] = {  # which ways to choose heed a setting; all heed the others
@@ -85,9 +87,9 @@ class Choose(Stage):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.by not in (CONSENSUS, CHECK, *ASKED) and not (self.by.startswith(SCORE) and self.by != SCORE):
+        if not WAY.fullmatch(self.by):
             raise ValueError(f"by: {self.by!r} is no way to choose; set {WAYS}")
-        way = SCORE if self.by.startswith(SCORE) else self.by
+        way = next((way for way in (SCORE, CHECK) if self.by.startswith(way)), self.by)
         for name, ways in OF_WAY.items():
             if way not in ways and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name}: has no effect with by = {self.by!r}; delete it")
@@ -135,8 +137,8 @@ class Choose(Stage):
         if self.by == CONSENSUS:
             agreed = consensus([answer.text for answer in answers], self.min_rouge)
             return Pick(agreed.place) if agreed else Pick(None, "no_consensus")
-        if self.by == CHECK:
-            passing = [place for place, answer in enumerate(answers) if answer.scores.get(CHECK) == PASSES]
+        if self.by.startswith(CHECK):
+            passing = [place for place, answer in enumerate(answers) if answer.scores.get(self.by) == PASSES]
             if self.shortest:
                 passing.sort(key=lambda place: len(answers[place].text))
             return Pick(passing[0]) if passing else Pick(None, "none_passes")

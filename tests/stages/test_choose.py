@@ -133,6 +133,8 @@ def test_the_first_that_passes_a_check_or_the_shortest():
     assert outcome(Choose(by="check"), *answers) == "passes too"
     assert outcome(Choose(by="check", shortest=True), *answers) == "passes"
     assert outcome(Choose(by="check"), *answers[:2]) == "none_passes"
+    labelled = Answer(text="passes the tests", scores={"check-tests": 1, "check": 0})
+    assert outcome(Choose(by="check-tests"), *answers, labelled) == "passes the tests"
 
 
 def prefers(best: str, tie: tuple[str, ...] = ()) -> Scripted:
