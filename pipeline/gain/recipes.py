@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from pipeline.engines.model_folder import load_tokenizer
 from pipeline.errors import SproutError
@@ -66,7 +66,9 @@ def recipes_gain(
     with only_writer(context.folder):
         trainings = {one.name: used.train.training(one.dataset, context, patience=None) for one in entrants}
         tokenizer = load_tokenizer(used.base(context)) if same.unit == "tokens" else None
-        shares = {name: share(_outputs(name, one), heldout, tokenizer, used.train.max_length) for name, one in trainings.items()}
+        rows_by_name = {name: _outputs(name, one) for name, one in trainings.items()}
+        most = used.train.max_length
+        shares = {name: share(some, heldout, tokenizer, most) for name, some in rows_by_name.items()}
         number = agreed(entrants, shares, same)
         models = {BASE: used.base(context)} | tune_all(trainings, shares, number, random_seeds, context)
         shown = shown_seeds(used, heldout, context, random_seeds)
@@ -89,8 +91,7 @@ def _outputs(name: str, training: Training) -> Rows:
     """The rows of a training on outputs."""
     if training.settings.objective == "dpo":
         raise SproutError(f"{name}: recipes are compared by tuning on outputs; leave out train.objective")
-    rows: Any = training.rows
-    return rows
+    return cast(Rows, training.rows)
 
 
 def agreed(entrants: Sequence[Entrant], shares: Mapping[str, Share], same: Same) -> int:
