@@ -20,8 +20,8 @@ from pipeline.engines.transformers import Transformers
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.match import match
 from pipeline.resources import NANO
-from pipeline.runs.journal import alike
 from pipeline.stages import Answer
+from pipeline.text import alike
 
 GREEDY = Sampling(temperature=0, max_tokens=24, stop=("\n",))
 

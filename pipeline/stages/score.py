@@ -54,7 +54,9 @@ class Score(Stage):
     )
     count_end: bool = Field(default=False, description="the token that ends an output counts too")
     random_seed: int = Field(default=0, description="another number makes other random choices")
-    sampling: Sampling = Field(default=SAMPLING, description="how a model that is asked to rate writes")
+    sampling: Sampling = Field(
+        default=SAMPLING, description="how a model that rates writes; unless set, `stop` is for base models alone"
+    )
 
     @model_validator(mode="after")
     def _check_scorers(self) -> Self:
