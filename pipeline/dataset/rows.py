@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, tee
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.dataset.encodings import Encoding, ZeroShot, add_noise, draw, encode
 from pipeline.runs.store import at
-from pipeline.task import Task
+from pipeline.task import Answer, Task
 from pipeline.text import mend
 
 _json = json.JSONEncoder().encode
@@ -35,6 +36,9 @@ class Row(BaseModel):
     prompt: str
     completion: str
     meta: dict[str, str] = {}  # what of the task's `meta` each row carries, by the name of its column
+    answers: tuple[Answer, ...] = ()  # those of the instance, for formats that write them
+    scores: dict[str, float] = {}  # those of the task, likewise
+    said: dict[str, tuple[str, ...]] = {}  # of checks, by name: the message for each answer, or for the output
 
     @property
     def id(self) -> str:
@@ -50,6 +54,7 @@ class RowSettings:
     shuffle: bool = True  # unset: the rows of the seed tasks first, then those of the tasks, in their order
     random_seed: int = 0  # of the order, the encodings and the noise
     carry: tuple[str, ...] = ()  # names in `meta` of a task, which become columns of its rows
+    with_answers: bool = False  # for formats that write answers, scores or what checks said
 
 
 class Rows:
@@ -76,7 +81,9 @@ class Rows:
                 fields = self._fields(task, number)
                 prompts += _hash(*encode(*fields, self._encoding(task, number, fields[1])))
                 instances += _hash(*fields)
-            carried = [self._carried(task)] if self.settings.carry else []
+            carried: list[object] = [self._carried(task)] if self.settings.carry else []
+            if self.settings.with_answers:
+                carried += [_plain(self._answers(task, number)) for number in range(len(task.instances))]
             hashed.update(_hash_of(task.id, task.name, task.is_classification, len(task.instances), *carried))
         order = (self.settings.random_seed, *(() if self.settings.shuffle else ("in order",)))
         for part in (_hash_of(len(tasks), *order), prompts, instances):
@@ -134,6 +141,7 @@ class Rows:
     def _row(self, task: Task, number: int, encoding: ZeroShot | int) -> Row:
         instruction, input, output = self._fields(task, number)
         prompt, completion = encode(instruction, input, output, encoding)
+        own = self._answers(task, number) if self.settings.with_answers else {}
         return Row(
             task=task.id,
             number=number,
@@ -143,12 +151,29 @@ class Rows:
             prompt=prompt,
             completion=completion,
             meta=self._carried(task),
+            **own,
         )
+
+    def _answers(self, task: Task, number: int) -> dict[str, Any]:
+        """What models answered to an instance, and what is known of that."""
+        answers = [one.model_copy(update={"text": mend(one.text)}) for one in task.instances[number].answers]
+        said = {}
+        for name, messages in task.meta.items():
+            if isinstance(messages, list) and len(messages) == len(task.instances):
+                of_instance = messages[number]
+                own = of_instance if isinstance(of_instance, list) else [of_instance]
+                said[name] = tuple(mend(one) for one in own if isinstance(one, str))
+        return {"answers": tuple(answers), "scores": task.scores, "said": said}
 
     def _carried(self, task: Task) -> dict[str, str]:
         """Texts, so that a column has one type; empty where a task, such as a seed, says nothing of it."""
         found = {name: task.meta.get(name, "") for name in self.settings.carry}
         return {name: mend(one if isinstance(one, str) else json.dumps(one)) for name, one in found.items()}
+
+
+def _plain(answers: dict[str, Any]) -> list[object]:
+    """What models answered, as JSON has it."""
+    return [answers["said"], answers["scores"], [one.model_dump(mode="json") for one in answers["answers"]]]
 
 
 def held_back(task_id: str, share: float, random_seed: int) -> bool:

@@ -13,6 +13,7 @@ from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Reason, Stage
 from pipeline.stages._consensus import MIN_ROUGE, consensus
+from pipeline.stages._counts import counted
 from pipeline.stages._judged import Pick, Picking, compared, rated
 from pipeline.task import Instance, Task
 from pipeline.text import short
@@ -186,11 +187,8 @@ class Choose(Stage):
         )
         if not instances:
             return task.reject(picks[0].reason if picks else "no_answers")
-        if left_out := Counter(pick.reason for pick in picks if pick.place is None):
-            before = task.meta.get("left_out")
-            counts = {**(before if isinstance(before, dict) else {}), **left_out}
-            task = task.update(meta=task.meta | {"left_out": counts})
-        return task.update(instances=instances)
+        left_out = Counter(pick.reason for pick in picks if pick.place is None)
+        return counted(task, "left_out", left_out).update(instances=instances)
 
 
 def scored(instance: Instance, name: str, scores: Mapping[int, float]) -> Instance:

@@ -29,6 +29,7 @@ QUIET = [  # what vLLM does that would be an error here: a part of torch that it
     pytest.mark.filterwarnings("ignore:.*Context.__del__:pytest.PytestUnraisableExceptionWarning"),
 ]
 WINDOW = 8
+TRIES = 9  # Ray gives parts of itself 15 s to start, which a busy machine may not do
 TOY = "tests.engines.toy_replica:Toy"  # what answers in a replica on Ray
 MODELS = ["transformers", pytest.param("vllm", marks=pytest.mark.vllm), pytest.param("server", marks=pytest.mark.vllm)]
 SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512}  # what makes vLLM start fast
@@ -74,11 +75,16 @@ def ray_cluster(*cpus: int) -> Iterator[str]:
         pytest.skip("ray is not installed")
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} | LOCAL_SETTINGS
     command = [sys.executable, str(Path(__file__).with_name("ray_cluster.py")), *map(str, cpus)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdin
-        assert process.stdout
-        yield process.stdout.readline().decode().strip()
-        process.stdin.close()
+    for _ in range(TRIES):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with process:
+            assert process.stdin
+            assert process.stdout
+            if address := process.stdout.readline().decode().strip():
+                yield address
+                process.stdin.close()
+                return
+    raise TimeoutError("Ray does not start")
 
 
 def ready(url: str, seconds: float = 400) -> str:

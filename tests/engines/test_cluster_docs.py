@@ -55,7 +55,7 @@ def test_the_script_for_slurm_starts_a_head_joins_all_others_to_it_and_runs_spro
     )
     assert head.startswith("on n1: ray start --head --port 6379 --num-cpus 32")
     assert others.startswith("not on n1: ray start --address n1:6379 --num-cpus 32")
-    assert run.startswith("on n1: sprout run my.toml --engine ray")
+    assert run.startswith("on n1: sprout run cluster.toml")
     assert run.endswith("engine.address=n1:6379")
 
 

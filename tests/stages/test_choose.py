@@ -236,6 +236,8 @@ def test_instances_of_which_no_answer_qualifies_are_left_out_and_counted():
     assert [one.output for one in found.instances] == ["yes"]
     assert found.meta["left_out"] == {"repeated": 1, "no_consensus": 1}
     assert [answer.text for answer in found.instances[0].answers] == ["yes", "Yes"]
+    (again,) = chosen(Choose(), both.update(meta=found.meta))
+    assert again.meta["left_out"] == {"repeated": 1, "no_consensus": 2}
     assert [one.rejected for one in chosen(Choose(), task(instance("a", "b")), task(), both)] == [
         "no_consensus", "no_answers", None,
     ]  # fmt: skip

@@ -89,10 +89,7 @@ class Ray(VLLM):
         yield from self._answers(requests, arrived)
 
     def close(self) -> None:
-        if self._fleet:
-            self._fleet.close()
-            self._fleet.cluster.close()
-            self._fleet = None
+        self._close()
 
     def _answers(
         self, requests: Iterable[Any], arrived: Callable[[Any, Any], None] | None
@@ -104,7 +101,7 @@ class Ray(VLLM):
         try:
             while True:
                 ahead = max(AHEAD * self.window, 2 * fleet.capacity)
-                for request in islice(at_hand(source), ahead - len(waiting)):
+                for request in islice(at_hand(source), max(0, ahead - len(waiting))):
                     waiting.append(next(self._requests))
                     work.add(waiting[-1], request)
                 if not waiting:
@@ -114,12 +111,17 @@ class Ray(VLLM):
                     last = time.monotonic()
                 yield work.done.pop(waiting.popleft())
         except EngineUnreachable:
-            self.close()
+            self._close(at_once=True)
             raise
         finally:
             if self._fleet:
                 self._fleet.drop()
 
     def _start(self) -> Fleet:
-        model = self.model
-        return Fleet(Cluster(self.address), (self.replica, model, self.llm_options), self.limits)
+        return Fleet(Cluster(self.address), (self.replica, self.model, self.llm_options), self.limits)
+
+    def _close(self, at_once: bool = False) -> None:
+        if self._fleet:
+            self._fleet.close(at_once)
+            self._fleet.cluster.close()
+            self._fleet = None

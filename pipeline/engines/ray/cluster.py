@@ -15,8 +15,6 @@ OBJECTS = 256 << 20  # bytes of shared memory for what is too large for a messag
 LOCAL = (None, "local")
 LOCAL_SETTINGS = {  # for a cluster of one machine, which may be busy: Ray's own limits of time are for healthy ones
     "RAY_worker_niceness": "0",
-    "RAY_raylet_start_wait_time_s": "300",
-    "RAY_agent_register_timeout_ms": "300000",
     "RAY_worker_register_timeout_seconds": "300",
     "RAY_health_check_failure_threshold": "100",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -45,6 +43,7 @@ class Cluster:
     """
 
     _users = 0  # engines that use a connection made here
+    _joined: str | None = None  # at this address, in the words of its first user
     _lock = threading.Lock()
 
     def __init__(self, address: str | None) -> None:
@@ -60,8 +59,9 @@ class Cluster:
             found = ray.is_initialized()
             if not found:
                 _connect(ray, address)
+                Cluster._joined = address
             self.head: str = ray.get_runtime_context().gcs_address
-            if found and address not in (None, "auto", self.head):
+            if found and address not in (None, "auto", self.head, Cluster._joined):
                 raise SproutError(
                     f"engine.address is {address}, but this process is connected to the cluster at {self.head}, and "
                     f"can use only one; give all engines of a run the same address"

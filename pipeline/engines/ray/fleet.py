@@ -102,10 +102,10 @@ class Fleet:
                 member.actor.drop.remote([*member.held])
                 member.held.clear()
 
-    def close(self) -> None:
-        """End all replicas, and wait until their memory is free."""
+    def close(self, at_once: bool = False) -> None:
+        """End all replicas; unless it is to be at once, wait until their memory is free."""
         ray = self.cluster.ray
-        if closing := [member.actor.close.remote() for member in self.live]:
+        if not at_once and (closing := [member.actor.close.remote() for member in self.live]):
             ray.wait(closing, num_returns=len(closing), timeout=END)
         for member in self.members:
             ray.kill(member.actor)
@@ -127,7 +127,7 @@ class Fleet:
             raise EngineUnreachable(f"no replica of {self.make[1]} starts: {self.problem}")
         if now - self.alone_since > self.limits.patience or (not room.total and self.cluster.is_local):
             raise EngineUnreachable(f"{self._no_room(room)}; correct engine.tensor_parallel_size, or add machines")
-        if not placed and now - self.told > NEWS:
+        if not (placed or room.free) and now - self.told > NEWS:
             self.told = now
             logger.warning("%s; waiting for machines to join", self._no_room(room))
 
