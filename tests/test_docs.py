@@ -46,9 +46,7 @@ NOT_RUN = {
     r"make (run|test|gain|check)": "minutes; `make --dry-run` says that there is such a target",
     r"pip install .*": "an installation; the extras it names must exist",
     r"vllm serve .*": "a model and a GPU; tests/engines/test_engines.py runs such a server",
-    r"sprout run cluster.toml.*": "a cluster; tests/engines/test_ray.py has one of toys",
-    r"export RAY_.*|ray (start|status).*": "a second machine; tests/engines/ray_cluster.py has two in one",
-    r"kubectl .*": "a cluster of Kubernetes; tests/engines/test_cluster_docs.py reads the file that is applied",
+    r"sprout run cluster.*|export RAY_.*|ray (start|status).*|kubectl .*": "a cluster; see tests/engines/test_cluster_docs.py",
     r"(taskset -c 0 )?python benchmarks/.*|cd benchmarks; .*": "minutes to hours; the options it names must exist",
     r"python docs/picture.py .*": "a Chromium",
     r"trl sft .*|axolotl train .*|llamafactory-cli train .*": OTHER,
@@ -121,7 +119,7 @@ def shop(server_port: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TINY = ["--set", "instructions.num_tasks=12"]
-WRITE_NONE = {"document_qa", "mixture.toml"}  # runs without the stage that TINY is about
+WRITE_NONE = {"document_qa", "mixture.toml", "lessons.toml"}  # runs without the stage that TINY is about
 
 
 def here(text: str, port: int) -> str:

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, tee
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +43,6 @@ class Row(BaseModel):
     @property
     def id(self) -> str:
         return f"{self.task}:{self.number}"
-
-
-class _Answers(BaseModel):
-    """What a row has besides, for formats that write it."""
-
-    answers: tuple[Answer, ...]
-    scores: dict[str, float]
-    said: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -90,7 +83,7 @@ class Rows:
                 instances += _hash(*fields)
             carried: list[object] = [self._carried(task)] if self.settings.carry else []
             if self.settings.with_answers:
-                carried += [answers.model_dump(mode="json") for answers in self._all_answers(task)]
+                carried += [_plain(self._answers(task, number)) for number in range(len(task.instances))]
             hashed.update(_hash_of(task.id, task.name, task.is_classification, len(task.instances), *carried))
         order = (self.settings.random_seed, *(() if self.settings.shuffle else ("in order",)))
         for part in (_hash_of(len(tasks), *order), prompts, instances):
@@ -148,6 +141,7 @@ class Rows:
     def _row(self, task: Task, number: int, encoding: ZeroShot | int) -> Row:
         instruction, input, output = self._fields(task, number)
         prompt, completion = encode(instruction, input, output, encoding)
+        own = self._answers(task, number) if self.settings.with_answers else {}
         return Row(
             task=task.id,
             number=number,
@@ -157,27 +151,29 @@ class Rows:
             prompt=prompt,
             completion=completion,
             meta=self._carried(task),
-            **(dict(self._answers(task, number)) if self.settings.with_answers else {}),
+            **own,
         )
 
-    def _all_answers(self, task: Task) -> Iterator[_Answers]:
-        return (self._answers(task, number) for number in range(len(task.instances)))
-
-    def _answers(self, task: Task, number: int) -> _Answers:
+    def _answers(self, task: Task, number: int) -> dict[str, Any]:
         """What models answered to an instance, and what is known of that."""
         answers = [one.model_copy(update={"text": mend(one.text)}) for one in task.instances[number].answers]
-        said: dict[str, tuple[str, ...]] = {}
+        said = {}
         for name, messages in task.meta.items():
             if isinstance(messages, list) and len(messages) == len(task.instances):
                 of_instance = messages[number]
                 own = of_instance if isinstance(of_instance, list) else [of_instance]
                 said[name] = tuple(mend(one) for one in own if isinstance(one, str))
-        return _Answers(answers=tuple(answers), scores=task.scores, said=said)
+        return {"answers": tuple(answers), "scores": task.scores, "said": said}
 
     def _carried(self, task: Task) -> dict[str, str]:
         """Texts, so that a column has one type; empty where a task, such as a seed, says nothing of it."""
         found = {name: task.meta.get(name, "") for name in self.settings.carry}
         return {name: mend(one if isinstance(one, str) else json.dumps(one)) for name, one in found.items()}
+
+
+def _plain(answers: dict[str, Any]) -> list[object]:
+    """What models answered, as JSON has it."""
+    return [answers["said"], answers["scores"], [one.model_dump(mode="json") for one in answers["answers"]]]
 
 
 def held_back(task_id: str, share: float, random_seed: int) -> bool:

@@ -53,7 +53,10 @@ def probe(
     # One that selects without a template of its own asks nothing, so the others share its probes.
     after = [stage for stage in asking if stage.asks and not stage.open_ended]
     num_after = sum(bool(stage.templates) or not stage.selects for stage in after)
-    for stage in asking:
+    for stage in (one for one in stages if isinstance(one, Stage)):
+        if not (stage.asks or stage.adds):
+            num_tasks = stage.most_kept(num_tasks)
+            continue
         store = Store(context.folder / files[stage.name])
         done = store.load()
         own = context.of(stage)

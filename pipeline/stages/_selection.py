@@ -144,17 +144,10 @@ class Selection:
         self.worth = np.full(len(self.tasks), np.nan)
         self.worth[pool] = drawn(quality, stage.random_seed)
         groups = np.zeros(len(self.tasks), np.int64)
-        num_clusters = min(stage.num_clusters, self._num_kept)
+        num_clusters = min(stage.num_clusters, self.stage.num_kept(len(self.tasks)))
         groups[pool] = clusters(self._vectors.of(pool), num_clusters, stage.random_seed)
         names = tuple(map(str, range(int(groups.max()) + 1)))
         self.table = replace(self.table, groups=groups, names=names)
-
-    @property
-    def _num_kept(self) -> int:
-        top = self.stage.top
-        if isinstance(top, float):
-            return max(1, int(top * len(self.tasks) + 1e-9))
-        return len(self.tasks) if top is None else top
 
     @property
     def _in_parts(self) -> bool:
@@ -176,7 +169,7 @@ class Selection:
         kept = np.bincount(self.table.groups[held], minlength=num_groups)
         sizes = np.bincount(self.table.groups[free], minlength=num_groups) + kept
         limits = np.minimum(sizes, self.stage.max_per_group or len(self.tasks))
-        total, parts = self._num_kept, limits
+        total, parts = self.stage.num_kept(len(self.tasks)), limits
         if self._in_parts:
             weights = self._weights
             if self.stage.top is None:

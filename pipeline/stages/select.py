@@ -204,6 +204,15 @@ class Select(Stage):
     def needs(self) -> dict[str, str]:
         return EMBED if self.embeds else {}
 
+    def num_kept(self, num_given: int) -> int:
+        """How many of so many tasks `top` stands for."""
+        if isinstance(self.top, float):
+            return max(1, int(self.top * num_given + 1e-9))
+        return num_given if self.top is None else self.top
+
+    def most_kept(self, num_given: int) -> int:
+        return min(num_given, self.num_kept(num_given))
+
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         if self.by:
             number = number_of(before or task, self.by)

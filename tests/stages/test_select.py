@@ -9,8 +9,11 @@ import pytest
 from pipeline import Context, Instance, SproutError, Task, read_tasks
 from pipeline.engines.scripted import Scripted
 from pipeline.report.why import why
+from pipeline.runs.budget import Prices
+from pipeline.runs.plan import plan
 from pipeline.runs.run import run_stages
-from pipeline.stages.select import Select
+from pipeline.stages import Instances, Instructions, Select
+from tests.conftest import answer
 
 SCORES = [3.0, 5.0, 1.0, 5.0, None, 2.0, 4.0, 4.0, 1.0, 3.0]  # of ten tasks
 
@@ -180,3 +183,11 @@ def test_tasks_that_arrive_later_fill_what_is_left(tmp_path):
 
     assert after[:8] == before
     assert len(kept(after)) == 12
+
+
+def test_a_plan_counts_what_a_selection_leaves(seeds, tmp_path):
+    stages = [Instructions(num_tasks=100, window=4), Select(top=0.25), Instances()]
+    said = plan(stages, Context(seeds, Scripted(answer), tmp_path), Prices())
+
+    (line,) = (line for line in said.splitlines() if line.startswith("instances"))
+    assert int(line.split()[1]) == 25
