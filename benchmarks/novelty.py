@@ -6,6 +6,8 @@ The corpus is made here: words by Zipf's law, half of the texts with a frequent 
 earlier one; or it is a file, an instruction a line. It is filtered as in a run: a text joins the pool if it is not too
 close to it. At each size every method decides about the texts that come next, each against the same pool. For the
 approximate methods: `pip install datasketch semhash`.
+
+`novelty_alone.py` measures the index alone, up to ten million texts.
 """
 
 import argparse
@@ -146,8 +148,12 @@ def methods(encoder: Path | None, largest: int) -> list[Method]:
     return chosen
 
 
-def made_up_texts(seed: int, num_words: int = 200_000) -> Iterator[str]:
-    """Texts of 15 words on average; words as frequent as their rank by Zipf's law says, and frequent ones short."""
+def made_up_texts(seed: int, num_words: int = 200_000, edits: float = 0.25) -> Iterator[str]:
+    """Texts of 15 words on average; words as frequent as their rank by Zipf's law says, and frequent ones short.
+
+    Args:
+        edits: The share of them that are edits of an earlier one.
+    """
     rng = random.Random(seed)
     words = [spell(rank) for rank in range(num_words)]
     cumulative = list(accumulate(1 / (rank + 2) for rank in range(num_words)))
@@ -156,7 +162,7 @@ def made_up_texts(seed: int, num_words: int = 200_000) -> Iterator[str]:
     common = list(accumulate(1 / (rank + 2) for rank in range(len(openings))))
     texts: list[str] = []
     while True:
-        if texts and rng.random() < 0.25:
+        if texts and rng.random() < edits:
             text = texts[int(rng.random() * len(texts))].split()
             for _ in range(rng.randint(1, 8)):
                 at = rng.randrange(len(text) + 1)

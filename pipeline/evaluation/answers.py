@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.asking.ask import is_answer, lack_of, put, said_of
 from pipeline.asking.clean import without_thoughts
-from pipeline.dataset.encodings import ZeroShot, question, zero_shot
+from pipeline.dataset.encodings import AFTER, ZeroShot, question, zero_shot
 from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.demos import Shown
@@ -111,6 +111,8 @@ def ask_all(
         shown_to: The demos in the model's prompt.
     """
     by_id = {one.id: one for one in heldout}
+    stop = () if chat else AFTER[how.encoding]
+    sampling = how.sampling.model_copy(update={"stop": (*how.sampling.stop, *stop)})
 
     def requests() -> Iterator[Request]:
         for one in heldout:
@@ -118,7 +120,7 @@ def ask_all(
                 yield shown_to.request(one, how.sampling, engine, chat)
                 continue
             text = question(one.instruction, one.input) if chat else zero_shot(one.instruction, one.input, how.encoding)
-            yield put(Request(id=one.id, prompt=text, sampling=how.sampling), engine, chat)
+            yield put(Request(id=one.id, prompt=text, sampling=sampling), engine, chat)
 
     lacks = Counter[str]()
     for completion in engine.generate(requests()):

@@ -94,7 +94,7 @@ def arguments_of(engine: Engine) -> tuple[str, dict[str, str]]:
     """The harness's name for a kind of engine, and the arguments that name the model."""
     if isinstance(engine, Server):
         return "local-completions", {"model": engine.model, "base_url": f"{engine.url.rstrip('/')}/completions"}
-    kind = "vllm" if type(engine).__name__ == "VLLM" else "hf"
+    kind = "vllm" if type(engine).__name__ in ("VLLM", "Ray") else "hf"
     return kind, {"pretrained": engine.model}
 
 

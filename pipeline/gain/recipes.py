@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from pipeline.engines.model_folder import load_tokenizer
 from pipeline.errors import SproutError
@@ -14,7 +15,7 @@ from pipeline.gain.measure import FILE, PAGE
 from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
 from pipeline.gain.record import RecipeGain, RecipeRow
 from pipeline.gain.rivals import shown_seeds
-from pipeline.gain.shares import Share, Unit, share
+from pipeline.gain.shares import Rows, Share, Unit, share
 from pipeline.gain.used import Used
 from pipeline.runs.context import Context
 from pipeline.runs.files import find_stage_files
@@ -65,7 +66,9 @@ def recipes_gain(
     with only_writer(context.folder):
         trainings = {one.name: used.train.training(one.dataset, context, patience=None) for one in entrants}
         tokenizer = load_tokenizer(used.base(context)) if same.unit == "tokens" else None
-        shares = {name: share(one.rows, heldout, tokenizer, used.train.max_length) for name, one in trainings.items()}
+        rows_by_name = {name: _outputs(name, one) for name, one in trainings.items()}
+        most = used.train.max_length
+        shares = {name: share(some, heldout, tokenizer, most) for name, some in rows_by_name.items()}
         number = agreed(entrants, shares, same)
         models = {BASE: used.base(context)} | tune_all(trainings, shares, number, random_seeds, context)
         shown = shown_seeds(used, heldout, context, random_seeds)
@@ -82,6 +85,13 @@ def recipes_gain(
         write_record(context.folder / FILE, found.model_dump(mode="json", exclude_defaults=True))
         (context.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
     return found
+
+
+def _outputs(name: str, training: Training) -> Rows:
+    """The rows of a training on outputs."""
+    if training.settings.objective == "dpo":
+        raise SproutError(f"{name}: recipes are compared by tuning on outputs; leave out train.objective")
+    return cast(Rows, training.rows)
 
 
 def agreed(entrants: Sequence[Entrant], shares: Mapping[str, Share], same: Same) -> int:

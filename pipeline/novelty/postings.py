@@ -1,6 +1,7 @@
 """The inverted index inside `RougeIndex`: finds the rows that share a rare token with a text."""
 
 from collections.abc import Sequence
+from math import isqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 LENGTH = (1 << 32) - 1  # the bits of a key that hold the length of the row; the token id is above them
-_SPARE = 512  # rows that may wait to be sorted in, besides 1 in 128
+_SPARE = 512  # rows that may wait to be sorted in, besides 1 in 128 of the others,
+_SPARE_OF_MANY = 8  # or this times their square root: each search reads the waiting rows, each merge all postings
 
 
 class Bounds(NamedTuple):
@@ -47,7 +49,7 @@ class Postings:
         places = self.keys[: self.num_sorted].searchsorted(keys[order], side="right") + np.arange(len(keys))
         is_old = np.ones(self.num_sorted + len(keys), bool)
         is_old[places] = False
-        capacity = len(is_old) + _SPARE + num_rows // 128
+        capacity = len(is_old) + _SPARE + min(num_rows // 128, _SPARE_OF_MANY * isqrt(num_rows))
 
         def merged(old: Array, new: Array) -> Array:
             column = np.empty(capacity, old.dtype)

@@ -19,7 +19,8 @@ __all__ = ["RougeIndex", "tokens"]
 
 Number = TypeVar("Number", float, Array)
 
-_CHUNK = 1 << 18  # tokens worked on at once, to bound the memory that takes
+_CHUNK = 1 << 18  # tokens worked on at once, to bound the memory that takes,
+_SHARE = 1 / 32  # or this share of the tokens sorted in before: each time, all postings are copied
 _BIT = [1 << bit for bit in range(256)]
 _UTF32 = f"utf-32-{sys.byteorder[0]}e"
 _words = lru_cache(maxsize=16)(tokens)  # a text is often added just after it was searched for
@@ -175,7 +176,8 @@ class RougeIndex:
             self._rank()
             self._postings = Postings()
         while (start := self._postings.num_rows) < len(self._texts):
-            stop = bisect(self._ends, self._ends[start] + _CHUNK, lo=start + 2) - 1
+            size = max(_CHUNK, int(self._ends[start] * _SHARE))
+            stop = bisect(self._ends, self._ends[start] + size, lo=start + 2) - 1
             self._postings.merge(stop, *self._rare_tokens(start, stop))
 
     def _rank(self) -> None:

@@ -8,7 +8,7 @@ FOLDER = Path(__file__).parent
 # it where the settings have a table for them (see `takes_part` in pipeline/stage.py).
 SELF_INSTRUCT = (
     "instructions", "classify", "instances", "filter", "verify", "score", "dedup", "decontaminate", "select",
-    "export", "train", "evaluate", "judge",
+    "order", "export", "train", "evaluate", "judge",
 )  # fmt: skip
 
 

@@ -1,32 +1,19 @@
 """An estimate of what a run will take, from twenty requests that the run need not repeat."""
 
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from pipeline.engines.base import (
-    Arrived,
-    Completion,
-    Completions,
-    Engine,
-    Likelihood,
-    Likelihoods,
-    Request,
-    Scored,
-    ScoreRequest,
-    at_hand,
-)
-from pipeline.engines.proxy import Proxy
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal, Usage
 from pipeline.runs.lock import only_writer
+from pipeline.runs.probes import Estimate, Probes
 from pipeline.runs.recorded import Recorded
 from pipeline.runs.run import first_tasks, listed
 from pipeline.runs.settings import check_settings, file_names
@@ -34,20 +21,8 @@ from pipeline.runs.store import Store
 from pipeline.stage import Product, Stage
 from pipeline.task import Task
 
-Q = TypeVar("Q", Request, ScoreRequest)
-A = TypeVar("A", Completion, Likelihood)
 NUM_PROBES = 20
 MOST_PROBES = 64  # of a stage, where one task takes that many
-
-
-class Estimate(NamedTuple):
-    """The remaining requests, tokens and time of a stage."""
-
-    stage: str
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
 
 
 def plan(stages: Sequence[Stage | Product], context: Context, prices: Prices) -> str:
@@ -78,7 +53,10 @@ def probe(
     # One that selects without a template of its own asks nothing, so the others share its probes.
     after = [stage for stage in asking if stage.asks and not stage.open_ended]
     num_after = sum(bool(stage.templates) or not stage.selects for stage in after)
-    for stage in asking:
+    for stage in (one for one in stages if isinstance(one, Stage)):
+        if not (stage.asks or stage.adds):
+            num_tasks = stage.most_kept(num_tasks)
+            continue
         store = Store(context.folder / files[stage.name])
         done = store.load()
         own = context.of(stage)
@@ -112,7 +90,7 @@ def probe(
             tasks = kept or list(store.kept[:most])
         else:
             if probes.asked or probes.left or stage.templates:
-                probed = len(todo), stage.requests_before(context.seeds)
+                probed = Probed(len(todo), stage.requests_before(context.seeds), probes.each_took(stage, new))
                 estimates.append(probes.estimate(stage.name, num_left(stage, probes, store, probed, num_tasks)))
             tasks = kept or tasks
         is_done = stage.adds and bool(done) and not probes.asked + probes.left
@@ -121,22 +99,31 @@ def probe(
 
 
 def decide_few(
-    stage: Stage, tasks: tuple[Sequence[Task], Sequence[Task]], context: Context, probes: "Probes"
+    stage: Stage, tasks: tuple[Sequence[Task], Sequence[Task]], context: Context, probes: Probes
 ) -> list[Task]:
     """What a stage decides about a few tasks, of those to do and those done, with so many requests."""
     decided = stage.decide(*tasks, context.wrapped(stage, probes.add))
     return list(decided if stage.asks else islice(decided, max(1, probes.most)))
 
 
-def num_left(stage: Stage, probes: "Probes", store: Store, probed: tuple[int, int], num_tasks: int) -> int:
+class Probed(NamedTuple):
+    """What was put about a few tasks."""
+
+    num_tasks: int
+    before: int  # requests that are put once, before those for tasks
+    each: float  # requests of a task that was decided, on average; 0 if none was
+
+
+def num_left(stage: Stage, probes: Probes, store: Store, probed: Probed, num_tasks: int) -> int:
     """How many requests a stage still has to put: by its own word, or as its probes show."""
     if (most := stage.num_requests(num_tasks)) is not None:
         return round(most * max(0.0, 1 - len(store.kept) / max(1, stage.wanted(num_tasks))))
     counted = probes.asked + probes.left
     if stage.adds and not stage.of_given:
         return counted  # whatever it is given
-    num_probed, before = probed
-    share = max(0, counted - before) / max(1, num_probed)  # a task may have no request, or several
+    before = probed.before
+    share = max(0, counted - before) / max(1, probed.num_tasks)  # a task may have no request, or several
+    share = max(share, probed.each)  # and answers may lead to further ones, which nobody can count before
     left = round(share * max(0, num_tasks - len(store.decided))) if num_tasks else counted
     return left + (before if num_tasks and not store.decided else 0)
 
@@ -146,106 +133,6 @@ def pace(used: Usage | None) -> float:
     if used is None or used.requests < 2:
         return 0.0
     return min(used.last - used.first, used.seconds or math.inf) / (used.requests - 1)
-
-
-class Probe(Proxy):
-    """Passes a few requests on and times them; if the source ends, counts the remaining ones.
-
-    The first request is not timed: it loads the model.
-    """
-
-    def __init__(self, engine: Engine, most: int, endless: bool) -> None:
-        super().__init__(engine)
-        self.most, self.endless = most, endless
-        self.asked = self.left = self.prompt_tokens = self.completion_tokens = 0
-        self.pace = 0.0  # seconds per request; 0 until two have been asked
-
-    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        for completion in self._few(iter(requests), self.engine.generate, arrived):
-            self.prompt_tokens += completion.prompt_tokens
-            self.completion_tokens += completion.completion_tokens
-            yield completion
-
-    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
-        for likelihood in self._few(iter(requests), self.engine.score, arrived):
-            self.prompt_tokens += likelihood.prompt_tokens + likelihood.num_tokens
-            yield likelihood
-
-    def _few(
-        self,
-        source: Iterator[Q | None],
-        ask: Callable[[Iterator[Q | None], Callable[[Q, A], None]], Iterator[A]],
-        arrived: Callable[[Q, A], None] | None,
-    ) -> Iterator[A]:
-        times: list[float] = []
-
-        def measured(request: Q, answer: A) -> None:
-            times.append(time.monotonic())
-            if len(times) > 1:
-                self.pace = (times[-1] - times[0]) / (len(times) - 1)
-            if arrived:
-                arrived(request, answer)
-
-        while (before := self.asked) < self.most:
-            few = self.most - self.asked if times else 1
-            for answer in ask(first(source, few), measured):
-                self.asked += 1
-                yield answer
-            if self.asked == before:
-                break
-        if not self.endless:
-            self.left = sum(1 for _ in at_hand(source))  # what an answer would lead to is not known
-
-
-class Probes:
-    """The probes of all engines that a stage asks.
-
-    Attributes:
-        pace: Seconds per request, where an engine was not asked often enough to tell.
-    """
-
-    def __init__(self, most: int, endless: bool, recorded: Callable[[Engine], Recorded]) -> None:
-        self.most, self.endless, self.recorded = most, endless, recorded
-        self.each: list[tuple[Recorded, Probe]] = []
-        self.pace = 0.0
-
-    def add(self, engine: Engine) -> Probe:
-        recorded = self.recorded(engine)
-        probe = Probe(recorded, self.most, self.endless)
-        self.each.append((recorded, probe))
-        return probe
-
-    @property
-    def asked(self) -> int:
-        return sum(probe.asked for _, probe in self.each)
-
-    @property
-    def left(self) -> int:
-        return sum(probe.left for _, probe in self.each)
-
-    @property
-    def all_known(self) -> bool:
-        """Whether the journal answered every request."""
-        return all(recorded.num_requests == recorded.num_known for recorded, _ in self.each)
-
-    def estimate(self, stage: str, requests: int) -> Estimate:
-        """An estimate for this many requests, from the means and speeds of those probed, each engine with its share."""
-        prompt_tokens = completion_tokens = seconds = 0.0
-        counted = self.asked + self.left
-        for _, probe in self.each:
-            share = requests * ((probe.asked + probe.left) / counted if counted else 1 / len(self.each))
-            prompt_tokens += probe.prompt_tokens * share / max(1, probe.asked)
-            completion_tokens += probe.completion_tokens * share / max(1, probe.asked)
-            seconds += share * (probe.pace or self.pace)
-        return Estimate(stage, requests, round(prompt_tokens), round(completion_tokens), seconds)
-
-
-def first(source: Iterator[Q | None], most: int) -> Iterator[Q | None]:
-    """Up to `most` requests."""
-    while most > 0:
-        request = next(source, None)
-        most -= request is not None
-        yield request
 
 
 def table(estimates: Sequence[Estimate], prices: Prices) -> str:

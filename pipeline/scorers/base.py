@@ -4,12 +4,13 @@ import inspect
 import math
 import sys
 import typing
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from pipeline.engines.base import Likelihood, Request, ScoreRequest
+from pipeline.task import Task
 
 Number = float | None  # None: the task has none
 ENGINE, TEMPLATE = "names an engine", "names a template"
@@ -25,9 +26,10 @@ class Ask(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What is left to a scorer that looks at all tasks."""
+    """What a scorer is given that looks at all tasks."""
 
-    start: int  # how many of the tasks, the first ones, have their number already
+    tasks: Iterable[Task]  # or a task for each answer; they can be gone through once
+    start: int  # how many of them, the first ones, have their number already
     folder: Path  # of the run, where it may keep files
 
 
@@ -56,11 +58,11 @@ class Scorer:
         ...     likelihoods = yield [wording.output(task, instance) for instance in task.instances]
         ...     return -likelihoods[0].mean
 
-        One that has to see all tasks takes these, and a `Work`. It yields the numbers of those that have none yet, in
-        order.
+        One that has to see all tasks takes nothing but `work`, a `Work`. It yields the numbers of the tasks that have
+        none yet, in order.
 
-        >>> def rank(tasks, work):
-        ...     yield from range(work.start, len(list(tasks)))
+        >>> def rank(work):
+        ...     yield from range(work.start, len(list(work.tasks)))
     """
 
     function: Callable[..., Any]
@@ -74,7 +76,7 @@ class Scorer:
     @property
     def of_all(self) -> bool:
         """Whether it looks at all tasks together."""
-        return next(iter(inspect.signature(self.function).parameters), "") == "tasks"
+        return next(iter(inspect.signature(self.function).parameters), "") == "work"
 
     @property
     def asks(self) -> bool:

@@ -58,7 +58,7 @@ def _check(place: str, scorer: Scorer) -> None:
     taken = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     given, kind = ["task"], "asks nothing"
     if scorer.of_all:
-        given, kind = ["tasks", "work"], "looks at all tasks"
+        given, kind = ["work"], "looks at all tasks"
     elif scorer.asks:
         given, kind = ["task", "wording"], "yields requests"
     if len(taken) != len(given):

@@ -1,6 +1,6 @@
 """How far a task is from the others in meaning."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -16,6 +16,9 @@ NEEDS = EMBED
 EXACT = 100_000  # tasks; from there on an approximate index is searched, as all pairs would take hours
 
 Model = Annotated[str, Field(description="an encoder: a folder, or a name on the hub")]
+Prompt = Annotated[
+    str, Field(description='what the encoder wants before each text: "query: " for E5, an instruction for INSTRUCTOR')
+]
 Neighbours = Annotated[int, Field(ge=1, description="the distance to this one of its nearest counts")]
 Text = Annotated[
     Literal["instruction", "instance", "whole"],
@@ -24,10 +27,10 @@ Text = Annotated[
 
 
 def knn(
-    tasks: Iterable[Task],
     work: Work,
     *,
     encoder: Model = "sentence-transformers/all-MiniLM-L6-v2",
+    prompt: Prompt = "",
     neighbours: Neighbours = 6,
     text: Text = "instruction",
 ) -> Iterator[Number | NoNumber]:
@@ -37,8 +40,8 @@ def knn(
     A task is not its own neighbour. Tasks that come later than others are compared with all of them; those have the
     numbers that they were given.
     """
-    model = Encoder(encoder, work.folder / "vectors")
-    vectors = np.concatenate([model.encode(block) for block in batches(_text(task, text) for task in tasks)])
+    model = Encoder(encoder, work.folder / "vectors", prompt)
+    vectors = np.concatenate([model.encode(block) for block in batches(_text(task, text) for task in work.tasks)])
     if len(vectors) <= neighbours:
         yield from (NoNumber(f"there are only {len(vectors)} tasks") for _ in vectors[work.start :])
         return

@@ -1,7 +1,7 @@
 """What a reward model gives for the outputs: a classifier of texts that was trained on people's preferences."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,7 +11,6 @@ from pipeline.dataset.encodings import question
 from pipeline.engines.model_folder import check_model, context_length, load_error, load_tokenizer, not_installed
 from pipeline.errors import SproutError, unknown
 from pipeline.scorers.base import NoNumber, Number, Work
-from pipeline.task import Task
 from pipeline.text import mend
 
 NEEDS = {"torch": "transformers", "transformers": "transformers"}
@@ -28,9 +27,7 @@ Layout = Annotated[
 Label = Annotated[str, Field(description="of a model with several labels: the log-probability of this one counts")]
 
 
-def reward(
-    tasks: Iterable[Task], work: Work, *, model: Model, layout: Layout = "", label: Label = ""
-) -> Iterator[Number | NoNumber]:
+def reward(work: Work, *, model: Model, layout: Layout = "", label: Label = "") -> Iterator[Number | NoNumber]:
     """The number that a sequence-classification model gives for the outputs, on average over the instances.
 
     InstructMining takes one of 1.4 billion parameters, trained on OASST (arXiv 2307.06290). The model runs in this
@@ -39,7 +36,7 @@ def reward(
     """
     rated = None
     place = work.start - work.start % TASKS  # blocks begin where they did before an interruption: the same numbers
-    source = islice(tasks, place, None)
+    source = islice(work.tasks, place, None)
     while block := list(islice(source, TASKS)):
         rated = rated or _Rated(model, layout, label)
         numbers = rated.numbers(
@@ -70,7 +67,9 @@ class _Rated:
         check_model(model)
         self.layout, self.tokenizer = layout, load_tokenizer(model)
         self.network, self.device = _load(model)
-        self.limit = context_length(model)
+        self.limit = min(context_length(model), self.tokenizer.model_max_length)
+        # A model without a token to pad with takes what stands at the end, so it is given one text at a time.
+        self.pad: int | None = self.network.config.get_text_config().pad_token_id
         labels = {int(number): str(name) for number, name in self.network.config.id2label.items()}
         self.column: int | None = None
         if len(labels) > 1:
@@ -87,8 +86,9 @@ class _Rated:
         ids = [self._ids(*pair) for pair in pairs]
         fitting = [number for number, one in enumerate(ids) if len(one["input_ids"]) <= self.limit]
         found: dict[int, float] = {}
-        for first in range(0, len(fitting), TEXTS):
-            rows = fitting[first : first + TEXTS]
+        most = 1 if self.pad is None else TEXTS
+        for first in range(0, len(fitting), most):
+            rows = fitting[first : first + most]
             found |= dict(zip(rows, self._forward([ids[row] for row in rows]), strict=True))
         return [found.get(number) for number in range(len(pairs))]
 
@@ -105,7 +105,12 @@ class _Rated:
     def _forward(self, rows: Sequence[dict[str, list[int]]]) -> list[float]:
         import torch
 
-        batch = self.tokenizer.pad(rows, return_tensors="pt").to(self.device)
+        width = max(len(row["input_ids"]) for row in rows)
+        fill = {"input_ids": self.pad or 0}
+        padded = {
+            name: [row[name] + [fill.get(name, 0)] * (width - len(row[name])) for row in rows] for name in rows[0]
+        }
+        batch = {name: torch.tensor(values, device=self.device) for name, values in padded.items()}
         with torch.inference_mode():
             logits = self.network(**batch).logits.float()
         column = logits[:, 0] if self.column is None else torch.log_softmax(logits, -1)[:, self.column]

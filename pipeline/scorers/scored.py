@@ -15,6 +15,7 @@ from pipeline.scorers.wording import Wording
 from pipeline.task import Instance, Task
 
 Of = Literal["tasks", "answers"]
+DECIMALS = 9  # of a number: beyond these, in float64, is what the company of a text in a batch may change
 
 
 def parts(task: Task, of: Of) -> list[Task]:
@@ -181,7 +182,7 @@ class ScoredTask:
         elif number is None or (isinstance(number, float) and math.isnan(number)):
             self.lacks[part][name] = "it has nothing to measure"
         elif isinstance(number, (int, float)):
-            self.numbers[part][name] = float(number)
+            self.numbers[part][name] = round(float(number), DECIMALS)
         else:
             raise TypeError(f"it returns {number!r}, which is no number")
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.asking.ask import seeded
+from pipeline.asking.ask import ending, seeded
 from pipeline.asking.templates import render, uses
 from pipeline.engines.base import Prompt, Request, Sampling, ScoreRequest
 from pipeline.scorers.base import Ask
 from pipeline.stage import Configured
 from pipeline.task import Instance, Task
 
-SAMPLING = Sampling(temperature=0, max_tokens=256)
+SAMPLING = Sampling(temperature=0, max_tokens=256, stop=("\n\n",))
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class Wording:
         """What the model answers to a prompt; with `choices`, one of them, where the engine can see to that."""
         prompt = self._put(text)
         blank = " " if isinstance(prompt, str) and not prompt[-1:].isspace() else ""
-        sampling = seeded(self.sampling, self.random_seed, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest())
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        sampling = seeded(ending(self.sampling, SAMPLING, self.chat), self.random_seed, digest)
         request = Request(
             id="",
             prompt=prompt,

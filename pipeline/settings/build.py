@@ -119,7 +119,7 @@ def open_engine(settings: RunSettings, model: str | None = None) -> Engine:
     loaders = LOADERS if any(map(Path.exists, GPU)) else LOADERS[::-1]
     if not (here := next((name for name in loaders if find_spec(name)), None)):
         raise SproutError(
-            f"{model}: is a folder here, which {options.get('url', 'the server')} does not load, and neither "
+            f"{model}: is a folder here, which a server does not load, and neither "
             f"{' nor '.join(LOADERS)} is installed; install one, or serve the folder and name it NAME@URL"
         )
     logger.info("%s: is a folder here, so %s loads it in this process; the server is not asked", model, here)

@@ -8,7 +8,7 @@ from pipeline.asking.ask import ending, is_empty, put, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.converse import messages
 from pipeline.asking.templates import render
-from pipeline.dataset.encodings import question, zero_shot
+from pipeline.dataset.encodings import AFTER, question, zero_shot
 from pipeline.engines.base import Completion, Engine, Prompt, Request, Sampling
 from pipeline.evaluation.models import asked_as_chat
 from pipeline.stages.instances import as_demo
@@ -54,7 +54,11 @@ class Asked:
 
     def request(self, id: str, case: Case, number: int) -> Request:
         """Ask for an output of one instance."""
-        sampling = seeded(ending(self.stage.sampling, SAMPLING, self.chat), self.stage.random_seed, id)
+        sampling = ending(self.stage.sampling, SAMPLING, self.chat)
+        if self.stage.prompt == PLAIN and not self.chat:
+            stop = dict.fromkeys([*sampling.stop, *AFTER[self.stage.encoding]])
+            sampling = sampling.model_copy(update={"stop": tuple(stop)})
+        sampling = seeded(sampling, self.stage.random_seed, id)
         demos = case.demos[number]
         prompt = self._prompt(case.task, case.instances[number], demos)
         ids = tuple(demo.id for demo in demos) if self.stage.demos == "nearest" else ()

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.asking.demos import pick, shuffled
 from pipeline.asking.templates import digest
@@ -21,6 +21,7 @@ from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Product, Reason, Stage
 from pipeline.stages._answering import PLAIN, PROMPTS, SAMPLING, WITH_DEMOS, Asked, Case, Said
+from pipeline.stages._counts import counted
 from pipeline.stages._nearest import Nearest, is_itself, one_instance
 from pipeline.stages.filter import Filter, known_filters
 from pipeline.task import Answer as Candidate
@@ -67,13 +68,13 @@ class Answer(Stage):
     )
     given_output: Literal["first", "last", "left_out"] = Field(
         default="first",
-        description="where the output that an instance has stands among its answers, or that it does not",
+        description="the place among its answers of the output that an instance has; left_out: it is none of them",
     )
     filters: dict[str, bool] | None = Field(
         default=None, description="those that an answer must pass, as in [filter]; unset: what is set there"
     )
     encoding: ZeroShot = Field(
-        default="plain", description='how a base model is asked: plain, or output (ends in "Output:"), as in evaluate'
+        default="plain", description="of a base model's plain prompts, as in export: plain, output or examples"
     )
     num_demos: int = Field(default=8, ge=1, description="with_demos: how many seed tasks are shown")
     demos: Literal["fixed", "nearest"] = Field(
@@ -239,17 +240,11 @@ class Answer(Stage):
 def with_answers(task: Task, instances: Sequence[Instance], left_out: Counter[str]) -> Task:
     """The task with those instances that have answers; rejected if none has."""
     kept = tuple(instance for instance in instances if instance.answers)
-    meta: dict[str, JsonValue] = dict(task.meta)
-    if left_out:
-        before = task.meta.get("answers_left_out")
-        total = Counter(before if isinstance(before, dict) else {})
-        total.update(left_out)
-        meta["answers_left_out"] = dict(total)
-    if num_bare := len(instances) - len(kept) if kept else 0:
-        before = task.meta.get("left_out")
-        meta["left_out"] = {**(before if isinstance(before, dict) else {}), NO_ANSWER: num_bare}
-    task = task.update(meta=meta)
-    return task.update(instances=kept) if kept else task.reject(NO_ANSWER)
+    task = counted(task, "answers_left_out", left_out)
+    if not kept:
+        return task.reject(NO_ANSWER)
+    num_bare = len(instances) - len(kept)
+    return counted(task, "left_out", {NO_ANSWER: num_bare} if num_bare else {}).update(instances=kept)
 
 
 def instances_of(task: Task) -> tuple[Instance, ...]:

@@ -1,5 +1,6 @@
 """Take one of the candidate answers as the output: by consensus, a score, a check, or a judge."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
@@ -12,12 +13,14 @@ from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Reason, Stage
 from pipeline.stages._consensus import MIN_ROUGE, consensus
+from pipeline.stages._counts import counted
 from pipeline.stages._judged import Pick, Picking, compared, rated
 from pipeline.task import Instance, Task
 from pipeline.text import short
 
 CONSENSUS, SCORE, CHECK, JUDGE, RATINGS = "consensus", "score:", "check", "judge", "ratings"
 ASKED = (JUDGE, RATINGS)
+WAY = re.compile(rf"{CONSENSUS}|{SCORE}.+|{CHECK}(-\w+)?|{JUDGE}|{RATINGS}")  # a check may have a label
 WAYS = f"{CONSENSUS}, {SCORE}NAME, {CHECK}, {JUDGE} or {RATINGS}"
 NUMBERED = (SCORE, RATINGS)
 OF_WAY: Mapping[str, tuple[str, ...]] = {  # which ways to choose heed a setting; all heed the others
@@ -48,9 +51,7 @@ class Choose(Stage):
             "By `consensus`: no two answers are the same, and some have nothing in common.", "Paris / 42 / blue"
         ),
         "no_score": Reason("By a score: none of its answers has that score.", "answers too long for the scoring model"),
-        "score_too_low": Reason(
-            "By a score or ratings: the best is below `min_score`.", "2 of 10"
-        ),
+        "score_too_low": Reason("By a score or ratings: the best is below `min_score`.", "2 of 10"),
         "score_too_high": Reason("By a score: the best is above `max_score`.", "a loss of 4, where 2 is the most"),
         "small_gap": Reason("By a score or ratings: the best is hardly better than the next, by `min_gap`.", "8 and 7"),
         "none_passes": Reason("By `check`: none of its answers passes.", "code that fails its tests"),
@@ -87,9 +88,9 @@ class Choose(Stage):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.by not in (CONSENSUS, CHECK, *ASKED) and not (self.by.startswith(SCORE) and self.by != SCORE):
+        if not WAY.fullmatch(self.by):
             raise ValueError(f"by: {self.by!r} is no way to choose; set {WAYS}")
-        way = SCORE if self.by.startswith(SCORE) else self.by
+        way = next((way for way in (SCORE, CHECK) if self.by.startswith(way)), self.by)
         for name, ways in OF_WAY.items():
             if way not in ways and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name}: has no effect with by = {self.by!r}; delete it")
@@ -137,8 +138,8 @@ class Choose(Stage):
         if self.by == CONSENSUS:
             agreed = consensus([answer.text for answer in answers], self.min_rouge)
             return Pick(agreed.place) if agreed else Pick(None, "no_consensus")
-        if self.by == CHECK:
-            passing = [place for place, answer in enumerate(answers) if answer.scores.get(CHECK) == PASSES]
+        if self.by.startswith(CHECK):
+            passing = [place for place, answer in enumerate(answers) if answer.scores.get(self.by) == PASSES]
             if self.shortest:
                 passing.sort(key=lambda place: len(answers[place].text))
             return Pick(passing[0]) if passing else Pick(None, "none_passes")
@@ -186,11 +187,8 @@ class Choose(Stage):
         )
         if not instances:
             return task.reject(picks[0].reason if picks else "no_answers")
-        if left_out := Counter(pick.reason for pick in picks if pick.place is None):
-            before = task.meta.get("left_out")
-            counts = {**(before if isinstance(before, dict) else {}), **left_out}
-            task = task.update(meta=task.meta | {"left_out": counts})
-        return task.update(instances=instances)
+        left_out = Counter(pick.reason for pick in picks if pick.place is None)
+        return counted(task, "left_out", left_out).update(instances=instances)
 
 
 def scored(instance: Instance, name: str, scores: Mapping[int, float]) -> Instance:

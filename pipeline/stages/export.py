@@ -88,7 +88,8 @@ class Export(Exports):
     )
     encoding: Encoding = Field(
         default="random",
-        description="of prompt_completion: random, one of the paper's 13 for each row; plain, the same for all",
+        description="of prompt_completion: random, one of the paper's 13 for each row; or one for all: plain, the "
+        "instruction and the input; output, which ends in Output:; examples, as in the prompts of `instances`",
     )
     input_noise: bool = Field(
         default=False, description="one input in two loses its field name and blank lines, as in the paper's code"
@@ -145,10 +146,13 @@ class Export(Exports):
         return self
 
     def resolve(self, stages: Sequence[Stage | Product]) -> Self:
-        """Takes the settings of the run's training on this dataset, for the configs of other trainers."""
+        """Takes the settings of the run's training on this dataset, for the configs of other trainers.
+
+        Without one, a dataset that keeps its order is trained on in that order.
+        """
         trains = (stage for stage in stages if isinstance(stage, Trains) and stage.dataset == self.written)
         resolved = self.model_copy()
-        resolved._training = next(trains, TrainingSettings())
+        resolved._training = next(trains, TrainingSettings(shuffle=self.shuffle))
         for name in resolved.trainers:
             if not trainers()[name].wanted(True, resolved._training.objective):
                 raise SproutError(

@@ -62,23 +62,20 @@ class Filter(Stage):
             yield self.judge(task)
 
     def judge(self, task: Task) -> Task:
-        found = [self._reason(instance, task) for instance in task.instances]
+        found = [instance_reason(instance, task, self._each) for instance in task.instances]
         good = tuple(i for i, reason in zip(task.instances, found, strict=True) if reason is None)
-        left_out = Counter(reason for reason in found if reason)
         first = {(instance.input, instance.output): instance for instance in reversed(good)}
         distinct = tuple(instance for instance in good if first[instance.input, instance.output] is instance)
-        left_out["repeated"] += len(good) - len(distinct)
-        if left_out := +left_out:
-            task = task.update(meta=task.meta | {"left_out": dict(left_out)})
+        if len(distinct) < len(found):
+            left_out = Counter(reason for reason in found if reason)
+            left_out["repeated"] += len(good) - len(distinct)
+            task = task.update(meta=task.meta | {"left_out": dict(+left_out)})
         if not good:
             return task.reject(next((reason for reason in found if reason), "no_instances"))
-        task = task.update(instances=distinct)
+        task = task if len(distinct) == len(found) else task.update(instances=distinct)
         objecting = (name for name, check in self._together.items() if check(distinct, task) is not None)
         reason = next(objecting, None)
         return task.reject(reason) if reason else task
-
-    def _reason(self, instance: Instance, task: Task) -> str | None:
-        return instance_reason(instance, task, self._each)
 
     @cached_property
     def _each(self) -> dict[str, InstanceFilter]:

@@ -146,7 +146,7 @@ class Instances(Stage):
         if not task.is_classification:
             return tuple(parse_input_first(text, cut, task.instruction)[: self.max_instances])
         found = parse_output_first(text, cut)[: self.max_instances]
-        return tuple(i.model_copy(update={"output": without_remark(i.output, task.instruction)}) for i in found)
+        return tuple(_labelled(one, without_remark(one.output, task.instruction)) for one in found)
 
     def whole(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
         """A completion without any field, as the output of a task that needs no input."""
@@ -166,6 +166,10 @@ class Instances(Stage):
         echoed = not text[: first.start()].strip() or text.lstrip().startswith(prompt.partition("\n")[0])
         _, _, after = text.partition(f"Task: {instruction}")
         return after if echoed and after else text
+
+
+def _labelled(instance: Instance, label: str) -> Instance:
+    return instance if label == instance.output else instance.model_copy(update={"output": label})
 
 
 def as_demo(task: Task) -> Task:

@@ -50,11 +50,13 @@ class Score(Stage):
         default={}, description='settings of scorers, by name, such as { ifd = { form = "perplexity" } }'
     )
     encoding: ZeroShot = Field(
-        default="plain", description='how a base model is asked: plain, or output (ends in "Output:"), as in evaluate'
+        default="plain", description="of a base model's prompts, as in export: plain, output or examples"
     )
     count_end: bool = Field(default=False, description="the token that ends an output counts too")
     random_seed: int = Field(default=0, description="another number makes other random choices")
-    sampling: Sampling = Field(default=SAMPLING, description="how a model that is asked to rate writes")
+    sampling: Sampling = Field(
+        default=SAMPLING, description="how a model that rates writes; unless set, `stop` is for base models alone"
+    )
 
     @model_validator(mode="after")
     def _check_scorers(self) -> Self:
@@ -128,8 +130,7 @@ class Score(Stage):
         return {
             name: iter(
                 scorer.function(
-                    (part for task in chain(done, todo) for part in parts(task, self.of)),
-                    Work(start, context.folder),
+                    Work((part for task in chain(done, todo) for part in parts(task, self.of)), start, context.folder),
                     **scorer.settings,
                 )
             )

@@ -1,53 +1,57 @@
-"""Keep the best tasks: by rank, threshold or band of a score, and by shares of groups."""
+"""Keep the best tasks: by rank, threshold or band of a score, shares of groups, diversity, or closeness to a target."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.engines.base import Completion
+from pipeline.novelty.encoder import EMBED
 from pipeline.runs.context import Context
+from pipeline.runs.products import write_record
+from pipeline.runs.settings import digest_of_tasks
+from pipeline.seeds.read import read_seeds
 from pipeline.stage import Flag, Reason, Stage
-from pipeline.stages._ranking import Ints, Table, number_of, quantile, ranks, share_of
+from pipeline.stages._choosing import Joined
+from pipeline.stages._encoding import ENCODER, Compared, EncoderName, EncoderPrompt
+from pipeline.stages._ranking import number_of, problem_of_weights, read_weights, share_of
+from pipeline.stages._selection import BY_SIZE, EQUAL, NO_SCORE, REASONS, Selection
 from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
 
-REASONS = ("", "no_score", "score_too_low", "score_too_high", "not_selected")
-KEPT, NO_SCORE, TOO_LOW, TOO_HIGH, NOT_SELECTED = range(len(REASONS))
-
-
-class Verdicts(NamedTuple):
-    """What a selection says of each task."""
-
-    reasons: npt.NDArray[np.int8]  # places in REASONS
-    ranks: Ints  # from 1; 0: none
-    bounds: tuple[float | None, float | None]  # of the score
-
 
 class Select(Stage):
-    """Keeps tasks by a score: so many of the highest or lowest, those in a band, or both.
+    """Keeps tasks by a score: so many of the highest or lowest, those in a band, or those that are diverse besides.
 
-    Every task that has the score gets its rank in `meta["rank"]`; of equal scores, the earlier task ranks higher.
+    A task gets its rank in `meta["rank"]`; of equal scores, the earlier task ranks higher. With `max_cosine`, tasks are
+    looked at in that order, and one that is too close to a better one is rejected (DEITA). `method` chooses for
+    coverage instead: the farthest each time (k_center), those that most others are close to (vote_k), or so many of
+    each cluster, drawn by their scores (k_means). With `target`, tasks are ranked by how much the distance between all
+    tasks and those of a file would change with more of that kind (GOT-D): the score `transport`, the lowest first.
+
+    `groups` names what in `meta` tells groups apart: with `max_per_group` of each at most, or in parts by `weights`.
+    What a group has too few tasks for goes to the others.
 
     A selection looks at all tasks at once, before the first is decided. It depends on tasks and settings alone, so an
     interrupted run selects the same again and continues. Tasks that arrive after a selection are kept only if it
-    left room for them: decisions stand.
+    left room for them: decisions stand. k_center also keeps away from the seeds, unless they are the tasks.
 
     Example:
         >>> Select(by="judge", top=1000)
-        >>> Select(by=("complexity", "quality"), top=0.1, min_score="median")
+        >>> Select(by=("complexity", "quality"), top=0.1, max_cosine=0.9)
     """
 
     optional: ClassVar[bool] = True
     selects: ClassVar[bool] = True
     asks: ClassVar[bool] = False
-    flags: ClassVar[tuple[Flag, ...]] = (Flag("--by", "the score that tasks are ranked by", metavar="SCORE"),)
+    flags: ClassVar[tuple[Flag, ...]] = (
+        Flag("--by", "the score that tasks are ranked by", metavar="SCORE"),
+        Flag("--target", "tasks that the selected ones should be like, in any format of seeds", metavar="FILE"),
+    )
     reasons: ClassVar[Mapping[str, Reason]] = {
         "no_score": Reason("It lacks the score in `by`.", "a task without an output, where `by` is a likelihood"),
         "score_too_low": Reason(
@@ -56,8 +60,12 @@ class Select(Stage):
         "score_too_high": Reason(
             "Its score is above `max_score`, which `meta.bound` has as a number.", "an IFD of 1.2, where 1 is the most"
         ),
+        "near_duplicate": Reason(
+            "It means nearly the same as a task with a better rank, by `max_cosine`; `why` shows that one.",
+            "Name a large river. / Give the name of a big river.",
+        ),
         "not_selected": Reason(
-            "Others have a better rank, and `top` are kept; `meta.rank` has its own.", "rank 101, where 100 are kept"
+            "Others have a better rank, and there is no more room; `meta.rank` has its own.", "rank 101 of `top` 100"
         ),
     }
 
@@ -73,6 +81,41 @@ class Select(Stage):
     )
     max_score: float | str | None = Field(default=None, description="a higher score is rejected; likewise")
     strict: bool = Field(default=False, description="a score that equals `min_score` or `max_score` is rejected too")
+    groups: str = Field(default="", description="a key of `meta`, whose values are the groups; empty: no groups")
+    max_per_group: int | None = Field(default=None, ge=1, description="kept of each group at most")
+    weights: dict[str, float] | str | None = Field(
+        default=None,
+        description='the parts of groups: { maths = 2, code = 1 }, a JSON or TOML file of that, "equal", or "size" (in '
+        "proportion to their tasks); unset: those with the best ranks, of whatever group",
+    )
+    write_weights: bool = Field(
+        default=False,
+        description="write NAME-weights.json: each group's weight times exp(mean score), for a next selection; "
+        "DivConquer (arXiv 2409.11378) repeats that with training in between",
+    )
+    max_cosine: float | None = Field(
+        default=None, gt=0, le=1, description="to any task of a better rank that is kept; DEITA (arXiv 2312.15685): 0.9"
+    )
+    method: Literal["rank", "k_center", "k_means", "vote_k"] = Field(
+        default="rank", description="how they are chosen: by score alone, or for coverage"
+    )
+    num_clusters: int = Field(
+        default=512, ge=1, description="k_means; DivConquer (arXiv 2409.11378) tries 512, 1024 and 4096"
+    )
+    num_neighbours: int = Field(default=150, ge=1, description="vote_k (arXiv 2209.01975)")
+    rho: int = Field(
+        default=10, ge=2, description="vote_k: how much less a neighbour of a chosen task counts (arXiv 2209.01975)"
+    )
+    target: str = Field(default="", description="a file of tasks that the selected ones should be like; as for seeds")
+    epsilon: float = Field(
+        default=0.01,
+        gt=0,
+        description="target: how far transport is smoothed; a smaller number is more exact, and slower",
+    )
+    encoder: EncoderName = ENCODER
+    encoder_prompt: EncoderPrompt = ""
+    text: Compared = "instruction"
+    random_seed: int = Field(default=0, description="another number makes other random choices")
 
     @field_validator("by", mode="before")
     @classmethod
@@ -93,90 +136,133 @@ class Select(Stage):
             raise ValueError(f'{bound!r} is no bound; give a number, "median", or a quantile such as "25%"')
         return bound
 
+    @field_validator("weights")
+    @classmethod
+    def _check_weights(cls, weights: dict[str, float] | str | None) -> dict[str, float] | str | None:
+        if isinstance(weights, dict) and (problem := problem_of_weights(weights)):
+            raise ValueError(problem)
+        return weights or None
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        bounded = self.min_score is not None or self.max_score is not None
-        if bounded and not self.by:
-            raise ValueError("by is missing: the score that min_score and max_score are for")
-        if self.top is None and not bounded:
-            raise ValueError("nothing says what is selected; set top, min_score or max_score")
+        if problem := next(self._problems(), None):
+            raise ValueError(problem)
         return self
+
+    def _problems(self) -> Iterator[str]:
+        bounded = self.min_score is not None or self.max_score is not None
+        ranked = self.method == "rank"
+        if bounded and not self.by:
+            yield "by is missing: the score that min_score and max_score are for"
+        if not ranked and self.top is None:
+            yield f"top is missing: {self.method} has to know how many to choose"
+        if not (bounded or self.top or self.max_per_group or self.weights or self.max_cosine):
+            yield "nothing says what is selected; set top, min_score or max_score"
+        if not ranked and (self.max_cosine or self.target):
+            yield f"{'max_cosine' if self.max_cosine else 'target'} is for a selection by rank, not by {self.method}"
+        if self.method in ("k_center", "vote_k") and self.by and not bounded:
+            yield f"{self.method} does not look at a score; set min_score or max_score, or leave out by"
+        if self.groups and self.method == "k_means":
+            yield "the clusters of k_means are its groups; leave out groups"
+        grouped = bool(self.groups) or self.method == "k_means"
+        given = [name for name in ("max_per_group", "weights", "write_weights") if getattr(self, name)]
+        if given and not grouped:
+            yield f"groups is missing: the key of meta whose values {given[0]} is for"
+        if self.groups and not (self.max_per_group or self.weights or self.write_weights):
+            yield 'groups alone changes nothing; set max_per_group, or weights such as "equal"'
+        if self.write_weights and not self.by:
+            yield "by is missing: the score from which write_weights learns"
+        if taken := {*self.by, self.groups} & self._written:
+            yield f"{min(taken)} is what this stage writes, so it cannot select by it"
+
+    @property
+    def _written(self) -> set[str]:
+        """Names in `scores` and `meta` of what it adds."""
+        found = {"rank", "bound"} | ({"cosine", "nearest_id"} if self.max_cosine else set())
+        return found | ({"transport"} if self.target else set()) | ({"cluster"} if self.method == "k_means" else set())
+
+    def settings(self) -> dict[str, Any]:
+        """The weights and the target themselves, wherever they are stored."""
+        found = super().settings()
+        target = digest_of_tasks(task.update(id="") for task in self.target_tasks) if self.target else ""
+        return found | {"target": target, "weights": self.given_weights}
+
+    @cached_property
+    def given_weights(self) -> dict[str, float] | str | None:
+        named = isinstance(self.weights, str) and self.weights not in (BY_SIZE, EQUAL)
+        return read_weights(str(self.weights)) if named else self.weights
+
+    @cached_property
+    def target_tasks(self) -> list[Task]:
+        return read_seeds(self.target)
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it needs the vectors of an encoder."""
+        return bool(self.max_cosine or self.target or self.method != "rank")
+
+    def needs(self) -> dict[str, str]:
+        return EMBED if self.embeds else {}
+
+    def num_kept(self, num_given: int) -> int:
+        """How many of so many tasks `top` stands for."""
+        if isinstance(self.top, float):
+            return max(1, int(self.top * num_given + 1e-9))
+        return num_given if self.top is None else self.top
+
+    def most_kept(self, num_given: int) -> int:
+        return min(num_given, self.num_kept(num_given))
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         if self.by:
-            number = number_of(task, self.by)
+            number = number_of(before or task, self.by)
             yield f"{' * '.join(self.by)}: {'there is none' if number is None else f'{number:g}'}"
+        if self.groups:
+            yield f"{self.groups}: {task.meta.get(self.groups, 'there is none')}"
         yield from super().explain(task, before, completions)
 
     def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
-        score = f" by {self.order} {' * '.join(self.by)}" if self.by else ""
-        yield f"{counts.get('kept', 0):,} of {sum(counts.values()):,} tasks were selected{score}."
+        score = f", the {self.order} by {' * '.join(self.by)}" if self.by else ""
+        how = "" if self.method == "rank" else f", by {self.method}"
+        target = ", those that bring all of them closest to a target" if self.target else ""
+        yield f"{counts.get('kept', 0):,} of {sum(counts.values()):,} tasks were selected{score}{how}{target}."
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
         if not todo:
             return
-        table = Table.of(chain(done, todo), self.by, "")
+        selection = Selection(self, Joined(done, todo), context)
+        self._say(selection)
         before = [task.rejected or "" for task in done]
-        verdicts = self.select(table)
+        verdicts = selection.verdicts()
         if [REASONS[place] for place in verdicts.reasons[: len(before)]] != before:
-            verdicts = self.select(table, np.array([not reason for reason in before], bool))
-            self._warn_of_earlier(len(before), before.count(""))
-        self._tell(verdicts.reasons)
-        for row, task in enumerate(todo, len(before)):
-            yield self._decided(task, row, verdicts)
-
-    def select(self, table: Table, before: npt.NDArray[np.bool_] | None = None) -> Verdicts:
-        """Decide all tasks at once.
-
-        Args:
-            before: Whether the first tasks, which were decided by an earlier selection, are kept; decisions stand.
-        """
-        num_before = 0 if before is None else len(before)
-        reasons = np.zeros(len(table), np.int8)
-        known = ~np.isnan(table.numbers)
-        reasons[~known] = NO_SCORE
-        low, high = (self._bound(bound, table.numbers[known]) for bound in (self.min_score, self.max_score))
-        if low is not None:
-            reasons[known & (table.numbers <= low if self.strict else table.numbers < low)] = TOO_LOW
-        if high is not None:
-            reasons[known & (table.numbers >= high if self.strict else table.numbers > high)] = TOO_HIGH
-        worth = table.numbers if self.order == "highest" else -table.numbers
-        found = ranks(worth, table.groups)
-        candidates = np.flatnonzero((reasons == KEPT) & (np.arange(len(table)) >= num_before))
-        if self.top is not None:
-            num_kept = self._num_kept(len(table)) - (0 if before is None else int(before.sum()))
-            best = candidates[np.argsort(-worth[candidates], kind="stable")]
-            reasons[best[max(0, num_kept) :]] = NOT_SELECTED
-        return Verdicts(reasons, found, (low, high))
-
-    def _num_kept(self, num_tasks: int) -> int:
-        return max(1, int(self.top * num_tasks + 1e-9)) if isinstance(self.top, float) else self.top or num_tasks
-
-    def _bound(self, bound: float | str | None, numbers: npt.NDArray[np.float64]) -> float | None:
-        if not isinstance(bound, str):
-            return bound
-        share = share_of(bound)
-        return None if share is None or not len(numbers) else quantile(numbers, share)
-
-    def _decided(self, task: Task, row: int, verdicts: Verdicts) -> Task:
-        meta = dict(task.meta)
-        if rank := int(verdicts.ranks[row]):
-            meta["rank"] = rank
-        place = int(verdicts.reasons[row])
-        if place in (TOO_LOW, TOO_HIGH):
-            meta["bound"] = verdicts.bounds[place - TOO_LOW]
-        task = task.update(meta=meta)
-        return task.reject(REASONS[place]) if place else task
-
-    def _tell(self, reasons: npt.NDArray[np.int8]) -> None:
-        if lacking := Counter(reasons.tolist())[NO_SCORE]:
+            verdicts = selection.verdicts(np.array([not reason for reason in before], bool))
             logger.warning(
-                "%s: %d of %d tasks lack the score %s, and are rejected", self.name, lacking, len(reasons),
-                " * ".join(self.by),
+                "%s: %d tasks were decided, and %d of them selected, from other tasks than these; these decisions "
+                "stand. Delete the file of %s and those after it to select from all", self.name, len(before),
+                before.count(""), self.name,
             )  # fmt: skip
+        if self.write_weights:
+            write_record(context.folder / f"{self.name}-weights.json", selection.new_weights())
+        yield from selection.decided(range(len(done), len(done) + len(todo)), verdicts)
 
-    def _warn_of_earlier(self, num_decided: int, num_kept: int) -> None:
-        logger.warning(
-            "%s: %d tasks were decided, and %d of them selected, from other tasks than these; these decisions stand. "
-            "Delete the file of %s and those after it to select from all", self.name, num_decided, num_kept, self.name,
-        )  # fmt: skip
+    def _say(self, selection: Selection) -> None:
+        """What the settings are silent about: tasks without the score or the group, and groups without a weight."""
+        num_tasks = len(selection.tasks)
+        if lacking := int((selection.reasons == NO_SCORE).sum()):
+            score = " * ".join(self.by)
+            logger.warning(
+                "%s: %d of %d tasks lack the score %s, and are rejected", self.name, lacking, num_tasks, score
+            )
+        names = selection.table.names
+        if self.groups and "" in names:
+            lacking = int((selection.table.groups == names.index("")).sum())
+            logger.warning(
+                "%s: %d of %d tasks have no %s in meta, and are a group of their own", self.name, lacking, num_tasks,
+                self.groups,
+            )  # fmt: skip
+        given = self.given_weights
+        if isinstance(given, dict) and (without := [name or "(none)" for name in names if name not in given]):
+            logger.warning(
+                "%s: %d groups have no weight, so none of their tasks is kept: %s", self.name, len(without),
+                ", ".join(without[:5]),
+            )  # fmt: skip

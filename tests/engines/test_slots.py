@@ -128,7 +128,7 @@ def test_once_it_met_the_limit_of_the_server_it_grows_slowly() -> None:
 def test_the_gate_lets_the_oldest_request_through_first_and_survives_those_that_leave() -> None:
     async def scene() -> list[int]:
         slots = Slots(1)
-        gate = Gate(slots, asyncio.get_running_loop())
+        gate = Gate(asyncio.get_running_loop(), slots)
         order: list[int] = []
 
         async def pass_through(number: int) -> None:
@@ -150,12 +150,13 @@ def test_the_gate_lets_the_oldest_request_through_first_and_survives_those_that_
 def test_a_gate_that_is_closed_for_a_while_opens_again() -> None:
     async def scene() -> list[float]:
         loop = asyncio.get_running_loop()
-        gate = Gate(Slots(4), loop)
+        slots = Slots(4)
+        gate = Gate(loop, slots)
         start = loop.time()
         times = []
-        gate.close_for(0.1)
-        gate.close_for(0.2)
-        gate.close_for(0.05)
+        gate.close_for(slots, 0.1)
+        gate.close_for(slots, 0.2)
+        gate.close_for(slots, 0.05)
         async with gate.slot(0):
             times.append(loop.time() - start)
         async with gate.slot(1):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from pipeline import Completion, Request, RunOptions, run
+from pipeline import Completion, Instance, Request, RunOptions, Task, run
 from pipeline.cli.main import main
 from pipeline.engines.base import ScoreRequest
 from pipeline.engines.scripted import Scripted
@@ -34,6 +34,7 @@ TOY = {  # what makes each small enough for the embedded model
     "ensemble": (*FEW, f"engines.second={NANO}", f"engines.third={NANO}", "instructions.num_demos=8"),
     "grape": (*FEW, f"engines.second={NANO}", f"engines.third={NANO}", f"engines.target={NANO}"),
     "clear": (*DEMOS, "answer.num_answers=2"),
+    "s3ft": (*DEMOS, "answer-paraphrase.sampling.max_tokens=24"),
     "codeclm_contrast": (
         *DEMOS,
         f"engines.target={NANO}",
@@ -116,3 +117,21 @@ def test_codeclm_keeps_what_the_strong_model_does_much_better_or_much_worse(seed
         assert {worse.model, better.model} == {"scripted", "weak"}
         assert better.scores["rating"] - worse.scores["rating"] > 3
         assert one.output == better.text
+
+
+def test_s3ft_takes_the_own_answer_then_the_paraphrase_then_the_output(tmp_path):
+    def model(request: Request) -> str:
+        prompt = str(request.prompt)
+        if prompt.endswith("New answer:"):
+            return "It is a mule, of course." if "farm" in prompt else "Some animal."
+        return "That is a zebra." if "stripes" in prompt else "Something else."
+
+    rows = [("Name the animal with stripes.", "zebra"), ("Name the animal of a farm.", "mule"), ("Name a bird.", "emu")]
+    seeds = [Task(id=text, instruction=text, instances=(Instance(output=output),)) for text, output in rows]
+    stages = [one for one in build_stages(read("s3ft", ["engine.model=toy"])) if isinstance(one, Stage)]
+    kept = run(stages, seeds, Scripted(model), tmp_path)
+
+    assert [task.instances[0].output for task in kept] == ["That is a zebra.", "It is a mule, of course.", "emu"]
+    assert [[answer.scores["check"] for answer in task.instances[0].answers] for task in kept] == [
+        [1, 0, 1], [0, 1, 1], [0, 0, 1],
+    ]  # fmt: skip

@@ -64,9 +64,12 @@ def test_a_model_is_asked_in_its_own_words(seeds, tmp_path):
     assert chat.requests[0].prompt == ({"role": "user", "content": "Name the colour.\n\na lemon"},)
     assert base.requests[0].sampling.stop
     assert not chat.requests[0].sampling.stop
-    output = Answer(encoding="output").model_copy()
-    asked(output, TASKS, seeds, tmp_path, own=base)
+    asked(Answer(encoding="output"), TASKS, seeds, tmp_path, own=base)
     assert str(base.requests[-1].prompt).endswith("\n\nOutput:")
+    asked(Answer(encoding="examples"), TASKS, seeds, tmp_path, own=base)
+    assert base.requests[-1].prompt == "Task: Say hello to the world.\nExample 1\nOutput:"
+    assert "\nInput:" in base.requests[-1].sampling.stop
+    assert "\nInput:" not in chat.requests[-1].sampling.stop
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,8 @@ def test_the_first_that_passes_a_check_or_the_shortest():
     assert outcome(Choose(by="check"), *answers) == "passes too"
     assert outcome(Choose(by="check", shortest=True), *answers) == "passes"
     assert outcome(Choose(by="check"), *answers[:2]) == "none_passes"
+    labelled = Answer(text="passes the tests", scores={"check-tests": 1, "check": 0})
+    assert outcome(Choose(by="check-tests"), *answers, labelled) == "passes the tests"
 
 
 def prefers(best: str, tie: tuple[str, ...] = ()) -> Scripted:
@@ -234,6 +236,8 @@ def test_instances_of_which_no_answer_qualifies_are_left_out_and_counted():
     assert [one.output for one in found.instances] == ["yes"]
     assert found.meta["left_out"] == {"repeated": 1, "no_consensus": 1}
     assert [answer.text for answer in found.instances[0].answers] == ["yes", "Yes"]
+    (again,) = chosen(Choose(), both.update(meta=found.meta))
+    assert again.meta["left_out"] == {"repeated": 1, "no_consensus": 2}
     assert [one.rejected for one in chosen(Choose(), task(instance("a", "b")), task(), both)] == [
         "no_consensus", "no_answers", None,
     ]  # fmt: skip

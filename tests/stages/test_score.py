@@ -1,6 +1,5 @@
 """Scores are added to tasks, none is dropped, and nothing is asked twice."""
 
-import hashlib
 import re
 
 import pytest
@@ -14,58 +13,9 @@ from pipeline.runs.plan import plan
 from pipeline.runs.redecide import redecide
 from pipeline.runs.run import RunOptions
 from pipeline.stages.score import Score
-from pipeline.task import Answer
 from tests.conftest import answer
 from tests.runs.test_run import files, stages
-
-ALL = ("likelihood", "length", "ifd")
-
-
-def likely(request):
-    """The same for the same text, with up to five tokens."""
-    noise = hashlib.sha256(f"{request.prompt}|{request.continuation}".encode()).digest()
-    return [-0.01 * one for one in noise[: 1 + noise[0] % 5]]
-
-
-class Model(Scripted):
-    """Counts what it is asked to score, and may be stopped."""
-
-    def __init__(self, says=likely, window=8, most=None, **options):
-        self.scored = []
-
-        def likelihood(request):
-            if most is not None and len(self.scored) >= most:
-                raise KeyboardInterrupt
-            self.scored.append(request.id)
-            return says(request)
-
-        super().__init__(answer, window=window, likelihood=likelihood, **options)
-
-
-def tasks(number: int = 12) -> list[Task]:
-    """Some have several instances, some none."""
-    return [
-        Task(
-            id=f"t{n:02}",
-            instruction=f"Say {n} in words",
-            is_classification=False,
-            instances=tuple(Instance(input=str(i), output=f"it is {n} {i}") for i in range(n % 4)),
-        )
-        for n in range(number)
-    ]
-
-
-def answered(number: int = 12) -> list[Task]:
-    """The same with answers: none, one, or several to an instance, two of them alike."""
-    given = []
-    for n, task in enumerate(tasks(number)):
-        texts = (f"eins {n}", f"zwei {n}", f"eins {n}", f"drei und vier {n}")
-        instances = [
-            one.model_copy(update={"answers": tuple(Answer(text=text, model="m") for text in texts[: (n + i) % 5])})
-            for i, one in enumerate(task.instances)
-        ]
-        given.append(task.update(instances=tuple(instances)))
-    return given
+from tests.stages.scoring import ALL, JUDGED, Model, answered, likely, others, tasks
 
 
 def test_every_task_is_kept_with_its_numbers_in_order(tmp_path):
@@ -76,17 +26,26 @@ def test_every_task_is_kept_with_its_numbers_in_order(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("scorers", "of"), [(ALL, "tasks"), (("ifd",), "tasks"), (("length",), "tasks"), (ALL, "answers")]
+    ("settings", "given"),
+    [
+        ({"scorers": ALL}, tasks(7)),
+        ({"scorers": ["ifd"]}, tasks(7)),
+        ({"scorers": ["length"]}, tasks(7)),
+        ({"scorers": ALL, "of": "answers"}, answered(5)),
+        (JUDGED, answered(5)),
+        (JUDGED | {"of": "answers"}, answered(4)),
+    ],
 )
 @pytest.mark.parametrize("window", [1, 3, 64])
-def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes_and_asks_nothing_twice(tmp_path, window, scorers, of):
-    given = tasks(7) if of == "tasks" else answered(5)
-    run([Score(scorers=scorers, of=of)], given, whole := Model(), tmp_path / "whole")
-    for most in range(0, len(whole.scored), 2):
+def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes_and_asks_nothing_twice(
+    tmp_path, window, settings, given
+):
+    run([Score(**settings)], given, whole := Model(), tmp_path / "whole", others())
+    for most in range(0, len(whole.scored), max(2, len(whole.scored) // 5)):
         folder, asked = tmp_path / str(most), []
         for engine in (Model(window=window, most=most), Model(window=window)):
             try:
-                run([Score(scorers=scorers, of=of)], given, engine, folder)
+                run([Score(**settings)], given, engine, folder, others(window))
             except KeyboardInterrupt:
                 path = folder / "1_score.jsonl"
                 if path.exists():
@@ -106,55 +65,6 @@ def test_scores_do_not_depend_on_which_task_is_read_again(tmp_path, most):
 
     assert not again.scored
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
-
-
-def test_an_answer_gets_the_numbers_of_a_task_with_that_output_alone(tmp_path):
-    given = answered()
-    found = list(run([Score(scorers=ALL, of="answers")], given, Model(), tmp_path / "answers"))
-    for before, after in zip(given, found, strict=True):
-        answers = [(i, answer) for i in after.instances for answer in i.answers]
-        alone = [
-            before.update(id=f"{before.id}{n}", instances=(Instance(input=i.input, output=answer.text),))
-            for n, (i, answer) in enumerate(answers)
-        ]
-        scored = run([Score(scorers=ALL)], alone, Model(), tmp_path / before.id) if alone else []
-        assert [answer.scores for _, answer in answers] == [task.scores for task in scored]
-        assert after.scores == {}
-        bare = [one.model_copy(update={"answers": ()}) for one in after.instances]
-        assert bare == [one.model_copy(update={"answers": ()}) for one in before.instances]
-
-
-def test_answers_keep_the_scores_that_they_have(tmp_path):
-    task = Task(
-        id="a",
-        instruction="Say it",
-        scores={"likelihood": -9.0},
-        instances=(Instance(output="x", answers=(Answer(text="one two", scores={"check": 1.0}), Answer(text=""))),),
-    )
-    (found,) = run([Score(scorers=["length"], of="answers")], [task], Model(), tmp_path)
-
-    assert [one.scores for one in found.instances[0].answers] == [{"check": 1.0, "length": 2.0}, {"length": 0.0}]
-    assert found.scores == {"likelihood": -9.0}
-
-
-def test_answers_without_a_number_are_counted_and_explained(tmp_path, caplog):
-    def some(request):
-        too_long = request.continuation.startswith("zwei")
-        return Likelihood(id=request.id, error="the prompt is too long") if too_long else [-2.0]
-
-    given = answered(6)
-    run([Score(scorers=["likelihood"], of="answers")], given, Model(some), tmp_path)
-    total = sum(len(i.answers) for task in given for i in task.instances)
-    without = sum(a.text.startswith("zwei") for task in given for i in task.instances for a in i.answers)
-
-    assert f"{without} of {total} answers have no likelihood, the first of now is t02: the prompt is too" in caplog.text
-    assert "score: 3 of 6 tasks have no answers, so nothing of theirs is scored" in caplog.text
-    assert "likelihood -2.0 for the answer 'eins 2'" in why("t02", [tmp_path])
-    assert "likelihood: there is no number for the answer 'zwei 2'" in why("t02", [tmp_path])
-    caplog.clear()
-    run([Score(scorers=["likelihood"], of="answers")], given, Model(most=0), tmp_path)
-    assert f"score: {without} of {total} answers have no likelihood" in caplog.text
-    assert "score: 3 of 6 tasks have no answers" in caplog.text
 
 
 def test_what_cannot_be_scored_is_kept_and_counted(tmp_path, caplog):
@@ -233,7 +143,16 @@ def test_an_engine_that_tells_no_likelihoods_says_so_and_length_needs_none(tmp_p
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"scorers": ["length", "length"]}, "two are called length"),
+        ({"scorers": ["length", "length"]}, 'two are called length; give one another name, such as "other=length"'),
+        ({"scorers": ["a b=length"]}, "a score is called by letters, digits, - and _; rename it"),
+        ({"scorers": ["long=lenght"]}, "there is no scorer 'lenght'; did you mean length"),
+        ({"scorers": ["margin"]}, "options.margin: minus is missing"),
+        ({"scorers": ["margin"], "options": {"margin": {"minus": ""}}}, "options.margin: minus: string should have at"),
+        (
+            {"scorers": ["margin"], "options": {"margin": {"minus": "judge"}}, "engine": "judge"},
+            "options.margin: judge is the engine of the stage itself; name another one",
+        ),
+        ({"scorers": ["linear"], "options": {"linear": {"weights": {}}}}, "options.linear: weights"),
         ({"scorers": ["lenght"]}, "there is no scorer 'lenght'; did you mean length"),
         ({"scorers": ["length"], "options": {"ifd": {}}}, "ifd is not among the scorers length"),
         ({"scorers": ["ifd"], "options": {"ifd": {"form": "x"}}}, "options.ifd: form: input should be"),
@@ -241,7 +160,7 @@ def test_an_engine_that_tells_no_likelihoods_says_so_and_length_needs_none(tmp_p
     ],
 )
 def test_bad_settings_are_refused_when_they_are_given(settings, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=re.escape(said)):
         Score(**settings)
 
 

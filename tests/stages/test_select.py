@@ -5,13 +5,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from pipeline import Context, Instance, SproutError, Task, read_tasks
 from pipeline.engines.scripted import Scripted
 from pipeline.report.why import why
+from pipeline.runs.budget import Prices
+from pipeline.runs.plan import plan
 from pipeline.runs.run import run_stages
-from pipeline.stages.select import Select
+from pipeline.stages import Instances, Instructions, Select
+from tests.conftest import answer
 
 SCORES = [3.0, 5.0, 1.0, 5.0, None, 2.0, 4.0, 4.0, 1.0, 3.0]  # of ten tasks
 
@@ -109,7 +111,7 @@ def test_several_scores_are_multiplied_and_numbers_in_meta_count_as_scores(tmp_p
     assert decided[4].rejected == "no_score"
 
 
-@pytest.mark.parametrize("number", [math.nan, "4", True, None, [4]])
+@pytest.mark.parametrize("number", [math.nan, "four", "4 of 5", "", "nan", True, None, [4]])
 def test_what_is_no_number_is_no_score(number, tmp_path):
     given = tasks()
     given[1] = given[1].update(scores={}, meta={"judge": number})
@@ -118,6 +120,14 @@ def test_what_is_no_number_is_no_score(number, tmp_path):
 
     assert kept(decided) == [3]
     assert decided[1].rejected == "no_score"
+
+
+@pytest.mark.parametrize("text", ["9", " 9 ", "+9", "9.5"])
+def test_a_number_that_a_model_stated_as_text_is_a_number(text, tmp_path):
+    given = tasks()
+    given[4] = given[4].update(meta={"judge": text})
+
+    assert kept(selected(given, tmp_path, by="judge", top=1)) == [4]
 
 
 @pytest.mark.parametrize("bound", ["median", "10%", "90%"])
@@ -175,22 +185,9 @@ def test_tasks_that_arrive_later_fill_what_is_left(tmp_path):
     assert len(kept(after)) == 12
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({}, "nothing says what is selected; set top, min_score or max_score"),
-        ({"by": "judge"}, "nothing says what is selected"),
-        ({"min_score": 3}, "by is missing: the score that min_score and max_score are for"),
-        ({"by": "judge", "top": 0}, "0 is neither a number of tasks, such as 1000, nor a share of them, such as 0.1"),
-        ({"by": "judge", "top": 1.5}, "1.5 is neither a number of tasks"),
-        ({"by": "judge", "top": -0.1}, "-0.1 is neither a number of tasks"),
-        ({"by": "judge", "min_score": "mean"}, "'mean' is no bound; give a number, \"median\", or a quantile"),
-        ({"by": "judge", "min_score": "120%"}, "'120%' is no bound"),
-        ({"by": "judge", "top": 3, "order": "random"}, "order"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(settings, message):
-    with pytest.raises(ValidationError) as error:
-        Select(**settings)
+def test_a_plan_counts_what_a_selection_leaves(seeds, tmp_path):
+    stages = [Instructions(num_tasks=100, window=4), Select(top=0.25), Instances()]
+    said = plan(stages, Context(seeds, Scripted(answer), tmp_path), Prices())
 
-    assert message in str(error.value)
+    (line,) = (line for line in said.splitlines() if line.startswith("instances"))
+    assert int(line.split()[1]) == 25

@@ -7,13 +7,33 @@ from urllib.request import getproxies, proxy_bypass
 
 from pipeline.errors import SproutError
 
+KEYS = ("SPROUT_API_KEY", "OPENAI_API_KEY")
 
-def read_key() -> str:
-    """The key of the API, empty if there is none."""
-    key = (os.environ.get("SPROUT_API_KEY") or os.environ.get("OPENAI_API_KEY") or "").strip()
+
+def read_key(url: str) -> str:
+    """The key of the API at a url, empty if there is none: that of its host, or else that of all servers.
+
+    Raises:
+        SproutError: for one with characters that no key can have.
+    """
+    names = (*own_keys(url), *KEYS)
+    name, key = next(((name, key) for name in names if (key := os.environ.get(name, "").strip())), ("", ""))
     if not re.fullmatch(r"[!-~]*", key):
-        raise SproutError("SPROUT_API_KEY or OPENAI_API_KEY holds characters that no key can have; set it again")
+        raise SproutError(f"{name} holds characters that no key can have; set it again")
     return key
+
+
+def own_keys(url: str) -> tuple[str, ...]:
+    """The variables for the key of one server alone, with its port and without.
+
+    Example:
+        >>> own_keys("http://gpu-1.lab:8000/v1")
+        ('SPROUT_API_KEY_GPU_1_LAB_8000', 'SPROUT_API_KEY_GPU_1_LAB')
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    places = [f"{host}_{parts.port}", host] if parts.port else [host]
+    return tuple(f"SPROUT_API_KEY_{re.sub(r'[^A-Z0-9]', '_', place.upper())}" for place in places)
 
 
 def proxy(url: str) -> str | None:

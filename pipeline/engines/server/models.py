@@ -21,12 +21,13 @@ def models_of(url: str) -> dict[str, int | None]:
             await wire.close()
 
     try:
-        return {model["id"]: _context(model) for model in asyncio.run(ask())}
+        return {model["id"]: context_of(model) for model in asyncio.run(ask())}
     except Trouble:
         return {}
 
 
-def _context(model: Mapping[str, Any]) -> int | None:
+def context_of(model: Mapping[str, Any]) -> int | None:
+    """The tokens in the context of a model that a server lists, if it tells."""
     meta = model.get("meta")
     found = [*(model.get(key) for key in CONTEXT), meta.get("n_ctx_train") if isinstance(meta, dict) else None]
     return next((value for value in found if isinstance(value, int) and value > 0), None)

@@ -29,11 +29,22 @@ class Slots:
         self.steep = True
         self.answered_since_cut = True
         self.cut_at = -inf
+        self.closed_until = 0.0  # by the clock of the loop; 0 while it is open
+        self.aside = False  # the server is left aside
         self.share = 0.0  # of the requests in the server that waited, when last told
 
     @property
     def free(self) -> bool:
         return self.in_flight < int(self.limit)
+
+    @property
+    def open(self) -> bool:
+        return self.free and not self.closed_until and not self.aside
+
+    def restart(self) -> None:
+        """Forget what was learned, of a server that has come back."""
+        self.limit, self.steep, self.answered_since_cut, self.cut_at = float(min(START, self.most)), True, True, -inf
+        self.measured, self.closed_until = False, 0.0
 
     def answered(self, slowly: bool = False) -> None:
         """A right answer came; its request is still counted as in flight. After a slow one, nothing grows."""
@@ -73,41 +84,51 @@ class Slots:
 
 
 class Gate:
-    """Lets requests through while there are slots, those with the lowest numbers first."""
+    """Lets requests through where there are slots, those with the lowest numbers first.
 
-    def __init__(self, slots: Slots, loop: asyncio.AbstractEventLoop) -> None:
-        self.slots, self.loop = slots, loop
-        self.waiting: list[tuple[int, asyncio.Future[None]]] = []
-        self.closed_until = 0.0
+    Of several servers, each with slots of its own, the one with the fewest requests in flight is next.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *slots: Slots) -> None:
+        self.loop, self.slots = loop, [*slots]
+        self.waiting: list[tuple[int, asyncio.Future[Slots]]] = []
 
     @asynccontextmanager
-    async def slot(self, number: int) -> AsyncIterator[None]:
+    async def slot(self, number: int) -> AsyncIterator[Slots]:
+        """A slot, of the server whose slots these are."""
         turn = self.loop.create_future()
         heapq.heappush(self.waiting, (number, turn))
         self.let_in()
         try:
-            await turn
-            yield
+            yield await turn
         finally:
-            if turn.done() and not turn.cancelled():
-                self.slots.in_flight -= 1
+            if turn.done() and not turn.cancelled() and not turn.exception():
+                turn.result().in_flight -= 1
                 self.let_in()
 
-    def close_for(self, seconds: float) -> None:
-        """Let none through for a while."""
+    def close_for(self, slots: Slots, seconds: float) -> None:
+        """Let none through to this server for a while."""
         until = self.loop.time() + seconds
-        if seconds and until > self.closed_until:
-            self.closed_until = until
-            self.loop.call_at(until, self._open, until)
+        if seconds and until > slots.closed_until:
+            slots.closed_until = until
+            self.loop.call_at(until, self._open, slots, until)
 
-    def _open(self, until: float) -> None:
-        if until == self.closed_until:  # it was not closed for longer in the meantime
-            self.closed_until = 0.0
+    def _open(self, slots: Slots, until: float) -> None:
+        if until == slots.closed_until:  # it was not closed for longer in the meantime
+            slots.closed_until = 0.0
             self.let_in()
 
     def let_in(self) -> None:
-        while self.waiting and self.slots.free and not self.closed_until:
+        while self.waiting and (free := [slots for slots in self.slots if slots.open]):
             _, turn = heapq.heappop(self.waiting)
             if not turn.done():
-                self.slots.in_flight += 1
-                turn.set_result(None)
+                fewest = min(free, key=lambda slots: slots.in_flight)
+                fewest.in_flight += 1
+                turn.set_result(fewest)
+
+    def fail(self, error: Exception) -> None:
+        """Let none through any more: who waits gets the error."""
+        for _, turn in self.waiting:
+            if not turn.done():
+                turn.set_exception(error)
+        self.waiting.clear()

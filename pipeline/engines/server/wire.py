@@ -56,10 +56,10 @@ class Wire:
         dialect: Dialect | None = None,
         max_thought_tokens: int = 0,
     ) -> None:
-        self.model, self.address, self.timeout = model, Address(url), timeout
+        self.model, self.url, self.address, self.timeout = model, url, Address(url), timeout
         self.dialect, self.max_thought_tokens = dialect or Dialect(), max_thought_tokens
         self.tell: Callable[[str], None] = lambda lesson: None
-        self.key, self.proxy = read_key(), proxy(url)
+        self.key, self.proxy = read_key(url), proxy(url)
         # With each request: the headers of a session go to the proxy as well.
         name = self.address.key_header
         key = {name or "Authorization": self.key if name else f"Bearer {self.key}"} if self.key else {}
