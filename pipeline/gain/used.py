@@ -34,6 +34,11 @@ def used_by(stages: Sequence[Stage | Product]) -> Used:
     evaluate = next((stage for stage in stages if isinstance(stage, Evaluates)), None)
     if not trains or evaluate is None or not evaluate.heldout:
         raise SproutError("the gain is that of tuning: give the settings a table [train], and [evaluate] with heldout")
+    if any(train.objective != "sft" for train in trains):
+        raise SproutError(
+            "the gain is that of tuning on answers, and by preference there are none that controls could be drawn from; "
+            'set train.objective = "sft"'
+        )
     exports = {stage.written: stage for stage in stages if isinstance(stage, Exports)}
     for train in trains:
         if (export := exports.get(train.dataset)) and export.whole:
