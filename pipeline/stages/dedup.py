@@ -35,6 +35,7 @@ class Dedup(Stage):
 
     optional: ClassVar[bool] = True
     selects: ClassVar[bool] = True
+    of_all: ClassVar[bool] = True
     asks: ClassVar[bool] = False
     reasons: ClassVar[Mapping[str, Reason]] = {
         "near_duplicate": Reason(
