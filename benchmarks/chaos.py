@@ -2,6 +2,7 @@
 
     python benchmarks/chaos.py --kills 200
     python benchmarks/chaos.py --kills 200 --share 0.2      # and one in five requests meets a fault of the server
+    python benchmarks/chaos.py --kills 20 --engine ray      # replicas and simulated machines, while the run goes on
 
 A server of our own answers, in a process of its own. A run that is left alone says how many requests there must be and
 which bytes come out. Then runs are started and killed with all their processes, until one ends by itself; then the next
@@ -114,7 +115,10 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=100, help="instructions in a run")
     parser.add_argument("--share", type=float, default=0.0, help="of requests that meet a fault of the server")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--engine", choices=["server", "ray"], default="server")
     args = parser.parse_args()
+    if args.engine == "ray":
+        on_ray(args.kills, args.tasks, args.seed)
     kills, runs, extra, different = Counter[str](), 0, 0, 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -136,6 +140,18 @@ def main() -> None:
         f"{extra / max(1, total):.2f} a kill, with up to {WINDOW} in flight"
     )
     sys.exit(different > 0 or extra > total * WINDOW)
+
+
+def on_ray(kills: int, num_tasks: int, seed: int) -> None:
+    sys.path.insert(0, str(ROOT))
+    import chaos_ray
+
+    found = chaos_ray.strike(kills, num_tasks, seed)
+    where = ", ".join(f"{kind} {count}" for kind, count in sorted(found.blows.items()))
+    print(f"{found.blows.total()} blows in {found.runs} runs of {num_tasks} tasks ({where})")
+    print(f"{found.different} of {found.runs} runs ended with other bytes than the serial run")
+    print(f"{found.extra} requests were asked besides those that count; {found.most} at most were in flight and lost")
+    sys.exit(found.different > 0 or found.extra > found.most)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ import numpy.typing as npt
 
 from pipeline import Task
 from pipeline.engines.scripted import Scripted
-from pipeline.novelty.diversity import k_center, k_means, vote_k
+from pipeline.novelty.diversity import clusters, k_center, vote_k
 from pipeline.novelty.embedding import NUM_PROBES, EmbeddingIndex, Encoder, import_faiss
 from pipeline.novelty.encoder import Vectors, batches
+from pipeline.novelty.transport import transport_gradient
 from pipeline.runs.context import Context
 from pipeline.runs.run import run_stages
 from pipeline.stages.dedup import Dedup
@@ -160,8 +161,11 @@ def time_dedup(model: str, vectors: Vectors, max_cosine: float) -> None:
             lambda: EmbeddingIndex(encoder.encode, (task.instruction for task in kept), max_cosine),
         )
         new = encoder.encode([task.instruction for task in kept])
-        for select in (k_center, k_means, vote_k):
-            timed(f"{select.__name__}: a tenth of them", lambda select=select: select(new, len(new) // 10))  # type: ignore[misc]
+        timed("k_center: a tenth of them", lambda: k_center(new, len(new) // 10))
+        timed("k_means: 512 clusters of them", lambda: clusters(new, 512))
+        timed("vote_k: a tenth of them", lambda: vote_k(new, len(new) // 10))
+        targets = new[np.random.default_rng(4).permutation(len(new))[:200]]
+        timed("transport to 200 of them", lambda: transport_gradient(new, targets))
 
 
 def timed(name: str, work: Callable[[], T]) -> T:

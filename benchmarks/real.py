@@ -4,43 +4,63 @@
     python benchmarks/real.py --folder F --heldout H --student meta-llama/Llama-3.2-1B --teacher Qwen/Qwen3-4B
 
 Unless named, the models are two that PyPI has: Gemma 3 270M, a base model, learns, and SmolLM2-135M-Instruct teaches.
-The folder gets the models, a run for each recipe, and `gain/`, whose table is printed at the end. The held-out tasks
-are a JSONL file, such as the 252 user-oriented tasks of Self-Instruct, from its repository. The same command again goes
-on where it stopped. Needs an extra for vLLM, and train.
+The student is tuned on the seed tasks, on what it wrote itself, and on what the teacher wrote by Self-Instruct and by
+Magpie: as many rows of each, as many steps. Beside these stand the untuned student, alone and with seed tasks in its
+prompt, and the teacher. The folder gets the models, a run for each recipe, and `gain/`, whose table is printed at the
+end. The held-out tasks are a JSONL file, such as the 252 user-oriented tasks of Self-Instruct, from its repository. The
+same command again goes on where it stopped. Needs an extra for vLLM, and train.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import real_models
 
-SELF_INSTRUCT = ["instructions", "classify", "instances", "filter", "decontaminate", "export", "train", "evaluate"]
-SETTINGS = """\
+SEEDS = Path(__file__).parent.parent / "seed_tasks" / "general.jsonl"
+SELF_INSTRUCT = ["instructions", "classify", "instances", "filter", "decontaminate", "export"]
+MAGPIE = ["compose", "instances", "filter", "decontaminate", "export"]
+WRITES = """\
 seeds = "{seeds}"
 out = "{folder}/runs/{name}"
 stages = {stages}
 
 [engine]
 name = "vllm"
-model = "{teacher}"
+model = "{writer}"
 max_model_len = 4096
 
-[instructions]
-num_tasks = {tasks}
-max_items = 3
-sampling = {{ temperature = 0.7, top_p = 0.9, max_tokens = 400, stop = ["\\n\\n"] }}
-
 [instances]
-sampling = {{ temperature = 0.7, top_p = 0.9, max_tokens = 300, stop = ["\\nTask:", "\\nExample 2"] }}
+{instances}
+
+[decontaminate]
+heldout = "{heldout}"
 
 [export]
 encoding = "plain"
 include_seeds = false
-validation_share = 0.1
-
+"""
+BOOTSTRAP = """
+[instructions]
+num_tasks = {tasks}
+max_items = 3
+sampling = { temperature = 0.7, top_p = 0.9, max_tokens = 400, stop = ["\\n\\n"] }
+"""
+EMPTY_TURN = """
+[compose]
+num_tasks = {tasks}
+max_rouge = 0.7
+sampling = { temperature = 0.7, top_p = 0.9, max_tokens = 120 }
+"""
+INSTANCES = {
+    "base": 'sampling = { temperature = 0.7, top_p = 0.9, max_tokens = 300, stop = ["\\nTask:", "\\nExample 2"] }',
+    "chat": "sampling = { temperature = 0.7, top_p = 0.9, max_tokens = 300 }",
+}
+TUNED = """
 [train]
 model = "{student}"
 method = "lora"
@@ -50,7 +70,7 @@ max_length = 512
 
 [evaluate]
 heldout = "{heldout}"
-sampling = {{ temperature = 0, max_tokens = 100 }}
+sampling = { temperature = 0, max_tokens = {answer} }
 """
 
 
@@ -58,40 +78,52 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="outside the repository")
     parser.add_argument("--heldout", type=Path, required=True, help="held-out tasks, JSONL")
-    parser.add_argument("--student", help="a folder or a name on the hub; it is tuned")
-    parser.add_argument("--teacher", help="a folder or a name on the hub; it writes, as does the student")
-    parser.add_argument("--seeds", default="general")
+    parser.add_argument("--student", help="a base model, a folder or a name on the hub; it is tuned")
+    parser.add_argument("--teacher", help="a chat model, a folder or a name on the hub; it writes, as does the student")
+    parser.add_argument("--seeds", type=Path, default=SEEDS, help="JSONL; tuned on too")
     parser.add_argument("--tasks", type=int, default=200, help="instructions of each run")
     parser.add_argument("--steps", type=int, default=100, help="of each training")
+    parser.add_argument("--max-tokens", type=int, default=100, help="of an answer to a held-out task")
     parser.add_argument("--random-seeds", type=int, default=1)
     args = parser.parse_args()
     begun = time.monotonic()
-    folder = args.folder.expanduser().absolute()
-    (folder / "runs").mkdir(parents=True, exist_ok=True)
-    student = args.student or str(real_models.prepare_named("gemma", folder))
-    teacher = args.teacher or str(real_models.prepare_named("smollm2", folder))
-    runs = {"student_writes": student, "teacher_writes": teacher}
-    paths = [write_settings(name, writer, student, folder, args) for name, writer in runs.items()]
-    for path in paths:
-        sprout("run", str(path))
-    sprout("gain", *map(str, paths), "--out", str(folder / "gain"), "--random-seeds", str(args.random_seeds))
+    args.folder = args.folder.expanduser().absolute()
+    (args.folder / "runs").mkdir(parents=True, exist_ok=True)
+    args.student = args.student or str(real_models.prepare_named("gemma", args.folder))
+    args.teacher = args.teacher or str(real_models.prepare_named("smollm2", args.folder))
+    first, *others = runs = [
+        written(args, "student_writes", SELF_INSTRUCT, args.student),
+        written(args, "teacher_writes", SELF_INSTRUCT, args.teacher),
+        written(args, "teacher_magpie", MAGPIE, args.teacher),
+    ]
+    for run in runs:
+        sprout("run", str(run))
+    first = written(args, "student_writes", [*SELF_INSTRUCT, "train", "evaluate"], args.student, "_and_learns")
+    entrants = [str(one) for one in (first, *others, args.seeds)]
+    sprout("gain", *entrants, "--out", str(args.folder / "gain"), "--random-seeds", str(args.random_seeds))
+    sprout("evaluate", str(first), "--models", f"teacher={args.teacher}")
     print(f"\n{time.monotonic() - begun:,.0f} s", flush=True)
 
 
-def write_settings(name: str, writer: str, student: str, folder: Path, args: argparse.Namespace) -> Path:
+def written(args: argparse.Namespace, name: str, stages: Sequence[str], writer: str, ending: str = "") -> Path:
     """The settings file of a run."""
-    path = folder / f"{name}.toml"
-    text = SETTINGS.format(
-        name=name,
-        folder=folder.as_posix(),
-        seeds=args.seeds,
-        stages=str(SELF_INSTRUCT).replace("'", '"'),
-        teacher=Path(writer).as_posix(),
-        student=Path(student).as_posix(),
-        tasks=args.tasks,
-        steps=args.steps,
-        heldout=args.heldout.expanduser().absolute().as_posix(),
-    )
+    text = WRITES + (EMPTY_TURN if stages[0] == "compose" else BOOTSTRAP) + (TUNED if "train" in stages else "")
+    values = {
+        "name": name,
+        "folder": args.folder.as_posix(),
+        "seeds": args.seeds.expanduser().absolute().as_posix(),
+        "stages": json.dumps(stages),
+        "writer": Path(writer).as_posix(),
+        "student": Path(args.student).as_posix(),
+        "tasks": str(args.tasks),
+        "steps": str(args.steps),
+        "answer": str(args.max_tokens),
+        "heldout": args.heldout.expanduser().absolute().as_posix(),
+        "instances": INSTANCES["base" if writer == args.student else "chat"],
+    }
+    for key, value in values.items():
+        text = text.replace("{" + key + "}", value)
+    path: Path = args.folder / f"{name}{ending}.toml"
     path.write_text(text, encoding="utf-8")
     return path
 

@@ -1,17 +1,21 @@
-"""The pipeline's own time and memory a task, from a thousand tasks to a million, with an engine that answers at once.
+"""The pipeline's own time and memory a task, from a thousand tasks to ten million, with an engine that answers at once.
 
     python benchmarks/scale.py --sizes 1000 10000 100000
 
-Each size is a run of its own, in a process of its own, through every stage but those that need a second model. The time
-the scripted engine takes to make up its answers is not counted. The last column says how time grows with the number of
-tasks: 1.00 is linear.
+Each size is a run of its own, in a process of its own, through every stage but those that need a second model. Times
+are CPU time of the process, since others may use the machine; what the scripted engine takes to make up its answers is
+not counted. Beside it, in the same process, runs a bare loop that does the least that a program could do which loses
+nothing: for three completions of 1 KB a task it makes a key, commits a row to SQLite and writes a line of JSON. The
+column "to bare" is the ratio of the two; the last one says how time grows with the number of tasks: 1.00 is linear.
 """
 
 import argparse
 import hashlib
+import json
 import math
 import random
 import resource
+import sqlite3
 import tempfile
 import time
 from collections import deque
@@ -33,6 +37,8 @@ from pipeline.stages import Classify, Export, Filter, Instances, Instructions
 
 STAGES = ("instructions", "classify", "instances", "filter", "export")
 NUM_WORDS = 50_000
+SIZE = 1024  # characters of a completion of the bare loop
+MOST_BARE = 100_000  # tasks of the bare loop
 
 
 class Model:
@@ -44,9 +50,9 @@ class Model:
         self.seconds = 0.0
 
     def __call__(self, request: Request) -> str:
-        start = time.perf_counter()
+        start = time.process_time()
         answer = self.answer(str(request.prompt), random.Random(request.sampling.seed))
-        self.seconds += time.perf_counter() - start
+        self.seconds += time.process_time() - start
         return answer
 
     def answer(self, prompt: str, rng: random.Random) -> str:
@@ -77,9 +83,9 @@ def measure(num_tasks: int) -> dict[str, tuple[float, float, str]]:
         engine.requests = deque(maxlen=1)  # type: ignore[assignment]  # it would remember them all
         context = Context(seeds, engine, Path(folder))
         for stage, file in zip(stages, file_names(stages).values(), strict=True):
-            begun, elsewhere = time.perf_counter(), model.seconds
+            begun, elsewhere = time.process_time(), model.seconds
             tasks = run_stages([stage], {stage.name: file}, tasks, context)
-            seconds = time.perf_counter() - begun - (model.seconds - elsewhere)
+            seconds = time.process_time() - begun - (model.seconds - elsewhere)
             path = Path(folder) / file
             data = path.read_bytes() if path.is_file() else b""
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -87,15 +93,37 @@ def measure(num_tasks: int) -> dict[str, tuple[float, float, str]]:
     return found
 
 
+def bare(num_tasks: int) -> float:
+    """Seconds of a loop that hashes, journals with a commit a row, and writes lines: three completions a task."""
+    text = ("All happy families are alike. " * 40)[:SIZE]
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "tasks.jsonl").open("w") as lines:
+        journal = sqlite3.connect(Path(folder) / "journal.sqlite", isolation_level=None)
+        journal.execute("PRAGMA journal_mode = WAL")
+        journal.execute("PRAGMA synchronous = NORMAL")
+        journal.execute("CREATE TABLE completions (key TEXT PRIMARY KEY, text TEXT NOT NULL)")
+        begun = time.process_time()
+        for number in range(3 * num_tasks):
+            id = f"task_{number}"
+            key = hashlib.sha256(json.dumps([id, text]).encode()).hexdigest()
+            journal.execute("INSERT INTO completions VALUES (?, ?)", (key, text))
+            lines.write(json.dumps({"id": id, "text": text}) + "\n")
+            lines.flush()
+        seconds = time.process_time() - begun
+        journal.close()
+    return seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     args = parser.parse_args()
-    print(f"| tasks | {' | '.join(f'{name}, µs a task' for name in STAGES)} | all, µs a task | memory | growth |")
-    print(f"|---:|{'---:|' * (len(STAGES) + 3)}")
+    columns = [*(f"{name}, µs a task" for name in STAGES), "all, µs a task", "bare loop", "to bare", "memory", "growth"]
+    print(f"| tasks | {' | '.join(columns)} |")
+    print(f"|---:|{'---:|' * len(columns)}")
     before: tuple[int, float] | None = None
     for size in args.sizes:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            least = process.submit(bare, min(size, MOST_BARE)).result() / min(size, MOST_BARE)
             found = process.submit(measure, size).result()
         total = sum(seconds for seconds, _, _ in found.values())
         growth = math.log(total / before[1]) / math.log(size / before[0]) if before else math.nan
@@ -103,7 +131,8 @@ def main() -> None:
         cells = [f"{found[name][0] / size * 1e6:,.0f}" for name in STAGES]
         memory = max(peak for _, peak, _ in found.values())
         print(
-            f"| {size:,} | {' | '.join(cells)} | {total / size * 1e6:,.0f} | {memory:,.0f} MiB | "
+            f"| {size:,} | {' | '.join(cells)} | {total / size * 1e6:,.0f} | {least * 1e6:,.0f} | "
+            f"{total / size / least:.1f} | {memory:,.0f} MiB | "
             f"{'' if math.isnan(growth) else f'{growth:.2f}'} |",
             flush=True,
         )

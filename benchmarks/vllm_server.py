@@ -8,11 +8,11 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ways import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, Measured, Spent
+from ways import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, Spent
 
 from pipeline.engines.server import Server
 from pipeline.resources import NANO
@@ -23,20 +23,28 @@ LOOK = 0.25  # seconds between two looks at the server's counters
 COUNTERS = ("request_success_total", "prompt_tokens_total", "prefix_cache_hits_total", "generation_tokens_total")
 
 
+ON_CPU = (
+    "--enforce-eager", "--dtype", "float32", "--block-size", "32",  # as the engine in process
+    "--no-enable-chunked-prefill",  # a seeded request that it cuts kills the engine
+    "--max-num-seqs", str(MAX_NUM_SEQS), "--max-num-batched-tokens", str(MAX_NUM_BATCHED_TOKENS),
+    "--chat-template", PLAIN,
+)  # fmt: skip
+
+
 @contextmanager
-def served() -> Iterator[str]:
-    """A vLLM server of nano, as the engines in a process of their own, by its address."""
+def served(model: str = str(NANO), options: Sequence[str] = ON_CPU) -> Iterator[str]:
+    """A vLLM server of a model that it calls nano, by its address.
+
+    Args:
+        options: By default, those of the engines in a process of their own.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     # Not `vllm serve`, which in the CPU build looks for a package of another name.
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(NANO), "--port", str(port)]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--port", str(port)]
     command += ["--host", "127.0.0.1", "--generation-config", "vllm", "--served-model-name", "nano"]
-    command += ["--enforce-eager", "--dtype", "float32", "--max-num-seqs", str(MAX_NUM_SEQS)]
-    command += ["--max-num-batched-tokens", str(MAX_NUM_BATCHED_TOKENS), "--chat-template", PLAIN]
-    command += ["--block-size", "32"]  # as the engine in process
-    command += ["--no-enable-chunked-prefill"]  # on a CPU a seeded request that it cuts kills the engine
-    command += ["--uvicorn-log-level", "warning"]
+    command += ["--uvicorn-log-level", "warning", *options]
     environment = os.environ | {
         "VLLM_CPU_KVCACHE_SPACE": str(KV_CACHE_GIB), "VLLM_SERVER_DEV_MODE": "1", "VLLM_LOGGING_LEVEL": "WARNING",
         "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "1",
@@ -58,10 +66,10 @@ def served() -> Iterator[str]:
         process.wait()
 
 
-def at_server(root: str, function: Callable[..., Measured], *arguments: Any) -> Measured:
+def at_server(root: str, function: Callable[..., Any], *arguments: Any, window: int = MAX_NUM_SEQS) -> Any:
     """Sprout against the server, with its prefix cache empty at first."""
     reset(root)
-    engine = Server("nano", f"{root}/v1", chat=False, window=MAX_NUM_SEQS)
+    engine = Server("nano", f"{root}/v1", chat=False, window=window)
     try:
         return function(engine, *arguments)
     finally:

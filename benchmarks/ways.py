@@ -167,8 +167,8 @@ def spent(outputs: Sequence[Any], seconds: float) -> Spent:
 
 
 def loaded(engine: VLLM) -> Any:
-    assert engine._llm
-    return engine._llm
+    assert engine._core
+    return engine._core.llm
 
 
 @contextmanager

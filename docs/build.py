@@ -4,12 +4,16 @@ import argparse
 import inspect
 import json
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic.fields import FieldInfo
 
 from pipeline.cli.main import commands as known_commands
 from pipeline.cli.main import parser as command_line
 from pipeline.engines.find import engine_class, engine_names
+from pipeline.scorers.find import scorer_names
 from pipeline.settings.schema import schema
 from pipeline.stage import Stage
 from pipeline.stages import find, names
@@ -93,7 +97,7 @@ def settings() -> Iterator[str]:
         properties = {key: one for key, one in own["properties"].items() if key != "name"}
         yield from ("", f'## [engine] name = "{name}"', "", *text_of(kind))
         if own.get("additionalProperties", True):
-            yield from ("", "Any other key is handed on to vLLM's engine as it is, such as `tensor_parallel_size = 2`.")
+            yield from ("", "Any other key is handed on to vLLM's engine as it is, such as `max_model_len = 8192`.")
         yield from ("", *setting_table(properties, definitions))
     yield from ("", "## [prompts]", "", *OWN_TEMPLATES)
     yield from ("", "## [prices]", "", sentence(definitions["Prices"]["description"]))
@@ -105,6 +109,8 @@ def settings() -> Iterator[str]:
             yield f"Without a list of stages a run has it if there is this table; alone: `sprout {stage.kind}`."
         if properties := definitions[stage.__name__].get("properties"):
             yield from ("", *setting_table(properties, definitions))
+        if stage.kind == "score":
+            yield from ("", *scorers())
     yield from (
         "",
         "## sampling",
@@ -113,6 +119,26 @@ def settings() -> Iterator[str]:
         "The defaults differ by stage, as above; what a table leaves out has that of its stage.",
     )
     yield from ("", *setting_table(definitions["Sampling"]["properties"], definitions))
+
+
+def scorers() -> Iterator[str]:
+    """The scorers that ship: what each measures, and its settings."""
+    yield from ("| scorer | the number | its settings in `options` |", "|---|---|---|")
+    for name in scorer_names():
+        function = getattr(import_module(f"pipeline.scorers.{name}"), name)
+        types = get_type_hints(function, include_extras=True)
+        settings = []
+        for one in inspect.signature(function).parameters.values():
+            if one.kind is one.KEYWORD_ONLY:
+                meaning = next(
+                    mark.description
+                    for mark in types[one.name].__metadata__
+                    if isinstance(mark, FieldInfo) and mark.description
+                )
+                default = "" if one.default is one.empty else f" = `{json.dumps(one.default)}`"
+                settings.append(f"`{one.name}`{default}: {meaning}")
+        text = inspect.cleandoc(function.__doc__).partition("\n\n")[0]
+        yield f"| `{name}` | {cell(text)} | {cell('; '.join(settings))} |"
 
 
 def reasons() -> Iterator[str]:

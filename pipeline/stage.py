@@ -156,6 +156,10 @@ class Stage(Configured, ABC):
         """How many tasks it will have decided, or kept if it adds tasks, once it is done."""
         return num_given
 
+    def most_kept(self, num_given: int) -> int:
+        """How many of so many tasks it keeps at most, for `plan`, if it asks nothing itself."""
+        return num_given
+
     def few(self, num: int) -> Self:
         """The same stage, to be tried: it asks for no more tasks than that, and soon gives up."""
         most = {"num_tasks": num, "patience": 10}

@@ -7,11 +7,14 @@ import reprlib
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pipeline.errors import SproutError, explain, not_utf8
 
+ID = "task_"
+M = TypeVar("M", bound=BaseModel)
 GZIP = b"\x1f\x8b"  # what a compressed file begins with
 
 
@@ -65,7 +68,7 @@ class Task(BaseModel):
         return self.rejected is None
 
     def update(self, **fields: object) -> "Task":
-        return self.model_copy(update=fields)
+        return with_fields(self, **fields)
 
     def reject(self, reason: str) -> "Task":
         return self.update(rejected=reason)
@@ -74,13 +77,41 @@ class Task(BaseModel):
         return self.update(scores=self.scores | scores)
 
 
+def with_fields(model: M, **fields: object) -> M:
+    """The same with other values in some fields, unchecked: as `model_copy`, in a third of the time.
+
+    For tasks, requests and sampling, of which every task takes several; they have no private attributes.
+    """
+    changed = object.__new__(type(model))
+    set_attribute = object.__setattr__  # the model is frozen
+    set_attribute(changed, "__dict__", {**model.__dict__, **fields})
+    set_attribute(changed, "__pydantic_fields_set__", model.__pydantic_fields_set__ | fields.keys())
+    set_attribute(changed, "__pydantic_extra__", None)
+    set_attribute(changed, "__pydantic_private__", None)
+    return changed
+
+
 def new_id(*parts: object) -> str:
     """An id that depends only on where a task came from: the same run makes the same ids, no two runs do.
 
     It has 64 bits: two of a hundred million tasks share one in 0.03 % of runs. The prefix keeps spreadsheets and pandas
     from reading an id such as 12e4567890123456 as a number.
     """
-    return "task_" + hashlib.sha256("|".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return ID + hashlib.sha256("|".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def bits(id: str) -> int | None:
+    """The 64 bits of an id that `new_id` has made; None for another one."""
+    try:
+        number = int(id.removeprefix(ID), 16)
+    except ValueError:
+        return None
+    return number if 0 <= number < 1 << 64 and id == spelled(number) else None
+
+
+def spelled(bits: int) -> str:
+    """The id of these 64 bits."""
+    return f"{ID}{bits:016x}"
 
 
 def read_tasks(path: Path | str) -> Iterator[Task]:

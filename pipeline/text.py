@@ -27,7 +27,23 @@ def mended(value: Any) -> Any:
 
 
 def mend(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    """The text with U+FFFD for each half of a surrogate pair, which no file can hold; two halves are put together."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def alike(one: str, other: str) -> int:
+    """The length of the common prefix, in characters."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
+    return low
 
 
 def short(text: str, most: int = 300) -> str:

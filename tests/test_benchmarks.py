@@ -74,3 +74,14 @@ def test_one_in_a_few_batches_of_each_stage_is_asked_of_the_reference_and_none_i
     some = load("throughput").thinned(prompts, 4)
     assert [int(prompt) for prompt, _ in some["classify"]] == [*range(5), *range(20, 25), *range(40, 43)]
     assert some["instances"] == [("one", {})]
+
+
+def test_on_a_gpu_raw_vllm_is_asked_the_very_prompts_of_the_stage(load: Callable[[str], ModuleType]) -> None:
+    gpu = load("gpu")
+    size = gpu.Size("nano", tasks=9, max_tokens=7, rounds=1, steps=1, batch_size=1, window=4, toy=True)
+    engine = Scripted(lambda request: "of a random model", window=4)
+    spent = gpu.stage(engine, size)
+    prompts = gpu.prompts(size)["instances"]
+    assert sorted(prompt for prompt, _ in prompts) == sorted(str(request.prompt) for request in engine.requests)
+    assert len({prompt for prompt, _ in prompts}) == spent.requests == 9
+    assert {sampling["max_tokens"] for _, sampling in prompts} == {7}

@@ -46,6 +46,7 @@ NOT_RUN = {
     r"make (run|test|gain|check)": "minutes; `make --dry-run` says that there is such a target",
     r"pip install .*": "an installation; the extras it names must exist",
     r"vllm serve .*": "a model and a GPU; tests/engines/test_engines.py runs such a server",
+    r"sprout run cluster.*|export RAY_.*|ray (start|status).*|kubectl .*": "a cluster; see tests/engines/test_cluster_docs.py",
     r"(taskset -c 0 )?python benchmarks/.*|cd benchmarks; .*": "minutes to hours; the options it names must exist",
     r"python docs/picture.py .*": "a Chromium",
     r"trl sft .*|axolotl train .*|llamafactory-cli train .*": OTHER,
@@ -118,7 +119,7 @@ def shop(server_port: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TINY = ["--set", "instructions.num_tasks=12"]
-WRITE_NONE = {"document_qa", "mixture.toml"}  # runs without the stage that TINY is about
+WRITE_NONE = {"document_qa", "mixture.toml", "lessons.toml"}  # runs without the stage that TINY is about
 
 
 def here(text: str, port: int) -> str:
@@ -261,6 +262,7 @@ def test_a_dataset_loads_as_the_documentation_has_it(
         ("my_titles:Titles", find),
         ("my_fruit:Fruit", find),
         ("my_scorers:exclamations", lambda place: find_scorer(place, {})),
+        ("my_judges:agreement", lambda place: find_scorer(place, {})),
         ("my_engines:Echo", engine_class),
         ("my_formats:Pairs", find_format),
     ],

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 BASE = ("toml", "resources", "stage", "task", "text", "errors")  # the modules that everything is made of
 HOUSE = (
     "cli", "report", "gain", "settings", "recipes", "stages", "training", "evaluation", "dataset", "filters", "scorers",
-    "passages", "seeds", "runs", "asking", "novelty", "engines", *BASE,
+    "checks", "sandbox", "passages", "seeds", "runs", "asking", "novelty", "engines", *BASE,
 )  # fmt: skip
 FINDING = ("find", "names", "summary", "Kind")  # what the package of stages finds them with
 MODULES = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pipeline.asking.clean import without_thoughts
 from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request, Sampling
 from pipeline.engines.proxy import Proxy
-from pipeline.task import Task
+from pipeline.task import Task, with_fields
 
 
 def ask(
@@ -51,7 +51,7 @@ class OneOf(Proxy):
             return None
         goes_on = isinstance(request.prompt, str) and not (request.prompt + request.prefill)[-1:].isspace()
         words = (f" {word}" for word in self.words) if goes_on else self.words
-        return request.model_copy(update={"choices": tuple(words)})
+        return with_fields(request, choices=tuple(words))
 
 
 def is_answer(completion: Completion) -> bool:
@@ -79,7 +79,7 @@ def said_of(lacks: Mapping[str, int]) -> str:
 def seeded(sampling: Sampling, random_seed: int, request: object) -> Sampling:
     """The sampling of one request, by its id or number within its stage, with a seed of its own."""
     seed = random.Random(f"{random_seed}:sampling:{request}").getrandbits(31)
-    return sampling.model_copy(update={"seed": seed})
+    return with_fields(sampling, seed=seed)
 
 
 def ending(sampling: Sampling, default: Sampling, chat: bool) -> Sampling:
@@ -100,4 +100,4 @@ def put(plain: Request, engine: Engine, chat: bool) -> Request:
     if not chat:
         return plain
     message = {"role": "user", "content": plain.prompt}
-    return plain.model_copy(update={"prompt": (message,), "chat_template_kwargs": engine.chat_template_kwargs})
+    return with_fields(plain, prompt=(message,), chat_template_kwargs=engine.chat_template_kwargs)

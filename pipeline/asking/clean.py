@@ -16,6 +16,8 @@ def clean_text(text: str) -> str:
         text = _JOINER.sub("", _CONTROL.sub("", text))
     elif _ASCII_CONTROL.search(text):
         text = _CONTROL.sub("", _LINE_END.sub("\n", text))
+    if not may_hold_marks(text):
+        return text
     text = without_thoughts(text)
     text = text[found.end() :] if (found := _TURN_BEGINS.match(text)) else text
     struck = text.find("<s>")  # from here on </s> is HTML
@@ -27,7 +29,7 @@ def clean_text(text: str) -> str:
 
 def without_thoughts(text: str) -> str:
     """A first tag that closes ends a thought that the prompt opened; one that is not closed goes on to the end."""
-    if "<" not in text and "[" not in text and "◁" not in text:  # most texts
+    if not may_hold_marks(text):
         return text
     kept, start, thinking = [], 0, False
     for number, tag in enumerate(_THOUGHT.finditer(text)):
@@ -35,6 +37,11 @@ def without_thoughts(text: str) -> str:
             kept.append(text[start : tag.start()])
         start, thinking = tag.end(), bool(tag["opens"])
     return "\n".join(kept if thinking else [*kept, text[start:]])
+
+
+def may_hold_marks(text: str) -> bool:
+    """Whether a text has what the marks of thoughts and turns begin with; most have none, and need no search."""
+    return "<" in text or "[" in text or "###" in text or "◁" in text
 
 
 _LINE_END = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")

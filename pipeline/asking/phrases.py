@@ -9,6 +9,8 @@ MIN_WORDS = 4  # of a task; Self-Instruct (its published code)
 
 def ends_in_loop(text: str, min_chars: int) -> bool:
     """Whether the text ends in something said eight times or more, over `min_chars` characters or more."""
+    if len(text) < min_chars:
+        return False
     text = " ".join(text.split())[-8 * MAX_PERIOD :]
     if len(text) < min_chars:
         return False

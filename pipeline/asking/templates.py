@@ -129,7 +129,12 @@ def digest(name: str, of: Configured | None = None) -> str:
 
 def names_domain(name: str, of: Configured | None = None) -> bool:
     """Whether the template says what its stage is told of the domain."""
-    return "domain" in _variables(template_path(name, of))
+    return uses("domain", name, of)
+
+
+def uses(variable: str, name: str, of: Configured | None = None) -> bool:
+    """Whether the template uses a variable."""
+    return variable in _variables(template_path(name, of))
 
 
 def template_path(name: str, of: Configured | None = None) -> Path:

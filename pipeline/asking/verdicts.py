@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -9,6 +10,7 @@ from pipeline.asking.clean import clean_text
 from pipeline.asking.values import read_values
 
 
+@lru_cache(maxsize=256)  # few answers, over and over
 def parse_yes_no(text: str) -> bool | None:
     """Whether the answer to "Is this a classification task?" is yes or no; None for neither, for both and for a guess.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.cli import reviewing
 from pipeline.cli.options import settings_of
-from pipeline.cli.work import SEEDS, prepared, seeds_of, work
+from pipeline.cli.work import prepared, seeds_of, work
 
 logger = logging.getLogger(__name__)
 
@@ -59,16 +59,16 @@ def why(args: argparse.Namespace) -> str:
 def report(args: argparse.Namespace) -> str:
     from pipeline.errors import SproutError
     from pipeline.report import write_report
-    from pipeline.runs.products import read_record
     from pipeline.runs.settings import check_seeds
     from pipeline.seeds.read import load_seeds, read_seeds
+    from pipeline.settings.read import OF_RUN, read
 
     seeds = read_seeds(args.seeds) if args.seeds else ()
     if seeds:
         check_seeds(seeds, args.folder)
-    elif place := read_record(args.folder / SEEDS).get("seeds"):
+    elif (args.folder / OF_RUN).is_file():
         try:
-            seeds = load_seeds(place).tasks
+            seeds = load_seeds(read(str(args.folder)).seeds).tasks
             check_seeds(seeds, args.folder)
         except SproutError as error:
             logger.warning("the report is made without the seeds (%s); give them with --seeds", error)

@@ -175,7 +175,7 @@ def add_why(command: argparse.ArgumentParser) -> None:
 def add_seeds(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     check = actions.add_parser("check", help=OTHERS["seeds"].partition(": ")[2])
-    check.add_argument("file", help="file, folder or data set, or seeds that ship: general, nano")
+    check.add_argument("file", help="file, folder or data set, or seeds that ship: general, nano, code")
     check.add_argument("--json", action="store_true", help="all figures")
 
 

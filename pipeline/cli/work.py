@@ -4,7 +4,7 @@ import argparse
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
-
-SEEDS = "seeds.json"  # in the folder of a run: where its seeds are
 
 
 def prepared(
@@ -72,14 +70,13 @@ def work(args: argparse.Namespace) -> str:
             stages, context = prepared(settings, seeds, budget)
             if args.command == "gain":
                 used_by(stages)  # or say so before anything is spent
-            with remembered_seeds(settings.seeds, seeds, folder):
-                if again:
-                    redecide(stages, context, progress)
-                else:
-                    options = RunOptions(context.engines, context.open_engine, progress, budget)
-                    with recorded_in(folder, settings):
-                        tasks = run(stages, seeds, context.engine, folder, options).tasks
-                        finish_shard(settings, folder)
+            if again:
+                redecide(stages, context, progress)
+            else:
+                options = RunOptions(context.engines, context.open_engine, progress, budget)
+                with recorded_in(folder, settings):
+                    tasks = run(stages, seeds, context.engine, folder, options).tasks
+                    finish_shard(settings, folder)
             if args.command == "gain":
                 gain(stages, tasks, context, args.random_seeds)
         else:
@@ -118,22 +115,6 @@ def seeds_of(settings: "RunSettings", silent: bool = False) -> list["Task"]:
 
     begun = (Path(settings.out) / FILE).is_file()
     return load_seeds(settings.seeds).tasks if begun or silent else read_seeds(settings.seeds)
-
-
-@contextmanager
-def remembered_seeds(place: str, seeds: Sequence["Task"], folder: Path) -> Iterator[None]:
-    """Note at the end, however it comes, where the seeds of the run are: for a report of it later."""
-    from pipeline.errors import SproutError
-    from pipeline.runs.products import write_record
-    from pipeline.runs.settings import FILE, check_seeds
-
-    try:
-        yield
-    finally:
-        with suppress(SproutError, OSError):
-            check_seeds(seeds, folder)
-            if (folder / FILE).is_file():
-                write_record(folder / SEEDS, {"seeds": place})
 
 
 def alone(

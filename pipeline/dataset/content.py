@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.dataset.encodings import question, zero_shot
 from pipeline.engines.base import Message
 
-Shape = Literal["text", "instruction", "messages"]
+Shape = Literal["text", "instruction", "messages", "preference", "chat_preference", "ranked"]
 
 
 class _Content(BaseModel):
@@ -81,7 +81,36 @@ class InstructionRow(_Content):
         return ChatRow(messages=(*system, user, _said("assistant", self.output)))
 
 
-Content = TextRow | InstructionRow | ChatRow
+class PreferenceRow(_Content):
+    """A prompt, text or messages, with a better and a worse answer: what a model is tuned on by preference."""
+
+    prompt: str | tuple[Message, ...]
+    chosen: str
+    rejected: str
+
+    @property
+    def chat(self) -> bool:
+        return not isinstance(self.prompt, str)
+
+    @property
+    def answered(self) -> bool:
+        return bool(self.chosen.strip() and self.rejected.strip()) and self.chosen != self.rejected
+
+    def as_text(self) -> "PreferenceRow":
+        """With all that was said before as the prompt, in the plain encoding."""
+        if isinstance(self.prompt, str):
+            return self
+        prompt = zero_shot("\n\n".join(one["content"] for one in self.prompt))
+        return self.model_copy(update={"prompt": prompt})
+
+    def as_chat(self) -> "PreferenceRow":
+        if not isinstance(self.prompt, str):
+            return self
+        texts = {"chosen": self.chosen.strip(), "rejected": self.rejected.strip()}
+        return self.model_copy(update={"prompt": (_said("user", self.prompt.strip()),), **texts})
+
+
+Content = TextRow | InstructionRow | ChatRow | PreferenceRow
 
 
 def _said(role: str, content: str) -> Message:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-Encoding = Literal["random", "plain"]
-ZeroShot = Literal["plain", "output"]
+ZeroShot = Literal["plain", "output", "examples"]  # one prompt for all instances
+Encoding = ZeroShot | Literal["random"]
 
 # The prompts an instance is put in (Self-Instruct, section 2.3 and its released code). They vary, so that the tuned
 # model does not learn one of them by heart. The end-of-text token is not part of them: the trainer adds it.
@@ -31,18 +31,34 @@ ENCODINGS = WITH_INPUT + WITHOUT_INPUT
 FIXED: Mapping[ZeroShot, tuple[str, str]] = {
     "plain": ("{instruction}\n\n{input}\n\n", "{instruction}\n\n"),
     "output": ("{instruction}\n\nInput: {input}\n\nOutput:", "{instruction}\n\nOutput:"),
+    "examples": ("Task: {instruction}\nExample 1\nInput: {input}\nOutput:", "Task: {instruction}\nExample 1\nOutput:"),
+}
+AFTER: Mapping[ZeroShot, tuple[str, ...]] = {  # what an untuned model writes behind its answer
+    "plain": (),
+    "output": (),
+    "examples": ("\nExample", "\nTask:", "\nInput:"),
 }
 
 # The name before the colon in "Sentence: ..." or "Sentence 1: ...", at the start of a line; not "10:30", not "https://".
 FIELD = re.compile(r"^[^\W\d]\w*(?: \w+){0,2}:(?:[ \t]+|$)\s*", re.MULTILINE)
 
 
-def encode(instruction: str, input: str, output: str, rng: random.Random | None = None) -> tuple[str, str]:
-    """The prompt and the completion of an instance: in one of `ENCODINGS`, or without `rng` in the plain one."""
-    if rng is None:
-        return zero_shot(instruction, input), output
-    prompt = _fill(rng.choice(WITH_INPUT if input else WITHOUT_INPUT), instruction, input)
+def encode(instruction: str, input: str, output: str, encoding: ZeroShot | int = "plain") -> tuple[str, str]:
+    """The prompt and the completion of an instance.
+
+    Args:
+        encoding: A fixed one, or the number of one of `ENCODINGS` that `draw` gives.
+    """
+    if isinstance(encoding, int):
+        prompt = _fill(ENCODINGS[encoding], instruction, input)
+    else:
+        prompt = zero_shot(instruction, input, encoding)
     return prompt, f" {output}" if prompt.endswith("Output:") else output
+
+
+def draw(input: str, rng: random.Random) -> int:
+    """The number of one of the encodings that suit an instance, at random."""
+    return rng.randrange(len(WITH_INPUT)) if input else len(WITH_INPUT) + rng.randrange(len(WITHOUT_INPUT))
 
 
 def zero_shot(instruction: str, input: str = "", encoding: ZeroShot = "plain") -> str:

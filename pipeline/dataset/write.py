@@ -1,5 +1,7 @@
 """Writes the rows of a dataset, split by task for training and validation, in several formats at once."""
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,8 +12,10 @@ from pipeline.dataset.figures import Counts, Figures
 from pipeline.dataset.files import Writer
 from pipeline.dataset.formats.base import SPLITS, Format, Split
 from pipeline.dataset.rows import Row, Rows, held_back
+from pipeline.errors import SproutError
 from pipeline.task import Task
 
+logger = logging.getLogger(__name__)
 BATCH = 4096  # rows that are turned into a table at once
 
 
@@ -64,16 +68,42 @@ def sizes(folder: Path) -> dict[str, int]:
 
 def _write(folder: Path, formats: Sequence[Format], items: Iterable[tuple[Split, Any]], fingerprint: str) -> None:
     writers: dict[tuple[str, Split], list[Writer]] = {}
+    lacking, total = Counter[str](), 0
+
+    def parts(one: Format, item: Any) -> list[Any]:
+        found = list(one.parts(item))
+        lacking[one.name] += not found
+        return found
+
     with ExitStack() as stack:
         for split, batch in _batches(items):
+            total += len(batch)
             for one in formats:
+                lines = [one.line(part) for item in batch for part in parts(one, item)]
+                if not lines:
+                    continue
                 if (one.name, split) not in writers:
                     writers[one.name, split] = one.open(folder, split, fingerprint)
                     for writer in writers[one.name, split]:
                         stack.callback(writer.close)
-                columns = [one.line(item) for item in batch]
                 for writer in writers[one.name, split]:
-                    writer.write(columns)
+                    writer.write(lines)
+    _say_lacking(formats, lacking, total, {name for name, split in writers if split == "train"})
+
+
+def _say_lacking(formats: Iterable[Format], lacking: Counter[str], total: int, written: Iterable[str]) -> None:
+    """Say how many rows of a format became no line.
+
+    Raises:
+        SproutError: if there is no other format, so that there is nothing to train on.
+    """
+    for one in formats:
+        if total and lacking[one.name] == total:
+            if not {*written}:
+                raise SproutError(f"the format {one.name} has no row: none of {total:,} has {one.lack}")
+            logger.warning("the format %s is not written: none of %d rows has %s", one.name, total, one.lack)
+        elif number := lacking[one.name]:
+            logger.warning("the format %s leaves out %d of %d rows, which lack %s", one.name, number, total, one.lack)
 
 
 def _batches(items: Iterable[tuple[Split, Any]]) -> Iterator[tuple[Split, list[Any]]]:

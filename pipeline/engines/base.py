@@ -71,7 +71,9 @@ class Request(BaseModel):
 
     @model_validator(mode="after")
     def _check_shape(self) -> Self:
-        if self.choices and self.json_schema is not None:
+        if not self.choices:
+            return self
+        if self.json_schema is not None:
             raise ValueError("a completion has choices or a json_schema, not both")
         if not all(self.choices) or len({*self.choices}) < len(self.choices):
             raise ValueError(f"choices must differ, and none may be empty: {', '.join(map(repr, self.choices))}")
@@ -274,3 +276,10 @@ class Engine(ABC):
 def at_hand(source: Iterator[R | None]) -> Iterator[R]:
     """The requests up to the next None: those there are for now."""
     return iter(partial(next, source, None), None)
+
+
+def refused(request: Request | ScoreRequest, problem: str) -> Completion | Likelihood:
+    """The answer to a request that can't succeed."""
+    if isinstance(request, ScoreRequest):
+        return Likelihood(id=request.id, error=problem)
+    return Completion(id=request.id, text=problem, finish_reason="error")

@@ -1,4 +1,4 @@
-"""Have models answer held-out tasks, out of the journal where they have before, and score what they answer."""
+"""Ask models for answers to held-out tasks, or read them from the journal, and score them."""
 
 import logging
 from collections import Counter
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.asking.ask import is_answer, lack_of, put, said_of
 from pipeline.asking.clean import without_thoughts
-from pipeline.dataset.encodings import ZeroShot, question, zero_shot
+from pipeline.dataset.encodings import AFTER, ZeroShot, question, zero_shot
 from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.demos import Shown
@@ -29,7 +29,7 @@ GREEDY = Sampling(temperature=0, max_tokens=1024)  # Self-Instruct, section 4.3 
 
 @dataclass(frozen=True)
 class Answering:
-    """How models are asked, what that may cost, and how their answers are scored."""
+    """How to ask models, what that may cost, and how to score their answers."""
 
     sampling: Sampling = GREEDY
     encoding: ZeroShot = "plain"  # of a base model's prompts
@@ -41,7 +41,7 @@ class Answering:
 
 @dataclass(frozen=True)
 class Answered:
-    """What a model answered to held-out instances."""
+    """A model's answers to held-out instances."""
 
     about: Evaluated
     scores: list[Score]  # of each instance, in their order
@@ -49,12 +49,12 @@ class Answered:
     missing: int  # answers, each counted as empty
 
     def first(self, heldout: Sequence[HeldOut]) -> "Answered":
-        """What it answered to these, where they are the first of all."""
+        """The answers to these instances, which must be the first ones."""
         scores = self.scores[: len(heldout)]
         return replace(self, scores=scores, means=aggregate(zip(heldout, scores, strict=True)))
 
     def spread(self, num: int) -> dict[str, Spread]:
-        """How it did over several wordings of `num` instances."""
+        """The scores over several wordings of `num` instances."""
         first, *others = (self.scores[start : start + num] for start in range(0, len(self.scores), num))
         return spread(first, others)
 
@@ -66,10 +66,10 @@ def answer(
     folder: Path,
     how: Answering,
 ) -> dict[str, Answered]:
-    """Have each model answer, one at a time; the answers are in `folder`/predictions.
+    """Ask each model in turn and write its answers to `folder`/predictions.
 
     Args:
-        models: By name, what `open_engine` opens, or NAME@URL for a model of a server.
+        models: By name, a model for `open_engine`, or NAME@URL for one on a server.
 
     Raises:
         SproutError: for an instance without an instruction, and for whatever stops an engine.
@@ -103,14 +103,16 @@ def answer(
 def ask_all(
     engine: Engine, heldout: Sequence[HeldOut], chat: bool, how: Answering, shown_to: Shown | None = None
 ) -> Iterator[tuple[HeldOut, str]]:
-    """Each instance with its answer, without the thoughts before it, in order.
+    """Yield each instance with its answer, in order; a reasoning model's thoughts are removed.
 
-    One whose request failed, or brought no text, is left out.
+    An instance whose request failed or returned no text is left out.
 
     Args:
-        shown_to: The demos that the model is shown.
+        shown_to: The demos in the model's prompt.
     """
     by_id = {one.id: one for one in heldout}
+    stop = () if chat else AFTER[how.encoding]
+    sampling = how.sampling.model_copy(update={"stop": (*how.sampling.stop, *stop)})
 
     def requests() -> Iterator[Request]:
         for one in heldout:
@@ -118,7 +120,7 @@ def ask_all(
                 yield shown_to.request(one, how.sampling, engine, chat)
                 continue
             text = question(one.instruction, one.input) if chat else zero_shot(one.instruction, one.input, how.encoding)
-            yield put(Request(id=one.id, prompt=text, sampling=how.sampling), engine, chat)
+            yield put(Request(id=one.id, prompt=text, sampling=sampling), engine, chat)
 
     lacks = Counter[str]()
     for completion in engine.generate(requests()):
@@ -133,9 +135,9 @@ def ask_all(
 def score_file(
     heldout: Sequence[HeldOut], path: Path | str, scored: Path, tokenizer: Tokenizer | None = None
 ) -> Answered:
-    """Score a JSONL file of `id` and `prediction` made elsewhere, in all, and each prediction in the file `scored`.
+    """Score a JSONL file of `id` and `prediction` that was made elsewhere; write each score to `scored`.
 
-    One that is missing counts as empty. Ids that are of no instance are left out, with a warning.
+    A missing prediction counts as empty. Ids that belong to no instance are ignored, with a warning.
     """
     answers, strange = answers_in(Path(path), heldout)
     if strange:

@@ -1,4 +1,4 @@
-"""How sure a figure or a difference is: 95 % intervals over held-out instances, or over whole tasks."""
+"""95 % intervals of scores and of their differences, over held-out instances or over whole tasks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -14,15 +14,15 @@ Unit = Literal["instance", "task"]
 
 LEVEL = 0.95
 NUM_RESAMPLES = 2000
-MIN_UNITS = 6  # fewer cannot be sure at 95 %: even if all of them agree, chance does so once in 2 ** (units - 1) times
+MIN_UNITS = 6  # with fewer, even unanimous units occur by chance once in 2 ** (units - 1) times, more than 5 %
 SEED = 0
 RATES = ("exact_match", "match")  # 0 or 1 on each instance
-_BLOCK = 1 << 20  # draws made at once
+_BLOCK = 1 << 20  # draws in one batch
 _SAME = 1e-9  # units that differ by less are the same
 
 
 class Figure(BaseModel):
-    """A figure in percent with its 95 % interval, which is None where there are fewer than `MIN_UNITS` units."""
+    """A figure in percent with its 95 % interval; None for fewer than `MIN_UNITS` units."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,13 +32,13 @@ class Figure(BaseModel):
 
 
 class Difference(Figure):
-    """A figure that is compared with what it would be if nothing differed."""
+    """A difference with a verdict: whether its interval excludes no difference."""
 
-    verdict: Literal["better", "worse", "unclear"]  # "better" or "worse" only where the interval is clear of that
+    verdict: Literal["better", "worse", "unclear"]  # "better" or "worse" only if the interval excludes no difference
 
 
 class Interval(NamedTuple):
-    """A figure and what it may be with 95 % confidence."""
+    """A figure and the ends of its 95 % interval."""
 
     value: float
     low: float
@@ -48,7 +48,7 @@ class Interval(NamedTuple):
         return Figure.model_validate(self._rounded())
 
     def difference(self, none: float = 0.0) -> Difference:
-        """The same with a verdict; `none` is the value that stands for no difference."""
+        """This interval with a verdict; `none` is the value that means no difference."""
         verdict = "better" if self.low > none else "worse" if self.high < none else "unclear"
         return Difference.model_validate(self._rounded() | {"verdict": verdict})
 
@@ -57,14 +57,14 @@ class Interval(NamedTuple):
 
 
 def resample(values: npt.ArrayLike, groups: Sequence[str] = (), num_resamples: int = NUM_RESAMPLES) -> Array:
-    """Means of the columns over instances that are drawn again with replacement, and last the means as they are.
+    """Bootstrap: means of the columns over instances drawn with replacement; the last row holds the observed means.
 
-    The same instances are drawn for all columns, which is what makes the difference of two columns a paired one. What
-    is drawn depends on the number of instances alone, so it is the same whatever else is compared.
+    Each draw takes the same instances for all columns, so the difference of two columns is paired. The draws depend
+    only on the number of instances, so they do not change with the models compared.
 
     Args:
         values: [instances, columns].
-        groups: The task of each instance, to draw whole tasks, as instances of one task go right or wrong together.
+        groups: The task of each instance, to draw whole tasks, because instances of one task are correlated.
 
     Returns:
         [num_resamples + 1, columns]
@@ -86,7 +86,7 @@ def resample(values: npt.ArrayLike, groups: Sequence[str] = (), num_resamples: i
 
 
 def unit_means(values: npt.ArrayLike, groups: Sequence[str] = ()) -> Array:
-    """[units, columns]: the values as they are, or their means over each group; the arguments are as in `resample`."""
+    """The values, or their means by group, of shape [units, columns]; arguments as in `resample`."""
     table = np.asarray(values, np.float64)
     rows, num_units = _units(table, groups)
     sums = np.zeros((num_units, table.shape[1]))
@@ -96,7 +96,7 @@ def unit_means(values: npt.ArrayLike, groups: Sequence[str] = ()) -> Array:
 
 
 def interval(means: Array, units: Array, ends: tuple[float, float]) -> Interval:
-    """The interval of one column, or of a difference of two; without end for fewer than `MIN_UNITS` units.
+    """The interval of one column or of a difference of two; infinite for fewer than `MIN_UNITS` units.
 
     Each end is the farther of two. The quantiles of the resampled means are those of a bootstrap that is expanded to
     the width of Student's t, because it draws from too narrow a distribution where there are few units (Hesterberg
@@ -127,7 +127,7 @@ def interval(means: Array, units: Array, ends: tuple[float, float]) -> Interval:
 
 
 def exact_interval(right: int, count: int) -> Interval:
-    """A rate in percent with the interval of Clopper and Pearson; without end for fewer than `MIN_UNITS`."""
+    """A rate in percent with its Clopper-Pearson interval; infinite for fewer than `MIN_UNITS` units."""
     from scipy.stats import binomtest
 
     if count < MIN_UNITS:
@@ -137,7 +137,7 @@ def exact_interval(right: int, count: int) -> Interval:
 
 
 def score_interval(wins: int, ties: int, losses: int) -> Interval:
-    """Wins less losses, as a share of all, between -1 and 1; without end for fewer than `MIN_UNITS`.
+    """Wins minus losses as a share of all, from -1 to 1; infinite for fewer than `MIN_UNITS` units.
 
     The score interval for paired rates (Tango 1998, Statistics in Medicine 17: 891-908); without ties, that of Wilson.
     """
@@ -151,7 +151,7 @@ def score_interval(wins: int, ties: int, losses: int) -> Interval:
     square = norm.ppf((1 + LEVEL) / 2) ** 2
 
     def excess(difference: float) -> float:
-        """Above 0 where a true difference like this one is too far from what was seen."""
+        """Positive if a true difference of this size is too far from the observed one."""
         linear = (2 * count - wins + losses) * difference - wins - losses
         root = np.sqrt(max(0.0, linear**2 + 8 * count * losses * difference * (1 - difference)))
         lost = (root - linear) / (4 * count)  # the likeliest share of losses, given the difference
@@ -164,11 +164,11 @@ def score_interval(wins: int, ties: int, losses: int) -> Interval:
 
 
 def pool(means: Array) -> Array:
-    """One column from several that stand for the same thing with other random seeds: their mean.
+    """The mean of several columns that differ in the random seed alone, as one column.
 
-    Each resample is moved by what a mean of so few random seeds may be off: by a draw of Student's t with one degree of
-    freedom less than there are, times its standard error. To draw the random seeds again would miss a third of the
-    variance of three, and all of its tails.
+    Each resample is shifted by a draw of Student's t, with one degree of freedom less than there are random seeds,
+    times the standard error of their mean. Resampling three random seeds instead would miss a third of the variance and
+    all of its tails.
 
     Args:
         means: [resamples + 1, random seeds], from `resample`.
@@ -188,10 +188,10 @@ class Comparison:
     """Models that answered the same held-out instances.
 
     Args:
-        scores: Of each model, by name; of all instances, in the same order.
+        scores: The scores of each model, by name, all in the order of the instances.
         tasks: The task of each instance.
-        unit: What the intervals draw again: instances or whole tasks. Unset: tasks where they have several instances,
-            which go right or wrong together, if there are at least `MIN_UNITS` of them.
+        unit: What to resample: instances or whole tasks. Unset: tasks, if they have several instances each and there
+            are at least `MIN_UNITS` of them.
     """
 
     def __init__(self, scores: Mapping[str, Sequence[Score]], tasks: Sequence[str], unit: Unit | None = None) -> None:
@@ -204,13 +204,13 @@ class Comparison:
         self.means = resample(values, groups).reshape(shape)
 
     def score(self, *names: str) -> dict[str, Figure]:
-        """The interval of each metric for a model; for several that stand for the same thing, of their mean."""
+        """The interval of each metric for a model, or for the mean of several that differ in the random seed alone."""
         return {metric: self._score(names, number).figure() for number, metric in enumerate(METRICS)}
 
     def difference(self, ours: Sequence[str], theirs: Sequence[str]) -> dict[str, Difference]:
-        """For each metric how much higher one model scores than another, with what may be said of it.
+        """How much higher one model scores than another, by metric, with a verdict.
 
-        Several models stand for one: with random seeds of their own, which are paired where there are as many of both.
+        Either side may be several models that differ in the random seed; equal numbers of them are paired.
         """
         if len({len(ours), len(theirs)} - {1}) > 1:
             raise ValueError(f"{len(ours)} models cannot be paired with {len(theirs)}")
@@ -232,7 +232,7 @@ class Comparison:
         return interval(pool(means), units.mean(axis=1), (-100.0, 100.0))
 
     def _is_rate(self, metric: int, *models: Sequence[str]) -> bool:
-        """Whether each unit is one instance of one model, on which the metric is 0 or 1."""
+        """Whether each unit is one instance of one model with a metric of 0 or 1."""
         return [*METRICS][metric] in RATES and self.unit == "instance" and all(len(names) == 1 for names in models)
 
     def _of(self, table: Array, names: Sequence[str], metric: int) -> Array:
@@ -242,7 +242,7 @@ class Comparison:
 
 
 def _units(table: Array, groups: Sequence[str]) -> tuple[npt.NDArray[np.intp], int]:
-    """The number of the unit each row belongs to, and how many units there are."""
+    """The unit that each row belongs to, as a number, and the count of units."""
     rows = np.unique(np.asarray(groups), return_inverse=True)[1] if groups else np.arange(len(table))
     num_units = int(rows.max(initial=-1)) + 1
     if not num_units:
@@ -251,12 +251,12 @@ def _units(table: Array, groups: Sequence[str]) -> tuple[npt.NDArray[np.intp], i
 
 
 def default_unit(tasks: Sequence[str]) -> Unit:
-    """Whole tasks where they have several instances, if there are enough of them for an interval."""
+    """Tasks, if they have several instances each and there are enough of them for an interval."""
     return "task" if MIN_UNITS <= len(set(tasks)) < len(tasks) else "instance"
 
 
 def written(figure: Figure | Mapping[str, Any], sign: bool = True) -> str:
-    """A figure, or one from a record, with its interval, such as "+3.1 (0.4 to 5.9)"."""
+    """A figure with its interval, such as "+3.1 (0.4 to 5.9)"."""
     figure = Figure.model_validate(figure)
     value, low, high = (f"{round(end or 0, 1) + 0:.1f}" for end in (figure.value, figure.low, figure.high))  # no "-0.0"
     shown = f"+{value}" if sign and not value.startswith("-") else value

@@ -1,4 +1,4 @@
-"""The rival of tuning: a model that is shown solved tasks before each held-out one."""
+"""Few-shot prompting, the rival of tuning: a model that sees solved tasks before each held-out one."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -18,12 +18,12 @@ NAME = "demos"  # of the model that is shown them, among others
 
 @dataclass(frozen=True)
 class Shown:
-    """Demos, and how a base model is asked with them; a chat model gets them as turns.
+    """Demos and the layout of a base model's prompt; a chat model gets them as turns.
 
     Attributes:
-        prompt: The demos, and after them a held-out instance without its output.
-        parse: The answer in what a base model writes behind that.
-        stop: What follows an answer there.
+        prompt: Renders the demos, then a held-out instance without its output.
+        parse: Finds the answer in a base model's completion.
+        stop: Texts that end an answer.
     """
 
     demos: Sequence[Task]
@@ -51,15 +51,15 @@ class Shown:
 def as_many_as_fit(
     shown: Callable[[int], Shown], num_seeds: int, heldout: Sequence[HeldOut], engine: Engine, chat: bool
 ) -> Shown:
-    """As many demos as the context of a model takes before the longest held-out instance and the longest right answer.
+    """As many demos as fit into a model's context with the longest held-out instance and the longest right answer.
 
     Args:
-        shown: Makes that of a number of demos.
-        num_seeds: How many there are.
-        engine: On a model in a folder or of the hub.
+        shown: Makes a `Shown` with a number of demos.
+        num_seeds: How many seed tasks there are.
+        engine: Of a model in a folder or on the hub.
 
     Raises:
-        SproutError: for a model whose config or tokenizer cannot be read, and a chat template that refuses demos.
+        SproutError: for a model whose config or tokenizer cannot be read, and for a chat template that refuses demos.
     """
     tokenizer = load_tokenizer(engine.model)
 

@@ -1,4 +1,4 @@
-"""Evaluate models on held-out tasks and benchmarks, and compare every two of them."""
+"""Evaluate models on held-out tasks and benchmarks, and compare them in pairs."""
 
 import logging
 from abc import abstractmethod
@@ -29,13 +29,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What else is evaluated than the models' answers, and how all of it is done.
+    """What to evaluate besides the models' answers, and how.
 
     Attributes:
-        files: JSONL files of `id` and `prediction` by name, for models that answered elsewhere.
-        resample: What the intervals draw again, see `confidence.Comparison`.
+        files: By name, JSONL files of `id` and `prediction` with answers made elsewhere.
+        resample: What the intervals resample, see `confidence.Comparison`.
         lm_eval: Tasks of the lm-evaluation-harness, see `lm_eval.measure`.
-        reworded: The instances in other wordings, which the models answer besides; see `phrasings.reworded`.
+        reworded: The instances in other wordings, which the models answer too; see `phrasings.reworded`.
     """
 
     answering: Answering = field(default_factory=Answering)
@@ -50,7 +50,7 @@ DEFAULTS = EvaluationOptions()
 
 
 class Evaluates(Product):
-    """A product that evaluates models; whoever evaluates others in the same way asks it how."""
+    """A product that evaluates models; `gain` evaluates its own models by the same settings."""
 
     heldout: str | tuple[str, ...] = Field(
         default=(), description="each a folder of Super-NaturalInstructions, a file of tasks, or nano"
@@ -65,15 +65,15 @@ class Evaluates(Product):
 
     @abstractmethod
     def instances(self) -> tuple[HeldOut, ...]:
-        """Those of the held-out sets; empty where only benchmarks are measured."""
+        """The instances of the held-out sets; empty if it measures benchmarks alone."""
 
     @abstractmethod
     def options(self, heldout: Sequence[HeldOut], context: Context) -> EvaluationOptions:
-        """How it evaluates on these instances."""
+        """The options for these instances."""
 
     @abstractmethod
     def shown(self, seeds: Sequence[Task], num_demos: int, random_seed: int = 0) -> Shown:
-        """Seed tasks to show to a model, and how it is asked with them."""
+        """The seed tasks in a model's prompt, and its layout."""
 
 
 def evaluate(
@@ -83,16 +83,16 @@ def evaluate(
     folder: Path,
     options: EvaluationOptions = DEFAULTS,
 ) -> Evaluation:
-    """Evaluate the models by name, one at a time, and write `folder`/evaluation.json; return what is in it.
+    """Evaluate the models one at a time, write `folder`/evaluation.json, and return its contents.
 
-    Answers are kept in the journal of the folder as they come, so the same call goes on where it was interrupted and
-    asks only what is not answered yet. Each model is compared with those before it, in `against`.
+    Each answer goes into the folder's journal as it arrives, so the same call continues after an interruption and asks
+    only what is missing. `against` compares each model with those before it.
 
     Args:
-        models: By name, what `open_engine` opens, or NAME@URL for a model of a server.
+        models: By name, a model for `open_engine`, or NAME@URL for one on a server.
 
     Raises:
-        SproutError: if there is nothing to evaluate, and for whatever stops an engine.
+        SproutError: if there is nothing to evaluate, and for any failure of an engine.
     """
     files = options.files
     check_names([*models, *files])
@@ -127,7 +127,7 @@ def evaluate(
 
 
 def warn_of_unseen(heldout: Sequence[HeldOut], tokenizer: Tokenizer | None) -> None:
-    """Say once for how many references ROUGE-L is no measure, and what is."""
+    """Warn once how many references ROUGE-L cannot measure, and what to set instead."""
     if not (unseen := num_unseen(heldout, tokenizer)):
         return
     if isinstance(tokenizer, Words):
@@ -142,7 +142,7 @@ def warn_of_unseen(heldout: Sequence[HeldOut], tokenizer: Tokenizer | None) -> N
 def compare(
     answered: Mapping[str, Answered], heldout: Sequence[HeldOut], options: EvaluationOptions
 ) -> dict[str, Scored]:
-    """The entry of each model: its scores, their intervals, and how it compares with the models before it."""
+    """Each model's scores, their intervals, and the comparison with the models before it."""
     if not answered:
         return {}
     scores = {name: one.scores for name, one in answered.items()}

@@ -32,7 +32,7 @@ _PACKED = {".gz", ".bz2", ".xz", ".lzma", ".zst", ".lz4", ".zip"}
 
 
 class HeldOut(BaseModel):
-    """One instance of a task that was kept out of training, and every output that counts as right."""
+    """One instance of a task kept out of training, with every output that counts as right."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,15 +47,15 @@ class HeldOut(BaseModel):
 
     @property
     def task_name(self) -> str:
-        """The task, told apart from those of other sets."""
+        """The name of the task, with its set's name in front if there are several sets."""
         return f"{self.source}/{self.task}" if self.source else self.task
 
 
 def read_sets(paths: str | Sequence[str], max_instances: int = 100) -> tuple[HeldOut, ...]:
-    """Read one set of held-out instances or several; `nano` is the one that ships.
+    """Read one or several sets of held-out instances; `nano` ships with Sprout.
 
-    Of several, each instance has the name of its set as `source` and before its id: the name of the folder, or of the
-    file without its ending.
+    With several sets, each instance has its set's name in `source` and in front of its id: the name of the folder, or
+    of the file without its ending.
 
     Raises:
         SproutError: as `read_heldout`, and for two sets of the same name.
@@ -79,19 +79,19 @@ def read_sets(paths: str | Sequence[str], max_instances: int = 100) -> tuple[Hel
 def read_heldout(path: Path | str, max_instances: int = 100) -> tuple[HeldOut, ...]:
     """Read the held-out instances of a folder of Super-NaturalInstructions, or of rows.
 
-    In such a folder `splits/default/test_tasks.txt` names the tasks, and `tasks/<name>.json` holds each. The folder of
-    another split stands for its track: `splits/xlingual`.
+    In such a folder, `splits/default/test_tasks.txt` names the tasks and `tasks/<name>.json` holds each one. To read
+    another track, give the folder of its split: `splits/xlingual`.
 
-    Rows are in any format that seeds may have; of several splits, `test` is read. A row has `instruction`, `input` and
-    `output` or `outputs`, or `instances` in their place, as a seed task has; and `id`, `task`, `category` and `track`
-    if wanted. Or it is of the published references: `id`, `references`, `task_id`, `task_category`, `track`; these have
-    no instruction and are for predictions made elsewhere. Or it is a task file of Super-NaturalInstructions.
+    Rows may have any format that seeds may have; of several splits, `test` is read. A row has `instruction`, `input`
+    and `output` or `outputs`, or `instances`, as a seed task has; `id`, `task`, `category` and `track` are optional. Or
+    it is one of the published references: `id`, `references`, `task_id`, `task_category`, `track`; these have no
+    instruction and can only score predictions made elsewhere. Or it is a task file of Super-NaturalInstructions.
 
     Args:
-        max_instances: Of each task, from the first. The published figures are for 100.
+        max_instances: At most so many of each task, from the first. The published figures use 100.
 
     Raises:
-        SproutError: naming the file, and the line or the task, of what cannot be read.
+        SproutError: naming the file and the line or task that cannot be read.
     """
     path = Path(path)
     notes: Counter[str] = Counter()
@@ -115,12 +115,12 @@ def read_heldout(path: Path | str, max_instances: int = 100) -> tuple[HeldOut, .
 
 @cache
 def _warn(message: str) -> None:
-    """Several stages of a run read the same set; what there is to say of it is said once."""
+    """Warn once, though several stages of a run read the same set."""
     logger.warning(message)
 
 
 def _stem(path: Path) -> str:
-    """The name without its ending, also without that of its compression."""
+    """The name without its ending, and without that of its compression."""
     return path.with_suffix("").stem if path.suffix in _PACKED else path.stem
 
 
@@ -184,7 +184,7 @@ def _read_rows(path: Path, max_instances: int, notes: Counter[str]) -> Iterator[
 
 
 def _row(record: Record, notes: Counter[str]) -> HeldOutRow | None:
-    """The row, with a system message before its instruction; None if it is marked not to be used."""
+    """The row, its system message put before its instruction; None if it is marked as not to be used."""
     fields = {key: value for key, value in as_object(record, "held-out task").items() if value is not None}
     where = record.where
     if "instruction" not in fields and "references" in fields:

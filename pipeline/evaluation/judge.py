@@ -32,7 +32,7 @@ POINTS: dict[str, float] = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 
 
 class Verdict(BaseModel):
-    """Both answers to one instance, and what the judge said of them."""
+    """Both answers to one instance, and the judge's words on them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +49,7 @@ class Verdict(BaseModel):
 
 
 class Tally(BaseModel):
-    """How often ours wins, and how far the judge can be trusted."""
+    """How often our model wins, and how reliable the judge is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,6 +63,25 @@ class Tally(BaseModel):
     unclear: int  # how often the judge said what is no verdict
     consistency: float | None  # the share of asked pairs where both orders say the same
     first_rate: float | None  # the share of verdicts, ties aside, for the answer shown first
+
+    @property
+    def no_worse(self) -> float | None:
+        """How often ours wins or ties, in percent.
+
+        Against the model that wrote the data it is CodecLM's capacity recovery ratio (arXiv 2404.05875).
+        """
+        return 100 * (self.wins + self.ties) / self.instances if self.instances else None
+
+
+class Judged(BaseModel):
+    """The contents of judge.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    judge: str  # the model
+    with_reference: bool  # it was shown the first right output
+    ours: str  # the name of our model
+    against: dict[str, Tally]  # by the name of the other
 
 
 class Asking(NamedTuple):
@@ -84,15 +103,15 @@ def head_to_head(
     judge: Engine,
     asking: Asking = ASKING,
 ) -> Iterator[Verdict]:
-    """Have a judge compare two models; yield its verdict on each instance, in order.
+    """Let a judge compare two models; yield its verdict on each instance, in order.
 
-    Each pair is judged in both orders. It is won only if it is won in both: a judge that prefers the answer shown first
-    gives ties, and so does one that says what is no verdict. Answers that are the same, blanks aside, are a tie that
-    nobody is asked about. A pair of which a request failed has no outcome.
+    The judge sees each pair in both orders, and a win counts only if it is one in both: a judge that prefers the first
+    answer produces ties, and so does one whose words are no verdict. Answers that are equal, blanks aside, are a tie
+    without a request. A pair with a failed request has no outcome.
 
     Args:
-        ours: The answers by the id of the held-out instance; one that is missing is empty.
-        judge: To ask what was asked before for nothing, give one that keeps a journal (`recorded.Recorded`).
+        ours: The answers by the id of the held-out instance; a missing one counts as empty.
+        judge: Give one with a journal (`recorded.Recorded`) so that a repeated request costs nothing.
     """
     pairs = {one.id: (ours.get(one.id, ""), theirs.get(one.id, "")) for one in heldout}
     asked = [one for one in heldout if pairs[one.id][0].split() != pairs[one.id][1].split()]
@@ -143,7 +162,7 @@ def prompt(instance: HeldOut, first: str, second: str, asking: Asking = ASKING) 
 
 
 def outcome(said: Sequence[str | None]) -> Literal["win", "tie", "loss"] | None:
-    """What both orders come to: a win or a loss only if both say so."""
+    """The outcome of both orders: a win or a loss only if they agree on it."""
     if None in said:
         return None
     found = [parse_better(text or "") for text in said]
@@ -151,7 +170,7 @@ def outcome(said: Sequence[str | None]) -> Literal["win", "tie", "loss"] | None:
 
 
 def win_rate(decided: Sequence[Verdict]) -> Difference | None:
-    """In percent, with an interval over instances, or over whole tasks where these have several (see `Comparison`)."""
+    """In percent, with an interval over instances, or over tasks that have several (see `Comparison`)."""
     if not decided:
         return None
     points = [POINTS[verdict.outcome or ""] for verdict in decided]

@@ -1,4 +1,4 @@
-"""Benchmarks of EleutherAI's lm-evaluation-harness, which is called as a program of its own by those who have it."""
+"""Benchmarks of EleutherAI's lm-evaluation-harness, run as a separate program if it is installed."""
 
 import importlib.util
 import json
@@ -23,7 +23,7 @@ Option = str | int | float | bool
 
 
 def harness() -> list[str]:
-    """The command that calls it: the first on the path, or else of the same Python.
+    """The command that starts it: the first on the path, else that of this Python.
 
     Raises:
         SproutError: if it is not installed.
@@ -38,22 +38,22 @@ def harness() -> list[str]:
 
 
 class _Memory(Harness):
-    """What is kept of a model: which tasks were put to it, and what came of them."""
+    """What was measured of a model, and the figures."""
 
     fingerprint: str
     asked: tuple[str, ...] = ()
 
 
 def measure(name: str, engine: Engine, folder: Path, tasks: Sequence[str], options: Mapping[str, Option]) -> Harness:
-    """Have the harness put its tasks to the model of an engine, all but those it has put to it before.
+    """Run the harness's tasks on the model of an engine, except those that were run before.
 
-    What it found is in `folder`/<name>.json; its own files are in `folder`/<name>, and all it said is in log.txt there.
+    Results go to `folder`/<name>.json; the harness's own files and log.txt go to `folder`/<name>.
 
     Args:
-        options: Of its command line, by their long names; `model_args` are added to those that name the model.
+        options: Command-line options by their long names; `model_args` extend those that name the model.
 
     Raises:
-        SproutError: if it is not installed, if it fails, with the last line it said, and if it leaves no results.
+        SproutError: if it is not installed, if it fails (with its last line), and if it leaves no results.
     """
     kind, arguments = arguments_of(engine)
     model = identity(arguments["pretrained"]) if "pretrained" in arguments else arguments
@@ -91,10 +91,10 @@ def command(
 
 
 def arguments_of(engine: Engine) -> tuple[str, dict[str, str]]:
-    """The harness's name for a kind of engine, and what tells it the model."""
+    """The harness's name for a kind of engine, and the arguments that name the model."""
     if isinstance(engine, Server):
         return "local-completions", {"model": engine.model, "base_url": f"{engine.url.rstrip('/')}/completions"}
-    kind = "vllm" if type(engine).__name__ == "VLLM" else "hf"
+    kind = "vllm" if type(engine).__name__ in ("VLLM", "Ray") else "hf"
     return kind, {"pretrained": engine.model}
 
 

@@ -1,4 +1,5 @@
-"""Whether an answer is the same as a reference, to a reader: signs and decimal points count, typography does not."""
+"""Whether a reader would call an answer the same as a reference: signs and decimal points count, typography does
+not."""
 
 import re
 import unicodedata
@@ -11,7 +12,7 @@ def match(prediction: str, references: Sequence[str]) -> float:
     """1 if the prediction says the same as a reference, else 0.
 
     Case, white space, full-width forms, typographic quotes, dashes and ellipses, digits of other scripts, a full stop
-    at the end and quotes, ** or ` around the whole are looked past. Numbers are compared as numbers (1,000 is 1000 and
+    at the end and quotes, ** or ` around the whole are ignored. Numbers are compared as numbers (1,000 is 1000 and
     3.10 is 3.1, where there is nothing else in the text). All other signs count: -5 is not 5, 3.14 not 314, C not C++.
     """
     said = canonical(prediction)
@@ -55,7 +56,7 @@ def _same(said: str, reference: str) -> bool:
 
 @cache
 def _fold(char: str) -> str:
-    """A character as its plain form; one that is not seen is nothing."""
+    """A character in its plain form; an invisible one becomes empty."""
     if char in _PUNCTUATION:
         return _PUNCTUATION[char]
     category = unicodedata.category(char)
@@ -69,7 +70,7 @@ def _fold(char: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Without a sign at its end that only ends a sentence, and without quotes around all of it."""
+    """The text without a final full stop and without quotes around all of it."""
     for quote in _QUOTES:
         if len(text) > 2 * len(quote) and text.startswith(quote) and text.endswith(quote):
             inner = text[len(quote) : -len(quote)]

@@ -1,4 +1,4 @@
-"""How close predictions are to their references, as Super-NaturalInstructions counts it (arXiv 2204.07705)."""
+"""How close predictions are to their references, by the metrics of Super-NaturalInstructions (arXiv 2204.07705)."""
 
 import string
 from collections import defaultdict
@@ -19,13 +19,13 @@ UNICODE = "unicode"
 
 
 class Tokenizer(Protocol):
-    """What cuts a text into words; a tokenizer of transformers is one."""
+    """Splits a text into words; any tokenizer of transformers is one."""
 
     def tokenize(self, text: str, /) -> Sequence[str]: ...
 
 
 class Score(BaseModel):
-    """Of one prediction; each is between 0 and 1."""
+    """The scores of one prediction, each from 0 to 1."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +49,7 @@ class Means(BaseModel):
 
 
 class TrackMeans(Means):
-    """Of a track, whose figures are of another tokenizer than those of another track."""
+    """The means of a track; tracks differ in their tokenizer, so their figures do not compare."""
 
     category: dict[str, Means]
 
@@ -64,14 +64,14 @@ class Aggregate(Means):
 
 
 class Words:
-    """Cuts a text of any script into words, or into characters where a script has no spaces; without stemming."""
+    """Splits a text of any script into words, or into characters if the script has no spaces; no stemming."""
 
     def tokenize(self, text: str) -> list[str]:
         return tokens(text)
 
 
 def score(instance: HeldOut, prediction: str, tokenizer: Tokenizer | None = None) -> Score:
-    """Score one prediction; `tokenizer` is used for the xlingual track alone, unless it is `Words` (see `rouge_l`)."""
+    """Score one prediction; `tokenizer` applies to the xlingual track only, unless it is `Words` (see `rouge_l`)."""
     return Score(
         rouge_l=rouge_l(prediction, instance.outputs, _chosen(instance, tokenizer)),
         exact_match=exact_match(prediction, instance.outputs),
@@ -80,9 +80,9 @@ def score(instance: HeldOut, prediction: str, tokenizer: Tokenizer | None = None
 
 
 def num_unseen(heldout: Iterable[HeldOut], tokenizer: Tokenizer | None = None) -> int:
-    """How many instances have only references that ROUGE-L sees less than half of.
+    """How many instances have only references that are mostly invisible to ROUGE-L.
 
-    Its usual words are runs of a-z and 0-9, so that most of a text in another script, or all of it, is no word.
+    Its words are runs of a-z and 0-9, so most of a text in another script does not count.
     """
 
     def unseen(text: str, chosen: Tokenizer | None) -> bool:
@@ -97,14 +97,14 @@ def num_unseen(heldout: Iterable[HeldOut], tokenizer: Tokenizer | None = None) -
 
 
 def metrics_in(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The metrics that all of these have; a record of an earlier version may lack one."""
+    """The metrics that all of these have; records of earlier versions may lack some."""
     found = list(entries)
     return [metric for metric in METRICS if all(metric in entry for entry in found)]
 
 
 def open_tokenizer(heldout: Iterable[HeldOut], name: str) -> Tokenizer | None:
-    """The tokenizer for ROUGE-L, where it is not the published one: `Words` for "unicode"; else that of the xlingual
-    track, if anything is of it.
+    """The tokenizer for ROUGE-L if it is not the published one: `Words` for "unicode"; else that of the xlingual track,
+    if any instance belongs to it.
 
     Raises:
         SproutError: if it cannot be loaded.
@@ -132,7 +132,7 @@ def open_tokenizer(heldout: Iterable[HeldOut], name: str) -> Tokenizer | None:
 def rouge_l(prediction: str, references: Sequence[str], tokenizer: Tokenizer | None = None) -> float:
     """The best ROUGE-L F-measure over the references, by `rouge_score` with its stemmer.
 
-    The usual words are runs of a-z and 0-9, so a text in another script always scores 0. The xlingual track of
+    Its words are runs of a-z and 0-9, so a text in another script scores 0. The xlingual track of
     Super-NaturalInstructions is therefore scored on the pieces of the GPT-2 tokenizer, without stemmer: give that one.
     """
     scorer = _scorer() if tokenizer is None else _scorer_by(tokenizer)
@@ -140,14 +140,14 @@ def rouge_l(prediction: str, references: Sequence[str], tokenizer: Tokenizer | N
 
 
 def exact_match(prediction: str, references: Sequence[str]) -> float:
-    """1 if the prediction equals a reference, case, punctuation and white space aside. Articles count."""
+    """1 if the prediction equals a reference, ignoring case, punctuation and white space; articles count."""
     return float(_normalize(prediction) in map(_normalize, references))
 
 
 def aggregate(scores: Iterable[tuple[HeldOut, Score]]) -> Aggregate:
     """Means over all instances, per track, per category and per task; and per set, if there are several.
 
-    Every instance weighs the same, so a task with few instances weighs less.
+    Each instance has the same weight, so a task with few instances counts less.
     """
     scores = list(scores)
     sources = {name: _mean(part) for name, part in _groups(scores, lambda instance: instance.source).items() if name}
@@ -206,7 +206,7 @@ def _scorer_by(tokenizer: Tokenizer) -> Any:
 
 
 class _Pieces:
-    """Pieces of a byte-level BPE without the sign for a leading blank: a word is the same at the start of a text."""
+    """Pieces of a byte-level BPE without the mark of a leading blank, so a word is the same at the start of a text."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer

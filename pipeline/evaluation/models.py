@@ -1,4 +1,4 @@
-"""The models an evaluation names, and the engines that answer for them out of the journal."""
+"""The models an evaluation names, and their engines, which answer from the journal first."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,9 +24,9 @@ SERVED = re.compile(r"(.+)@(https?://.+)")  # my-model@http://127.0.0.1:8000/v1
 
 
 def opener(context: Context, models: Iterable[str]) -> Callable[[str], Engine]:
-    """What opens the engine on any of the models: that of the run itself, for its own model.
+    """Returns a function that opens the engine of a model; the run's own engine serves its own model.
 
-    If that is not among them, the engine of the run gives back the memory it holds for the others.
+    If the run's model is not among them, its engine is closed to free memory for the others.
     """
     models = list(models)
     others = [model for model in models if model != context.engine.model and not SERVED.fullmatch(model)]
@@ -44,10 +44,10 @@ def opener(context: Context, models: Iterable[str]) -> Callable[[str], Engine]:
 
 
 def open_model(model: str, open_engine: Callable[[str], Engine], chat: bool | None = None) -> Engine:
-    """An engine on a model: on that of a server, named as `my-model@http://host:8000/v1`, or what `open_engine` opens.
+    """An engine for a model: one on a server, such as `my-model@http://host:8000/v1`, or one for `open_engine`.
 
     Args:
-        chat: Of the model of a server; None asks it.
+        chat: Whether a model on a server is a chat model; None asks the server.
     """
     served = SERVED.fullmatch(model)
     return Server(served[1], served[2], chat) if served else open_engine(model)
@@ -57,7 +57,7 @@ def open_model(model: str, open_engine: Callable[[str], Engine], chat: bool | No
 def remembering(
     stage: str, folder: Path, open_engine: Callable[[str], Engine], budget: Budget | None = None
 ) -> Iterator[Callable[[str], Recorded]]:
-    """What opens models as engines that answer from the journal of `folder` what it holds, and write the rest there."""
+    """Returns a function that opens models as engines that answer from the journal of `folder` and extend it."""
     identity.cache_clear()  # a folder may hold other weights by now
     entries = read_evaluation(folder).values()
     before = {entry.model: entry.chat for entry in entries if entry.model and entry.chat is not None}
@@ -76,7 +76,7 @@ def remembering(
 
 
 def default_models(context: Context) -> dict[str, str]:
-    """The model of the run as "base", and what it was tuned to, by what it was tuned on; "dataset" comes last.
+    """The run's model as "base", then the models tuned from it, by what they were tuned on; "dataset" comes last.
 
     Raises:
         SproutError: for a run that names no model.
@@ -93,13 +93,13 @@ def default_models(context: Context) -> dict[str, str]:
 
 
 def asked_as_chat(model: str, engine: Engine) -> bool:
-    """Whether to put messages: as it was tuned, else as its engine takes what is asked."""
+    """Whether to ask by messages: as the model was tuned, else as its engine says."""
     tuned = read_record(Path(model) / TRAIN_RECORD).get("chat")
     return tuned if isinstance(tuned, bool) else engine.chat
 
 
 def check_names(names: Sequence[str]) -> None:
-    """See that each can be the name of a file, and that none is there twice."""
+    """Check that each name can name a file and that none occurs twice."""
     for name in names:
         if not re.fullmatch(r"[\w-][\w.-]*", name):
             raise SproutError(f"{name!r}: not the name of a file; name a model with letters, digits, '.', '_' and '-'")
@@ -108,7 +108,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 class NoModel(Engine):
-    """Stands for the engine of a run that names no model: enough where others are evaluated."""
+    """Stands in for the engine of a run that names no model but evaluates others."""
 
     model = ""
     chat = False

@@ -1,4 +1,4 @@
-"""Held-out instances in other wordings of their instructions, and how far a model's answers depend on the wording."""
+"""Held-out instances with reworded instructions, to measure how much a model depends on the wording."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_tokens=512, stop=("\nTask:"
 
 
 class Spread(BaseModel):
-    """A metric over the wordings, each of which has a mean over all instances: times 100."""
+    """A metric's mean over all instances, for each wording, times 100."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,12 +33,13 @@ class Spread(BaseModel):
 
 
 def reworded(heldout: Sequence[HeldOut], num: int, engine: Engine, folder: Path) -> list[tuple[HeldOut, ...]]:
-    """The same instances in `num` other wordings, as `folder`/phrasings.json has them; the engine writes the rest.
+    """The same instances in `num` other wordings, from `folder`/phrasings.json; the engine writes those that are
+    missing.
 
-    Where a wording cannot be used, the instruction stands for itself.
+    If a wording cannot be used, the original instruction takes its place.
 
     Raises:
-        SproutError: for a file that holds something else, and for whatever stops the engine.
+        SproutError: for a file with other contents, and for any failure of the engine.
     """
     path = folder / FILE
     known = read_record(path)
@@ -66,7 +67,7 @@ def reworded(heldout: Sequence[HeldOut], num: int, engine: Engine, folder: Path)
 
 
 def spread(scores: Sequence[Score], others: Sequence[Sequence[Score]]) -> dict[str, Spread]:
-    """How a model did over the wordings, by metric: that of the held-out tasks, and the others."""
+    """How a model scores over the wordings, the original one included, by metric."""
     found = {}
     for metric in METRICS:
         means = [100 * sum(getattr(one, metric) for one in part) / max(1, len(part)) for part in (scores, *others)]
@@ -77,9 +78,9 @@ def spread(scores: Sequence[Score], others: Sequence[Sequence[Score]]) -> dict[s
 
 
 def _asked(missing: dict[str, int], engine: Engine) -> Iterator[tuple[str, str]]:
-    """Further wordings of each instruction, as many as are missing; one that cannot be used is the instruction.
+    """The missing wordings of each instruction; one that cannot be used is the instruction itself.
 
-    A request that failed brings none, and is put again by the next evaluation.
+    A failed request yields none, and the next evaluation repeats it.
     """
     wanted = [(instruction, number) for instruction, most in missing.items() for number in range(most)]
 

@@ -1,4 +1,4 @@
-"""What models answered to held-out instances: the files of an evaluation, and files made elsewhere."""
+"""Models' answers to held-out instances: the files of an evaluation, and files made elsewhere."""
 
 import filecmp
 import json
@@ -56,12 +56,12 @@ def write_predictions(
 
 
 def answers_in(path: Path, heldout: Sequence[HeldOut]) -> tuple[dict[str, str], list[str]]:
-    """The predictions of a file by the id of their instance, and the ids in it that are of no instance.
+    """The predictions in a file by the id of their instance, and the ids that belong to no instance.
 
-    Where there are several sets, an id may do without the name of its set, if no other set has it too.
+    With several sets, an id may omit the name of its set if it is unique without it.
 
     Raises:
-        SproutError: as `read_predictions`, and for a file that holds no prediction for any of the instances.
+        SproutError: as `read_predictions`, and for a file without a prediction for any of the instances.
     """
     given = list(read_predictions(path, [one.id for one in heldout]))
     predictions = dict(given)
@@ -84,14 +84,14 @@ def answers_in(path: Path, heldout: Sequence[HeldOut]) -> tuple[dict[str, str], 
 
 
 def read_predictions(path: Path, ids: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
-    """The id and the text of each prediction in a file made elsewhere; other fields are passed over.
+    """The id and text of each prediction in a file made elsewhere; other fields are ignored.
 
-    It is a file of rows in any format that seeds may have, with `id` and `prediction`; or pairs of these; or an object
-    with a text for each id. One without any ids is taken in the order of `ids`, if it holds as many predictions. A
-    prediction that is null is empty.
+    The file holds rows in any format that seeds may have, with `id` and `prediction`; or pairs of these; or an object
+    that maps ids to texts. A file without ids follows the order of `ids` if it has as many predictions. A null
+    prediction is empty.
 
     Raises:
-        SproutError: naming the place, for a file that cannot be read and a row that is no prediction.
+        SproutError: naming the place, for a file that cannot be read or a row that is no prediction.
     """
     records = read_records(path, _WANTED)
     for note, count in records.notes.items():

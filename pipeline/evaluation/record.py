@@ -1,4 +1,4 @@
-"""What an evaluation comes to, as evaluation.json holds it: an entry for each model, by its name."""
+"""The contents of evaluation.json: an entry for each model, by its name."""
 
 import logging
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Value = str | int | float | bool | None
 
 
 class Harness(BaseModel):
-    """What the lm-evaluation-harness says of a model."""
+    """The lm-evaluation-harness's figures for a model."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,13 +39,13 @@ class Evaluated(BaseModel):
 
 
 class Measured(Evaluated):
-    """A model that was put to lm-eval alone."""
+    """A model that only lm-eval has measured."""
 
     lm_eval: Harness
 
 
 class Scored(Aggregate, Evaluated):
-    """A model with its scores on the held-out tasks, and how it compares with the models before it."""
+    """A model's scores on the held-out tasks, and its comparison with the models before it."""
 
     missing: int  # answers, each counted as empty
     resampled: Unit  # what the intervals draw again
@@ -61,14 +61,14 @@ _ADAPTER: TypeAdapter[dict[str, Scored | Measured]] = TypeAdapter(dict[str, Scor
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write `folder`/evaluation.json; what does not apply to a model is left out of its entry."""
+    """Write `folder`/evaluation.json; an entry has only what applies to its model."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = {name: entry.model_dump(mode="json", exclude_defaults=True) for name, entry in evaluation.items()}
     write_record(folder / FILE, entries)
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """The evaluation of a folder; empty where there is none that can be read, which is said."""
+    """The evaluation of a folder; empty, with a warning, if it cannot be read."""
     try:
         return _ADAPTER.validate_python(read_record(folder / FILE))
     except ValidationError as error:

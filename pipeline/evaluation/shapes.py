@@ -16,7 +16,7 @@ def _first(value: object) -> object:
 
 
 def _texts(value: object) -> object:
-    """One reference or several, as texts; null is none."""
+    """One or several references as texts; null means none."""
     values = value if isinstance(value, list | tuple) else [value]
     return [text_of(one) for one in values if one is not None]
 
@@ -33,7 +33,7 @@ class NaturalInstance(BaseModel):
 
 
 class NaturalTask(BaseModel):
-    """A task file; of several definitions or categories the first one counts, as in Tk-Instruct."""
+    """A task file; the first of several definitions or categories counts, as in Tk-Instruct."""
 
     definition: Annotated[str, BeforeValidator(_first)] = Field(validation_alias="Definition")
     category: Annotated[str, BeforeValidator(_first)] = Field(default="", validation_alias="Categories")

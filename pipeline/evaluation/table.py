@@ -1,4 +1,4 @@
-"""An evaluation as text: the models side by side, how far they differ, and what lm-eval says of them."""
+"""An evaluation as text: scores side by side, differences, and lm-eval's figures."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +9,9 @@ from pipeline.evaluation.record import Evaluation, Scored, Value
 
 
 def table(evaluation: Evaluation, max_categories: int = 20) -> str:
-    """The models side by side, the difference of every two, and the figures of lm-eval.
+    """Scores side by side, the difference of each pair, and lm-eval's figures.
 
-    Over all, per set and per track if there are several, and per category if there are not too many.
+    Overall, per set and track if there are several, and per category if there are not too many.
     """
     scored = {name: entry for name, entry in evaluation.items() if isinstance(entry, Scored)}
     return "\n\n".join(
@@ -37,7 +37,7 @@ def scores(evaluation: Mapping[str, Scored], max_categories: int) -> str:
 
 
 def differences(evaluation: Mapping[str, Scored]) -> str:
-    """Every two models, with 95 % intervals; empty where there is nothing to compare."""
+    """The difference of each pair of models with its 95 % interval; empty if there is nothing to compare."""
     pairs = {
         f"{name} against {other}": figures
         for name, entry in evaluation.items()
@@ -55,7 +55,7 @@ def differences(evaluation: Mapping[str, Scored]) -> str:
 
 
 def wordings(evaluation: Mapping[str, Scored]) -> str:
-    """What each model scores over several wordings of the same instances; empty where there is one alone."""
+    """Each model's scores over several wordings of the instances; empty if there is only one."""
     found = {name: entry.phrasings for name, entry in evaluation.items() if entry.phrasings}
     if not found:
         return ""
@@ -68,7 +68,7 @@ def wordings(evaluation: Mapping[str, Scored]) -> str:
 
 
 def benchmarks(evaluation: Evaluation) -> str:
-    """The figures of lm-eval, a line for each task and metric; empty where it was not called."""
+    """lm-eval's figures, a line for each task and metric; empty if it was not run."""
     found = {name: entry.lm_eval for name, entry in evaluation.items() if entry.lm_eval}
     if not found:
         return ""
@@ -96,7 +96,7 @@ def _figure(figures: Mapping[str, Value], name: str, kind: str) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], adjust: Callable[[str, int], str]) -> str:
-    """Columns of text; the first is adjusted to the left."""
+    """Aligned columns of text; the first is left-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [[row[0].ljust(widths[0]), *map(adjust, row[1:], widths[1:])] for row in rows]
     return "\n".join("  ".join(line).rstrip() for line in lines)

@@ -44,12 +44,18 @@ def ours(kind: Kind[C]) -> dict[str, C]:
 
 def first_reason(task: Task, checks: Mapping[str, InstructionFilter]) -> str | None:
     """The name of the first filter that objects to an instruction."""
-    return next((name for name, check in checks.items() if check(task) is not None), None)
+    for name, check in checks.items():
+        if check(task) is not None:
+            return name
+    return None
 
 
 def instance_reason(instance: Instance, task: Task, checks: Mapping[str, InstanceFilter]) -> str | None:
     """The name of the first filter that objects to an instance."""
-    return next((name for name, check in checks.items() if check(instance, task) is not None), None)
+    for name, check in checks.items():
+        if check(instance, task) is not None:
+            return name
+    return None
 
 
 def reasons_of(*kinds: Kind[Any]) -> dict[str, Reason]:

@@ -49,6 +49,8 @@ def garbled(instance: Instance, task: Task) -> str | None:
 @example("Greet a guest.", ("", "Welcome <|im_end|> to our house."))
 def chat_token(instance: Instance, task: Task) -> str | None:
     """A token of a chat template in the middle of a line that neither instruction nor input has."""
+    if "<" not in instance.output and "[" not in instance.output:  # what all of them begin with
+        return None
     given = f"{task.instruction}\n{instance.input}"
     return next((token for token in TOKEN.findall(instance.output) if token not in given), None)
 
@@ -56,7 +58,7 @@ def chat_token(instance: Instance, task: Task) -> str | None:
 @example("Print a greeting in Python.", ("", 'Run this:\n```python\nprint("Hello")'))
 def unclosed_fence(instance: Instance, task: Task) -> str | None:
     """A block of code that is begun and not ended was cut off."""
-    fences: list[str] = FENCE.findall(instance.output)
+    fences: list[str] = FENCE.findall(instance.output) if "```" in instance.output else []
     return fences[-1].strip() if len(fences) % 2 else None
 
 

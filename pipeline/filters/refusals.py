@@ -16,14 +16,13 @@ def refusal(instance: Instance, task: Task) -> str | None:
     Not where the task is about that, or the input says it too, or, for the softer ways, where it is to write to
     somebody.
     """
-    if _ABOUT_REFUSING.search(task.instruction) or REFUSES.match(instance.input):
+    found = REFUSES.match(instance.output)
+    softly = None if found else _softly(instance.output[:SOFTLY])
+    if not (found or softly) or _ABOUT_REFUSING.search(task.instruction) or REFUSES.match(instance.input):
         return None
-    if found := REFUSES.match(instance.output):
+    if found:
         return found[0]
-    softly = _SOFTLY.search(instance.output[:SOFTLY])
-    return (
-        softly[0] if softly and not _WRITES_TO.search(task.instruction) and not _SOFTLY.search(instance.input) else None
-    )
+    return softly if not _WRITES_TO.search(task.instruction) and not _softly(instance.input) else None
 
 
 @example("Shorten the text.", ("", "Please provide the text you would like me to shorten."))
@@ -32,8 +31,17 @@ def asks_back(instance: Instance, task: Task) -> str | None:
 
     Not where the task is to write to somebody, who may be asked for something.
     """
-    found = _ASKS_BACK.match(instance.output)
-    return found[0] if found and not instance.input and not _WRITES_TO.search(task.instruction) else None
+    found = None if instance.input else _ASKS_BACK.match(instance.output)
+    return found[0] if found and not _WRITES_TO.search(task.instruction) else None
+
+
+def _softly(text: str) -> str | None:
+    """What of the text says so in the softer ways."""
+    if text.isascii():  # elsewhere a letter may have other forms in small letters
+        small = text.lower()
+        if not any(words in small for words in _SOFTLY_BEGINS):  # thirty times as fast as looking for all of it
+            return None
+    return found[0] if (found := _SOFTLY.search(text)) else None
 
 
 _ABOUT_REFUSING = re.compile(
@@ -52,6 +60,7 @@ _ASKS_BACK = re.compile(
     re.IGNORECASE,
 )
 _MACHINE = r"(?:[\w-]+ ){0,3}(?:chatbot|chat bot|ai|language model|(?:virtual|digital|automated) assistant)"
+_SOFTLY_BEGINS = ("as a", "i'm", "i am", "i do")
 _SOFTLY = re.compile(
     rf"\bas an? {_MACHINE}\b[^.!?\n]{{0,80}}?\bI\b"
     rf"|\bI(?:['’]m| am) (?:just |only )?an? {_MACHINE}\b"

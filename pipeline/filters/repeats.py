@@ -15,6 +15,7 @@ MIN_WORDS = 8  # of an output whose repetitions are counted
 MAX_TURN = 20  # labels; what comes round after more of them is no loop
 MIN_DISTINCT = 0.8  # of four words in a row, how many occur once; 481 outputs that people wrote have more
 MIN_COPIED = 5  # words of an input that counts as repeated
+ROUNDING = 1e-9
 MIN_ROUGE = 0.95  # ROUGE-L with the input, from which an output is a copy
 
 
@@ -24,14 +25,12 @@ def repetition(instance: Instance, task: Task) -> str | None:
 
     Not where the instruction asks for it, nor for a list of labels.
     """
-    if _ASKS_TO_REPEAT.search(task.instruction):
+    looped = next((text for text in (instance.input, instance.output) if ends_in_loop(text, MIN_LOOPED)), None)
+    if (looped is None and not _repeats(instance)) or _ASKS_TO_REPEAT.search(task.instruction):
         return None
-    if looped := next((text for text in (instance.input, instance.output) if ends_in_loop(text, MIN_LOOPED)), None):
+    if looped is not None:
         return f"… {looped[-60:]}"
-    fours, given = _fours(instance.output), _fours(instance.input)
-    if _share_distinct(fours) >= MIN_DISTINCT or _share_distinct(given) < MIN_DISTINCT or _is_labels(instance.output):
-        return None
-    ((most_frequent, _),) = fours.most_common(1)
+    ((most_frequent, _),) = _fours(instance.output).most_common(1)
     return " ".join(most_frequent)
 
 
@@ -45,20 +44,34 @@ def repeats_input(instance: Instance, task: Task) -> str | None:
 
     Not where the task is to change, mark, order or continue a text, which leaves most of it as it was.
     """
+    if not instance.input:
+        return None
     given, output = " ".join(instance.input.split()), " ".join(instance.output.split())
+    begins = output.startswith(given)
+    if not begins:
+        one, other = tokens(given), tokens(output)
+        least = (MIN_ROUGE - ROUNDING) * (len(one) + len(other)) / 2  # tokens that they must have in common
+        if min(len(one), len(other)) < least or (Counter(one) & Counter(other)).total() < least:
+            return None
     if count_words(given) < MIN_COPIED or _KEEPS_TEXT.search(task.instruction):
         return None
-    if output.startswith(given):
+    if begins:
         return short(given, 60)
-    one, other = len(tokens(given)), len(tokens(output))
-    alike = 2 * min(one, other) >= MIN_ROUGE * (one + other) and RougeIndex([given]).closest(output).score >= MIN_ROUGE
-    return short(output, 60) if alike else None
+    return short(output, 60) if RougeIndex([given]).closest(output).score >= MIN_ROUGE else None
 
 
 @example("Sum up the report.", ("Sales rose by a fifth.", "Output:\nOutput:\nOutput"))
 def only_markers(instance: Instance, task: Task) -> str | None:
     """Nothing but the names of fields, such as "Output:", over and over."""
     return short(instance.output, 60) if _MARKERS.fullmatch(instance.output) else None
+
+
+def _repeats(instance: Instance) -> bool:
+    """Whether the same words make up much of the output, and not of the input."""
+    return (
+        _share_distinct(instance.output) < MIN_DISTINCT <= _share_distinct(instance.input)
+        and not _is_labels(instance.output)
+    )  # fmt: skip
 
 
 def _fours(text: str) -> Counter[tuple[str, ...]]:
@@ -69,8 +82,16 @@ def _fours(text: str) -> Counter[tuple[str, ...]]:
     return Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
 
 
-def _share_distinct(fours: Counter[tuple[str, ...]]) -> float:
-    return len(fours) / fours.total() if fours else 1.0
+def _share_distinct(text: str) -> float:
+    """Of the four words in a row, how many are distinct; 1 for a text too short to tell, or of numbers."""
+    words = text.casefold().split()
+    total = len(words) - 3
+    if (
+        len(words) < MIN_WORDS
+        or (distinct := len({*zip(words, words[1:], words[2:], words[3:], strict=False)})) == total
+    ):
+        return 1.0
+    return distinct / total if _fours(text) else 1.0
 
 
 def _is_labels(text: str) -> bool:

@@ -17,23 +17,29 @@ MAX_WORDS = 4  # of an answer that should be a single word
 )
 def not_a_label(instance: Instance, task: Task) -> str | None:
     """The output of a classification task is prose, and in neither its instruction nor the input."""
+    if not task.is_classification:
+        return None
     label, most = folded(instance.output), MAX_LABEL_WORDS if instance.input else MAX_BARE_LABEL_WORDS
     given = label in folded(task.instruction) or label in folded(instance.input)
-    wordy = task.is_classification and len(label.split()) > most and not given
+    wordy = len(label.split()) > most and not given
     return short(instance.output, 60) if wordy else None
 
 
 @example("Is the animal a bird?", ("", "yes"), ("", "no"), is_classification=True)
 def bare_label(instance: Instance, task: Task) -> str | None:
     """The labels of a classification task, and no input that would decide between them."""
+    if not task.is_classification or instance.input:
+        return None
     others = {other.output for other in task.instances if not other.input and other.output != instance.output}
-    return instance.output if task.is_classification and not instance.input and others else None
+    return instance.output if others else None
 
 
 @example("Is this sincere? Answer with a single word.", ("What a day!", "It is likely to be taken both ways."))
 def not_a_word(instance: Instance, task: Task) -> str | None:
     """The instruction ends by asking for a single word, and the output is a sentence."""
-    wordy = len(instance.output.split()) > MAX_WORDS and folded(instance.output) not in folded(instance.input)
+    if len(instance.output.split()) <= MAX_WORDS or "word" not in task.instruction.lower():
+        return None
+    wordy = folded(instance.output) not in folded(instance.input)
     return short(instance.output, 60) if wordy and _ONE_WORD.search(task.instruction) else None
 
 

@@ -1,10 +1,10 @@
-"""What a run would have come to without its filters: the control that says what they are worth."""
+"""What a run would have produced without its filters: the control that shows what they are worth."""
 
 import logging
 import random
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 
 from pipeline.errors import SproutError
 from pipeline.gain.controls import CANDIDATES
@@ -25,15 +25,15 @@ UNWRITTEN = ("request_failed", "empty", "cut_off", "prompt_echo")  # reasons of 
 
 
 def complete_candidates(stages: Sequence[Stage | Product], num_tasks: int, context: Context) -> None:
-    """Write inputs and outputs for instructions as the model wrote them, whatever the filters said of them.
+    """Complete instructions as the model wrote them, kept or rejected, with inputs and outputs.
 
-    Up to `num_tasks`, drawn at random from all that the first stage with tasks of its own has decided, go through each
-    later stage but those whose work is to reject. One that keeps out what the run is tested on is no such stage, so no
-    control is helped by it. What people have dropped is left out. The files are in <run>/gain/candidates. What the run
-    itself has asked is in its journal and not asked again.
+    Draws up to `num_tasks` at random from all tasks of the first stage that adds some, and passes them through the
+    later stages, except those that select. `decontaminate` does not select, so that no control contains held-out tasks.
+    Tasks that people have dropped are left out. The files are in <run>/gain/candidates. Answers in the run's journal
+    are reused.
 
     Raises:
-        SproutError: for a run without a file of such a stage, and for whatever stops a stage.
+        SproutError: for a run without a file of such a stage, and for any failure of a stage.
     """
     steps = [stage for stage in stages if isinstance(stage, Stage)]
     writing = next((number for number, stage in enumerate(steps) if stage.adds), None)
@@ -56,6 +56,7 @@ def complete_candidates(stages: Sequence[Stage | Product], num_tasks: int, conte
         write_record(folder / "candidates.json", {"fingerprint": fingerprint})
     logger.info("gain: %d of %d candidates, unfiltered", len(tasks), len(written))
     with Journal(context.folder / FILE) as journal:
-        context = replace(context, engine=Recorded(context.engine, journal, "candidates", context.budget))
+        recorded = partial(Recorded, journal=journal, stage="candidates", budget=context.budget)
         for number, stage in enumerate(completing, 1):
-            tasks = decide(stage, Store(folder / f"{number}_{stage.name}.jsonl"), tasks, context, None)
+            own = context.of(stage).wrapped(stage, recorded)
+            tasks = decide(stage, Store(folder / f"{number}_{stage.name}.jsonl"), tasks, own, None)

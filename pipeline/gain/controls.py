@@ -1,4 +1,4 @@
-"""What a dataset is measured against: other tasks of the same run, to tune on for as many steps."""
+"""The controls of a dataset: other tasks of the same run, to tune on for the same number of steps."""
 
 import math
 import random
@@ -16,6 +16,7 @@ Control = Literal["seeds", "seeds_stopped", "random", "unfiltered", "eighth", "q
 CONTROLS: tuple[Control, ...] = get_args(Control)
 SHARES: dict[Control, float] = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2}
 OF_SEEDS: tuple[Control, ...] = ("seeds", "seeds_stopped")  # without generated tasks
+UNFILTERED = frozenset[Control]({"random", "unfiltered"})
 CANDIDATES = Path("gain") / "candidates"
 MEANING: dict[str, str] = {
     "base": "nothing (the base model)",
@@ -38,11 +39,10 @@ def control_tasks(
     random_seed: int,
     size: Callable[[Sequence[Task]], dict[str, int]],
 ) -> list[Task]:
-    """The generated tasks of a control; none for those of the seed tasks alone.
+    """The generated tasks of a control; none for the controls of seed tasks alone.
 
-    A part of the dataset holds the smaller ones. "random" is as many tasks as the dataset has, drawn from all
-    candidates, see `complete_candidates`; "unfiltered" is drawn the same way, up to the number of tokens the dataset
-    has.
+    Each part of the dataset contains the smaller ones. "random" draws as many tasks as the dataset has from all
+    candidates (see `complete_candidates`); "unfiltered" draws them until it has as many tokens as the dataset.
 
     Args:
         tasks: The generated tasks of the dataset.
@@ -50,7 +50,7 @@ def control_tasks(
         size: The number of tokens of each task, by its id.
 
     Raises:
-        SproutError: if candidates are wanted, and `complete_candidates` has not been called for the folder.
+        SproutError: if the control needs candidates and `complete_candidates` was not called for the folder.
     """
     if control in OF_SEEDS:
         return []
@@ -63,7 +63,7 @@ def control_tasks(
 
 
 def candidates(folder: Path) -> list[Task]:
-    """Tasks with inputs and outputs that no filter has seen, see `candidates.complete_candidates`."""
+    """Complete tasks that no filter has seen, see `candidates.complete_candidates`."""
     paths = sorted((folder / CANDIDATES).glob("[0-9]_*.jsonl"))
     if not paths:
         raise SproutError(
@@ -73,7 +73,7 @@ def candidates(folder: Path) -> list[Task]:
 
 
 def count_tokens(rows: Rows, count: Callable[[str], int]) -> dict[str, int]:
-    """How many tokens each task has, prompts and completions."""
+    """The number of tokens of each task, prompts and completions together."""
     sizes: Counter[str] = Counter()
     for row in rows:
         sizes[row.task] += count(row.prompt + row.completion)
@@ -81,6 +81,6 @@ def count_tokens(rows: Rows, count: Callable[[str], int]) -> dict[str, int]:
 
 
 def _first(tasks: Sequence[Task], num_tokens: int, size: Callable[[Sequence[Task]], dict[str, int]]) -> list[Task]:
-    """The first tasks, up to the one that comes closest to a number of tokens."""
+    """The first tasks whose total comes closest to a number of tokens."""
     sizes = size(tasks)
     return [*tasks[: nearest([sizes.get(task.id, 0) for task in tasks], num_tokens)]]

@@ -1,4 +1,4 @@
-"""What takes part when recipes are measured against each other: the datasets of finished runs, and other ones."""
+"""The datasets in a comparison of recipes: those of finished runs, and others."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ from pipeline.training.trains import Trains
 
 
 class Entrant(NamedTuple):
-    """A dataset that takes part."""
+    """A dataset in the comparison."""
 
     name: str  # in the names of files; no two have the same
     given: str  # what the user calls it
@@ -35,10 +35,10 @@ class Entrant(NamedTuple):
 
 
 def find_entrants(given: Sequence[str], read: Callable[[str], RunSettings]) -> list[Entrant]:
-    """The datasets that are named, each by the settings of its run, or as a file, folder or name on the hub.
+    """Find each dataset by the settings of its run, or as a file, a folder or a name on the hub.
 
     Args:
-        given: The first names a run, whose settings hold for all.
+        given: The first one names a run, whose settings apply to all.
         read: Reads settings.
 
     Raises:
@@ -72,13 +72,13 @@ def find_entrants(given: Sequence[str], read: Callable[[str], RunSettings]) -> l
 
 
 def is_settings(given: str) -> bool:
-    """Whether it means a settings file or a recipe, and not a dataset."""
+    """Whether this names a settings file or a recipe, not a dataset."""
     return given.endswith(".toml") or given in recipes.names()
 
 
 @dataclass
 class FinishedRun:
-    """A run by its settings; whether it is finished is seen from its dataset."""
+    """A run, by its settings; its dataset shows whether it is finished."""
 
     given: str
     settings: RunSettings
@@ -89,7 +89,7 @@ class FinishedRun:
 
     @cached_property
     def export(self) -> Exports:
-        """What writes its dataset; of several the one that a model is tuned on."""
+        """The stage that writes its dataset; of several, the one that a model is tuned on."""
         exports = [stage for stage in self.stages if isinstance(stage, Exports) and stage.whole]
         if not exports:
             raise SproutError(f"{self.given}: none of its stages writes a dataset of all tasks; add export to the list")
@@ -120,11 +120,11 @@ class FinishedRun:
 
     @property
     def heldout(self) -> tuple[HeldOut, ...]:
-        """What it is evaluated on; empty if on nothing."""
+        """The held-out instances it is evaluated on; empty if there are none."""
         return next((one.instances() for one in self.stages if isinstance(one, Evaluates)), ())
 
     def check_like(self, first: "FinishedRun") -> None:
-        """See that this run, as far as it tunes and evaluates, does it as the first one does."""
+        """Check that this run tunes the same model and evaluates on the same tasks as the first, if it does either."""
         if self.base and self.base != first.base:
             raise SproutError(
                 f"{self.given}: tunes {self.base}, and {first.given} {first.base}; have both tune the same model, such "
@@ -138,7 +138,7 @@ class FinishedRun:
 
 
 def _place(given: str) -> Path | str:
-    """Where a dataset is; that of a run in its folder."""
+    """The place of a dataset; for a run's folder, of the dataset in it."""
     folder = Path(given)
     if folder.is_dir() and find_stage_files(folder):
         if not (folder / "dataset" / "dataset.json").is_file():
@@ -148,7 +148,7 @@ def _place(given: str) -> Path | str:
 
 
 def _name(given: str, others: Iterable[str]) -> str:
-    """Its name without folder and ending, told apart from others."""
+    """A unique name: that of the file without folder and ending."""
     taken = {*others, BASE, DEMOS}
     stem = re.sub(r"[^\w-]+", "_", Path(given.partition("@")[0].rstrip("/")).stem).strip("_") or "dataset"
     return next(name for name in (stem, *(f"{stem}-{number}" for number in range(2, 99999))) if name not in taken)

@@ -1,14 +1,15 @@
-"""What the data was worth: a model tuned on the dataset, against what it was tuned from and what else it could be."""
+"""What the data was worth: a model tuned on the dataset against its base model and against other tunings."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.engines.model_folder import load_tokenizer
+from pipeline.errors import EngineUnreachable
 from pipeline.evaluation.confidence import written
 from pipeline.evaluation.demos import NAME as DEMOS
 from pipeline.gain.candidates import complete_candidates
-from pipeline.gain.controls import CONTROLS, MEANING, OF_SEEDS, Control, control_tasks, count_tokens
+from pipeline.gain.controls import CONTROLS, MEANING, OF_SEEDS, UNFILTERED, Control, control_tasks, count_tokens
 from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
 from pipeline.gain.record import Gain, GainRow
 from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
@@ -44,20 +45,20 @@ def gain(
 ) -> Gain:
     """Tune on the seeds, on unfiltered tasks, on parts of the dataset and on all of it, and evaluate each model.
 
-    The base model is evaluated too, alone and with seed tasks as demos in its prompt. Each control is a dataset in
-    <run>/gain/<random seed>/<control>/dataset, exported as the run's own and with the same validation split, and the
-    model beside it is tuned on it with the settings of the run, for the number of steps the dataset takes. With several
-    random seeds each is tuned as often, on subsets drawn anew. What the run has tuned and evaluated, or an interrupted
-    call of this, is not done again. Writes gain.json and gain.md, and returns what is in the first: a row for each
-    model with its intervals, over all random seeds and for each, and how the dataset compares with it.
+    Also evaluates the base model, alone and with seed tasks as demos. Each control is a dataset in
+    <run>/gain/<random seed>/<control>/dataset, exported as the run's own with the same validation split. The model
+    beside it is tuned with the run's settings, for the number of steps that the dataset takes. With several random
+    seeds, each control is drawn and tuned once for each. Models and answers that exist already, of the run or of an
+    interrupted call, are reused. Writes gain.json and gain.md, and returns the contents of the first: a row for each
+    model with its intervals, over all random seeds and for each one, and its comparison with the dataset.
 
     Args:
-        stages: Those of the run, products among them, see `used_by`.
-        tasks: What the run has kept.
-        controls: What else to tune on than the dataset.
+        stages: The stages and products of the run, see `used_by`.
+        tasks: The tasks that the run has kept.
+        controls: What to tune on besides the dataset.
 
     Raises:
-        SproutError: for a run that tunes or evaluates nothing, and for whatever stops its stages.
+        SproutError: for a run that tunes or evaluates nothing, and for any failure of its stages.
     """
     used = used_by(stages)
     train, evaluate = used.train, used.evaluate
@@ -66,8 +67,7 @@ def gain(
         controls = [control for control in controls if control != "seeds_stopped"]
     random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
     with only_writer(context.folder):
-        if {"random", "unfiltered"} & {*controls}:
-            complete_candidates(stages, 2 * len(tasks), context)
+        controls = with_candidates(controls, stages, 2 * len(tasks), context)
         models = {BASE: used.base(context)}
         for random_seed in random_seeds:
             models |= tune_all(used, tasks, context, random_seed, controls)
@@ -92,10 +92,27 @@ def gain(
     return found
 
 
+def with_candidates(
+    controls: Sequence[Control], stages: Sequence[Stage | Product], num_tasks: int, context: Context
+) -> list[Control]:
+    """The controls, without those of unfiltered tasks if nobody can complete these."""
+    if not UNFILTERED & {*controls}:
+        return [*controls]
+    try:
+        complete_candidates(stages, num_tasks, context)
+    except EngineUnreachable as error:
+        logger.warning(
+            "gain: the table has no rows of unfiltered tasks, as the model that would complete these cannot be reached "
+            "(%s); the same command adds the rows when it can", error,
+        )  # fmt: skip
+        return [control for control in controls if control not in UNFILTERED]
+    return [*controls]
+
+
 def tune_all(
     used: Used, tasks: Sequence[Task], context: Context, random_seed: int, controls: Sequence[Control]
 ) -> dict[str, str]:
-    """Tune all models of a random seed; return their folders by name. That of the run itself is where it is."""
+    """Tune all models of a random seed; return their folders by name. The run's own model is reused."""
     train = used.train
     logger.info("gain: %d models with the random seed %d", len(controls) + 1, random_seed)
     folder = context.folder / "gain" / str(random_seed)
@@ -114,7 +131,7 @@ def tune_all(
 
 
 def write_control(control: Control, used: Used, tasks: Sequence[Task], context: Context, random_seed: int) -> Path:
-    """Write a control as a dataset and return its folder: its own tasks to train on, the validation split of all."""
+    """Write a control as a dataset, with its own tasks and the run's validation split, and return its folder."""
     export = used.export
 
     def size(some: Sequence[Task]) -> dict[str, int]:
@@ -135,7 +152,7 @@ def model_name(name: str, train: Trains, random_seed: int) -> str:
 
 
 def models_of(name: str, train: Trains, random_seeds: Sequence[int]) -> dict[str, int]:
-    """The models that stand for a row, with their random seeds; there is one base model."""
+    """The models of a row with their random seeds; the base model has one."""
     return {model_name(name, train, seed): seed for seed in (random_seeds[:1] if name == BASE else random_seeds)}
 
 
@@ -150,7 +167,7 @@ def row(name: str, models: Mapping[str, int], whole: Mapping[str, int], measured
 
 
 def table(found: Gain) -> str:
-    """In Markdown: a line for each model, with the 95 % intervals, and what they are intervals of."""
+    """In Markdown: a line for each model with 95 % intervals, and a note on these."""
     rows = []
     for one in found.rows:
         compared = one.dataset.get("rouge_l")

@@ -1,4 +1,4 @@
-"""Models that have answered the held-out tasks, and the rows of a table that they make."""
+"""The models' answers to the held-out tasks, and the rows of a table made from them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ COLUMNS = ("tuned on", "rows", "steps", "ROUGE-L", "exact match", "match")
 
 @dataclass(frozen=True)
 class Measured:
-    """What models answered, by their names, and where those lie that were tuned."""
+    """The models' answers by name, and the folders of those that were tuned."""
 
     answered: Mapping[str, Answered]
     comparison: Comparison
@@ -34,7 +34,7 @@ class Measured:
         """The fields of a `Row` but what it is called.
 
         Args:
-            models: Those that stand for the row, with their random seeds.
+            models: The models of the row, with their random seeds.
         """
         paths = [Path(self.tuned[model]) / TRAIN_RECORD for model in models if model in self.tuned]
         records = [TrainRecord.model_validate(read_record(path)) for path in paths]
@@ -59,11 +59,11 @@ def measure(
     evaluate: Evaluates,
     context: Context,
 ) -> Measured:
-    """Have models answer, out of the journal of `context.folder` where they have before, and compare them.
+    """Ask the models, or read their answers from the journal of `context.folder`, and compare them.
 
     Args:
-        models: By name; the one called `BASE` is that from which the others are tuned.
-        shown: Demos, by the names of further models: the base model with these in its prompt.
+        models: By name; `BASE` is the one that the others are tuned from.
+        shown: Demos, by the names of further models: the base model with those demos in its prompt.
 
     Raises:
         SproutError: as `answer`.
@@ -79,7 +79,7 @@ def measure(
 
 
 def note_of_intervals(found: Gain | RecipeGain) -> str:
-    """What the brackets in the table hold."""
+    """What the intervals in the table cover."""
     count = len(found.random_seeds)
     chance = (
         f", and Student's t over {count} random seeds"
@@ -90,7 +90,7 @@ def note_of_intervals(found: Gain | RecipeGain) -> str:
 
 
 def cells(row: Row) -> list[str]:
-    """The row of a table, under `COLUMNS`."""
+    """A row's cells, under `COLUMNS`."""
     figures = [written(getattr(row, metric), sign=False) for metric in METRICS]
     return [row.tuned_on, listed(row.rows), listed(row.steps), *figures]
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from pipeline.engines.model_folder import load_tokenizer
 from pipeline.errors import SproutError
@@ -14,7 +15,7 @@ from pipeline.gain.measure import FILE, PAGE
 from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
 from pipeline.gain.record import RecipeGain, RecipeRow
 from pipeline.gain.rivals import shown_seeds
-from pipeline.gain.shares import Share, Unit, share
+from pipeline.gain.shares import Rows, Share, Unit, share
 from pipeline.gain.used import Used
 from pipeline.runs.context import Context
 from pipeline.runs.files import find_stage_files
@@ -34,7 +35,7 @@ evaluated on, and whose seed tasks the base model is shown.{overlaps}"""
 
 @dataclass(frozen=True)
 class Same:
-    """What is taken as much of from each dataset: `number` rows or tokens; None: as many as the smallest one has."""
+    """How much to take of each dataset: `number` rows or tokens; None: as many as the smallest one has."""
 
     unit: Unit = "rows"
     number: int | None = None
@@ -43,19 +44,19 @@ class Same:
 def recipes_gain(
     entrants: Sequence[Entrant], used: Used, context: Context, same: Same, num_random_seeds: int = 1
 ) -> RecipeGain:
-    """Tune one model on as much of each dataset, for as many steps, and compare what the models answer.
+    """Tune one model on the same amount of each dataset, for the same number of steps, and compare the answers.
 
-    The base model, alone and with seed tasks in its prompt, is compared too. Models are in
-    <folder>/models/<random seed>/<name>; with several random seeds other rows are drawn. Writes gain.json and gain.md,
-    and returns what is in the first. What an interrupted call has done is not done again.
+    The comparison includes the base model, alone and with seed tasks in its prompt. Models are in
+    <folder>/models/<random seed>/<name>; each random seed draws other rows. Writes gain.json and gain.md, and returns
+    the contents of the first. The same call continues after an interruption.
 
     Args:
         used: The products of the first entrant's run, which tune and evaluate all of them.
-        context: That of the same run, with the folder to write to.
+        context: The context of the same run, with the folder to write to.
 
     Raises:
-        SproutError: for a folder that holds a run, a dataset that has too little, and whatever stops a training or an
-            evaluation.
+        SproutError: for a folder that holds a run, for a dataset that is too small, and for any failure of a training
+            or an evaluation.
     """
     if find_stage_files(context.folder):
         raise SproutError(f"{context.folder}: holds a run; choose another folder for the comparison with --out")
@@ -65,7 +66,9 @@ def recipes_gain(
     with only_writer(context.folder):
         trainings = {one.name: used.train.training(one.dataset, context, patience=None) for one in entrants}
         tokenizer = load_tokenizer(used.base(context)) if same.unit == "tokens" else None
-        shares = {name: share(one.rows, heldout, tokenizer, used.train.max_length) for name, one in trainings.items()}
+        rows_by_name = {name: _outputs(name, one) for name, one in trainings.items()}
+        most = used.train.max_length
+        shares = {name: share(some, heldout, tokenizer, most) for name, some in rows_by_name.items()}
         number = agreed(entrants, shares, same)
         models = {BASE: used.base(context)} | tune_all(trainings, shares, number, random_seeds, context)
         shown = shown_seeds(used, heldout, context, random_seeds)
@@ -84,11 +87,18 @@ def recipes_gain(
     return found
 
 
+def _outputs(name: str, training: Training) -> Rows:
+    """The rows of a training on outputs."""
+    if training.settings.objective == "dpo":
+        raise SproutError(f"{name}: recipes are compared by tuning on outputs; leave out train.objective")
+    return cast(Rows, training.rows)
+
+
 def agreed(entrants: Sequence[Entrant], shares: Mapping[str, Share], same: Same) -> int:
-    """How much is taken of each dataset.
+    """How much to take of each dataset.
 
     Raises:
-        SproutError: naming a dataset that has less, or nothing.
+        SproutError: naming a dataset that is too small or empty.
     """
     for one in entrants:
         size, overlaps = shares[one.name].size, shares[one.name].num_overlaps
@@ -129,7 +139,7 @@ def tune_all(
 def rows(
     entrants: Sequence[Entrant], shares: Mapping[str, Share], random_seeds: Sequence[int], measured: Measured
 ) -> list[RecipeRow]:
-    """The base model, that with demos, and each entrant."""
+    """The rows of the base model, of the base model with demos, and of each dataset."""
     names = {BASE: {BASE: random_seeds[0]}}
     for name in (DEMOS, *shares):
         models = {model_name(name, random_seed): random_seed for random_seed in random_seeds}
@@ -161,7 +171,7 @@ def model_name(name: str, random_seed: int) -> str:
 
 
 def table(found: RecipeGain) -> str:
-    """In Markdown: a line for each model, how it compares with the first dataset, and what was done."""
+    """In Markdown: a line for each model, its comparison with the first dataset, and a note on the method."""
     first, *_ = datasets = [row for row in found.rows if row.dataset]
     lines = []
     for row in found.rows:

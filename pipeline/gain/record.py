@@ -1,4 +1,4 @@
-"""What a gain comes to, as gain.json holds it: a row for each model, or for the models of several random seeds."""
+"""The contents of gain.json: a row for each model, or for the models of several random seeds."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from pipeline.evaluation.confidence import Difference, Figure, Unit
 
 
 class Seeded(BaseModel):
-    """The scores of the model of one random seed."""
+    """The scores of one random seed's model."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -19,7 +19,7 @@ class Seeded(BaseModel):
 
 
 class Row(BaseModel):
-    """What a model was tuned on, and what it scores."""
+    """What a model was tuned on, and its scores."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,13 +36,13 @@ class Row(BaseModel):
 
 
 class GainRow(Row):
-    """A model of a run, and how the dataset compares with it."""
+    """A model of a run, and its comparison with the dataset."""
 
     dataset: dict[str, Difference] = {}  # by metric: the dataset against this; none for the dataset itself
 
 
 class Gain(BaseModel):
-    """Each row on the same held-out instances."""
+    """All rows, on the same held-out instances."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,7 +53,7 @@ class Gain(BaseModel):
 
 
 class RecipeRow(Row):
-    """A dataset among others, and how it compares with each of them; or the base model."""
+    """A dataset, or the base model, and its comparison with each of the others."""
 
     dataset: str = ""  # where it is
     num_overlaps: int = 0  # rows left out because they overlap with held-out tasks
@@ -61,7 +61,7 @@ class RecipeRow(Row):
 
 
 class RecipeGain(BaseModel):
-    """Each row on the same held-out instances, tuned on as much of each dataset for the same number of steps."""
+    """All rows, on the same held-out instances, tuned on equal amounts of data for the same number of steps."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""The uses of seed tasks that need no dataset: shown to the base model, or tuned on and stopped in time."""
+"""What seed tasks are worth without a dataset: as demos for the base model, or to tune on with early stopping."""
 
 import logging
 import math
@@ -24,7 +24,7 @@ PATIENCE = 5  # measurements without a lower loss
 def shown_seeds(
     used: Used, heldout: Sequence[HeldOut], context: Context, random_seeds: Sequence[int]
 ) -> dict[int, Shown]:
-    """The seed tasks that the base model is shown, for each random seed: as many as the settings say, else as fit.
+    """The seed tasks in the base model's prompt, for each random seed: as many as the settings say, else as fit.
 
     Empty if none fits.
     """
@@ -54,16 +54,15 @@ def can_be_split(seeds: Sequence[Task]) -> bool:
 
 
 def stopped_in_time(used: Used, training: Training, context: Context, folder: Path) -> Training:
-    """A training on all seed tasks for as many steps as do not over-fit them.
+    """A training on all seed tasks, for a number of steps that does not over-fit them.
 
-    A quarter of the seed tasks is held back, and a model is tuned on the others. The loss on that quarter is measured
-    after each pass over them, or more often, until it has not fallen `PATIENCE` times. As many passes as it was lowest
-    after are right for all seed tasks, and the learning rate falls within these. Nothing else is looked at: the
-    validation split of the dataset is generated tasks, which who has only seeds does not have. What is made for that is
-    in `folder`.
+    Holds back a quarter of the seed tasks and tunes a model on the others. The loss on that quarter is measured after
+    each pass, or more often, until it has not fallen `PATIENCE` times. All seed tasks are then trained on for the
+    number of passes with the lowest loss, over which the learning rate falls. The validation split of the dataset plays
+    no part: it consists of generated tasks, which somebody with seed tasks alone does not have. Files go to `folder`.
 
     Args:
-        training: On all seed tasks, for as many steps as the dataset takes.
+        training: The training on all seed tasks, for as many steps as the dataset takes.
     """
     usable = [seed for seed in context.seeds if seed.instances]
     settings = training.settings

@@ -1,4 +1,4 @@
-"""As much of each of several datasets: as many rows, or as many tokens."""
+"""Equal amounts of several datasets, in rows or tokens."""
 
 import random
 import re
@@ -20,7 +20,7 @@ LABELS = re.compile(r"\b(?:Task|Input|Output):")  # that an encoding puts before
 
 @dataclass(frozen=True)
 class Share:
-    """Rows of a dataset to draw from, and what each counts for."""
+    """Rows of a dataset to draw from, and the size of each."""
 
     rows: Rows
     sizes: Sequence[int]
@@ -31,7 +31,7 @@ class Share:
         return sum(self.sizes)
 
     def draw(self, number: int, random_seed: int) -> list[TextRow | ChatRow]:
-        """Rows drawn at random that count for `number`, or as near to it as can be; in the order of the dataset."""
+        """Rows drawn at random whose sizes add up most nearly to `number`, in the order of the dataset."""
         order = random.Random(f"{random_seed}:share").sample(range(len(self.rows)), len(self.rows))
         count = nearest([self.sizes[place] for place in order], number)
         return [self.rows[place] for place in sorted(order[:count])]
@@ -41,7 +41,7 @@ def share(rows: Rows, heldout: Sequence[HeldOut], tokenizer: Any | None, max_len
     """The rows of a dataset that do not overlap with held-out tasks, by the rule of `decontaminate`.
 
     Args:
-        tokenizer: To count the tokens of each row, as it is trained on; None counts rows.
+        tokenizer: Counts the tokens of each row as training sees it; None counts rows.
     """
     overlaps = Overlaps(heldout)
     clean: Any = [row for row in rows if row not in overlaps]
@@ -50,7 +50,7 @@ def share(rows: Rows, heldout: Sequence[HeldOut], tokenizer: Any | None, max_len
 
 
 class Overlaps:
-    """Which rows share more than half of a held-out instance, or ask the very same."""
+    """Finds rows that share more than half of a held-out instance, or have the same prompt."""
 
     def __init__(self, heldout: Sequence[HeldOut]) -> None:
         self.index = OverlapIndex([_bare(question(one.instruction, one.input)) for one in heldout], NGRAM)
@@ -64,7 +64,7 @@ class Overlaps:
 
 
 def nearest(sizes: Sequence[int], number: int) -> int:
-    """How many of the first sizes come nearest to a number in sum."""
+    """How many of the first sizes add up most nearly to a number."""
     total = 0
     for count, size in enumerate(sizes):
         if abs(total + size - number) > abs(total - number):
@@ -74,5 +74,5 @@ def nearest(sizes: Sequence[int], number: int) -> int:
 
 
 def _bare(text: str) -> str:
-    """A prompt without the labels of its parts."""
+    """A prompt without the labels of its fields."""
     return LABELS.sub(" ", mend(text))

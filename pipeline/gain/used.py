@@ -1,4 +1,4 @@
-"""What the gain of a run is measured with: its own products."""
+"""The products of a run that its gain is measured with."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from pipeline.training.trains import Trains
 
 
 class Used(NamedTuple):
-    """What exports the dataset of a run, what tunes on it, and what evaluates."""
+    """The products that export the dataset of a run, tune on it, and evaluate."""
 
     export: Exports
     train: Trains

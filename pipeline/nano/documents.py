@@ -1,7 +1,7 @@
-"""The documents nano is pre-trained on: lists of tasks, tasks with worked examples, yes/no questions about tasks.
+"""The pre-training documents of nano: lists of tasks, tasks with worked examples, yes/no questions about tasks.
 
-They have the layouts of the prompts in prompts/, and never the format a model is tuned and tested in. No instruction
-that the model is evaluated on occurs in them.
+They use the layouts of the prompts in prompts/, never the one that models are tuned and tested in. They contain no
+instruction of the held-out tasks.
 """
 
 import re
@@ -52,7 +52,7 @@ def classify(r: Random) -> str:
 def input_first(r: Random) -> str:
     tasks = draw(r, r.randint(4, 11), 4)
     text = examples("instances_input_first", [task for task in tasks if not task.is_classification or r.random() < 0.3])
-    if r.random() < 0.4:  # the model must know every word at the beginning of a line too: it is another token there
+    if r.random() < 0.4:  # at the beginning of a line a word is another token, which the model must know too
         text = re.sub(r"^(Input|Output): ", r"\1:\n", text, flags=re.MULTILINE)
     return text
 
@@ -93,7 +93,7 @@ def notes(r: Random) -> str:
 
 
 def echoes(r: Random) -> str:
-    """Rows of words, each of them two or three times: from these a small model learns to copy, late if at all otherwise."""
+    """Rows of repeated words, from which a small model learns to copy; without them it does so late or never."""
     blocks = []
     for _ in range(r.randint(3, 8)):
         words = r.sample([*WORDS, *NAMES], r.randint(3, 8))

@@ -1,4 +1,4 @@
-"""A task of nano's world before it is put into words: what to do, and how to make worked examples of it."""
+"""A task of nano's world before it has a wording: what to do, and how to make worked examples."""
 
 from collections.abc import Callable, Sequence
 from random import Random

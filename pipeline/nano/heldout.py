@@ -1,8 +1,8 @@
-"""The held-out tasks nano is evaluated on, and the seed tasks it starts from: written once, kept as files.
+"""The held-out tasks and the seed tasks of nano, written to files once.
 
 `python -m pipeline.nano.heldout` writes seed_tasks/nano.jsonl and the folder heldout/ beside this module, in the
-file format of Super-NaturalInstructions. A held-out task is of a family no seed shows, or in words no seed uses; its
-instruction occurs in no document the model was pre-trained on.
+file format of Super-NaturalInstructions. A held-out task belongs to a family without a seed, or has a wording that no seed
+has; its instruction occurs in no pre-training document.
 """
 
 import json
@@ -38,7 +38,7 @@ def heldout_instructions() -> frozenset[str]:
 def seed_tasks() -> tuple[Task, ...]:
     """One task of each seeded family, with one worked example, as in the seed set of the paper.
 
-    None has half of its words in common with a held-out task, by the rule of `decontaminate`.
+    None shares half of its words with a held-out task, by the rule of `decontaminate`.
     """
     r = Random("seeds")
     heldout = OverlapIndex([question(task.instruction, i.input) for task in heldout_tasks() for i in task.instances])

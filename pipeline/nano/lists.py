@@ -10,7 +10,7 @@ LAYOUTS: list[tuple[str, str]] = [(" ", ""), (", ", ", with commas between them"
 
 
 def listing(r: Random) -> tuple[Callable[[list[str]], str], str, str]:
-    """How the lists of one task are laid out: a function that joins them, what they are called, and what their members are."""
+    """The layout of a task's lists: a function that joins the members, the noun for the list, and the noun for a member."""
     mark, how = r.choices(LAYOUTS, [4, 2, 2])[0]
     noun = r.choice(["words", "words", "items", "terms"])
     given = r.choice([f"a list of {noun}", f"some {noun}", f"a few {noun}", f"a row of {noun}"])

@@ -9,10 +9,10 @@ QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients of the Newton-Schulz iterati
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, whose every update is made orthogonal; for weight matrices only.
+    """Momentum with orthogonalised updates, for weight matrices only.
 
-    Without decay the queries and keys grow until every head attends to one place only, and no longer learns: then a
-    small model never learns to copy.
+    Without decay, queries and keys grow until each head attends to a single position and stops learning; a small model
+    then never learns to copy.
     """
 
     def __init__(self, params: Iterable[torch.nn.Parameter], lr: float, decay: float, momentum: float = 0.95) -> None:
@@ -30,7 +30,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """About the nearest orthogonal matrix, by five steps of Newton-Schulz."""
+    """An approximation of the nearest orthogonal matrix, by five Newton-Schulz steps."""
     a, b, c = QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix

@@ -1,6 +1,6 @@
-"""Pre-train nano, the embedded base model, from nothing: `python -m pipeline.nano.pretrain --minutes 100`.
+"""Pre-train nano, the embedded base model, from scratch: `python -m pipeline.nano.pretrain --minutes 100`.
 
-The same command again goes on from the last checkpoint, so that it may be killed.
+It may be killed: the same command continues from the last checkpoint.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def pretrain(
 
 
 def save(model: Any, tokenizer: "PreTrainedTokenizerFast", out: Path) -> None:
-    """As bfloat16, which halves the file."""
+    """Save in bfloat16, which halves the file."""
     import torch
 
     model.to(torch.bfloat16).save_pretrained(out)
@@ -98,7 +98,7 @@ def checkpoint(out: Path, model: Any, optimizers: "list[torch.optim.Optimizer]",
 
 
 def restore(out: Path, model: Any, optimizers: "list[torch.optim.Optimizer]") -> tuple[int, float]:
-    """Step and seconds spent of the checkpoint in `out`, which is loaded; (0, 0) if there is none."""
+    """Load the checkpoint in `out`; return its step and the seconds spent, (0, 0) if there is none."""
     import torch
 
     if not (out / "checkpoint.pt").exists():
@@ -111,7 +111,7 @@ def restore(out: Path, model: Any, optimizers: "list[torch.optim.Optimizer]") ->
 
 
 def get_tokenizer(out: Path, vocabulary: int, random_seed: int) -> "PreTrainedTokenizerFast":
-    """That of the checkpoint in `out`, or a new one."""
+    """The tokenizer of the checkpoint in `out`, or a new one."""
     from transformers import PreTrainedTokenizerFast
 
     if (out / "tokenizer.json").exists():
@@ -123,7 +123,7 @@ def get_tokenizer(out: Path, vocabulary: int, random_seed: int) -> "PreTrainedTo
 
 
 def train_tokenizer(vocabulary: int, random_seed: int) -> "PreTrainedTokenizerFast":
-    """A byte-level BPE: almost every word of the world is one token, and any text can be written in it."""
+    """A byte-level BPE in which nearly every word of nano's world is one token; it can encode any text."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

@@ -1,4 +1,4 @@
-"""Nano's world: families of small tasks, each with many phrasings and as many worked examples as one likes."""
+"""Nano's world: families of small tasks, each with many phrasings and any number of worked examples."""
 
 from random import Random
 
@@ -11,9 +11,9 @@ from pipeline.nano.sentences import SENTENCES
 from pipeline.task import Instance, Task
 
 FAMILIES: dict[str, Family] = {family.__name__: family for family in [*LISTS, *NUMERIC, *LOOKUPS, *SENTENCES, *RECORDS]}
-OPEN = {"example_of", "about"}  # more than one answer is right, so they cannot be used to evaluate
+OPEN = {"example_of", "about"}  # several answers are right, so they cannot serve to evaluate
 LABELLED = [name for name, family in FAMILIES.items() if family(Random(0)).is_classification]
-# The families that seed tasks are taken from, every other one of either kind; no seed shows the others.
+# Families with a seed task: every other one of each kind. The rest have none.
 SEEDED = sorted(LABELLED)[::2] + sorted(FAMILIES.keys() - set(LABELLED))[::2]
 
 

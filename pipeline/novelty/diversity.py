@@ -1,7 +1,7 @@
 """Which tasks to keep within a budget: those whose vectors cover most, searched with FAISS."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,9 +16,10 @@ _GRID = 2048
 
 
 def k_center(vectors: Vectors, num_kept: int, covered: Vectors | None = None, random_seed: int = 0) -> list[int]:
-    """Rows in the order chosen: each time the one farthest from all chosen before and from `covered` (k-center greedy).
+    """All rows: first those chosen, each time the one farthest from all chosen before and from `covered`.
 
-    Sener and Savarese 2018 (arXiv 1708.00489, algorithm 1), by cosine. With nothing covered the first one is random.
+    K-center greedy, Sener and Savarese 2018 (arXiv 1708.00489, algorithm 1), by cosine. With nothing covered the first
+    one is random. The rows that are not chosen follow by their distance from those that are, the farthest first.
     """
     faiss = import_faiss()
     vectors = on_grid(vectors)
@@ -34,7 +35,8 @@ def k_center(vectors: Vectors, num_kept: int, covered: Vectors | None = None, ra
         closest = np.maximum(closest, cosines)
         chosen += block
         closest[chosen] = 2
-    return chosen
+    others: list[int] = closest.argsort(kind="stable").tolist()
+    return chosen + others[: len(vectors) - len(chosen)]
 
 
 def _farthest(vectors: Vectors, closest: npt.NDArray[np.float32], most: int) -> list[int]:
@@ -60,34 +62,11 @@ def _farthest(vectors: Vectors, closest: npt.NDArray[np.float32], most: int) -> 
     return block
 
 
-def k_means(
-    vectors: Vectors,
-    num_kept: int,
-    quality: Sequence[float] | None = None,
-    num_clusters: int = 512,
-    random_seed: int = 0,
-) -> list[int]:
-    """Rows in order: from each cluster in proportion to its size, drawn with p = softmax(quality), else evenly.
-
-    The static k-means-quality of DivConquer (arXiv 2409.11378). Its code takes equally many from each cluster instead,
-    and loses what does not divide.
-    """
-    n = len(vectors)
-    num_clusters = max(1, min(num_clusters, num_kept, n // 39))  # FAISS wants 39 rows a cluster
-    cluster = _clusters(vectors, num_clusters, random_seed) if num_clusters > 1 else np.zeros(n, np.int64)
-    shares = _shares(np.bincount(cluster, minlength=num_clusters), num_kept)
-    rng = random.Random(f"{random_seed}:k_means")
-    waits = np.log([max(rng.expovariate(1), 1e-300) for _ in range(n)])
-    if quality is not None:
-        waits -= np.asarray(quality)  # the smallest of Exp(1) / exp(q) is a softmax draw, the second smallest the next
-    chosen: list[int] = []
-    for number, share in enumerate(shares):
-        members = np.flatnonzero(cluster == number)
-        chosen += members[np.argsort(waits[members], kind="stable")[:share]].tolist()
-    return sorted(chosen)
-
-
-def _clusters(vectors: Vectors, num_clusters: int, random_seed: int) -> npt.NDArray[np.int64]:
+def clusters(vectors: Vectors, num_clusters: int, random_seed: int = 0) -> npt.NDArray[np.int64]:
+    """The number of the cluster of each row, by k-means: as many clusters as asked, or fewer of at least 39 rows."""
+    num_clusters = min(num_clusters, len(vectors) // 39)  # FAISS wants so many
+    if num_clusters < 2:
+        return np.zeros(len(vectors), np.int64)
     faiss = import_faiss()
     seed = random.Random(f"{random_seed}:clusters").getrandbits(31)
     with _one_thread(faiss):
@@ -95,6 +74,17 @@ def _clusters(vectors: Vectors, num_clusters: int, random_seed: int) -> npt.NDAr
         kmeans.train(vectors)
         nearest: npt.NDArray[np.int64] = kmeans.index.search(vectors, 1)[1][:, 0]
     return nearest
+
+
+def drawn(quality: npt.NDArray[np.float64], random_seed: int = 0) -> npt.NDArray[np.float64]:
+    """Numbers whose highest is a draw with p = softmax(quality), the second highest the next draw, and so on.
+
+    So the best rows of any subset are draws from that subset without replacement (the Gumbel-top-k trick).
+    """
+    rng = random.Random(f"{random_seed}:k_means")
+    waits = np.log([max(rng.expovariate(1), 1e-300) for _ in range(len(quality))])
+    numbers: npt.NDArray[np.float64] = quality - waits  # the smallest of Exp(1) / exp(quality) is a softmax draw
+    return numbers
 
 
 @contextmanager
@@ -108,27 +98,17 @@ def _one_thread(faiss: Any) -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def _shares(sizes: npt.NDArray[np.int64], num_kept: int) -> list[int]:
-    """`num_kept` in proportion to the sizes, rounded by largest remainders."""
-    exact = [divmod(int(size) * num_kept, int(sizes.sum())) for size in sizes]
-    shares = [share for share, _ in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda number: -exact[number][1])
-    for number in by_remainder[: num_kept - sum(shares)]:
-        shares[number] += 1
-    return shares
-
-
 def vote_k(vectors: Vectors, num_kept: int, num_neighbours: int = 150, rho: int = 10) -> list[int]:
-    """Rows in the order chosen, by fast vote-k (arXiv 2209.01975, section 2.1): those that most others are close to.
+    """All rows: first those chosen by fast vote-k (arXiv 2209.01975, section 2.1), which most others are close to.
 
     Each row votes for its `num_neighbours` nearest. A vote counts rho ** -s, where s is how many that its row votes for
     are chosen, and nothing once its row is chosen. The published code counts s in a JSON cache whose keys are text, so
     on a second run no row is ever found to be chosen; here nothing is cached. All pairs are compared: time grows with
-    the square of the number of rows.
+    the square of the number of rows. The rows that are not chosen follow by their votes.
     """
     n = len(vectors)
-    if not num_kept:
-        return []
+    if n < 2:
+        return list(range(n))
     voted = _neighbours(on_grid(vectors), min(num_neighbours, n - 1))
     voters = np.argsort(voted, axis=None, kind="stable") // max(1, voted.shape[1])
     starts = np.concatenate(([0], np.bincount(voted.ravel(), minlength=n).cumsum()))
@@ -148,7 +128,8 @@ def vote_k(vectors: Vectors, num_kept: int, num_neighbours: int = 150, rho: int 
         level[losing] = np.minimum(level[losing] + 1, len(weights) - 1)
         lost = lost - weights[level[losing]]
         np.subtract.at(scores, voted[losing].ravel(), np.repeat(lost, voted.shape[1]))
-    return chosen
+    others: list[int] = np.argsort(-np.where(open_rows, scores, -1), kind="stable").tolist()
+    return chosen + others[: n - len(chosen)]
 
 
 def _neighbours(vectors: Vectors, count: int) -> npt.NDArray[np.int64]:

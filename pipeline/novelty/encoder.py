@@ -38,17 +38,19 @@ class Encoder:
 
     Args:
         model: A model folder, or a name on the Hugging Face hub; a local copy is used if there is one.
-        cache: The folder of the vector files, one for each version of each model.
+        cache: The folder of the vector files, one for each version of each model, and for each prompt.
+        prompt: What such models as E5 and INSTRUCTOR want before each text, such as "query: ".
 
     Raises:
         SproutError: for a model that can be neither found nor fetched, or that sentence-transformers cannot load.
     """
 
-    def __init__(self, model: str, cache: Path) -> None:
-        self.model = model
+    def __init__(self, model: str, cache: Path, prompt: str = "") -> None:
+        self.model, self.prompt = model, prompt
         self.folder = find_model(model)
         parts = {path for part in _PARTS for path in self.folder.rglob(part)}
-        self._digest = fingerprint(self.folder, parts)[:12]
+        digest = fingerprint(self.folder, parts)
+        self._digest = (hashlib.sha256(f"{digest}\0{prompt}".encode()).hexdigest() if prompt else digest)[:12]
         name = re.sub(r"[^\w.-]+", "_", model.rstrip("/").rsplit("/", 1)[-1])
         self.stored = VectorFile(cache / f"{name}-{self._digest}.vectors")
         self._transformer: Any = None
@@ -72,7 +74,12 @@ class Encoder:
             self._transformer = load_model(self.model, self.folder)
         size = 32 if self._transformer.device.type == "cpu" else 256  # on a CPU larger ones are slower
         vectors = self._transformer.encode(
-            texts, batch_size=size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+            texts,
+            prompt=self.prompt or None,
+            batch_size=size,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
         )
         return np.ascontiguousarray(vectors, np.float32)
 

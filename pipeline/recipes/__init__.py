@@ -7,8 +7,8 @@ FOLDER = Path(__file__).parent
 # The order of Self-Instruct, for settings without a list of stages. Stages that are not part of every run belong to
 # it where the settings have a table for them (see `takes_part` in pipeline/stage.py).
 SELF_INSTRUCT = (
-    "instructions", "classify", "instances", "filter", "verify", "score", "dedup", "decontaminate", "export",
-    "train", "evaluate", "judge",
+    "instructions", "classify", "instances", "filter", "verify", "score", "dedup", "decontaminate", "select",
+    "order", "export", "train", "evaluate", "judge",
 )  # fmt: skip
 
 

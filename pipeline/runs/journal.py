@@ -6,20 +6,20 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from pipeline.engines.base import Completion, Likelihood, Request, ScoreRequest
 from pipeline.errors import SproutError
-from pipeline.resources import shown
-from pipeline.runs.keys import key, score_key
-from pipeline.text import mend
+from pipeline.runs.keys import as_json, as_text, key, name_of, sampling_of, score_key
+from pipeline.text import alike, mend
 
 FILE = "completions.sqlite"
 MIN_PREFIX = 256  # characters; a shared prefix of at least this length is stored once
 MAX_PREFIXES = 16
+MAX_ASKED = 20_000  # requests in flight whose keys are remembered
 COMPLETION = ("text", "finish_reason", "prompt_tokens", "cached_tokens", "completion_tokens")
 
 SCHEMA = Path(__file__).with_suffix(".sql")
@@ -78,7 +78,9 @@ class Journal:
         self.lock = threading.Lock()  # completions arrive in the threads of engines
         self.prefixes: dict[str, int] = {}
         self.unmatched: deque[str] = deque(maxlen=4)  # recent prompts without a known prefix
-        with self._safe():
+        self.asked: dict[str, tuple[Request | ScoreRequest, str, str]] = {}  # in flight, by id: request, model, key
+        self.safe = _Safe(path)
+        with self.safe:
             path.parent.mkdir(parents=True, exist_ok=True)
             frozen = path.is_file() and not os.access(path.parent, os.W_OK)  # in a folder of someone else's: read only
             where = f"{path.absolute().as_uri()}{'?immutable=1' if frozen else ''}"
@@ -94,35 +96,37 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._safe(), self.lock:  # SQLite crashes if one thread closes what another one is writing to
+        with self.safe, self.lock:  # SQLite crashes if one thread closes what another one is writing to
             self.closed = True
             self.db.close()
 
     def find(self, model: str, request: Request) -> Completion | None:
         """The completion of the same request, unless a smaller `max_tokens` cut it off."""
         most = request.sampling.max_tokens
-        with self._safe(), self.lock:
+        with self.safe, self.lock:
             row = self.db.execute(
                 "SELECT text, finish_reason, prompt_tokens, cached_tokens, completion_tokens, max_tokens "
-                "FROM completions WHERE key = ?", (key(model, request),),
+                "FROM completions WHERE key = ?", (self._key(model, request),),
             ).fetchone()  # fmt: skip
         if row is None:
             return None
+        self.asked.pop(request.id, None)
         completion = _completion(request.id, row[:5])
         whole = completion.finish_reason == "stop" and completion.completion_tokens <= most
         return completion if whole or row[5] == most else None
 
     def record(self, stage: str, model: str, request: Request, completion: Completion) -> None:
         """Keep a completion; one that arrives when the run has ended and closed the journal is dropped."""
-        with self._safe(), self.lock:
+        with self.safe, self.lock:
             if self.closed:
                 return
             prefix, rest = self._split(mend(as_text(request)))
             self.db.execute(
                 "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    key(model, request), stage, request.id, json.dumps(request.demos), shown(model), prefix, rest,
-                    _sampling(request), request.sampling.max_tokens,
+                    self._key(model, request, last=True), stage, request.id,
+                    as_json(request.demos) if request.demos else "[]", name_of(model), prefix, rest,
+                    sampling_of(request), request.sampling.max_tokens,
                     mend(completion.text), completion.finish_reason,
                     completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens, time.time(),
                 ),
@@ -130,7 +134,12 @@ class Journal:
 
     def find_likelihood(self, model: str, request: ScoreRequest) -> Likelihood | None:
         """The likelihood of the same continuation after the same prompt."""
-        return self._likelihood("key = ?", (score_key(model, request),), request.id)
+        with self.lock:
+            key = self._key(model, request)
+        likelihood = self._likelihood("key = ?", (key,), request.id)
+        if likelihood is not None:
+            self.asked.pop(request.id, None)
+        return likelihood
 
     def recorded_likelihood(self, stage: str, request: str) -> Likelihood | None:
         """The latest likelihood of a request, by its id."""
@@ -138,27 +147,27 @@ class Journal:
 
     def record_likelihood(self, stage: str, model: str, request: ScoreRequest, likelihood: Likelihood) -> None:
         """Keep a likelihood, as `record` keeps a completion."""
-        with self._safe(), self.lock:
+        with self.safe, self.lock:
             if self.closed:
                 return
             prefix, rest = self._split(mend(as_text(request)))
             self.db.execute(
                 "INSERT OR REPLACE INTO likelihoods VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    score_key(model, request), stage, request.id, shown(model), prefix, rest,
+                    self._key(model, request, last=True), stage, request.id, name_of(model), prefix, rest,
                     mend(request.continuation), request.count_end, likelihood.sum, likelihood.num_tokens,
                     json.dumps(likelihood.per_token), likelihood.prompt_tokens, time.time(),
                 ),
             )  # fmt: skip
 
     def _likelihood(self, where: str, values: tuple[str, ...], id: str) -> Likelihood | None:
-        with self._safe(), self.lock:
+        with self.safe, self.lock:
             row = self.db.execute(f"SELECT per_token, prompt_tokens FROM likelihoods WHERE {where}", values).fetchone()
         return None if row is None else Likelihood(id=id, per_token=tuple(json.loads(row[0])), prompt_tokens=row[1])
 
     def entry(self, stage: str, request: str) -> Entry | None:
         """The latest completion of a request, by its id."""
-        with self._safe(), self.lock:
+        with self.safe, self.lock:
             row = self.db.execute(
                 "SELECT model, coalesce(prefixes.text, '') || prompt, sampling, completions.text, finish_reason, "
                 "prompt_tokens, cached_tokens, completion_tokens, demos "
@@ -174,7 +183,7 @@ class Journal:
         """The latest completion of each request, and of those whose ids extend it with a colon: `ID:0`, `ID:1`."""
         found = []
         for request in requests:
-            with self._safe(), self.lock:
+            with self.safe, self.lock:
                 rows = self.db.execute(
                     "SELECT DISTINCT request FROM completions WHERE stage = ? AND (request = ? OR "
                     "request >= ? AND request < ?)", (stage, request, f"{request}:", f"{request};"),
@@ -190,7 +199,7 @@ class Journal:
         """The texts that were scored for requests, with those whose ids extend one with a colon."""
         found = []
         for request in requests:
-            with self._safe(), self.lock:
+            with self.safe, self.lock:
                 found += self.db.execute(
                     "SELECT model, coalesce(prefixes.text, '') || prompt, continuation, num_tokens, "
                     "sum / max(num_tokens, 1) FROM likelihoods LEFT JOIN prefixes ON prefixes.id = prefix "
@@ -201,21 +210,21 @@ class Journal:
 
     def requests(self, stage: str) -> set[str]:
         """The ids of all requests of a stage that have a completion."""
-        with self._safe(), self.lock:
+        with self.safe, self.lock:
             return {id for (id,) in self.db.execute("SELECT request FROM completions WHERE stage = ?", (stage,))}
 
     def answered(self, stage: str, model: str) -> bool:
         """Whether the model has a completion with text, or a likelihood, for the stage."""
-        with self._safe(), self.lock:
+        with self.safe, self.lock:
             row = self.db.execute(
                 "SELECT 1 FROM completions WHERE stage = ?1 AND model = ?2 AND text != '' "
-                "UNION ALL SELECT 1 FROM likelihoods WHERE stage = ?1 AND model = ?2 LIMIT 1", (stage, shown(model))
+                "UNION ALL SELECT 1 FROM likelihoods WHERE stage = ?1 AND model = ?2 LIMIT 1", (stage, name_of(model))
             ).fetchone()  # fmt: skip
         return row is not None
 
     def usage(self) -> dict[str, Usage]:
         """Usage by stage, in the order in which the stages began."""
-        with self._safe(), self.lock:
+        with self.safe, self.lock:
             rows = self.db.execute(
                 "SELECT stage, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), min(arrived), "
                 "max(arrived), coalesce(seconds, 0), coalesce(busy, 0), coalesce(in_flight / max(busy, 1e-9), 0) "
@@ -229,11 +238,27 @@ class Journal:
 
     def sitting(self, id: int | None, stage: str, seconds: float, busy: float, in_flight: float) -> int:
         """Record how long a stage was at work; with the id of an earlier record, replace that record."""
-        with self._safe(), self.lock:
+        with self.safe, self.lock:
             row = self.db.execute("INSERT OR REPLACE INTO sittings VALUES (?, ?, ?, ?, ?)",
                 (id, stage, seconds, busy, in_flight)).lastrowid  # fmt: skip
             assert row is not None
             return row
+
+    def _key(self, model: str, request: Request | ScoreRequest, last: bool = False) -> str:
+        """The key of a request, which is looked for when it is asked and, for the last time, when it is answered."""
+        same, of, found = self.asked.pop(request.id, (None, "", ""))
+        if same is not request or of != model:
+            prompt = request.prompt if isinstance(request.prompt, str) else ""
+            prefix = next((one for one in self.prefixes if prompt.startswith(one)), "")
+            if isinstance(request, ScoreRequest):
+                found = score_key(model, request, prefix)
+            else:  # in one, the line is too long
+                found = key(model, request, prefix)
+        if not last:
+            self.asked[request.id] = request, model, found
+            if len(self.asked) > MAX_ASKED:
+                del self.asked[next(iter(self.asked))]
+        return found
 
     def _split(self, prompt: str) -> tuple[int | None, str]:
         """The shared prefix of a prompt, and the rest; requests of a stage may share thousands of characters."""
@@ -249,43 +274,25 @@ class Journal:
         self.prefixes[prompt[:shared]] = row
         return row, prompt[shared:]
 
-    @contextmanager
-    def _safe(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            advice = "the run can go on once it can be written"
-            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                advice = "it is damaged: move it away, the stage files keep what was decided and only the rest is asked"
-            raise SproutError(f"{self.path}: {error}; {advice}") from None
-
-
-def as_text(request: Request | ScoreRequest) -> str:
-    """The prompt as text, including a prefill; messages as JSON."""
-    begun = request.prefill if isinstance(request, Request) else ""
-    if isinstance(request.prompt, str):
-        return request.prompt + begun
-    answer = [{"role": "assistant", "content": begun}] if begun else []
-    return json.dumps([*request.prompt, *answer], ensure_ascii=False)
-
-
-def alike(one: str, other: str) -> int:
-    """The length of the common prefix, in characters."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
-    return low
-
-
-def _sampling(request: Request) -> str:
-    """How the completion was sampled, apart from `max_tokens`, and the shape it was held to; as JSON."""
-    sampling = request.sampling.model_dump(mode="json", exclude={"max_tokens"})
-    shape = request.model_dump(mode="json", include={"choices", "json_schema"}, exclude_defaults=True)
-    return json.dumps(sampling | shape, ensure_ascii=False)
-
 
 def _completion(id: str, columns: Sequence[Any], demos: str = "null") -> Completion:
     """A completion from the columns named in `COMPLETION`."""
     values = dict(zip(COMPLETION, columns, strict=True))
     return Completion.model_validate({"id": id, "demos": json.loads(demos)} | values)
+
+
+class _Safe:
+    """Turns what SQLite and the disk object to into one sentence."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if not isinstance(error, (sqlite3.Error, OSError)):
+            return
+        advice = "the run can go on once it can be written"
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            advice = "it is damaged: move it away, the stage files keep what was decided and only the rest is asked"
+        raise SproutError(f"{self.path}: {error}; {advice}") from None

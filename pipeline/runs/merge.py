@@ -24,7 +24,7 @@ from pipeline.task import Task, read_task
 
 NOT_NEW = "not_new"
 LOCK = ".lock"
-COPIED = ("seeds.json", "prices.json")  # the same in each shard
+COPIED = ("prices.json",)  # the same in each shard
 Settings = dict[str, dict[str, Any]]
 
 
@@ -210,7 +210,7 @@ def lines_of(path: Path) -> Iterator[tuple[bytes, Task]]:
 
 
 def copy_records(shards: Mapping[Shard, Path], out: Path) -> None:
-    """What belongs to a run besides its stage files: where its seeds are, prices, reviews and remarks."""
+    """What belongs to a run besides its stage files: prices, reviews and remarks."""
     first = next(iter(shards.values()))
     for name in COPIED:
         if (first / name).is_file():

@@ -1,50 +1,28 @@
 """An estimate of what a run will take, from twenty requests that the run need not repeat."""
 
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from pipeline.engines.base import (
-    Arrived,
-    Completion,
-    Completions,
-    Engine,
-    Likelihood,
-    Likelihoods,
-    Request,
-    Scored,
-    ScoreRequest,
-    at_hand,
-)
-from pipeline.engines.proxy import Proxy
 from pipeline.errors import SproutError
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.context import Context
 from pipeline.runs.journal import FILE, Journal, Usage
 from pipeline.runs.lock import only_writer
+from pipeline.runs.probes import Estimate, Probes
 from pipeline.runs.recorded import Recorded
 from pipeline.runs.run import first_tasks, listed
 from pipeline.runs.settings import check_settings, file_names
 from pipeline.runs.store import Store
 from pipeline.stage import Product, Stage
+from pipeline.task import Task
 
-Q = TypeVar("Q", Request, ScoreRequest)
-A = TypeVar("A", Completion, Likelihood)
 NUM_PROBES = 20
-
-
-class Estimate(NamedTuple):
-    """The remaining requests, tokens and time of a stage."""
-
-    stage: str
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
+MOST_PROBES = 64  # of a stage, where one task takes that many
 
 
 def plan(stages: Sequence[Stage | Product], context: Context, prices: Prices) -> str:
@@ -75,54 +53,77 @@ def probe(
     # One that selects without a template of its own asks nothing, so the others share its probes.
     after = [stage for stage in asking if stage.asks and not stage.open_ended]
     num_after = sum(bool(stage.templates) or not stage.selects for stage in after)
-    for stage in asking:
+    for stage in (one for one in stages if isinstance(one, Stage)):
+        if not (stage.asks or stage.adds):
+            num_tasks = stage.most_kept(num_tasks)
+            continue
         store = Store(context.folder / files[stage.name])
         done = store.load()
         own = context.of(stage)
         most = NUM_PROBES // 2 if stage.open_ended else NUM_PROBES // (2 * max(1, num_after))
-        recorded = Recorded(own.engine, journal, stage.name, Budget())
-        engine = Probe(recorded, most, stage.open_ended)
+        recorded = partial(Recorded, journal=journal, stage=stage.name, budget=Budget())
         used = journal.usage().get(stage.name)
         todo = () if stage.open_ended and not stage.of_given else tasks[: max(1, most)]
         given = frozenset(task.id for task in todo)
-        decided = stage.decide(todo, done, replace(own, engine=engine, given=given))
-        new = list(decided if stage.asks else islice(decided, max(1, most)))
-        engine.pace = engine.pace or pace(used)
+        own = replace(own, given=given)
+        probes = Probes(most, stage.open_ended, recorded)
+        new = decide_few(stage, (todo, done), own, probes)
+        while not (new or stage.adds) and probes.left and probes.most < MOST_PROBES:  # a task has more requests
+            probes = Probes(2 * probes.most, stage.open_ended, recorded)
+            new = decide_few(stage, (todo, done), own, probes)
+        probes.pace = pace(used)
         kept = [task for task in new if task.kept and not (stage.open_ended and task.id in given)]
         if stage.open_ended:
             given_kept = stage.wanted(num_tasks) - stage.wanted(0)
             left = max(0, stage.wanted(0) - max(0, len(store.kept) - given_kept))
-            if engine.asked < most and recorded.num_requests == recorded.num_known:
+            if probes.asked < most and probes.all_known:
                 left = 0  # it has ended, with fewer tasks than it wants
             if not kept and left:
                 reasons = Counter(task.rejected for task in new if task.rejected)
                 raise SproutError(f"{stage.name}: the probe kept no task{listed(reasons)}")
-            estimates.append(engine.estimate(stage.name, math.ceil(left * engine.asked / max(1, len(kept)))))
+            estimates.append(probes.estimate(stage.name, math.ceil(left * probes.asked / max(1, len(kept)))))
             if new:
                 notes.append(
-                    f"{stage.name}: {len(kept)} kept of {len(new)} in {engine.asked} requests; fewer will be as the "
+                    f"{stage.name}: {len(kept)} kept of {len(new)} in {probes.asked} requests; fewer will be as the "
                     f"pool grows, so the run may take more requests than this"
                 )
             tasks = kept or list(store.kept[:most])
         else:
-            if engine.asked or engine.left or stage.templates:
-                probed = len(todo), stage.requests_before(context.seeds)
-                estimates.append(engine.estimate(stage.name, num_left(stage, engine, store, probed, num_tasks)))
+            if probes.asked or probes.left or stage.templates:
+                probed = Probed(len(todo), stage.requests_before(context.seeds), probes.each_took(stage, new))
+                estimates.append(probes.estimate(stage.name, num_left(stage, probes, store, probed, num_tasks)))
             tasks = kept or tasks
-        is_done = stage.adds and bool(done) and not engine.asked + engine.left
+        is_done = stage.adds and bool(done) and not probes.asked + probes.left
         num_tasks = len(store.kept) if is_done else stage.wanted(num_tasks)
     return estimates, notes
 
 
-def num_left(stage: Stage, engine: "Probe", store: Store, probed: tuple[int, int], num_tasks: int) -> int:
+def decide_few(
+    stage: Stage, tasks: tuple[Sequence[Task], Sequence[Task]], context: Context, probes: Probes
+) -> list[Task]:
+    """What a stage decides about a few tasks, of those to do and those done, with so many requests."""
+    decided = stage.decide(*tasks, context.wrapped(stage, probes.add))
+    return list(decided if stage.asks else islice(decided, max(1, probes.most)))
+
+
+class Probed(NamedTuple):
+    """What was put about a few tasks."""
+
+    num_tasks: int
+    before: int  # requests that are put once, before those for tasks
+    each: float  # requests of a task that was decided, on average; 0 if none was
+
+
+def num_left(stage: Stage, probes: Probes, store: Store, probed: Probed, num_tasks: int) -> int:
     """How many requests a stage still has to put: by its own word, or as its probes show."""
     if (most := stage.num_requests(num_tasks)) is not None:
         return round(most * max(0.0, 1 - len(store.kept) / max(1, stage.wanted(num_tasks))))
-    counted = engine.asked + engine.left
+    counted = probes.asked + probes.left
     if stage.adds and not stage.of_given:
         return counted  # whatever it is given
-    num_probed, before = probed
-    share = max(0, counted - before) / max(1, num_probed)  # a task may have no request, or several
+    before = probed.before
+    share = max(0, counted - before) / max(1, probed.num_tasks)  # a task may have no request, or several
+    share = max(share, probed.each)  # and answers may lead to further ones, which nobody can count before
     left = round(share * max(0, num_tasks - len(store.decided))) if num_tasks else counted
     return left + (before if num_tasks and not store.decided else 0)
 
@@ -132,69 +133,6 @@ def pace(used: Usage | None) -> float:
     if used is None or used.requests < 2:
         return 0.0
     return min(used.last - used.first, used.seconds or math.inf) / (used.requests - 1)
-
-
-class Probe(Proxy):
-    """Passes a few requests on and times them; if the source ends, counts the remaining ones.
-
-    The first request is not timed: it loads the model.
-    """
-
-    def __init__(self, engine: Engine, most: int, endless: bool) -> None:
-        super().__init__(engine)
-        self.most, self.endless = most, endless
-        self.asked = self.left = self.prompt_tokens = self.completion_tokens = 0
-        self.pace = 0.0  # seconds per request; 0 until two have been asked
-
-    def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
-        for completion in self._few(iter(requests), self.engine.generate, arrived):
-            self.prompt_tokens += completion.prompt_tokens
-            self.completion_tokens += completion.completion_tokens
-            yield completion
-
-    def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
-        for likelihood in self._few(iter(requests), self.engine.score, arrived):
-            self.prompt_tokens += likelihood.prompt_tokens + likelihood.num_tokens
-            yield likelihood
-
-    def _few(
-        self,
-        source: Iterator[Q | None],
-        ask: Callable[[Iterator[Q | None], Callable[[Q, A], None]], Iterator[A]],
-        arrived: Callable[[Q, A], None] | None,
-    ) -> Iterator[A]:
-        times: list[float] = []
-
-        def measured(request: Q, answer: A) -> None:
-            times.append(time.monotonic())
-            if len(times) > 1:
-                self.pace = (times[-1] - times[0]) / (len(times) - 1)
-            if arrived:
-                arrived(request, answer)
-
-        while (before := self.asked) < self.most:
-            few = self.most - self.asked if times else 1
-            for answer in ask(first(source, few), measured):
-                self.asked += 1
-                yield answer
-            if self.asked == before:
-                break
-        if not self.endless:
-            self.left = sum(1 for _ in at_hand(source))  # what an answer would lead to is not known
-
-    def estimate(self, stage: str, requests: int) -> Estimate:
-        """An estimate for this many requests, from the mean and the speed of those probed."""
-        each = requests / max(1, self.asked)
-        prompt_tokens, completion_tokens = round(self.prompt_tokens * each), round(self.completion_tokens * each)
-        return Estimate(stage, requests, prompt_tokens, completion_tokens, self.pace * requests)
-
-
-def first(source: Iterator[Q | None], most: int) -> Iterator[Q | None]:
-    """Up to `most` requests."""
-    while most > 0:
-        request = next(source, None)
-        most -= request is not None
-        yield request
 
 
 def table(estimates: Sequence[Estimate], prices: Prices) -> str:

@@ -57,7 +57,8 @@ class Recorded(Proxy):
                 self.budget.spend(completion.prompt_tokens, completion.completion_tokens)
 
         def as_kept(completion: Completion) -> Completion:
-            return completion.model_copy(update={"text": mend(completion.text)})
+            text = mend(completion.text)
+            return completion if text == completion.text else completion.model_copy(update={"text": text})
 
         memory = _Memory(self.journal.find, keep, as_kept, lambda completion: completion)
         yield from self._remember(requests, self.engine.generate, memory, arrived)

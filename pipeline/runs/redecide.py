@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pipeline.engines.base import (
@@ -41,7 +42,7 @@ from pipeline.stage import Product, Stage
 
 logger = logging.getLogger(__name__)
 
-MODEL = {"model", "chat", "seeds"}  # settings outside a stage that its completions depend on
+MODEL = {"model", "chat", "models", "seeds"}  # settings outside a stage that its completions depend on
 
 
 def redecide(
@@ -80,9 +81,7 @@ def redecide(
             raise SproutError(f"{folder}: has no stage file to decide anew; run it, what was paid for is in {FILE}")
         with Journal(folder / FILE) as journal:
             for stage in done:
-                own = context.of(stage)
-                assert isinstance(own.engine, Recording)
-                own.engine.read(journal, stage.name)
+                own = context.of(stage).wrapped(stage, partial(reading, journal=journal, stage=stage.name))
                 tasks = kept = decide(stage, Store(new / names[stage.name]), tasks, own, progress)
         for stage in done:
             kept.path = (new / names[stage.name]).replace(folder / names[stage.name])
@@ -98,11 +97,20 @@ def recorded_only(
     """The same context with engines that answer from the journal alone."""
 
     def stand_in(engine: Engine, name: str) -> Recording:
-        used = (before[stage.name] for stage in stages if stage.engine == name and stage.name in before)
-        return Recording(engine, next(used, {}))
+        there = [(stage, before[stage.name]) for stage in stages if stage.name in before]
+        used = [said for stage, said in there if stage.engine == name]
+        used += [said["models"][name] for stage, said in there if name in said.get("models", {})]
+        return Recording(engine, used[0] if used else {})
 
     engines = {name: stand_in(engine, name) for name, engine in context.engines.items()}
     return replace(context, engine=stand_in(context.engine, ""), engines=engines, stages=stages)
+
+
+def reading(engine: Engine, journal: Journal, stage: str) -> Engine:
+    """A stand-in that answers for a stage."""
+    assert isinstance(engine, Recording)
+    engine.read(journal, stage)
+    return engine
 
 
 class Recording(Proxy):

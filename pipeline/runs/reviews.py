@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import SproutError, explain
 from pipeline.runs.said import Said, Texts, Verdict, as_line, digest
-from pipeline.runs.store import ID, drop_torn_line, ids_of, without
+from pipeline.runs.store import ID, at, drop_torn_line, ids_of, without
 from pipeline.task import Task, read_task
 
 logger = logging.getLogger(__name__)
@@ -202,6 +202,10 @@ class Changed(Sequence[Task]):
 
     def __iter__(self) -> Iterator[Task]:
         return (self.changed.get(task.id, task) for task in self.tasks)
+
+    def at(self, places: Iterable[int]) -> Iterator[Task]:
+        """As `Stored.at`."""
+        return (self.changed.get(task.id, task) for task in at(self.tasks, places))
 
 
 def reviewed(tasks: Sequence[Task], folder: Path) -> Sequence[Task]:

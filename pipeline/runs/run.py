@@ -183,13 +183,14 @@ def once(stage: Stage, decided: Iterable[Task], ids: set[str]) -> Iterator[Task]
 
 def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str], context: Context) -> None:
     """No task is lost: what came in is what was kept plus what was rejected; a stage that adds tasks has more."""
-    strange = set() if stage.adds else decided.difference(ids_of(tasks))
-    if strange:
+    num_found = sum(id in decided for id in ids_of(tasks))
+    if num_found < len(decided) and not stage.adds:
+        strange = decided.difference(ids_of(tasks))
         raise SproutError(
             f"stage {stage.name}: task {min(strange)} was not kept by the stage before; an earlier file was changed. "
             f"Delete the files from this stage on to redo them"
         )
-    if missing := sum(id not in decided for id in ids_of(tasks)):
+    if missing := len(tasks) - num_found:
         why = "no completion of theirs is recorded; `sprout run` asks for them"
         recorded = [one for one in (context.engine, *context.engines.values()) if isinstance(one, Recorded)]
         if recorded:

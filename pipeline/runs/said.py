@@ -46,7 +46,16 @@ class Texts(BaseModel):
         return cls(instruction=task.instruction, instances=tuple(pairs))
 
     def put_into(self, task: Task) -> Task:
-        return task.update(instruction=self.instruction, instances=self.instances)
+        """The task with these texts; an instance whose question is the same keeps its candidate answers."""
+        same = self.instruction == task.instruction
+        answers = [
+            old.answers if same and old.input == one.input else ()
+            for one, old in zip(self.instances, task.instances, strict=False)
+        ]
+        answers += [()] * (len(self.instances) - len(answers))
+        pairs = zip(self.instances, answers, strict=True)
+        instances = tuple(one.model_copy(update={"answers": had}) for one, had in pairs)
+        return task.update(instruction=self.instruction, instances=instances)
 
     @property
     def fields(self) -> dict[str, Any]:

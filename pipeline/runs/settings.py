@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.asking import templates
+from pipeline.engines.base import Engine
 from pipeline.errors import SproutError
 from pipeline.resources import shown
 from pipeline.runs.code import digest_of_code
@@ -22,7 +23,7 @@ from pipeline.task import Task
 
 FILE = "settings.json"
 STAGE_FILE = re.compile(r"(\d+)_.*\.jsonl$")
-DEPENDS = {"file", "stage", "model", "chat", "seeds"}  # settings without which recorded completions say nothing
+DEPENDS = {"file", "stage", "model", "chat", "models", "seeds"}  # without these recorded completions say nothing
 
 
 def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
@@ -59,16 +60,20 @@ class Described:
         context = self.context.of(stage)
         model: dict[str, Any] = {}
         if stage.uses_model:
-            model = {"model": shown(context.engine.model), "chat": context.engine.chat}
-        if others := {name: shown(context.named(name, f"[{stage.name}]").model) for name in stage.other_engines}:
+            model = described(context.engine)
+        if others := {name: described(context.named(name, f"[{stage.name}]")) for name in stage.other_engines}:
             model["models"] = others
-        if stage.uses_model and (given := context.engine.chat_template_kwargs):
-            model["chat_template_kwargs"] = given
         seeds = {"seeds": self.seeds} if isinstance(stage, Stage) or stage.of_tasks else {}
         settings = recorded(stage)
         if "window" in settings and settings["window"] is None:
             settings["window"] = context.engine.window  # it decides which tasks a prompt can show
         return {"file": self.files[stage.name]} | model | seeds | settings
+
+
+def described(engine: Engine) -> dict[str, Any]:
+    """The model of an engine, and how it is asked."""
+    kwargs = {"chat_template_kwargs": given} if (given := engine.chat_template_kwargs) else {}
+    return {"model": shown(engine.model), "chat": engine.chat} | kwargs
 
 
 def recorded(stage: Configured) -> dict[str, Any]:
@@ -117,7 +122,8 @@ def refusal(
 
 def remind(context: Context, before: Mapping[str, dict[str, Any]]) -> None:
     """Tell the engines what the run wrote down of their models, so that nobody asks a server for it again."""
-    known = {one["model"]: one["chat"] for one in before.values() if {"model", "chat"} <= one.keys()}
+    asked = [one for stage in before.values() for one in (stage, *stage.get("models", {}).values())]
+    known = {one["model"]: one["chat"] for one in asked if {"model", "chat"} <= one.keys()}
     for engine in (context.engine, *context.engines.values()):
         if isinstance(chat := known.get(shown(engine.model)), bool):
             engine.remember(chat)

@@ -1,16 +1,44 @@
-"""What a scorer is, and how one that asks for likelihoods words its requests."""
+"""What a scorer is: a function that gives a number, may ask models, or looks at all tasks together."""
 
 import inspect
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+import sys
+import typing
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
-from pipeline.engines.base import Likelihood, Prompt, ScoreRequest
-from pipeline.task import Instance, Task
+from pipeline.engines.base import Likelihood, Request, ScoreRequest
+from pipeline.task import Task
 
 Number = float | None  # None: the task has none
-Scoring = Generator[Sequence[ScoreRequest], Sequence[Likelihood], Number]
+ENGINE, TEMPLATE = "names an engine", "names a template"
+EngineName = Annotated[str, ENGINE]  # the type of a setting that names a table [engines.NAME], which is asked too
+TemplateName = Annotated[str, TEMPLATE]  # and of one that names a template: a name in prompts/, or the path of a file
+
+
+class Ask(NamedTuple):
+    """What a scorer asks; a `Wording` makes it."""
+
+    request: Request | ScoreRequest
+    engine: str = ""  # a name of [engines.NAME]; empty: that of the stage
+
+
+class Work(NamedTuple):
+    """What a scorer is given that looks at all tasks."""
+
+    tasks: Iterable[Task]  # or a task for each answer; they can be gone through once
+    start: int  # how many of them, the first ones, have their number already
+    folder: Path  # of the run, where it may keep files
+
+
+# It yields what it asks as often as it likes, is sent the answers in the same order, and returns the number.
+Scoring = Generator[Sequence[Ask], Sequence[Any], Number]
+
+
+class NoNumber(Exception):
+    """Raised by a scorer that finds none; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -23,70 +51,67 @@ class Scorer:
         >>> def exclamations(task):
         ...     return task.instruction.count("!")
 
-        One that needs likelihoods also takes a `Wording`. It yields its requests once, all together, and is handed
-        the likelihood of each:
+        One that asks a model also takes a `Wording`. It yields requests, all those that can be put at once together,
+        and is handed the answers: a `Likelihood` or a `Completion` each. What it then still wants it yields next.
 
         >>> def surprise(task, wording):
         ...     likelihoods = yield [wording.output(task, instance) for instance in task.instances]
         ...     return -likelihoods[0].mean
+
+        One that has to see all tasks takes nothing but `work`, a `Work`. It yields the numbers of the tasks that have
+        none yet, in order.
+
+        >>> def rank(work):
+        ...     yield from range(work.start, len(list(work.tasks)))
     """
 
-    function: Callable[..., Any]  # from a task to a number, or a generator function
+    function: Callable[..., Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    called: str = ""  # the name of its score, if not its own
 
     @property
     def name(self) -> str:
-        return self.function.__name__
+        return self.called or self.function.__name__
+
+    @property
+    def of_all(self) -> bool:
+        """Whether it looks at all tasks together."""
+        return next(iter(inspect.signature(self.function).parameters), "") == "work"
 
     @property
     def asks(self) -> bool:
-        """Whether it needs the likelihood of texts."""
-        return inspect.isgeneratorfunction(self.function)
+        """Whether it puts requests to a model."""
+        return inspect.isgeneratorfunction(self.function) and not self.of_all
+
+    @property
+    def engines(self) -> list[str]:
+        """The engines that it asks besides that of the stage."""
+        return self._settings_of(ENGINE)
+
+    @property
+    def templates(self) -> list[str]:
+        """The templates that it fills in."""
+        return self._settings_of(TEMPLATE)
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """Packages that it imports at work, with the extra that brings each: `NEEDS` of its module."""
+        return dict(getattr(sys.modules.get(self.function.__module__), "NEEDS", {}))
+
+    def _settings_of(self, kind: str) -> list[str]:
+        """The values of the settings that have this mark in their type."""
+        try:
+            types = typing.get_type_hints(self.function, include_extras=True)
+        except NameError:  # of an import under TYPE_CHECKING
+            return []
+        marked = [name for name in self.settings if kind in _marks(types.get(name))]
+        values = [self.settings[name] for name in marked]
+        return [one for value in values for one in ([value] if isinstance(value, str) else value) if one]
 
 
-@dataclass(frozen=True)
-class Wording:
-    """How a task is put to the model whose likelihoods are asked for: as in training and evaluation.
-
-    Attributes:
-        prompt: From an instruction and an input to the prompt of a base model, or to the user's message.
-        chat: Whether prompts are messages.
-        chat_template_kwargs: What the chat template gets besides messages.
-        count_end: The token that ends an answer counts too.
-    """
-
-    prompt: Callable[[str, str], str]
-    chat: bool = False
-    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    count_end: bool = False
-
-    def output(self, task: Task, instance: Instance) -> ScoreRequest:
-        """The output of an instance, as the answer to the task."""
-        return self._request(self._put(self.prompt(task.instruction, instance.input)), instance)
-
-    def alone(self, instance: Instance, header: bool) -> ScoreRequest:
-        """The output of an instance without its task.
-
-        Args:
-            header: Whether it still follows what stands before every answer: an empty user message and the opening of
-                the assistant's, or the "Output:" of a base model's prompt. Without that it is bare text.
-        """
-        return self._request(self._put(self.prompt("", "").strip()) if header else "", instance)
-
-    def _put(self, text: str) -> Prompt:
-        return ({"role": "user", "content": text},) if self.chat else text
-
-    def _request(self, prompt: Prompt, instance: Instance) -> ScoreRequest:
-        """Without an id, which the stage gives it."""
-        blank = " " if isinstance(prompt, str) and prompt.endswith(":") else ""  # as rows to train on have it
-        given = {} if isinstance(prompt, str) else dict(self.chat_template_kwargs)
-        return ScoreRequest(
-            id="",
-            prompt=prompt,
-            continuation=blank + instance.output,
-            count_end=self.count_end,
-            chat_template_kwargs=given,
-        )
+def _marks(type: Any) -> list[object]:
+    """What a type says of itself, and what those in a tuple say."""
+    return [*getattr(type, "__metadata__", ()), *(mark for inner in typing.get_args(type) for mark in _marks(inner))]
 
 
 def pooled(likelihoods: Sequence[Likelihood]) -> Number:

@@ -3,7 +3,8 @@
 import inspect
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pipeline.engines.find import imported, named
 from pipeline.errors import SproutError, explain, unknown
 from pipeline.scorers.base import Scorer
+
+NAME = re.compile(r"[\w-]+")
 
 
 def scorer_names() -> list[str]:
@@ -27,12 +30,15 @@ def find_scorer(place: str, settings: Mapping[str, Mapping[str, Any]]) -> Scorer
 
     Args:
         place: A name of those that ship, or `module:function`, where the module is in the current folder or anywhere
-            else on the path.
-        settings: Those of several scorers, by name.
+            else on the path; with `name=` before it, that is what its score is called.
+        settings: Those of several scorers, by the names of their scores.
 
     Raises:
         SproutError: if there is none, if what is there is no scorer, and for a setting that it does not take.
     """
+    called, _, place = place.rpartition("=")
+    if called and not NAME.fullmatch(called):
+        raise SproutError(f"{called}={place}: a score is called by letters, digits, - and _; rename it")
     if ":" in place:
         function = named(place, "scorer")
     elif place in scorer_names():
@@ -41,29 +47,33 @@ def find_scorer(place: str, settings: Mapping[str, Mapping[str, Any]]) -> Scorer
         raise SproutError(f"{unknown('scorer', place, scorer_names())}, or module:function for one of your own")
     if not inspect.isfunction(function):
         raise SproutError(f"{place}: is no scorer; write a function that takes a task and returns a number")
-    found = Scorer(function)
+    found = Scorer(function, called=called)
     _check(place, found)
-    return Scorer(function, _settings(function, settings.get(found.name, {})))
+    return replace(found, settings=_settings(found, settings.get(found.name, {})))
 
 
 def _check(place: str, scorer: Scorer) -> None:
     """Refuse a function that takes too much or too little."""
     parameters = inspect.signature(scorer.function).parameters.values()
     taken = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    given = ["task", "wording"] if scorer.asks else ["task"]
+    given, kind = ["task"], "asks nothing"
+    if scorer.of_all:
+        given, kind = ["work"], "looks at all tasks"
+    elif scorer.asks:
+        given, kind = ["task", "wording"], "yields requests"
     if len(taken) != len(given):
-        kind = "yields requests" if scorer.asks else "yields no requests"
         raise SproutError(
             f"{place}: a scorer that {kind} takes {' and '.join(given)}, but this one takes "
             f"{' and '.join(taken) or 'nothing'}; put its settings behind a *"
         )
 
 
-def _settings(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(scorer: Scorer, given: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are given and the defaults of the others, in the types that the function declares."""
+    function = scorer.function
     own = [one for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]
     if given and not own:
-        raise SproutError(f"options.{function.__name__}: this scorer has no settings; delete the table")
+        raise SproutError(f"options.{scorer.name}: this scorer has no settings; delete the table")
     try:
         types = typing.get_type_hints(function, include_extras=True) if own else {}
     except NameError:  # of an import under TYPE_CHECKING
@@ -75,4 +85,4 @@ def _settings(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[st
     try:
         return dict(kind.model_validate(dict(given)))
     except ValidationError as error:
-        raise SproutError(f"options.{function.__name__}: {explain(error, kind, 'setting')}") from None
+        raise SproutError(f"options.{scorer.name}: {explain(error, kind, 'setting')}") from None

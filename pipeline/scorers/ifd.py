@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.scorers.base import Scoring, Wording, pooled
+from pipeline.scorers.base import Scoring, pooled
+from pipeline.scorers.wording import Wording
 from pipeline.task import Task
 
 Form = Annotated[

@@ -1,6 +1,7 @@
 """How likely a model finds the outputs, given the task."""
 
-from pipeline.scorers.base import Scoring, Wording, pooled
+from pipeline.scorers.base import Scoring, pooled
+from pipeline.scorers.wording import Wording
 from pipeline.task import Task
 
 

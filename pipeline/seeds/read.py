@@ -19,14 +19,14 @@ from pipeline.task import Instance, Task, new_id
 
 logger = logging.getLogger(__name__)
 
-SHIPPED = ("general", "nano")
+SHIPPED = ("general", "nano", "code")
 NONE = "none"  # in place of seeds, for a run that needs none
 
 
 _WANTED = Wanted(
     splits=("train",),
     advice="give the path of a JSONL file of tasks, of another format in seed_tasks/README.md, or the name of seeds "
-    "that ship: general, nano",
+    "that ship: general, nano, code",
 )
 
 
@@ -41,7 +41,7 @@ class Seeds(NamedTuple):
 
 
 def read_seeds(path: Path | str) -> list[Task]:
-    """Read seed tasks from a file, a folder or a data set on the hub, or those that ship: `general`, `nano`.
+    """Read seed tasks from a file, a folder or a data set on the hub, or those that ship: `general`, `nano`, `code`.
 
     `none` stands for no seeds. All formats of seed_tasks/README.md are known by what is in the file. In a stage file of
     another run, the rejected tasks are passed over. What is inferred or not taken is logged, a line each.

@@ -147,7 +147,7 @@ def _is_row(value: Mapping[str, Any]) -> bool:
     """Whether it has a field of a row, and not a column of them."""
     if any(_is_one_conversation(value[key]) for key in CONVERSATIONS if key in value):
         return True
-    if any(is_conversation(value.get(key)) for key in ("prompt", "completion")):
+    if any(is_conversation(value.get(key)) for key in ("prompt", "completion", "chosen", "rejected")):
         return True
     return any(key in COLUMNS and not isinstance(item, dict | list) for key, item in value.items())
 

@@ -29,7 +29,7 @@ class RunSettings(BaseModel):
     seeds: str = Field(
         default="general",
         min_length=1,
-        description="a file or data set of seed tasks, or one that ships: general, nano; none: no seeds",
+        description="a file or data set of seed tasks, or one that ships: general, nano, code; none: no seeds",
     )
     domain: str = Field(
         default="", description='what all tasks are about, such as "support for a bicycle shop"; the templates say it'

@@ -33,7 +33,7 @@ class Asked:
 
     def __init__(self, stage: "Instances", engine: Engine, demos: dict[bool, Sequence[Task]]) -> None:
         self.stage, self.engine = stage, engine
-        self.filters = applied(INSTANCE, {})
+        self.filters = applied(INSTANCE, stage.filters or {})
         self.question = {name: filled_but_for("instruction", name, stage) for name in (INPUT, LABELS)}
         self.input_turns = self._turns(INPUT, [demo for demo in demos[False] if _short_input(demo)], _first_input)
         self.label_turns = self._turns(LABELS, demos[True], _labels)

@@ -1,6 +1,7 @@
 """The pool of a stage that writes tasks until it has enough, and the loop that asks for them."""
 
 import math
+from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -13,7 +14,7 @@ from pipeline.errors import SproutError
 from pipeline.runs.context import Context
 from pipeline.runs.remarks import remark
 from pipeline.stages._gate import Gate
-from pipeline.task import Task
+from pipeline.task import Task, bits, spelled
 
 RECENT = 100  # recent requests from which the yield of the next ones is estimated
 FIRST = 4  # expected tasks per request, before the first completion
@@ -32,10 +33,33 @@ class Writes(Protocol):
 
 
 class Shown(NamedTuple):
-    """The part of a task that a prompt shows, and all that the pool holds of it in memory."""
+    """The part of a task that a prompt shows."""
 
     id: str
     instruction: str
+
+
+class Written:
+    """Tasks as prompts show them, in 16 bytes each, besides the text, which the gate holds as well."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.ids = array("Q")  # the 64 bits of an id, as `new_id` makes it
+        self.others: dict[int, str] = {}  # ids that people have given, by place
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, place: int) -> Shown:
+        id = self.others.get(place) if self.others else None
+        return Shown(spelled(self.ids[place]) if id is None else id, self.texts[place])
+
+    def append(self, id: str, text: str) -> None:
+        number = bits(id)
+        if number is None:
+            self.others[len(self.texts)] = id
+        self.ids.append(number or 0)
+        self.texts.append(text)
 
 
 class Pool:
@@ -50,8 +74,8 @@ class Pool:
 
     def __init__(self, stage: Writes, gate: Gate, done: Iterable[Task], more: str = "more seeds") -> None:
         self.stage, self.gate, self.more = stage, gate, more
-        self.generated: list[Shown] = []
-        self.visible: list[int] = []  # visible[k]: how many of the generated were kept up to request k
+        self.generated = Written()
+        self.visible = array("Q")  # visible[k]: how many of the generated were kept up to request k
         self.reasons: Counter[str] = Counter()
         self.idle = self.num_kept = 0
         self.interrupted: set[str] = set()  # what is decided of the last request, which is asked again
@@ -93,7 +117,7 @@ class Pool:
     def _count(self, task: Task) -> None:
         self.reasons[task.rejected or "kept"] += 1
         if task.kept:
-            self.generated.append(Shown(task.id, task.instruction))
+            self.generated.append(task.id, task.instruction)
             self.num_kept += 1
 
     def end(self, folder: Path) -> None:

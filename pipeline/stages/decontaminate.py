@@ -6,19 +6,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pipeline.dataset.encodings import question
-from pipeline.engines.model_folder import is_hub_name
 from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.novelty import Nearest
 from pipeline.novelty.embedding import BATCH, EmbeddingIndex, Encoder
-from pipeline.novelty.encoder import EMBED, check_folder
+from pipeline.novelty.encoder import EMBED
 from pipeline.novelty.overlap import MAX_OVERLAP, NGRAM, OverlapIndex
 from pipeline.runs.context import Context
 from pipeline.runs.products import digest
 from pipeline.stage import Product, Reason, Stage
+from pipeline.stages._encoding import EncoderName, EncoderPrompt
 from pipeline.stages.evaluate import Evaluate
 from pipeline.task import Task
 from pipeline.text import mend
@@ -70,16 +70,12 @@ class Decontaminate(Stage):
     max_overlap: float = Field(
         default=MAX_OVERLAP, ge=0, le=1, description="share of a held-out instance that may be in a task; open-instruct"
     )
-    encoder: str = Field(
-        default="", description="a sentence-transformers model, a folder or a hub name; empty: the n-gram rule alone"
+    encoder: EncoderName = Field(
+        default="",
+        description="a sentence-transformers model: a folder, or a name on the hub; empty: the n-gram rule alone",
     )
+    encoder_prompt: EncoderPrompt = ""
     max_cosine: float = Field(default=0.9, gt=0, le=1, description="with an encoder: to any held-out instance")
-
-    @model_validator(mode="after")
-    def _check_encoder(self) -> "Decontaminate":
-        if self.encoder and not is_hub_name(self.encoder):
-            check_folder(Path(self.encoder))
-        return self
 
     @classmethod
     def takes_part(cls, tables: Mapping[str, Any]) -> bool:
@@ -126,7 +122,8 @@ class Decontaminate(Stage):
         texts = [mend(question(one.instruction, one.input)) for one in self._instances]
         overlaps = OverlapIndex(texts, self.ngram)
         self.warn(context.seeds, overlaps)
-        meanings = Meanings(texts, self.encoder, context.folder / "vectors") if self.encoder and texts else None
+        encoder = self.encoder and Encoder(self.encoder, context.folder / "vectors", self.encoder_prompt)
+        meanings = Meanings(texts, encoder) if encoder and texts else None
         for start in range(0, len(todo), BATCH):
             batch = list(todo[start : start + BATCH])
             closest = meanings.closest(batch) if meanings else [None] * len(batch)
@@ -166,9 +163,9 @@ class Decontaminate(Stage):
 class Meanings:
     """Which held-out text comes closest in meaning to an instance of a task."""
 
-    def __init__(self, texts: Sequence[str], encoder: str, cache: Path) -> None:
+    def __init__(self, texts: Sequence[str], encoder: Encoder) -> None:
         self.rows = {text: row for row, text in reversed([*enumerate(texts)])}  # of equal texts the first
-        self.index = EmbeddingIndex(Encoder(encoder, cache).encode, self.rows)
+        self.index = EmbeddingIndex(encoder.encode, self.rows)
 
     def closest(self, tasks: Sequence[Task]) -> list[tuple[float, int]]:
         texts = list(dict.fromkeys(text for task in tasks for text in prompts(task)))

@@ -67,7 +67,7 @@ class Evaluate(Evaluates):
     )
     sampling: Sampling = Field(default=GREEDY, description="how the models answer")
     encoding: ZeroShot = Field(
-        default="plain", description="of a base model's prompts: plain, or output, which ends in Output:"
+        default="plain", description="of a base model's prompts, as in export: plain, output or examples"
     )
     tokenizer: str = Field(
         default="gpt2",

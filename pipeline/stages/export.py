@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_validator
 
 from pipeline.dataset.card import Card
 from pipeline.dataset.encodings import Encoding
@@ -19,7 +19,7 @@ from pipeline.dataset.rows import Rows, RowSettings
 from pipeline.dataset.trainers.base import Tuning
 from pipeline.dataset.trainers.write import TrainerName, complaints, trainers, write_configs
 from pipeline.dataset.write import Splitter, sizes, write_rows
-from pipeline.errors import SproutError
+from pipeline.errors import SproutError, explain
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.runs.products import digest, empty_folder, put_in_place, read_record, write_record
@@ -61,7 +61,17 @@ class Export(Exports):
         Flag("--push-to-hub", "upload the dataset to this repository, private", metavar="NAME"),
     )
     growable: ClassVar[frozenset[str]] = frozenset(
-        {"formats", "trainers", "tags", "licence", "teacher_licence", "seeds_licence", "push_to_hub", "private"}
+        {
+            "formats",
+            "options",
+            "trainers",
+            "tags",
+            "licence",
+            "teacher_licence",
+            "seeds_licence",
+            "push_to_hub",
+            "private",
+        }
     )
 
     formats: tuple[FormatName, ...] = Field(
@@ -69,12 +79,17 @@ class Export(Exports):
         min_length=1,
         description="each as JSONL and Parquet; one of your own as module:Class",
     )
+    options: dict[str, dict[str, JsonValue]] = Field(
+        default={},
+        description='settings of formats, by name, such as { preference = { score = "reward" } }; see dataset.md',
+    )
     trainers: tuple[TrainerName, ...] = Field(
         default=(), description="what these need is written too: a format that each reads best, and its config"
     )
     encoding: Encoding = Field(
         default="random",
-        description="of prompt_completion: random, one of the paper's 13 for each row; plain, the same for all",
+        description="of prompt_completion: random, one of the paper's 13 for each row; or one for all: plain, the "
+        "instruction and the input; output, which ends in Output:; examples, as in the prompts of `instances`",
     )
     input_noise: bool = Field(
         default=False, description="one input in two loses its field name and blank lines, as in the paper's code"
@@ -115,18 +130,35 @@ class Export(Exports):
     def _check(self) -> "Export":
         if self.only == "seeds" and not self.include_seeds:
             raise ValueError("only = seeds leaves nothing to train on without include_seeds")
-        names = [one.name for one in self.found_formats]
+        names = [find_format(name).name for name in self.formats]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"formats has {twice} twice; name each once")
+        for name, options in self.options.items():
+            if name not in names:
+                raise ValueError(f"options: {name} is not among the formats {', '.join(names)}; delete its settings")
+            kind = find_format(self.formats[names.index(name)]).Options
+            try:
+                kind.model_validate(options)
+            except ValidationError as error:
+                raise ValueError(f"options.{name}: {explain(error, kind, 'setting')}") from None
         if self.push_to_hub:
             check_hub(self.push_to_hub)
         return self
 
     def resolve(self, stages: Sequence[Stage | Product]) -> Self:
-        """Takes the settings of the run's training on this dataset, for the configs of other trainers."""
+        """Takes the settings of the run's training on this dataset, for the configs of other trainers.
+
+        Without one, a dataset that keeps its order is trained on in that order.
+        """
         trains = (stage for stage in stages if isinstance(stage, Trains) and stage.dataset == self.written)
         resolved = self.model_copy()
-        resolved._training = next(trains, TrainingSettings())
+        resolved._training = next(trains, TrainingSettings(shuffle=self.shuffle))
+        for name in resolved.trainers:
+            if not trainers()[name].wanted(True, resolved._training.objective):
+                raise SproutError(
+                    f"{self.name}.trainers: there is no config of {name} for train.objective = "
+                    f'"{resolved._training.objective}"; name trl in its place'
+                )
         return resolved
 
     def make(self, tasks: Sequence[Task], context: Context) -> None:
@@ -139,6 +171,10 @@ class Export(Exports):
             validation = "validation" in figures.splits
             tuning = Tuning(context.engine.model, chat, whole.found_formats, self._training, validation)
             write_configs(partial, tuning)
+            for setting in self._training.of_ours:
+                logger.warning(
+                    "%s: the configs of other trainers leave out train.%s, which they lack", self.name, setting
+                )
             for complaint in complaints(partial, tuning, figures.splits["train"].instances):
                 logger.warning("%s: %s", self.name, complaint.replace(str(partial), str(folder)))
             settings = whole.model_dump(mode="json")
@@ -146,16 +182,14 @@ class Export(Exports):
             (partial / "README.md").write_text(card.render(), encoding="utf-8")
 
         made_of = {"origin": origin.model_dump(), "model": model, "reviewed": Reviews(context.folder).changes}
-        whole._write(self.rows(tasks, context.seeds), folder, made_of, document)
+        whole._write(whole.rows(tasks, context.seeds), folder, made_of, document)
         if self.push_to_hub:
             push(folder, self.push_to_hub, self.private)
 
     def all_formats(self, folder: Path, chat: bool) -> tuple[str, ...]:
         """The formats asked for, those that the trainers read, and those that are in the folder, which stay."""
-        rows = (
-            trainer.chat_rows if chat else trainer.base_rows for name in self.trainers for trainer in [trainers()[name]]
-        )
-        wanted = [*dict.fromkeys([*self.formats, *rows])]
+        rows = (trainers()[name].wanted(chat, self._training.objective) for name in self.trainers)
+        wanted = [*dict.fromkeys([*self.formats, *filter(None, rows)])]
         written = read_record(folder / "dataset.json").get("settings", {}).get("formats", [])
         stay = [name for name in written if name not in wanted and find_format(name).is_in(folder, "train")]
         if stay:
@@ -175,7 +209,9 @@ class Export(Exports):
         self._write(self.rows(tasks, seeds), folder, {}, lambda partial, figures: None)
 
     def rows(self, tasks: Sequence[Task], seeds: Sequence[Task]) -> Rows:
-        settings = RowSettings(self.encoding, self.input_noise, self.shuffle, self.random_seed, self.carry)
+        with_answers = any(one.of_answers for one in self.found_formats)
+        about = (self.encoding, self.input_noise, self.shuffle, self.random_seed, self.carry, with_answers)
+        settings = RowSettings(*about)
         if self.tags:
             tasks = [task for task in tasks if {*self.tags} & {*tags_of(task)}]
         if self.only == "seeds":
@@ -232,4 +268,6 @@ class Export(Exports):
 
     @property
     def found_formats(self) -> list[Format]:
-        return [find_format(name) for name in self.formats]
+        """The formats, each with its settings."""
+        formats = map(find_format, self.formats)
+        return [type(one)(self.options[one.name]) if one.name in self.options else one for one in formats]

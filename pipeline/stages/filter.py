@@ -39,11 +39,7 @@ class Filter(Stage):
     @field_validator("filters")
     @classmethod
     def _check_filters(cls, choice: dict[str, bool]) -> dict[str, bool]:
-        try:
-            check_choice(choice, reasons_of(INSTANCE, INSTANCES))
-        except SproutError as error:
-            raise ValueError(str(error).removeprefix("filters: ")) from None
-        return choice
+        return known_filters(choice)
 
     def objection(self, seed: Task) -> str | None:
         return self.judge(seed).rejected if seed.instances else None
@@ -66,23 +62,20 @@ class Filter(Stage):
             yield self.judge(task)
 
     def judge(self, task: Task) -> Task:
-        found = [self._reason(instance, task) for instance in task.instances]
+        found = [instance_reason(instance, task, self._each) for instance in task.instances]
         good = tuple(i for i, reason in zip(task.instances, found, strict=True) if reason is None)
-        left_out = Counter(reason for reason in found if reason)
         first = {(instance.input, instance.output): instance for instance in reversed(good)}
         distinct = tuple(instance for instance in good if first[instance.input, instance.output] is instance)
-        left_out["repeated"] += len(good) - len(distinct)
-        if left_out := +left_out:
-            task = task.update(meta=task.meta | {"left_out": dict(left_out)})
+        if len(distinct) < len(found):
+            left_out = Counter(reason for reason in found if reason)
+            left_out["repeated"] += len(good) - len(distinct)
+            task = task.update(meta=task.meta | {"left_out": dict(+left_out)})
         if not good:
             return task.reject(next((reason for reason in found if reason), "no_instances"))
-        task = task.update(instances=distinct)
+        task = task if len(distinct) == len(found) else task.update(instances=distinct)
         objecting = (name for name, check in self._together.items() if check(distinct, task) is not None)
         reason = next(objecting, None)
         return task.reject(reason) if reason else task
-
-    def _reason(self, instance: Instance, task: Task) -> str | None:
-        return instance_reason(instance, task, self._each)
 
     @cached_property
     def _each(self) -> dict[str, InstanceFilter]:
@@ -91,3 +84,12 @@ class Filter(Stage):
     @cached_property
     def _together(self) -> dict[str, InstancesFilter]:
         return applied(INSTANCES, self.filters)
+
+
+def known_filters(choice: dict[str, bool]) -> dict[str, bool]:
+    """A choice of filters of instances, for a validator: one whose names there are."""
+    try:
+        check_choice(choice, reasons_of(INSTANCE, INSTANCES))
+    except SproutError as error:
+        raise ValueError(str(error).removeprefix("filters: ")) from None
+    return choice

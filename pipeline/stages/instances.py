@@ -1,9 +1,9 @@
 """Write inputs and outputs: output first for classification, so that all labels occur; input first otherwise."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.asking.ask import ask
 from pipeline.asking.clean import clean_text
@@ -21,8 +21,9 @@ from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
-from pipeline.stage import LongestPrompt, Reason, Stage
+from pipeline.stage import LongestPrompt, Product, Reason, Stage
 from pipeline.stages._asked import INPUT, LABELS, Asked
+from pipeline.stages.filter import Filter, known_filters
 from pipeline.task import Instance, Task
 from pipeline.text import first_few
 
@@ -50,6 +51,8 @@ class Instances(Stage):
         "cut_off": Reason("The answer of a chat model reached `max_tokens` each time.", "Once upon a time there was a"),
     }
 
+    growable: ClassVar[frozenset[str]] = frozenset({"filters"})  # they decide what is asked twice, not what is kept
+
     layout: Literal["examples", "chat"] | None = Field(
         default=None,
         description="ask for worked examples, or put each task as a user does; unset: chat for chat models",
@@ -58,6 +61,9 @@ class Instances(Stage):
         default=2,
         ge=1,
         description="times a task is put to a chat model until its answer is whole and passes the filters of instances",
+    )
+    filters: dict[str, bool] | None = Field(
+        default=None, description="those that an answer must pass, as in [filter]; unset: what is set there"
     )
     num_input_first_demos: int = Field(default=11, ge=0, description="tasks in a prompt; Self-Instruct")
     num_output_first_demos: int = Field(
@@ -69,6 +75,18 @@ class Instances(Stage):
         default=Sampling(temperature=0, presence_penalty=1.5, max_tokens=350, stop=("\nTask:", "\nExample 6")),
         description="how the model writes",
     )
+
+    @field_validator("filters")
+    @classmethod
+    def _check_filters(cls, choice: dict[str, bool] | None) -> dict[str, bool] | None:
+        return choice and known_filters(choice)
+
+    def resolve(self, stages: Sequence[Stage | Product]) -> Self:
+        """Takes the filters of the stage that judges the instances, unless it has some of its own."""
+        if self.filters is not None:
+            return self
+        judging = next((stage for stage in stages if isinstance(stage, Filter)), Filter())
+        return self.model_copy(update={"filters": judging.filters})
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         yield f"instances: {len(task.instances)}"
@@ -128,7 +146,7 @@ class Instances(Stage):
         if not task.is_classification:
             return tuple(parse_input_first(text, cut, task.instruction)[: self.max_instances])
         found = parse_output_first(text, cut)[: self.max_instances]
-        return tuple(i.model_copy(update={"output": without_remark(i.output, task.instruction)}) for i in found)
+        return tuple(_labelled(one, without_remark(one.output, task.instruction)) for one in found)
 
     def whole(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
         """A completion without any field, as the output of a task that needs no input."""
@@ -148,6 +166,10 @@ class Instances(Stage):
         echoed = not text[: first.start()].strip() or text.lstrip().startswith(prompt.partition("\n")[0])
         _, _, after = text.partition(f"Task: {instruction}")
         return after if echoed and after else text
+
+
+def _labelled(instance: Instance, label: str) -> Instance:
+    return instance if label == instance.output else instance.model_copy(update={"output": label})
 
 
 def as_demo(task: Task) -> Task:

@@ -22,7 +22,7 @@ from pipeline.runs.context import Context
 from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.stages._gate import Gate
 from pipeline.stages._pool import Pool, Shown, all_but, fill
-from pipeline.task import Task, new_id
+from pipeline.task import Task, new_id, with_fields
 
 FIRST_WINDOW = 32  # requests in flight, before the run has some of its own to show
 FEW_SEEDS = 40  # with fewer seeds, each is in more than 15 of 100 prompts
@@ -132,7 +132,7 @@ class Instructions(Stage):
         id, ids, prompt = f"{self.name}-{number}", tuple(task.id for task in demos), self.prompt(demos)
         after = len(demos) + self.max_items + 1
         ends = [end for end in (f"\n{after}.", f"\n{after} .") if not any(one in end for one in shared.stop)]
-        sampling = seeded(shared.model_copy(update={"stop": (*shared.stop, *ends)}), self.random_seed, number)
+        sampling = seeded(with_fields(shared, stop=(*shared.stop, *ends)), self.random_seed, number)
         begun = prompt.find("1. ")
         if not engine.chat or not engine.can_prefill or begun < 0:
             return request(engine, id, prompt, sampling, ids)

@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from pipeline.engines.base import Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import written
 from pipeline.evaluation.heldout import HeldOut, read_sets
-from pipeline.evaluation.judge import SAMPLING, Asking, Tally, Verdict, figures, head_to_head
+from pipeline.evaluation.judge import SAMPLING, Asking, Judged, Tally, Verdict, figures, head_to_head
 from pipeline.evaluation.models import opener, remembering
 from pipeline.evaluation.predictions import answers_in
 from pipeline.evaluation.table import aligned
@@ -64,7 +64,7 @@ class Judge(Product):
 
     def summary(self, folder: Path) -> str:
         found = read_record(folder / self.written)
-        return table(found) if found else ""
+        return table(Judged.model_validate(found)) if found else ""
 
     def make(self, tasks: Sequence[Task], context: Context) -> None:
         heldout = read_sets(self.sets(context.folder), self.max_instances)
@@ -96,9 +96,8 @@ class Judge(Product):
                 warn(against[name], name)
             engine.close()
         partial.replace(path)
-        tallies = {name: tally.model_dump() for name, tally in against.items()}
-        judged_by = {"judge": shown(model), "with_reference": self.with_reference}
-        write_record(context.folder / self.written, judged_by | {"ours": self.ours, "against": tallies})
+        judged = Judged(judge=shown(model), with_reference=self.with_reference, ours=self.ours, against=against)
+        write_record(context.folder / self.written, judged.model_dump())
 
     def sets(self, folder: Path) -> str | tuple[str, ...]:
         """The held-out sets: those in the settings, or those in settings.json that the run was evaluated on."""
@@ -133,25 +132,26 @@ def warn(tally: Tally, name: str) -> None:
                        "judge that says A, B or tie", tally.unclear, name, VERDICTS)  # fmt: skip
 
 
-def table(record: Mapping[str, Any]) -> str:
+def table(judged: Judged) -> str:
     """How often ours wins against each other model, and how reliable the judge is; see `Tally`."""
     head = [
-        f"head to head, judged by {record['judge']}",
+        f"head to head, judged by {judged.judge}",
         "wins",
         "ties",
         "losses",
         "win rate",
+        "no worse",
         "consistent",
         "first",
         "unclear",
     ]
-    return aligned([head, *rows(record)], str.rjust)
+    return aligned([head, *rows(judged)], str.rjust)
 
 
-def rows(record: Mapping[str, Any]) -> Iterator[list[str]]:
-    for name, found in record["against"].items():
-        tally = Tally.model_validate(found)
+def rows(judged: Judged) -> Iterator[list[str]]:
+    for name, tally in judged.against.items():
         won = f"{written(tally.win_rate, sign=False)} {tally.win_rate.verdict}" if tally.win_rate else "–"
         shares = ["–" if share is None else f"{share:.0%}" for share in (tally.consistency, tally.first_rate)]
         counts = [str(count) for count in (tally.wins, tally.ties, tally.losses)]
-        yield [f"{record['ours']} against {name}", *counts, won, *shares, str(tally.unclear)]
+        no_worse = "–" if tally.no_worse is None else f"{tally.no_worse:.2f}"
+        yield [f"{judged.ours} against {name}", *counts, won, no_worse, *shares, str(tally.unclear)]

@@ -83,6 +83,6 @@ class Train(Trains):
         asked = context.engine.chat if self.chat is None and model == context.engine.model else self.chat
         chat = choose_chat(model, asked)
         context.engine.close()
-        rows = read_dataset(dataset, chat)
         settings = TrainingSettings(**{key: getattr(self, key) for key in TrainingSettings.model_fields} | changes)
+        rows = read_dataset(dataset, chat, preference=settings.objective == "dpo")
         return Training(model=model, rows=rows.train, validation=rows.validation, settings=settings)

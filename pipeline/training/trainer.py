@@ -3,17 +3,15 @@
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.resources import shown
 from pipeline.runs.products import read_record
+from pipeline.training.dpo import make_dpo_trainer
 from pipeline.training.record import Trained
 from pipeline.training.settings import Training
 from pipeline.training.sft import make_trainer
 from pipeline.training.tidy import tidy
-
-if TYPE_CHECKING:
-    from trl.trainer.sft_trainer import SFTTrainer
 
 
 def train(training: Training, partial: Path) -> Trained:
@@ -24,7 +22,8 @@ def train(training: Training, partial: Path) -> Trained:
     start = time.monotonic()
     checkpoints = partial / "checkpoints"
     with tidy():
-        trainer = make_trainer(training, checkpoints)
+        make = make_dpo_trainer if training.settings.objective == "dpo" else make_trainer
+        trainer: Any = make(training, checkpoints)
         trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
         state = trainer.state
         _save(trainer, training.model, partial / "model")
@@ -65,7 +64,7 @@ def _is_over(state: dict[str, Any]) -> bool:
     return over
 
 
-def _save(trainer: "SFTTrainer", model: str, folder: Path) -> None:
+def _save(trainer: Any, model: str, folder: Path) -> None:
     """Save the tuned model in the precision the model had on disk."""
     from transformers import AutoConfig
 

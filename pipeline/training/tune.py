@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.dataset.content import ChatRow, TextRow
+from pipeline.dataset.content import ChatRow, PreferenceRow, TextRow
 from pipeline.engines.model_folder import TRAIN_RECORD, check_model
 from pipeline.errors import SproutError
 from pipeline.resources import shown
@@ -49,7 +49,7 @@ def tune(training: Training, folder: Path) -> TrainRecord:
     return made
 
 
-def _digest(rows: Iterable[TextRow | ChatRow]) -> str:
+def _digest(rows: Iterable[TextRow | ChatRow | PreferenceRow]) -> str:
     hashed = hashlib.sha256()
     for row in rows:
         hashed.update(row.model_dump_json().encode() + b"\n")

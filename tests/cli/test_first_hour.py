@@ -20,7 +20,8 @@ from pipeline.report import stats
 from pipeline.report.show import compare
 from pipeline.report.why import why
 from pipeline.runs.budget import Budget, Prices
-from pipeline.runs.plan import Estimate, table
+from pipeline.runs.plan import table
+from pipeline.runs.probes import Estimate
 from pipeline.seeds.read import load_seeds
 from pipeline.settings.build import build_stages, open_engine
 from pipeline.settings.read import read

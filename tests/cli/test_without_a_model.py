@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.main import main
+from pipeline.errors import SproutError
 from pipeline.runs.files import stage_files
 from pipeline.runs.settings import FILE, read_settings
 from tests.engines.stand_in import Answer, StandIn
@@ -85,3 +86,23 @@ def test_a_model_that_only_its_server_knows_cannot_be_tuned_and_that_is_said(fin
         "the model of the run, tiny, is a name on its server, and training needs weights; set train.model"
         in capsys.readouterr().err
     )
+
+
+def test_the_gain_waits_for_no_server_before_it_tunes(finished, tmp_path, monkeypatch, capsys, caplog):
+    heldout = tmp_path / "heldout.jsonl"
+    heldout.write_text('{"id": "1", "instruction": "Is it good?", "output": "good"}\n')
+    tuned: list[str] = []
+
+    def tune(training, folder):
+        tuned.append(training.model)
+        raise SproutError("that is far enough")
+
+    monkeypatch.setattr("pipeline.gain.measure.tune", tune)
+    monkeypatch.setattr("pipeline.stages.train.tune", tune)
+    began = time.monotonic()
+    with pytest.raises(SystemExit):
+        main(["gain", *finished[1], "--set", "train.model=nano", "--set", f"evaluate.heldout={heldout}"])
+
+    assert time.monotonic() - began < 20
+    assert "that is far enough" in capsys.readouterr().err
+    assert len(tuned) == 1

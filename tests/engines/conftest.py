@@ -12,7 +12,7 @@ from pipeline.engines.transformers import Transformers
 from tests.engines.providers import HEALTHY, HEALTHY_PLAIN
 from tests.engines.runs import Written, sprout, written
 from tests.engines.stand_in import Answer, Plan, StandIn
-from tests.engines.started import MODELS, start, vllm_server
+from tests.engines.started import MODELS, ray_cluster, start, vllm_server
 
 Serve = Callable[..., StandIn]
 Connect = Callable[..., Server]
@@ -127,7 +127,18 @@ def started(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
         engine.close()
 
 
-@pytest.fixture(params=["scripted", *MODELS])
+@pytest.fixture(scope="session")
+def connected() -> Iterator[None]:
+    """This process is connected to a Ray cluster, in which eight replicas of a toy find room."""
+    with ray_cluster(8) as address:
+        import ray
+
+        ray.init(address, log_to_driver=False, configure_logging=False)
+        yield
+        ray.shutdown()
+
+
+@pytest.fixture(params=["scripted", "ray", *MODELS])
 def engine(request: pytest.FixtureRequest, started: dict[str, Any]) -> Engine:
     if request.param not in started:
         started[request.param] = start(request.param, request)

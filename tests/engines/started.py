@@ -1,6 +1,7 @@
 """Engines of every kind on tiny models, vLLM in this process and served among them."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 
 from pipeline.engines.base import Engine, ScoreRequest
+from pipeline.engines.ray import Ray
+from pipeline.engines.ray.cluster import LOCAL_SETTINGS
 from pipeline.engines.scripted import Scripted
 from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
@@ -26,6 +29,8 @@ QUIET = [  # what vLLM does that would be an error here: a part of torch that it
     pytest.mark.filterwarnings("ignore:.*Context.__del__:pytest.PytestUnraisableExceptionWarning"),
 ]
 WINDOW = 8
+TRIES = 9  # Ray gives parts of itself 15 s to start, which a busy machine may not do
+TOY = "tests.engines.toy_replica:Toy"  # what answers in a replica on Ray
 MODELS = ["transformers", pytest.param("vllm", marks=pytest.mark.vllm), pytest.param("server", marks=pytest.mark.vllm)]
 SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512}  # what makes vLLM start fast
 
@@ -63,6 +68,25 @@ def vllm_server(model: str, log: Path, **options: int) -> Iterator[str]:
         process.wait(60)
 
 
+@contextmanager
+def ray_cluster(*cpus: int) -> Iterator[str]:
+    """The address of a Ray cluster of machines with so many CPUs."""
+    if not find_spec("ray"):
+        pytest.skip("ray is not installed")
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} | LOCAL_SETTINGS
+    command = [sys.executable, str(Path(__file__).with_name("ray_cluster.py")), *map(str, cpus)]
+    for _ in range(TRIES):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with process:
+            assert process.stdin
+            assert process.stdout
+            if address := process.stdout.readline().decode().strip():
+                yield address
+                process.stdin.close()
+                return
+    raise TimeoutError("Ray does not start")
+
+
 def ready(url: str, seconds: float = 400) -> str:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -83,6 +107,9 @@ def start(name: str, request: pytest.FixtureRequest) -> Engine:
     if name == "scripted":
         return Scripted(lambda request: f"answer to {request.prompt}", window=WINDOW, likelihood=by_length)
     model = request.getfixturevalue("chat_model")
+    if name == "ray":
+        request.getfixturevalue("connected")
+        return Ray(model, num_replicas=2, replica=TOY, window=WINDOW, echo=True)
     if name == "transformers":
         return Transformers(model, window=WINDOW, dtype="float64")
     url = request.getfixturevalue("vllm_url")  # it starts while vLLM starts here

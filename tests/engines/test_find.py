@@ -56,7 +56,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_modules_of_the_folder_are_the_engines() -> None:
-    assert engine_names() == ["scripted", "server", "transformers", "vllm"]
+    assert engine_names() == ["ray", "scripted", "server", "transformers", "vllm"]
 
 
 @pytest.mark.parametrize("name", engine_names())
@@ -102,7 +102,7 @@ def test_what_an_engine_cannot_do_is_said_in_one_sentence(mine: Path) -> None:
         (["engine.name=my_parrots:Parot"], "my_parrots.py has no 'Parot'; give module:name"),
         (["engine.name=my_parrots:answer"], "my_parrots:answer: is no engine; derive the class from pipeline.Engine"),
         (["engine.name=not_there:Parrot"], "this engine cannot be imported .ModuleNotFoundError: No module named"),
-        (["engine.name=parrot"], r"\[engine\] name: there is no engine 'parrot'; there are scripted, server"),
+        (["engine.name=parrot"], r"\[engine\] name: there is no engine 'parrot'; there are ray, scripted"),
         (["engine.name=scripted"], r"\[engine\] answer is missing"),
         (["engine.name=scripted", "engine.answer=my_parrots:question"], "my_parrots.py has no 'question'"),
     ],

@@ -51,8 +51,8 @@ def test_the_folder_and_the_adapter_answer_the_same_in_vllm_and_transformers(tun
 
     base = VLLM(str(NANO), enable_lora=True, max_lora_rank=16, **SMALL)
     assert answers(base) != expected
-    assert base._llm
+    assert base._core
     adapter = LoRARequest("tuned", 1, str(tuned / "adapter"))
-    found = base._llm.generate(PROMPTS, SamplingParams(temperature=0, max_tokens=12), lora_request=adapter)
+    found = base._core.llm.generate(PROMPTS, SamplingParams(temperature=0, max_tokens=12), lora_request=adapter)
     assert [output.outputs[0].text for output in found] == expected
     base.close()

@@ -119,7 +119,7 @@ def test_a_compressed_set_has_the_name_that_it_has_unpacked(write: Callable[...,
 
     path = write("mine.jsonl", {"instruction": "Add.", "output": "4"})
     packed = path.with_suffix(".jsonl.gz")
-    packed.write_bytes(gzip.compress(path.read_bytes()))
+    packed.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
 
     assert read_heldout(packed) == read_heldout(path)
     assert read_heldout(packed)[0].id == "mine-1"

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from pipeline.novelty.diversity import k_center, k_means, on_grid, vote_k
+from pipeline.novelty.diversity import clusters, drawn, k_center, on_grid, vote_k
 from pipeline.novelty.encoder import Vectors
 
 faiss = pytest.importorskip("faiss", reason="faiss is not installed")
@@ -33,14 +33,14 @@ def plain_k_center(vectors: Vectors, num_kept: int, covered: Vectors) -> list[in
 def test_k_center_chooses_the_farthest_each_time(num: int, num_kept: int) -> None:
     vectors, covered = random_vectors(num, num), random_vectors(1, 3)
 
-    assert k_center(vectors, num_kept, covered) == plain_k_center(vectors, num_kept, covered)
+    assert k_center(vectors, num_kept, covered)[:num_kept] == plain_k_center(vectors, num_kept, covered)
 
 
 @pytest.mark.parametrize("random_seed", range(5))
 def test_k_center_begins_anywhere_when_nothing_is_covered(random_seed: int) -> None:
     vectors = random_vectors(0, 400)
 
-    first, *others = k_center(vectors, 60, random_seed=random_seed)
+    first, *others = k_center(vectors, 60, random_seed=random_seed)[:60]
 
     rest = [row for row in range(400) if row != first]
     assert others == [rest[row] for row in plain_k_center(vectors[rest], 59, vectors[[first]])]
@@ -77,7 +77,7 @@ def plain_vote_k(vectors: Vectors, num_kept: int, num_neighbours: int, rho: int)
 def test_vote_k_counts_as_published(num: int, num_kept: int, num_neighbours: int, rho: int) -> None:
     vectors = random_vectors(num, num, dim=24)
 
-    chosen = vote_k(vectors, num_kept, num_neighbours, rho)
+    chosen = vote_k(vectors, num_kept, num_neighbours, rho)[:num_kept]
 
     assert chosen == plain_vote_k(vectors, num_kept, num_neighbours, rho)
 
@@ -87,48 +87,46 @@ def test_vote_k_never_chooses_twice_even_where_all_are_the_same() -> None:
 
     assert sorted(vote_k(same, 400)) == list(range(400))
     assert sorted(k_center(same, 400)) == list(range(400))
-    assert k_means(same, 400) == list(range(400))
 
 
-def test_k_means_takes_from_each_cluster_in_proportion() -> None:
+@pytest.mark.parametrize("num_kept", [0, 1, 40])
+def test_the_rows_that_are_not_chosen_follow_by_how_much_they_are_wanted(num_kept: int) -> None:
+    vectors, covered = random_vectors(3, 60), random_vectors(1, 3)
+    farthest = k_center(vectors, num_kept, covered)
+    near = on_grid(vectors) @ on_grid(np.concatenate([covered, vectors[farthest[:num_kept]]])).T
+
+    assert sorted(farthest) == list(range(60))
+    assert (np.diff(near.max(axis=1)[farthest[num_kept:]]) >= 0).all()
+    assert sorted(vote_k(vectors, num_kept, 10)) == list(range(60))
+    assert vote_k(vectors, num_kept, 10)[: num_kept + 1] == vote_k(vectors, num_kept + 1, 10)[: num_kept + 1]
+
+
+def test_clusters_are_found_and_numbered_from_0() -> None:
     sizes = [400, 200, 100, 100]
     centres = np.eye(4, 8, dtype=np.float32)
     vectors = np.repeat(centres, sizes, axis=0) + np.random.default_rng(0).uniform(-0.01, 0.01, (800, 8))
     order = np.random.default_rng(1).permutation(800)
 
-    for random_seed in range(5):
-        chosen = k_means(vectors[order].astype(np.float32), 80, num_clusters=4, random_seed=random_seed)
-        cluster = np.repeat(range(4), sizes)[order][chosen]
-        counts = np.bincount(cluster, minlength=4)
-        if counts[0] == 40:  # k-means itself may find another local optimum
-            assert counts.tolist() == [40, 20, 10, 10]
-            break
-    else:
-        pytest.fail("no random seed found the clusters")
+    found = [clusters(vectors[order].astype(np.float32), 4, seed) for seed in range(5)]
+
+    assert all(set(one) == {0, 1, 2, 3} for one in found)
+    # k-means itself may find another local optimum
+    assert any(sorted(np.bincount(one).tolist(), reverse=True) == sizes for one in found)
 
 
-@pytest.mark.parametrize("num_kept", [0, 1, 7, 99, 500, 999, 1000])
-def test_k_means_keeps_exactly_as_many_as_asked(num_kept: int) -> None:
-    chosen = k_means(random_vectors(0, 1000), num_kept)
-
-    assert len(set(chosen)) == len(chosen) == num_kept
+@pytest.mark.parametrize(("num", "asked", "num_found"), [(0, 5, 0), (77, 5, 1), (78, 5, 2), (400, 5, 5), (400, 1, 1)])
+def test_a_cluster_has_room_for_39_rows(num: int, asked: int, num_found: int) -> None:
+    assert len(set(clusters(random_vectors(0, num), asked).tolist())) == num_found
 
 
-def test_k_means_draws_by_the_softmax_of_quality() -> None:
-    vectors = random_vectors(0, 3)
-    quality = [0.0, np.log(2.0), np.log(5.0)]
+def test_the_best_of_what_is_drawn_are_draws_by_the_softmax_of_quality() -> None:
+    quality = np.log([1.0, 2.0, 5.0])
+    orders = [np.argsort(-drawn(quality, seed)).tolist() for seed in range(1500)]
 
-    drawn = [k_means(vectors, 1, quality, random_seed=seed)[0] for seed in range(1500)]
-    second = [set(k_means(vectors, 2, quality, random_seed=seed)) for seed in range(1500)]
-
-    assert np.bincount(drawn) / 1500 == pytest.approx([1 / 8, 2 / 8, 5 / 8], abs=0.05)
-    assert sum(0 not in pair for pair in second) / 1500 == pytest.approx(2 / 8 * 5 / 6 + 5 / 8 * 2 / 3, abs=0.05)
-
-
-def test_k_means_without_quality_is_even() -> None:
-    drawn = [k_means(random_vectors(0, 4), 1, random_seed=seed)[0] for seed in range(1500)]
-
-    assert np.bincount(drawn) / 1500 == pytest.approx([1 / 4] * 4, abs=0.05)
+    assert np.bincount([order[0] for order in orders]) / 1500 == pytest.approx([1 / 8, 2 / 8, 5 / 8], abs=0.05)
+    assert sum(order[2] == 0 for order in orders) / 1500 == pytest.approx(2 / 8 * 5 / 6 + 5 / 8 * 2 / 3, abs=0.05)
+    even = [int(drawn(np.zeros(4), seed).argmax()) for seed in range(1500)]
+    assert np.bincount(even) / 1500 == pytest.approx([1 / 4] * 4, abs=0.05)
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
@@ -137,7 +135,7 @@ def test_the_number_of_threads_changes_nothing() -> None:
     chosen = []
     for threads in (1, 2, 3):
         faiss.omp_set_num_threads(threads)
-        chosen.append((k_center(vectors, 300), k_means(vectors, 300), vote_k(vectors, 300)))
+        chosen.append((k_center(vectors, 300), clusters(vectors, 70).tolist(), vote_k(vectors, 300)))
     faiss.omp_set_num_threads(before)
 
     assert chosen[0] == chosen[1] == chosen[2]

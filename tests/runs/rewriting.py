@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline import Request, Stage
 from pipeline.engines.base import Completion
 from pipeline.engines.scripted import Scripted
-from pipeline.stages import Classify, Compose, Encode, Evolve, Filter, Instances, Instructions
+from pipeline.stages import Classify, Compose, Encode, Evolve, Filter, Instances, Instructions, Order, Score, Select
 from tests.conftest import NOUNS, VERBS, answer
 
 TURN = "<|user|>"
@@ -52,6 +52,8 @@ def rewrites(request: Request) -> str | Completion:
     if last in ("Person:", "Tags:", "Level:", "Difficulty:"):
         return {"Person:": f" someone who keeps a {NOUNS[a % 14]}", "Tags:": " water, tools", "Level:": " Apply.",
                 "Difficulty:": " hard to say" if a < 4 else " 3"}[last]  # fmt: skip
+    if last in ("Rating:", "A, B or C:"):
+        return " I cannot say" if a == 0 else request.choices[a % len(request.choices)]
     if prompt.endswith(TURN):
         if a == 0:
             return Completion(id=request.id, text="What is a river and how", finish_reason="length")
@@ -104,6 +106,19 @@ def rewriting(num_tasks: int = 12) -> list[Stage]:
     return [Evolve(rounds=2, operations=("expand", "refine")), Instances(), Filter()]
 
 
+def selecting(num_tasks: int = 12) -> list[Stage]:
+    some = Select(by="request", order="lowest", top=0.8, groups="request", max_per_group=3)
+    return [Instructions(num_tasks=num_tasks, window=4), some, Order(groups="request"), Instances(), Filter()]
+
+
+def scoring(num_tasks: int = 12) -> list[Stage]:
+    asks = Score(
+        scorers=("likelihood", "hard=choices", "rubric", "mtld", "sum=linear"),
+        options={"hard": {"template": "score_complexity"}, "sum": {"weights": {"rubric": 1, "hard": -0.5}}},
+    )
+    return [Instructions(num_tasks=num_tasks, window=4), Instances(), asks, Filter()]
+
+
 RUNS = {
     "evolve": evolving,
     "seeds": rewriting,
@@ -112,11 +127,15 @@ RUNS = {
     "teach": teaching,
     "turn": turning,
     "phrase": phrasing,
+    "select": selecting,
+    "score": scoring,
 }
 
 
 def toy(window: int = 8) -> Chatty:
-    return Chatty(rewrites, window=window)
+    return Chatty(
+        rewrites, window=window, likelihood=lambda request: -noise(request.prompt, request.continuation)[0] / 9
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:

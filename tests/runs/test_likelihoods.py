@@ -12,7 +12,7 @@ from pipeline.errors import BudgetReached
 from pipeline.runs.budget import Budget
 from pipeline.runs.journal import FILE, Journal
 from pipeline.runs.keys import key, score_key
-from pipeline.runs.plan import Probe
+from pipeline.runs.probes import Probe
 from pipeline.runs.recorded import Recorded
 from pipeline.runs.redecide import Recording
 

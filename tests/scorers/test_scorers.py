@@ -4,38 +4,27 @@ import math
 
 import pytest
 
-from pipeline import Instance, SproutError, Task
+from pipeline import SproutError
 from pipeline.dataset.encodings import question, zero_shot
 from pipeline.engines.base import Likelihood
-from pipeline.scorers.base import Wording, pooled
+from pipeline.scorers.base import pooled
 from pipeline.scorers.find import find_scorer, scorer_names
 from pipeline.scorers.scored import ScoredTask
-
-
-def task(*outputs: str, input: str = "") -> Task:
-    return Task(id="a", instruction="Say it", instances=tuple(Instance(input=input, output=one) for one in outputs))
-
-
-def scored(task: Task, name: str, per_token, wording: Wording | None = None, **settings) -> ScoredTask:
-    """By a model that gives each request the log-probabilities that `per_token` says."""
-    found = ScoredTask(task, {name: find_scorer(name, {name: settings})}, wording or Wording(zero_shot))
-    for id, request in found.requests.items():
-        found.take(Likelihood(id=id, per_token=per_token(request)))
-    assert found.complete
-    return found
+from pipeline.scorers.wording import Wording
+from tests.scorers.scoring import scored, task
 
 
 @pytest.mark.parametrize(
     ("outputs", "number"), [(["one two three"], 3), (["one", "two words  here\n"], 2), (["东京塔"], 3), ([""], 0)]
 )
 def test_length_counts_words_of_an_output(outputs, number):
-    assert scored(task(*outputs), "length", lambda request: ()).numbers == {"length": number}
+    assert scored(task(*outputs), "length", lambda request: ()).numbers == [{"length": number}]
 
 
 def test_likelihood_is_the_mean_over_the_tokens_of_all_outputs():
     found = scored(task("abc", "d"), "likelihood", lambda request: [-1.0] if request.continuation == "d" else [-4, -2])
 
-    assert found.numbers == {"likelihood": pytest.approx(-7 / 3)}
+    assert found.numbers == [{"likelihood": pytest.approx(-7 / 3)}]
 
 
 @pytest.mark.parametrize(("form", "number"), [("loss", 0.5 / 2), ("perplexity", math.exp(0.5) / math.exp(2))])
@@ -43,7 +32,7 @@ def test_ifd_has_both_published_forms(form, number):
     def per_token(request):
         return [-0.5, -0.5] if "Say it" in request.prompt else [-1.0, -3.0]
 
-    assert scored(task("abc"), "ifd", per_token, form=form).numbers == {"ifd": pytest.approx(number)}
+    assert scored(task("abc"), "ifd", per_token, form=form).numbers == [{"ifd": pytest.approx(number)}]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +49,8 @@ def test_ifd_has_both_published_forms(form, number):
 def test_texts_are_put_as_the_model_is_asked_and_tuned(chat, encoding, form, prompts, outputs):
     prompt = question if chat else lambda instruction, input: zero_shot(instruction, input, encoding)
     wording = Wording(prompt, chat, {"enable_thinking": False} if chat else {}, count_end=True)
-    requests = [*scored(task("abc", input="x"), "ifd", lambda _: [-1.0], wording, form=form).requests.values()]
+    found = scored(task("abc", input="x"), "ifd", lambda _: [-1.0], wording, form=form)
+    requests = [ask.request for ask in found.asked.values()]
 
     assert [request.prompt for request in requests] == prompts
     assert [request.continuation for request in requests] == outputs
@@ -72,25 +62,28 @@ def test_texts_are_put_as_the_model_is_asked_and_tuned(chat, encoding, form, pro
 def test_a_task_without_instances_has_no_number(name):
     found = scored(task(), name, lambda request: ())
 
-    assert not found.numbers
-    assert list(found.lacks) == [name]
+    assert found.numbers == [{}]
+    assert [list(one) for one in found.lacks] == [[name]]
 
 
 @pytest.mark.parametrize("per_token", [(), [math.nan], [0.0]])
 def test_what_cannot_be_divided_is_no_number(per_token):
-    assert not scored(task("abc"), "ifd", lambda request: per_token).numbers
+    assert scored(task("abc"), "ifd", lambda request: per_token).numbers == [{}]
 
 
 def test_what_two_scorers_need_is_asked_once():
     scorers = {name: find_scorer(name, {}) for name in ("likelihood", "ifd")}
     found = ScoredTask(task("abc", "abc", "d"), scorers, Wording(zero_shot))
 
-    assert len(found.requests) == 4
-    assert all(id.startswith("a:") and request.id == id for id, request in found.requests.items())
+    assert len(found.open) == 4
+    assert all(id.startswith("a:") and ask.request.id == id for id, ask in found.open.items())
 
 
 def test_those_that_ship_are_found_by_their_modules():
-    assert scorer_names() == ["ifd", "length", "likelihood"]
+    assert scorer_names() == [
+        "choices", "confidence", "entropy", "ifd", "knn", "length", "likelihood", "linear", "margin", "mtld", "reward",
+        "rubric",
+    ]  # fmt: skip
     assert find_scorer("likelihood", {}).asks
     assert not find_scorer("length", {}).asks
 
@@ -115,9 +108,8 @@ def words(task):
     return "many"
 def fails(task):
     return 1 / 0
-def twice(task, wording):
-    yield []
-    yield []
+def few(work):
+    yield from ()
 """
 
 
@@ -142,7 +134,7 @@ def test_settings_stand_behind_a_star(own, settings, number):
         ("nowhere:at_all", {}, "nowhere:at_all: the module of this scorer cannot be imported"),
         ("own_scorers:other", {}, "has no 'other'"),
         ("own_scorers:number", {}, "own_scorers:number: is no scorer; write a function that takes a task"),
-        ("own_scorers:nothing", {}, "a scorer that yields no requests takes task, but this one takes nothing"),
+        ("own_scorers:nothing", {}, "a scorer that asks nothing takes task, but this one takes nothing"),
         ("own_scorers:much", {}, "takes task, but this one takes task and wording; put its settings behind a *"),
         ("own_scorers:surprise", {}, "a scorer that yields requests takes task and wording, but this one takes task"),
         ("own_scorers:needed", {}, "options.needed: mark is missing"),
@@ -162,12 +154,12 @@ def test_what_is_no_scorer_and_what_is_no_setting_gets_one_sentence(own, place, 
     [
         ("words", "the scorer words fails on task a (TypeError: it returns 'many', which is no number); mend it"),
         ("fails", "the scorer fails fails on task a (ZeroDivisionError: division by zero); mend it"),
-        ("twice", "the scorer twice fails on task a (TypeError: it yields a second time"),
+        ("few", "the scorer few fails on task a (TypeError: it yields fewer numbers than there are tasks); mend it"),
     ],
 )
 def test_a_scorer_that_fails_is_named_with_the_task(own, name, said):
     with pytest.raises(SproutError) as caught:
-        ScoredTask(task("abc"), {name: find_scorer(f"{own}:{name}", {})}, Wording(zero_shot))
+        ScoredTask(task("abc"), {name: find_scorer(f"{own}:{name}", {})}, Wording(zero_shot)).finish({"few": iter([])})
     assert said in str(caught.value)
 
 

@@ -52,7 +52,7 @@ def shown(tasks: list[Task]) -> list[object]:
         ("\ufeff\n " + json.dumps(ROWS), "Alpaca JSON"),
         (lines(*ROWS), "Alpaca JSONL"),
         ("\n" + lines(*ROWS).replace("\n", "\r\n\r\n"), "Alpaca JSONL"),
-        (gzip.compress(lines(*ROWS).encode()), "Alpaca JSONL"),
+        (gzip.compress(lines(*ROWS).encode(), mtime=0), "Alpaca JSONL"),
         (CSV, "Alpaca CSV"),
         ("\ufeff" + CSV.replace("\n", "\r\n"), "Alpaca CSV"),
         (CSV.replace(",", ";"), "Alpaca CSV"),
@@ -61,7 +61,7 @@ def shown(tasks: list[Task]) -> list[object]:
         (CSV.replace(",", " | "), "Alpaca CSV"),
         (CSV.replace(",", ", ").replace("it it", '"it it"'), "Alpaca CSV"),
         (CSV.replace("instruction,input", " Instruction ,INPUT") + ",,\n\n", "Alpaca CSV"),
-        (gzip.compress(CSV.encode()), "Alpaca CSV"),
+        (gzip.compress(CSV.encode(), mtime=0), "Alpaca CSV"),
     ],
 )
 def test_a_format_shows_in_what_the_file_holds_not_in_its_name(tmp_path, content, format):

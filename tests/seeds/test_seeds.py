@@ -18,7 +18,7 @@ from pipeline.stages.filter import Filter
 GOOD = {"id": "a", "instruction": "Say it twice.", "is_classification": False, "instances": [{"output": "it it"}]}
 
 
-@pytest.mark.parametrize("name", ["general", "nano"])
+@pytest.mark.parametrize("name", ["general", "nano", "code"])
 def test_shipped_seeds_are_what_we_ask_of_others(name):
     for task in read_seeds(name):
         assert task.is_classification is not None, task.id

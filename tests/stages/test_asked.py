@@ -4,6 +4,7 @@ import pytest
 
 from pipeline import Completion, Context, Task
 from pipeline.engines.scripted import Scripted
+from pipeline.stages.filter import Filter
 from pipeline.stages.instances import Instances
 
 PLAIN = Task(id="plain", instruction="Name a river in Africa.", is_classification=False)
@@ -45,6 +46,20 @@ def test_a_model_that_asks_for_an_input_is_given_one_of_its_own(seeds, tmp_path)
 
     assert [request.id for request in requests] == ["plain:1", "plain:input1", "plain:2"]
     assert [(i.input, i.output) for i in found.instances] == [("lamp", "The lamp is lit.")]
+
+
+def test_an_answer_must_pass_the_filters_that_the_run_applies(seeds, tmp_path):
+    texts = ["I'm sorry, but as an AI I cannot name rivers.", "The Nile."]
+    lenient = {"refusal": False}
+    stage = Instances().resolve([Filter(filters=lenient)])
+
+    assert stage.filters == lenient
+    assert stage.settings() == Instances().settings()
+    found, requests = asked(seeds, tmp_path, PLAIN, texts, filters=lenient)
+    assert (len(requests), found.instances[0].output) == (1, texts[0])
+    assert len(asked(seeds, tmp_path, PLAIN, texts)[1]) == 2
+    with pytest.raises(ValueError, match="there is no filter 'refusal_'; did you mean refusal"):
+        Instances(filters={"refusal_": False})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The dedup stage with the real MiniLM: what it rejects, what it records, what it selects, and going on after a kill."""
+"""The dedup stage with the real MiniLM: what it rejects, what it records, and going on after a kill."""
 
 import shutil
 from collections.abc import Callable
@@ -21,12 +21,6 @@ from pipeline.stages.dedup import Dedup
 pytest.importorskip("faiss", reason="faiss is not installed")
 
 FILE = "5_dedup.jsonl"
-METHODS = [
-    {},
-    {"num_kept": 12},
-    {"num_kept": 12, "method": "k_means"},
-    {"num_kept": 12, "method": "vote_k", "num_neighbours": 5},
-]
 Execute = Callable[..., list[Task]]
 
 
@@ -116,33 +110,10 @@ def test_the_first_input_counts_where_it_is_asked_for(minilm: str, tmp_path: Pat
     assert len(kept(list(Dedup(encoder=minilm, text="instance").decide(tasks, (), context)))) == 3
 
 
-@pytest.mark.parametrize("settings", METHODS[1:], ids=["k_center", "k_means", "vote_k"])
-def test_a_budget_keeps_as_many_of_those_that_are_new(execute: Execute, settings: dict[str, object]) -> None:
-    all_new = kept(execute(folder="all"))
-    decided = execute(**settings)
-
-    assert len(kept(decided)) == 12
-    assert kept(decided) < all_new
-    assert {task.id for task in decided if task.rejected == "not_selected"} == all_new - kept(decided)
-
-
-def test_a_budget_that_is_large_enough_keeps_all_that_are_new(execute: Execute) -> None:
-    assert kept(execute(num_kept=40)) == kept(execute(folder="all"))
-
-
-def test_k_means_prefers_quality(execute: Execute) -> None:
-    judged = [task.score(judge=30 * (number % 2)) for number, task in enumerate(TASKS)]
-
-    chosen = kept(execute(judged, num_kept=5, method="k_means", num_clusters=1))
-
-    assert all(int(id.removeprefix("task_")) % 2 for id in chosen)
-
-
-@pytest.mark.parametrize("settings", METHODS, ids=["all", "k_center", "k_means", "vote_k"])
 def test_a_run_killed_at_any_line_ends_the_same(
-    execute: Execute, tmp_path: Path, settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    execute: Execute, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute(**settings)
+    execute()
     whole = (tmp_path / "run" / FILE).read_bytes()
     monkeypatch.setattr(dedup, "BATCH", 7)
     monkeypatch.setattr(encoder, "load_model", None)  # all is in the cache
@@ -151,7 +122,7 @@ def test_a_run_killed_at_any_line_ends_the_same(
     for stop in range(len(lines) + 1):
         torn = lines[stop][:20] if stop < len(lines) else b""
         (tmp_path / "run" / FILE).write_bytes(b"".join(lines[:stop]) + torn)
-        execute(**settings)
+        execute()
         assert (tmp_path / "run" / FILE).read_bytes() == whole
 
 
@@ -179,26 +150,6 @@ def test_a_run_that_grew_goes_on_from_its_index(execute: Execute, tmp_path: Path
     assert execute() == whole
 
 
-def test_what_a_selection_decided_stands_when_tasks_arrive_later(
-    execute: Execute, caplog: pytest.LogCaptureFixture
-) -> None:
-    before = execute(TASKS[:20], num_kept=12)
-    after = execute(num_kept=12)
-
-    assert after[:20] == before
-    assert len(kept(after)) == 12
-    assert {task.rejected for task in after[20:]} == {"near_duplicate", "not_selected"}
-    assert "at most 0 more are kept; delete" in caplog.text
-
-
-def test_tasks_that_arrive_later_fill_what_is_left_of_the_budget(execute: Execute) -> None:
-    before = execute(TASKS[:5], num_kept=12)
-    after = execute(num_kept=12)
-
-    assert after[:5] == before
-    assert len(kept(after)) == 12
-
-
 def test_a_finished_run_needs_no_encoder(tmp_path: Path) -> None:
     stage = Dedup(encoder="nobody/no-such-model")
 
@@ -221,15 +172,40 @@ def test_an_encoder_that_is_not_there_is_told_before_the_run(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "settings",
-    [{"max_cosine": 0}, {"max_cosine": 1.1}, {"num_kept": 0}, {"method": "random"}, {"text": "output"}, {"rho": 1}],
+    [{"max_cosine": 0}, {"max_cosine": 1.1}, {"text": "output"}, {"encoder_prompt": 1}, {"num_kept": 12}],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Dedup(**settings)
 
 
-def test_the_defaults_are_those_of_the_papers() -> None:
-    stage = Dedup()
+def test_the_default_is_that_of_the_paper() -> None:
+    assert Dedup().max_cosine == 0.9
 
-    assert (stage.max_cosine, stage.num_neighbours, stage.rho) == (0.9, 150, 10)
-    assert stage.num_clusters == 512
+
+def test_in_a_run_that_begins_with_it_seeds_are_compared_with_one_another_and_not_with_themselves(
+    minilm: str, tmp_path: Path
+) -> None:
+    pair = [task(1, "Name a large river."), task(2, "NAME A LARGE RIVER."), task(3, "Sort the words by length.")]
+
+    decided = list(Dedup(encoder=minilm).decide(pair, (), Context(pair, Scripted(lambda request: ""), tmp_path)))
+
+    assert [one.kept for one in decided] == [True, False, True]
+
+
+def test_what_an_encoder_wants_before_each_text_makes_other_vectors_and_another_file(
+    minilm: str, tmp_path: Path
+) -> None:
+    decided = {}
+    for prompt in ("", "query: "):
+        context = Context((), Scripted(lambda request: ""), tmp_path)
+        stage = Dedup(encoder=minilm, encoder_prompt=prompt, max_cosine=1)
+        decided[prompt] = list(stage.decide(TASKS[:3], (), context))
+
+    assert len(list((tmp_path / "vectors").iterdir())) == 2
+    plain, asked = ([one.scores["cosine"] for one in some[1:]] for some in decided.values())
+    assert plain != asked
+    vectors = Encoder(minilm, tmp_path / "plain").encode([f"query: {TASKS[0].instruction}"])
+    assert Encoder(minilm, tmp_path / "with", "query: ").encode([TASKS[0].instruction]) == pytest.approx(
+        vectors, abs=1e-6
+    )

@@ -66,6 +66,15 @@ def test_a_base_model_gets_a_plain_prompt_and_a_chat_model_a_message_both_greedi
     assert base.requests[0].sampling.max_tokens == 1024
 
 
+def test_an_answer_in_the_layout_of_worked_examples_ends_before_the_next_one(tmp_path, heldout):
+    base, chat = engine(right, "base"), engine(right, "chat", chat=True)
+    make(tmp_path, heldout, {"base": base, "chat": chat}, models={"base": "base", "chat": "chat"}, encoding="examples")
+
+    assert base.requests[0].prompt == "Task: Count a?\nExample 1\nInput: 0\nOutput:"
+    assert "\nExample" in base.requests[0].sampling.stop
+    assert chat.requests[0].sampling.stop == ()
+
+
 def test_thoughts_before_an_answer_are_no_part_of_it(tmp_path, heldout):
     engines = {"base": engine(lambda request: "<think>One, two.</think>\n\nthe 3 cats", "base")}
 

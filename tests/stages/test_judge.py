@@ -10,6 +10,7 @@ import pytest
 from pipeline.engines.base import Completion
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
+from pipeline.evaluation.judge import Judged
 from pipeline.runs.context import Context
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.judge import Judge, table
@@ -61,10 +62,10 @@ def test_a_fair_judge_finds_the_better_model_and_its_verdicts_can_be_read(run_fo
         "models": ["dataset", "base"], "id": "0", "task": "0", "instruction": "Name fruit no. 0.", "input": "",
         "ours": "a ripe fig", "theirs": "a stone", "said": ["A", "B"], "outcome": "win",
     }  # fmt: skip
-    assert table(found).splitlines() == [
-        "head to head, judged by judge  wins  ties  losses                      win rate  consistent  first  unclear",
-        "dataset against base              8     0       0  100.0 (67.6 to 100.0) better        100%    50%        0",
-        "dataset against seeds             8     0       0  100.0 (67.6 to 100.0) better        100%    50%        0",
+    assert table(Judged.model_validate(found)).splitlines() == [
+        "head to head, judged by judge  wins  ties  losses                      win rate  no worse  consistent  first  unclear",
+        "dataset against base              8     0       0  100.0 (67.6 to 100.0) better    100.00        100%    50%        0",
+        "dataset against seeds             8     0       0  100.0 (67.6 to 100.0) better    100.00        100%    50%        0",
     ]
 
 
@@ -75,7 +76,9 @@ def test_a_judge_that_prefers_what_is_shown_first_decides_nothing(run_folder):
         "instances": 8, "wins": 0, "ties": 8, "losses": 0, "win_rate": None, "same": 0, "failed": 0, "unclear": 0,
         "consistency": 0, "first_rate": 1,
     }  # fmt: skip
-    assert table(found).endswith("50.0 (33.8 to 66.2) unclear          0%   100%        0")
+    assert table(Judged.model_validate(found)).endswith(
+        "50.0 (33.8 to 66.2) unclear    100.00          0%   100%        0"
+    )
 
 
 def test_a_judge_that_rambles_gives_ties_that_are_counted_and_told(run_folder, caplog):
@@ -116,7 +119,9 @@ def test_answers_from_files_are_compared_on_the_instances_that_one_of_them_answe
     found, _ = judge(run_folder, fair, ours=str(theirs), theirs=str(theirs))
     assert (found["against"][str(theirs)]["instances"], found["against"][str(theirs)]["same"]) == (2, 2)
     assert found["against"][str(theirs)]["consistency"] is None
-    assert table(found).endswith("50.0 (too few to say) unclear           –      –        0")
+    assert table(Judged.model_validate(found)).endswith(
+        "50.0 (too few to say) unclear    100.00           –      –        0"
+    )
 
 
 def test_what_cannot_be_judged_is_said_before_the_judge_is_asked(run_folder, tmp_path):

@@ -122,7 +122,7 @@ PLAIN = {"instruction": "Name it.", "input": "a mill", "output": "mill"}
     ("name", "content"),
     [
         ("x.jsonl", lines([PLAIN, PLAIN | {"input": "rye"}])),
-        ("x.jsonl.gz", gzip.compress(lines([PLAIN, PLAIN | {"input": "rye"}]).encode())),
+        ("x.jsonl.gz", gzip.compress(lines([PLAIN, PLAIN | {"input": "rye"}]).encode(), mtime=0)),
         ("x.json", json.dumps([PLAIN, PLAIN | {"input": "rye"}])),
         ("x.json", json.dumps({"data": [PLAIN, PLAIN | {"input": "rye"}]})),
         ("x.csv", "instruction,input,output\nName it.,a mill,mill\nName it.,rye,mill\n"),

@@ -1,6 +1,5 @@
 """Scores are added to tasks, none is dropped, and nothing is asked twice."""
 
-import hashlib
 import re
 
 import pytest
@@ -16,42 +15,7 @@ from pipeline.runs.run import RunOptions
 from pipeline.stages.score import Score
 from tests.conftest import answer
 from tests.runs.test_run import files, stages
-
-ALL = ("likelihood", "length", "ifd")
-
-
-def likely(request):
-    """The same for the same text, with up to five tokens."""
-    noise = hashlib.sha256(f"{request.prompt}|{request.continuation}".encode()).digest()
-    return [-0.01 * one for one in noise[: 1 + noise[0] % 5]]
-
-
-class Model(Scripted):
-    """Counts what it is asked to score, and may be stopped."""
-
-    def __init__(self, says=likely, window=8, most=None, **options):
-        self.scored = []
-
-        def likelihood(request):
-            if most is not None and len(self.scored) >= most:
-                raise KeyboardInterrupt
-            self.scored.append(request.id)
-            return says(request)
-
-        super().__init__(answer, window=window, likelihood=likelihood, **options)
-
-
-def tasks(number: int = 12) -> list[Task]:
-    """Some have several instances, some none."""
-    return [
-        Task(
-            id=f"t{n:02}",
-            instruction=f"Say {n} in words",
-            is_classification=False,
-            instances=tuple(Instance(input=str(i), output=f"it is {n} {i}") for i in range(n % 4)),
-        )
-        for n in range(number)
-    ]
+from tests.stages.scoring import ALL, JUDGED, Model, answered, likely, others, tasks
 
 
 def test_every_task_is_kept_with_its_numbers_in_order(tmp_path):
@@ -61,16 +25,27 @@ def test_every_task_is_kept_with_its_numbers_in_order(tmp_path):
     assert [list(task.scores) for task in found] == [[*ALL] if task.instances else [] for task in tasks()]
 
 
-@pytest.mark.parametrize("scorers", [ALL, ("ifd",), ("length",)])
+@pytest.mark.parametrize(
+    ("settings", "given"),
+    [
+        ({"scorers": ALL}, tasks(7)),
+        ({"scorers": ["ifd"]}, tasks(7)),
+        ({"scorers": ["length"]}, tasks(7)),
+        ({"scorers": ALL, "of": "answers"}, answered(5)),
+        (JUDGED, answered(5)),
+        (JUDGED | {"of": "answers"}, answered(4)),
+    ],
+)
 @pytest.mark.parametrize("window", [1, 3, 64])
-def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes_and_asks_nothing_twice(tmp_path, window, scorers):
-    given = tasks(7)
-    run([Score(scorers=scorers)], given, whole := Model(), tmp_path / "whole")
-    for most in range(0, len(whole.scored), 2):
+def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes_and_asks_nothing_twice(
+    tmp_path, window, settings, given
+):
+    run([Score(**settings)], given, whole := Model(), tmp_path / "whole", others())
+    for most in range(0, len(whole.scored), max(2, len(whole.scored) // 5)):
         folder, asked = tmp_path / str(most), []
         for engine in (Model(window=window, most=most), Model(window=window)):
             try:
-                run([Score(scorers=scorers)], given, engine, folder)
+                run([Score(**settings)], given, engine, folder, others(window))
             except KeyboardInterrupt:
                 path = folder / "1_score.jsonl"
                 if path.exists():
@@ -168,7 +143,16 @@ def test_an_engine_that_tells_no_likelihoods_says_so_and_length_needs_none(tmp_p
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"scorers": ["length", "length"]}, "two are called length"),
+        ({"scorers": ["length", "length"]}, 'two are called length; give one another name, such as "other=length"'),
+        ({"scorers": ["a b=length"]}, "a score is called by letters, digits, - and _; rename it"),
+        ({"scorers": ["long=lenght"]}, "there is no scorer 'lenght'; did you mean length"),
+        ({"scorers": ["margin"]}, "options.margin: minus is missing"),
+        ({"scorers": ["margin"], "options": {"margin": {"minus": ""}}}, "options.margin: minus: string should have at"),
+        (
+            {"scorers": ["margin"], "options": {"margin": {"minus": "judge"}}, "engine": "judge"},
+            "options.margin: judge is the engine of the stage itself; name another one",
+        ),
+        ({"scorers": ["linear"], "options": {"linear": {"weights": {}}}}, "options.linear: weights"),
         ({"scorers": ["lenght"]}, "there is no scorer 'lenght'; did you mean length"),
         ({"scorers": ["length"], "options": {"ifd": {}}}, "ifd is not among the scorers length"),
         ({"scorers": ["ifd"], "options": {"ifd": {"form": "x"}}}, "options.ifd: form: input should be"),
@@ -176,7 +160,7 @@ def test_an_engine_that_tells_no_likelihoods_says_so_and_length_needs_none(tmp_p
     ],
 )
 def test_bad_settings_are_refused_when_they_are_given(settings, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=re.escape(said)):
         Score(**settings)
 
 

@@ -50,5 +50,5 @@ def record(folder: Path) -> dict:
 
 def text_rows(tasks: list[Task] = TASKS, rng: random.Random | None = None) -> list[TextRow]:
     pairs = ((task.instruction, instance) for task in tasks for instance in task.instances)
-    texts = (encode(instruction, instance.input, instance.output, rng) for instruction, instance in pairs)
+    texts = (encode(instruction, instance.input, instance.output, rng or "plain") for instruction, instance in pairs)
     return [TextRow(prompt=prompt, completion=completion) for prompt, completion in texts]

@@ -33,10 +33,13 @@ def parse_input_first(text: str, cut: bool = False, instruction: str = "") -> li
                 found += from_records(piece, cut) or list(filter(None, [_pair(in_layout(piece, instruction))]))
             elif pair := _pair(piece):
                 found.append(pair)
-    return [
-        Instance(input=without_remarks(i.input, instruction), output=without_remarks(i.output, instruction))
-        for i in found
-    ]
+    return [_bare(instance, instruction) for instance in found]
+
+
+def _bare(instance: Instance, instruction: str) -> Instance:
+    input, output = (without_remarks(text, instruction) for text in (instance.input, instance.output))
+    same = input == instance.input and output == instance.output
+    return instance if same else Instance(input=input, output=output)
 
 
 def parse_whole(text: str, cut: bool, instruction: str) -> list[Instance]:
@@ -91,6 +94,8 @@ def without_remark(label: str, instruction: str) -> str:
 
 def _names(instruction: str, label: str) -> bool:
     if not label or len(label) > len(instruction):
+        return False
+    if label.isascii() and instruction.isascii() and label.lower() not in instruction.lower():
         return False
     return bool(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", instruction, re.IGNORECASE))
 
@@ -159,14 +164,16 @@ def _examples(text: str) -> list[str]:
 
 
 def _pair(piece: str) -> Instance | None:
-    marker = next(iter(_outside(OUTPUT, piece)), None) or OUTPUT.search(piece)
+    marker = (next(iter(_outside(OUTPUT, piece)), None) if "```" in piece else None) or OUTPUT.search(piece)
     if not marker:
         return None
     before, after = piece[: marker.start()], piece[marker.end() :]
     same_line = not after.lstrip(" \t").startswith("\n")  # what follows on it is text, whatever it looks like
     after = _after_labels(OUTPUTS, after)
     lines = (after.find("\n") + 1 or len(after)) if same_line else 0
-    if len(FENCE.findall(before)) % 2:  # it is opened before the example and closed in it or after it
+    if (
+        "```" in before and len(FENCE.findall(before)) % 2
+    ):  # it is opened before the example and closed in it or after it
         before, after = FENCE.sub("", before), FENCE.split(after)[0]
     ends = [found.start() for found in _outside(_FIELD, after) if found.start() >= lines]
     output = after[: min(ends, default=None)]
@@ -216,6 +223,8 @@ def _after_labels(labels: re.Pattern[str], text: str) -> str:
 
 def _outside(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
     """Where the pattern occurs, but for blocks of code."""
+    if "```" not in text:
+        return list(pattern.finditer(text))
     fences = [fence.start() for fence in FENCE.finditer(text)]
     fences = fences[: len(fences) // 2 * 2]  # one that is not closed is no block
     return [mark for mark in pattern.finditer(text) if bisect(fences, mark.start()) % 2 == 0]

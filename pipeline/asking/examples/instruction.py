@@ -1,6 +1,7 @@
 """What an instruction says about its examples: whether it needs an input, whether it asks for an explanation."""
 
 import re
+from functools import lru_cache
 
 from pipeline.asking.phrases import MIN_WORDS
 from pipeline.novelty.tokens import count_words
@@ -13,6 +14,7 @@ def needs_input(instruction: str) -> bool:
     return bool(NEEDS.search(instruction) or PRONOUN.match(instruction))
 
 
+@lru_cache(maxsize=64)  # it is asked for each field
 def asks_why(instruction: str) -> bool:
     return bool(ASKS_WHY.search(instruction))
 

@@ -13,7 +13,7 @@ def without_remarks(field: str, instruction: str) -> str:
     A note that is no part of a short answer, stands in brackets or speaks of the answer or the task is left out; others
     may belong to a recipe or a letter.
     """
-    if asks_why(instruction):
+    if not _may_remark(field) or asks_why(instruction):
         return field
     fences = [fence.start() for fence in FENCE.finditer(field)]
     for mark in EXPLAINS.finditer(field):
@@ -22,6 +22,14 @@ def without_remarks(field: str, instruction: str) -> str:
         if before and bisect(fences, mark.start()) % 2 == 0 and not part_of_form:
             return without_note(before)
     return without_note(field)
+
+
+def _may_remark(field: str) -> bool:
+    """Whether a remark can be in the field, by the letters that each has: most have none, and need no search."""
+    if not field.isascii():
+        return True
+    small = field.lower()
+    return (":" in small or " that" in small) and any(word in small for word in WORDS)
 
 
 def without_note(field: str) -> str:
@@ -38,6 +46,9 @@ def without_note(field: str) -> str:
 
 
 MAX_NOTES, MAX_WORDS = 3, 12
+# In each of the names below that is ASCII.
+WORDS = ("explana", "reason", "rationale", "justif", "thought", "explication", "note", "nota", "nb", "n.b.", "remark",
+         "disclaimer", "hinweis")  # fmt: skip
 _NAMES = (
     r"explanations?|reasoning|rationale|justification|reasons?|chain of thought|thought process"
     r"|explanation of (?:the )?\w+"

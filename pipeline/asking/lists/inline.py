@@ -17,6 +17,10 @@ def inline(text: str) -> list[Span]:
     """
     if not text.strip():
         return []
+    if text.isascii() and not DIGIT.search(text):  # most items: neither a number nor a sign in place of one
+        return _letters(text) or (
+            [mark.span() for mark in BULLETS.finditer(text)] if "|" in text or "-" in text else []
+        )
     marks = list(INLINE.finditer(text))
     values = [value_of(mark["number"] or mark["special"]) for mark in marks]
     spans: list[Span] = []
@@ -61,6 +65,7 @@ def _letters(text: str) -> list[Span]:
     return []
 
 
+DIGIT = re.compile("[0-9]")
 _EMPHASIS = r"(?:\*{1,3}|__?)?"
 _ENDED = r"(?<=[.?!。？！])|(?<=[.?!][\"”’)*»])"
 _SPECIAL = rf"(?P<special>{KEYCAP}|{CIRCLED})[^\S\n]*+"

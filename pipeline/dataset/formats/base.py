@@ -3,7 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
@@ -30,6 +30,12 @@ class RowFields(BaseModel):
     def rows(self) -> Sequence[Content]: ...
 
 
+class NoOptions(BaseModel):
+    """Of a format that has no settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 class Format(ABC):
     """A way to write the rows of a dataset, and to read them back.
 
@@ -52,8 +58,14 @@ class Format(ABC):
     shape: ClassVar[Shape] = "instruction"  # what its rows say, and so which models it suits best
     fields: ClassVar[type[RowFields]]  # how a row is read; the required ones tell the format
     of_tasks: ClassVar[bool] = False  # a line is a whole task, so `columns` takes a Task in place of a Row
+    of_answers: ClassVar[bool] = False  # it writes answers, scores or what checks said, so that rows have them
+    lack: ClassVar[str] = ""  # what a row lacks that becomes no line, for a warning
+    Options: ClassVar[type[BaseModel]] = NoOptions  # what `export.options` may say of it
     carries: ClassVar[bool] = True  # it may have columns besides, such as the passage that a task is from
     trainers: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # by name of a trainer: how its config names these rows
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        self.options: Any = self.Options.model_validate(options or {})
 
     @property
     def name(self) -> str:
@@ -71,6 +83,10 @@ class Format(ABC):
         """The same with the columns besides that a row carries."""
         carried = {} if self.of_tasks or not self.carries else item.meta
         return {**self.columns(item), **carried}
+
+    def parts(self, row: Any) -> Iterable[Any]:
+        """What becomes a line each, given to `columns`: the row, unless it has several answers that do, or none."""
+        return [row]
 
     @property
     def fields_read(self) -> set[str]:

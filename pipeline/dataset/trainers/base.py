@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipeline.dataset.content import Shape
 from pipeline.dataset.formats.base import Format
 
 if TYPE_CHECKING:
     from pipeline.training.settings import TrainingSettings
 
 Entry = tuple[str, Any, str]  # key, value, and where the value is from
+
+
+SHAPES: Mapping[str, Mapping[bool, Shape]] = {  # by the objective of a training, for chat models and others
+    "sft": {True: "messages", False: "text"},
+    "dpo": {True: "chat_preference", False: "preference"},
+}
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,14 @@ class Trainer(ABC):
 
     def choose(self, tuning: Tuning) -> Format | None:
         """Of the formats there are for the kind of model, the first that the trainer reads."""
-        shape = "messages" if tuning.chat else "text"
+        shape = SHAPES[tuning.settings.objective][tuning.chat]
         return next((one for one in tuning.formats if one.shape == shape and self.how(one) is not None), None)
+
+    def wanted(self, chat: bool, objective: str) -> str | None:
+        """The name of the format that suits it best; None if it gets no config for such a training."""
+        if objective != "sft":
+            return None
+        return self.chat_rows if chat else self.base_rows
 
 
 class LocalTrainer(Trainer):
@@ -74,10 +87,12 @@ class LocalTrainer(Trainer):
 
     def files(self, tuning: Tuning, rows: Format) -> Mapping[str, str]:
         records = {name: as_json(record) for name, record in self.records(tuning, rows).items()}
-        return {f"{self.name}.yaml": self.render(self.entries(tuning, rows))} | records
+        return {f"{self.name}.yaml": self.render(self.entries(tuning, rows), tuning)} | records
 
     def how_to(self, folder: Path) -> str:
-        return f"cd {folder} && {self.command} {self.name}.yaml"
+        config = folder / f"{self.name}.yaml"
+        line = config.read_text(encoding="utf-8").partition("\n")[0] if config.is_file() else ""
+        return f"cd {folder} && {line.removeprefix('# ').partition(', in this')[0] or f'{self.command} {config.name}'}"
 
     @abstractmethod
     def entries(self, tuning: Tuning, rows: Format) -> Sequence[Entry]:
@@ -87,9 +102,13 @@ class LocalTrainer(Trainer):
         """JSON files that the trainer needs besides, by name."""
         return {}
 
-    def render(self, entries: Sequence[Entry]) -> str:
+    def command_for(self, tuning: Tuning) -> str:
+        """What the config is given to."""
+        return self.command
+
+    def render(self, entries: Sequence[Entry], tuning: Tuning) -> str:
         """As YAML, of which JSON is a part."""
-        lines = [f"# {self.command} {self.name}.yaml, in this folder"]
+        lines = [f"# {self.command_for(tuning)} {self.name}.yaml, in this folder"]
         for key, value, source in entries:
             text = json.dumps(value, ensure_ascii=False)
             if isinstance(value, float) and "." not in text:

@@ -18,7 +18,7 @@ class LlamaFactory(LocalTrainer):
             ("model_name_or_path", tuning.model, "the model of the run"),
             ("stage", "sft", ""),
             ("do_train", True, ""),
-            ("finetuning_type", settings.method, "train.method"),
+            ("finetuning_type", "lora" if settings.method == "lora" else "full", "train.method"),
             ("dataset_dir", ".", "this folder"),
             ("dataset", "sprout", "in dataset_info.json"),
             *when(tuning.validation, ("eval_dataset", "sprout_validation", "tasks held back")),

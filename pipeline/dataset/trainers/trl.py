@@ -12,6 +12,14 @@ class TRL(LocalTrainer):
     command = "trl sft --config"
     chat_rows = "chat_prompt_completion"
 
+    def command_for(self, tuning: Tuning) -> str:
+        return f"trl {tuning.settings.objective} --config"
+
+    def wanted(self, chat: bool, objective: str) -> str | None:
+        if objective == "dpo":
+            return "chat_preference" if chat else "preference"
+        return super().wanted(chat, objective)
+
     def entries(self, tuning: Tuning, rows: Format) -> Sequence[Entry]:
         settings = tuning.settings
         source = {"completion_only_loss": "as in train", "assistant_only_loss": _MASK}
@@ -21,6 +29,7 @@ class TRL(LocalTrainer):
             ("dataset_config", rows.name, f"as for a {tuning.kind} model"),
             *when(tuning.validation, ("dataset_test_split", "validation", "tasks held back")),
             *((key, value, source.get(key, "")) for key, value in (self.how(rows) or {}).items()),
+            *when(settings.objective == "dpo", ("beta", settings.beta, "train.beta")),
             ("max_length", settings.max_length, "train.max_length"),
             *as_in_transformers(tuning, "warmup_steps"),
             *when(not settings.shuffle, ("train_sampling_strategy", "sequential", "train.shuffle")),

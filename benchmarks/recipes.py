@@ -1,0 +1,129 @@
+"""What each recipe yields with a model, at a small size: a table of tasks, requests and tokens, and tasks to read.
+
+    python benchmarks/recipes.py --model FOLDER --folder ~/sprout-recipes
+    python benchmarks/recipes.py --model FOLDER --folder F --read 3 --only magpie corgi
+
+Some 50 tasks of each recipe that asks a model, from the first seed tasks of `general`; recipes on documents read the
+pages in docs/. What is finished in the folder is not done again. `--read` prints that many tasks of each, drawn at
+random, kept or rejected. Needs an extra for vLLM, or `--engine server --url …`.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+GENERAL = ROOT / "seed_tasks" / "general.jsonl"
+
+
+class Size(NamedTuple):
+    """What makes a recipe small."""
+
+    settings: tuple[str, ...]
+    num_seeds: int = 190
+
+
+RECIPES = {
+    "default": Size(("instructions.num_tasks=50", "dedup.max_cosine=1")),
+    "magpie": Size(("compose.num_tasks=50",)),
+    "personas": Size(("compose.num_tasks=50",), 30),
+    "codeclm": Size(("compose.num_tasks=20",), 20),
+    "corgi": Size(("compose.num_tasks=50",), 20),
+    "evol_instruct": Size(("instructions.num_tasks=12",)),
+    "augment": Size((), 12),
+    "pseudo_code": Size(("instructions.num_tasks=50",)),
+    "rephrase": Size(("instructions.num_tasks=20",)),
+    "translate": Size(("instructions.num_tasks=12",)),
+    "bonito": Size(("documents.max_passages=4",)),
+    "document_qa": Size(("documents.max_passages=17",)),
+    "non_instructional": Size(("documents.max_passages=50", "documents.min_words=40")),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="a folder, a name on the hub, or a name on the server")
+    parser.add_argument("--folder", type=Path, required=True, help="a run for each recipe")
+    parser.add_argument("--engine", default="vllm")
+    parser.add_argument("--url", help="of the server")
+    parser.add_argument("--set", action="append", default=[], metavar="STAGE.KEY=VALUE", help="for all recipes")
+    parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
+    parser.add_argument("--read", type=int, default=0, metavar="N", help="print N tasks of each")
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    failed = [name for name in args.only if run(name, args)]
+    print("| recipe | written | kept | requests | tokens in and out, a kept task | most frequent reasons |")
+    print("|---|---|---|---|---|---|")
+    for name in args.only:
+        if name not in failed:
+            print(row(name, args.folder / name))
+    for name in args.only if args.read else ():
+        print(f"\n## {name}\n")
+        for line in drawn(args.folder / name, args.read):
+            print(line)
+    if failed:
+        raise SystemExit(f"these ended with an error, which is above: {', '.join(failed)}")
+
+
+def run(name: str, args: argparse.Namespace) -> int:
+    """Run a recipe in its folder; its exit code."""
+    size = RECIPES[name]
+    words = [name, "--model", args.model, "--engine", args.engine, "--out", str(args.folder / name)]
+    words += ["--documents", str(ROOT / "docs")] if "documents." in str(size.settings) else seeds(name, size, args)
+    settings = [*size.settings, *args.set, *([f"engine.url={args.url}"] if args.url else [])]
+    words += [word for one in settings for word in ("--set", one)]
+    print(f"$ sprout run {' '.join(words)}", file=sys.stderr, flush=True)
+    return subprocess.run([sys.executable, "-m", "pipeline", "run", *words], check=False, stdout=sys.stderr).returncode
+
+
+def seeds(name: str, size: Size, args: argparse.Namespace) -> list[str]:
+    """The first seed tasks, in a file of their own."""
+    if name == "magpie":
+        return []
+    path: Path = args.folder / f"{name}.jsonl"
+    path.write_text("".join(GENERAL.read_text("utf-8").splitlines(keepends=True)[: size.num_seeds]), "utf-8")
+    return ["--seeds", str(path)]
+
+
+def row(name: str, folder: Path) -> str:
+    stages: dict[str, Any] = json.loads((folder / "stats.json").read_text("utf-8"))
+    engines = [one["engine"] for one in stages.values() if "engine" in one]
+    deciding = [one for one in stages.values() if "decided" in one]
+    kept = deciding[-1]["kept"]
+    reasons: dict[str, int] = {}
+    for one in deciding:
+        for reason, number in one.get("rejected", {}).items():
+            reasons[reason] = reasons.get(reason, 0) + number
+    most = sorted(reasons, key=lambda reason: -reasons[reason])[:3]
+    tokens_in, out = (sum(one[key] for one in engines) / max(1, kept) for key in ("prompt_tokens", "completion_tokens"))
+    written = len({id for path in folder.glob("[0-9]_*.jsonl") for id in ids(path)})
+    cells = [f"`{name}`", f"{written:,}", f"{kept:,}", f"{sum(one['requests'] for one in engines):,}"]
+    cells += [f"{tokens_in:,.0f}, {out:,.0f}", ", ".join(f"`{reason}` {reasons[reason]}" for reason in most) or "–"]
+    return f"| {' | '.join(cells)} |"
+
+
+def ids(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)["id"]
+
+
+def drawn(folder: Path, number: int) -> Iterator[str]:
+    """Some tasks, as the last stage that saw each left it."""
+    last: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("[0-9]_*.jsonl")):
+        last |= {task["id"]: task for task in map(json.loads, path.read_text("utf-8").splitlines())}
+    for task in random.Random(0).sample(list(last.values()), min(number, len(last))):
+        one = (task.get("instances") or [{}])[0]
+        fields = {key: task[key] for key in ("rejected", "meta") if task.get(key)}
+        shown = {"instruction": task["instruction"], "input": one.get("input", ""), "output": one.get("output", "")}
+        yield json.dumps(fields | shown, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Ratings of several answers as judges write them, and what is none."""
+
+import pytest
+
+from pipeline.asking.ratings import parse_ratings
+
+
+@pytest.mark.parametrize(
+    ("text", "ratings"),
+    [
+        ('{"ratings": [8, 7]}', (8, 7)), (' {"ratings": [8.5, 7]}\nThe first is clearer.', (8.5, 7)), ("[8, 7]", (8, 7)),
+        ('```json\n{"ratings": [10, 1]}\n```', (10, 1)), ('{"answer 1": 8, "answer 2": 7}', (8, 7)), ("8 7", (8, 7)),
+        ("8, 7", (8, 7)), ("8/10 and 7/10", (8, 7)), ("8 out of 10, 7 out of 10", (8, 7)), ("8\n7", None),
+        ("Answer 1: 8\nAnswer 2: 7", (8, 7)), ("**Answer 1:** 8/10\n**Answer 2:** 7/10", (8, 7)),
+        ("Answer 1: 8 because it is right\nAnswer 2: 7", (8, 7)), ("- Response 1 = 8\n- Response 2 = 7", (8, 7)),
+        ("<think>Maybe 3 and 4.</think>8 7", (8, 7)), ("Ratings: 8 7\n\nIn 1999 it was 5.", (8, 7)),
+        ("Both are good.", None), ("", None), ("8", None), ("8 7 6", None), ("8 0", None), ("11 7", None), ("-8 7", (8, 7)),
+        ('{"ratings": [8]}', None), ('{"ratings": ["good", "bad"]}', None), ('{"ratings": [8, true]}', None),
+        ('{"ratings": [8, 7', (8, 7)), ("80% 70%", None),
+    ],
+)  # fmt: skip
+def test_so_many_ratings_or_none(text, ratings):
+    assert parse_ratings(text, 2) == ratings
+
+
+def test_one_answer_alone_can_be_rated():
+    assert parse_ratings('{"ratings": [7]}', 1) == (7,)
+    assert parse_ratings("7", 1) == (7,)

@@ -1,0 +1,57 @@
+"""The recipe `code`: the answers of a model are run, and the first that passes is taken."""
+
+import json
+
+import pytest
+
+from pipeline import SproutError, read_tasks, run
+from pipeline.cli.main import main
+from pipeline.engines.scripted import Scripted
+from pipeline.sandbox.find import find_way
+from pipeline.seeds.read import read_seeds
+from pipeline.settings.build import build_stages
+from pipeline.settings.read import read
+from pipeline.stages.check import Check
+from pipeline.stages.export import Export
+
+
+@pytest.fixture(autouse=True)
+def sandbox():
+    try:
+        find_way()
+    except SproutError as error:
+        pytest.skip(str(error))
+
+
+def test_the_solutions_that_ship_pass_their_tests(tmp_path):
+    assert len(run([Check()], read_seeds("code"), Scripted(str), tmp_path)) == 12
+
+
+def test_it_runs_on_the_embedded_model_whose_place_the_solutions_take(tmp_path):
+    few = ("answer.num_answers=1", "answer.sampling.max_tokens=12")
+    main(["run", "code", "--engine", "transformers", "--model", "nano", "--out", str(tmp_path), "--quiet",
+          *(part for change in few for part in ("--set", change))])  # fmt: skip
+
+    rows = [json.loads(line) for line in (tmp_path / "dataset" / "messages.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) == 12
+    assert all("def " in row["messages"][1]["content"] for row in rows)
+
+
+def test_the_first_answer_that_passes_is_taken_and_feedback_has_all(tmp_path):
+    good = "Here it is:\n```python\ndef transposed(table):\n    return [list(row) for row in zip(*table)]\n```\nAny questions?"
+
+    def answer(request):
+        return good if "transposed" in str(request.prompt) and request.sampling.seed % 2 else "def f():\n    return 1"
+
+    settings = read("code", ["engine.model=toy", "export.validation_share=0"])
+    stages = build_stages(settings)
+    run(stages, read_seeds("code"), Scripted(answer, chat=True), tmp_path)
+    chosen = {task.name: task for task in read_tasks(tmp_path / "3_choose.jsonl")}
+    feedback = [json.loads(line) for line in (tmp_path / "dataset" / "feedback.jsonl").read_text("utf-8").splitlines()]
+
+    assert any(isinstance(stage, Export) for stage in stages)
+    assert chosen["transpose"].instances[0].output == good
+    assert chosen["flatten"].instances[0].output.startswith("def flat(items):")
+    assert len(feedback) == 12 * 9
+    assert sum(row["prompt"].startswith("[right]") for row in feedback) > 12
+    assert any("NameError: name 'flat' is not defined" in row["prompt"] for row in feedback)
