@@ -40,7 +40,11 @@ def merge(args: argparse.Namespace) -> str:
     from pipeline.settings.read import OF_RUN, read
     from pipeline.settings.resolved import as_toml
 
-    folders = [Path(one) for given in args.folders for one in (sorted(Path(given).parent.glob(Path(given).name)) if "*" in given else [given])]
+    folders = [
+        Path(one)
+        for given in args.folders
+        for one in (sorted(Path(given).parent.glob(Path(given).name)) if "*" in given else [given])
+    ]
     merged = merge(folders, args.out)
     if (path := merged.first / OF_RUN).is_file():
         settings = read(str(path)).model_copy(update={"shard": "", "out": str(args.out)})
@@ -48,6 +52,11 @@ def merge(args: argparse.Namespace) -> str:
     figures = stats.write(args.out)
     again = f"next:\n  sprout run {args.out / OF_RUN}\n  sprout stats {args.out}"
     return f"{merged}\n\n{stats.show(figures)}\n\n{again}"
+
+
+def _matching(given: Path) -> list[Path]:
+    """The folders that a pattern stands for, where the shell has left it as it is."""
+    return sorted(given.parent.glob(given.name)) if "*" in given.name else [given]
 
 
 def why(args: argparse.Namespace) -> str:
