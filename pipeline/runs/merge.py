@@ -38,7 +38,7 @@ class Merged(NamedTuple):
     def __str__(self) -> str:
         lines = [f"{'shard':<40}{'kept':>12}{'not new':>10}{'same id':>10}"]
         rows = [(one.folder, one.kept, one.not_new, one.same_id) for one in self.shards]
-        rows.append(("together", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))  # type: ignore[arg-type]
+        rows.append(("together", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
         lines += [f"{name:<40}{kept:>12,}{not_new:>10,}{same:>10,}" for name, kept, not_new, same in rows]
         return "\n".join(lines)
 

@@ -25,7 +25,7 @@ def as_toml(settings: RunSettings) -> str:
     """TOML that `read` reads back to the same run; unused tables and keys without a value are comments."""
     lines = [f"#:schema ./{SCHEMA}" if SCHEMA.is_file() else HINT, ""]
     words = [one.written for one in listed(settings)]
-    single = {"seeds": settings.seeds, "domain": settings.domain, "out": settings.out}
+    single: dict[str, Any] = {"seeds": settings.seeds, "domain": settings.domain, "out": settings.out}
     single |= {"shard": settings.shard} if settings.shard else {}
     single |= {"stages": words}
     for key, item in single.items():

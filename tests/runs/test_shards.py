@@ -148,7 +148,7 @@ name = "scripted"
 answer = "tests.conftest:answer"
 [instructions]
 num_tasks = 12
-max_rouge = 0.65
+max_rouge = 0.6
 """
 
 
@@ -194,8 +194,9 @@ def test_shards_of_a_settings_file_are_merged_into_a_run_that_goes_on(
         each.append(json.loads(capsys.readouterr().out)["instructions"]["engine"]["requests"])
     assert figures["instructions"]["engine"]["requests"] == sum(each)
     main(["drop", str(out), kept[0].id])
+    capsys.readouterr()
     main(["show", str(out), "--num", "1000", "--json"])
-    assert kept[0].id not in capsys.readouterr().out.partition("\n")[2]
+    assert kept[0].id not in capsys.readouterr().out
     main(["report", str(out)])
     assert (out / "report.html").stat().st_size > 10_000
 
