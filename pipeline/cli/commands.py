@@ -19,7 +19,7 @@ def run_command(args: argparse.Namespace) -> str:
     looks: dict[str, Callable[[argparse.Namespace], str]] = {
         "review": reviewing.review, "drop": reviewing.drop, "keep": reviewing.keep, "edit": reviewing.edit,
         "stats": stats, "why": why, "report": report, "show": show, "compare": compare, "settings": settings,
-        "seeds": seeds, "plan": plan, "recipes": recipes, "init": init, "preview": preview,
+        "merge": merge, "seeds": seeds, "plan": plan, "recipes": recipes, "init": init, "preview": preview,
     }  # fmt: skip
     return looks.get(args.command, work)(args)
 
@@ -32,6 +32,31 @@ def stats(args: argparse.Namespace) -> str:
     if args.json:
         return as_json(stats.as_record(found))
     return "\n\n".join(filter(None, (stats.show(found), stats.show_usage(found), *read_remarks(args.folder).values())))
+
+
+def merge(args: argparse.Namespace) -> str:
+    from pipeline.report import stats
+    from pipeline.runs.merge import merge
+    from pipeline.settings.read import OF_RUN, read
+    from pipeline.settings.resolved import as_toml
+
+    folders = [
+        Path(one)
+        for given in args.folders
+        for one in (sorted(Path(given).parent.glob(Path(given).name)) if "*" in given else [given])
+    ]
+    merged = merge(folders, args.out)
+    if (path := merged.first / OF_RUN).is_file():
+        settings = read(str(path)).model_copy(update={"shard": "", "out": str(args.out)})
+        (args.out / OF_RUN).write_text(as_toml(settings), encoding="utf-8", newline="\n")
+    figures = stats.write(args.out)
+    again = f"next:\n  sprout run {args.out / OF_RUN}\n  sprout stats {args.out}"
+    return f"{merged}\n\n{stats.show(figures)}\n\n{again}"
+
+
+def _matching(given: Path) -> list[Path]:
+    """The folders that a pattern stands for, where the shell has left it as it is."""
+    return sorted(given.parent.glob(given.name)) if "*" in given.name else [given]
 
 
 def why(args: argparse.Namespace) -> str:

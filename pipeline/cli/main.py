@@ -21,6 +21,7 @@ OTHERS = {  # than those of stages, which say themselves what they are for
     "recipes": "the recipes that ship, with a line each",
     "settings": "all settings of a run with what they mean, as a file to change and run",
     "seeds": "seeds check FILE: what a seed file holds, how varied it is, and what it lacks",
+    "merge": "the shards of a run, each made with `sprout run … --shard`, into one run without what they share",
     "stats": "how many tasks each stage kept, and why it rejected the rest",
     "report": "one page with all figures and all tasks of a run: report.html",
     "show": "tasks, kept or rejected, by stage, reason and text",
@@ -31,6 +32,7 @@ OTHERS = {  # than those of stages, which say themselves what they are for
     "keep": "take back that tasks were dropped",
     "edit": "change the texts of a task, add tags and notes, or take changes back",
 }
+SHARD = "one of several shards, such as 3/16, in a folder of its own beside OUT; `sprout merge` puts them together"
 REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
 SAME = "of several: as many rows (default) or tokens of each, N or as many as the smallest has"
 
@@ -88,6 +90,7 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
             command.add_argument("--same", type=same, metavar="UNIT[=N]", help=SAME)
         if name == "run":
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
+            command.add_argument("--shard", metavar="NUMBER/OF", help=SHARD)
         if stage and name in argv:
             add_flags(command, name)
         if not stage and name in argv:
@@ -142,6 +145,11 @@ def add_report(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_merge(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folders", nargs="+", metavar="FOLDER", help="folders of all shards, in any order")
+    command.add_argument("--out", type=Path, required=True, help="folder of the merged run")
+
+
 def add_show(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="folder of the run")
     command.add_argument("--stage", help="default: the last one that has a file")
@@ -188,7 +196,7 @@ def add_nothing(command: argparse.ArgumentParser) -> None:
 LOOKS = {  # commands without the options of a run
     "review": add_review, "drop": add_drop, "keep": add_keep, "edit": add_edit,
     "stats": add_stats, "report": add_report, "show": add_show, "compare": add_compare, "why": add_why,
-    "seeds": add_seeds, "recipes": add_nothing, "init": add_init,
+    "merge": add_merge, "seeds": add_seeds, "recipes": add_nothing, "init": add_init,
 }  # fmt: skip
 
 

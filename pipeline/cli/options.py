@@ -16,7 +16,20 @@ def settings_of(args: argparse.Namespace) -> "RunSettings":
     options["domain"] = vars(args).get("domain")
     given = [f"{key}={value_as_toml(value)}" for key, value in options.items() if value is not None]
     name = args.settings[0] if isinstance(args.settings, list) and args.settings else args.settings or None
-    return read(name, [*given, *changes(args), *args.set])
+    settings = read(name, [*given, *changes(args), *args.set])
+    return of_shard(settings, shard) if (shard := vars(args).get("shard")) else settings
+
+
+def of_shard(settings: "RunSettings", text: str) -> "RunSettings":
+    """The settings of one shard of the run, which has a folder of its own."""
+    from pipeline.errors import SproutError
+    from pipeline.runs.shards import Shard
+
+    shard = Shard.parse(text)
+    if settings.shard and Shard.parse(settings.shard) != shard:
+        raise SproutError(f"--shard {shard}: these are the settings of shard {settings.shard}; give those of the run")
+    out = settings.out if settings.shard else shard.folder(settings.out)
+    return settings.model_copy(update={"shard": str(shard), "out": out})
 
 
 def changes(args: argparse.Namespace) -> Iterator[str]:

@@ -76,6 +76,7 @@ def work(args: argparse.Namespace) -> str:
                 options = RunOptions(context.engines, context.open_engine, progress, budget)
                 with recorded_in(folder, settings):
                     tasks = run(stages, seeds, context.engine, folder, options).tasks
+                    finish_shard(settings, folder)
             if args.command == "gain":
                 gain(stages, tasks, context, args.random_seeds)
         else:
@@ -98,6 +99,13 @@ def recorded_in(folder: Path, settings: "RunSettings") -> Iterator[None]:
     finally:
         if (folder / FILE).is_file() and (done or not path.exists()):
             path.write_text(as_toml(settings), encoding="utf-8", newline="\n")
+
+
+def finish_shard(settings: "RunSettings", folder: Path) -> None:
+    from pipeline.runs.shards import Shard, write_finished
+
+    if settings.shard:
+        write_finished(folder, Shard.parse(settings.shard))
 
 
 def seeds_of(settings: "RunSettings", silent: bool = False) -> list["Task"]:

@@ -17,12 +17,12 @@ from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
 from pipeline.report.words import HEURISTIC, Finder, finder, guess
 from pipeline.runs.budget import Prices, read_prices
 from pipeline.runs.files import stage_files
-from pipeline.runs.journal import FILE as JOURNAL
-from pipeline.runs.journal import Journal, Usage
+from pipeline.runs.journal import Usage
 from pipeline.runs.products import read_record
 from pipeline.runs.remarks import read_remarks
 from pipeline.runs.reviews import STAGE, Reviews
 from pipeline.runs.settings import read_settings
+from pipeline.runs.shards import usage
 from pipeline.task import Task, read_task
 from pipeline.text import mend
 
@@ -207,9 +207,7 @@ def _read_writer(record: Record, path: Path, lines: int) -> None:
 
 def _read_products(record: Record) -> None:
     folder = record.folder
-    if (folder / JOURNAL).is_file():
-        with Journal(folder / JOURNAL) as journal:
-            record.usage = journal.usage()
+    record.usage = usage(folder)
     for path in sorted(folder.glob(f"*/{TRAIN_RECORD}")):
         if found := read_record(path):
             record.training[path.parent.name] = found

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.runs.files import funnel, kept_by_place, stage_files
 from pipeline.runs.products import write_record
+from pipeline.runs.shards import usage
 from pipeline.stage import Product, Stage
 
 if TYPE_CHECKING:
@@ -78,16 +79,6 @@ def show(found: Figures) -> str:
 def width_of(names: Iterable[str]) -> int:
     """Of a column with the names of stages, such as evolve-deepen."""
     return max(MIN_WIDTH, *(len(name) + 2 for name in names), 0)
-
-
-def usage(folder: Path) -> "dict[str, Usage]":
-    """What each stage has paid for; nothing if the run has no journal."""
-    from pipeline.runs.journal import FILE, Journal
-
-    if not (folder / FILE).is_file():
-        return {}
-    with Journal(folder / FILE) as journal:
-        return journal.usage()
 
 
 def figures(folder: Path) -> Figures:

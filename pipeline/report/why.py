@@ -16,6 +16,7 @@ from pipeline.runs.reviews import STAGE, Reviewed, Reviews
 from pipeline.runs.said import Said
 from pipeline.runs.settings import FILE as SETTINGS
 from pipeline.runs.settings import read_settings
+from pipeline.runs.shards import shard_folders
 from pipeline.stage import Stage
 from pipeline.stages import find as find_kind
 from pipeline.task import Task, read_task
@@ -70,11 +71,15 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
     if last.scores:
         yield f"  scores: {', '.join(f'{name} {score:g}' for name, score in last.scores.items())}"
     settings = read_settings(folder / SETTINGS)
-    with journal_of(folder) as journal:
+    shard = shard_of(last, folder)
+    if shard:
+        yield f"  from {shard}"
+    with journal_of(folder) as own, journal_of(shard) as older:
         before: Task | None = None
         for name, task in life.items():
             yield f"\n{name}: {'kept' if task.kept else f'rejected, {task.rejected}'}"
             stage = stage_of(name, settings.get(name, {}))
+            journal = next((one for one in (own, older) if one and recalls(one, name, stage.requests(task))), None)
             entries = journal.entries(name, stage.requests(task)) if journal else []
             for line in stage.explain(task, before, [entry.completion for entry in entries]):
                 yield quoted(line, "    " if line.startswith("{") else "  ")
@@ -90,7 +95,7 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
                 yield quoted(scored.continuation if full else shortened(scored.continuation), "  → ")
             before = task
         yield from told(state, [one for one in reviews.current() if one.task == last.id])
-        if not journal:
+        if not own and not older:
             yield f"\nThere is no {folder / FILE}, so prompts and completions can't be shown."
 
 
@@ -110,8 +115,24 @@ def told(state: Reviewed, lines: Sequence[Said]) -> Iterator[str]:
             yield quoted(one.after.text, "  + ")
 
 
-def journal_of(folder: Path) -> AbstractContextManager[Journal | None]:
-    return Journal(folder / FILE) if (folder / FILE).is_file() else nullcontext()
+def shard_of(task: Task, folder: Path) -> Path | None:
+    """The shard that a task of a merged run is from, if its folder is still there."""
+    wanted = f'{{"id":"{task.id}"'.encode()
+    for shard in shard_folders(folder):
+        for path in stage_files(shard).values():
+            with path.open("rb") as file:
+                if any(line.startswith(wanted) for line in file):
+                    return shard
+    return None
+
+
+def recalls(journal: Journal, stage: str, requests: Sequence[str]) -> bool:
+    """Whether a journal holds anything about requests of a stage."""
+    return bool(journal.entries(stage, requests) or journal.scored(stage, requests))
+
+
+def journal_of(folder: Path | None) -> AbstractContextManager[Journal | None]:
+    return Journal(folder / FILE) if folder and (folder / FILE).is_file() else nullcontext()
 
 
 class Unknown(Stage):

@@ -15,6 +15,7 @@ from pipeline.engines.base import Engine
 from pipeline.engines.find import engine_class
 from pipeline.errors import SproutError, explain, unknown
 from pipeline.resources import located
+from pipeline.runs.shards import Shard, in_shard, stages_of
 from pipeline.settings.places import hint, places
 from pipeline.settings.read import RunSettings
 from pipeline.settings.words import Word, word, words
@@ -34,17 +35,18 @@ def build_stages(settings: RunSettings, alone: str = "") -> list[Stage | Product
 
     Raises:
         SproutError: for an unknown stage, for settings it does not have, and for a table whose stage is not in the
-            list.
+            list; for a shard that holds no part of the tasks.
     """
-    return _all(settings, alone)
+    stages = _all(settings, alone)
+    return stages_of(Shard.parse(settings.shard), stages) if settings.shard else stages
 
 
 def build_stage(name: str, settings: RunSettings) -> Stage | Product:
     """One stage of the run by its name; one outside the list is resolved against the stages in it."""
     stages = _all(settings, name)
-    if found := next((stage for stage in stages if stage.name == name), None):
-        return found
-    return resolved([*stages, _build(word(name), settings)])[-1]
+    found = next((stage for stage in stages if stage.name == name), None)
+    found = found or resolved([*stages, _build(word(name), settings)])[-1]
+    return in_shard(Shard.parse(settings.shard), found) if settings.shard else found
 
 
 def _all(settings: RunSettings, alone: str) -> list[Stage | Product]:

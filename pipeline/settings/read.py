@@ -35,6 +35,9 @@ class RunSettings(BaseModel):
         default="", description='what all tasks are about, such as "support for a bicycle shop"; the templates say it'
     )
     out: str = Field(default="outputs/default", min_length=1, description="the folder of the run")
+    shard: str = Field(
+        default="", description="which shard of the run this is, such as 3/16; written by `sprout run … --shard 3/16`"
+    )
     stages: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
@@ -50,7 +53,7 @@ class RunSettings(BaseModel):
 
 
 OF_RUN = "run.toml"  # in the folder of a run: its settings, so that other commands take the folder in their place
-SINGLE = ("seeds", "domain", "out", "stages")  # keys above all tables
+SINGLE = ("seeds", "domain", "out", "shard", "stages")  # keys above all tables
 SHARED = ("engine", "engines", "prompts", "prices")  # tables that belong to no stage
 
 

@@ -25,7 +25,9 @@ def as_toml(settings: RunSettings) -> str:
     """TOML that `read` reads back to the same run; unused tables and keys without a value are comments."""
     lines = [f"#:schema ./{SCHEMA}" if SCHEMA.is_file() else HINT, ""]
     words = [one.written for one in listed(settings)]
-    single = {"seeds": settings.seeds, "domain": settings.domain, "out": settings.out, "stages": words}
+    single: dict[str, Any] = {"seeds": settings.seeds, "domain": settings.domain, "out": settings.out}
+    single |= {"shard": settings.shard} if settings.shard else {}
+    single |= {"stages": words}
     for key, item in single.items():
         lines.append(line(key, item, RunSettings.model_fields[key].description))
     lines += ["", *engine_table("engine", settings.engine)]
@@ -35,7 +37,7 @@ def as_toml(settings: RunSettings) -> str:
     lines += ["", f"[prompts]  # {meaning}"] if settings.prompts else []
     lines += [line(name, str(Path(file).resolve()), None) for name, file in settings.prompts.items()]
     lines += ["", *table("prices", settings.prices)]
-    stages = build_stages(settings)
+    stages = build_stages(settings.model_copy(update={"shard": ""}))  # with the random seeds of all shards
     for stage in stages:
         lines += ["", *table(stage.name, stage)]
     for kind in names():

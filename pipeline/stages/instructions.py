@@ -168,6 +168,8 @@ class Instructions(Stage):
             yield f"{name} {score}"
         if "nearest" in task.meta:
             yield f"nearest {task.meta['nearest']}"
+        if "nearest_id" in task.meta:
+            yield f"nearest id {task.meta['nearest_id']}"
         for completion in completions:
             for number, item in enumerate(parse_list(completion.text)):
                 yield f"{'→' if number == task.meta.get('item') else ' '} item {number}: {item}"
