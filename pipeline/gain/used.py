@@ -36,8 +36,8 @@ def used_by(stages: Sequence[Stage | Product]) -> Used:
         raise SproutError("the gain is that of tuning: give the settings a table [train], and [evaluate] with heldout")
     if any(train.objective != "sft" for train in trains):
         raise SproutError(
-            "the gain is that of tuning on answers, and by preference there are none that controls could be drawn from; "
-            'set train.objective = "sft"'
+            "the gain is that of tuning on answers, and no controls can be drawn for tuning by preference; set "
+            'train.objective = "sft"'
         )
     exports = {stage.written: stage for stage in stages if isinstance(stage, Exports)}
     for train in trains:

@@ -61,7 +61,7 @@ def stages_of(shard: Shard, stages: Sequence[Stage | Product]) -> list[Stage | P
     Raises:
         SproutError: if they would do the same in every shard.
     """
-    first = next((at for at, one in enumerate(stages) if isinstance(one, Product) or one.of_all), len(stages))
+    first = next((at for at, one in enumerate(stages) if isinstance(one, Product) or one.needs_all), len(stages))
     before = stages[:first]
     adding = [stage for stage in before if isinstance(stage, Stage) and stage.adds]
     if not adding:

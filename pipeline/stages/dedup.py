@@ -24,7 +24,7 @@ class Dedup(Stage):
 
     optional: ClassVar[bool] = True
     selects: ClassVar[bool] = True
-    of_all: ClassVar[bool] = True
+    needs_all: ClassVar[bool] = True
     asks: ClassVar[bool] = False
     reasons: ClassVar[Mapping[str, Reason]] = {
         "near_duplicate": Reason(

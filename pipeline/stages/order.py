@@ -42,6 +42,7 @@ class Order(Stage):
     """
 
     optional: ClassVar[bool] = True
+    needs_all: ClassVar[bool] = True
     asks: ClassVar[bool] = False
 
     by: tuple[str, ...] = Field(

@@ -47,7 +47,7 @@ class Select(Stage):
 
     optional: ClassVar[bool] = True
     selects: ClassVar[bool] = True
-    of_all: ClassVar[bool] = True
+    needs_all: ClassVar[bool] = True
     asks: ClassVar[bool] = False
     flags: ClassVar[tuple[Flag, ...]] = (
         Flag("--by", "the score that tasks are ranked by", metavar="SCORE"),
