@@ -112,7 +112,9 @@ class Rows:
         tasks = at(self.tasks, (which for which, _ in of_tasks if which < len(self.tasks)))
         for which, place in places:
             task = next(tasks) if which < len(self.tasks) else self.seeds[which - len(self.tasks)]
-            encoding = self._drawn[place] if self.settings.encoding == "random" else self.settings.encoding
+            encoding: ZeroShot | int = (
+                self._drawn[place] if self.settings.encoding == "random" else self.settings.encoding
+            )
             yield which, task, self._row(task, place - self._starts[which], encoding)
 
     def all_tasks(self) -> Iterator[Task]:

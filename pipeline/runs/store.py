@@ -152,7 +152,8 @@ def drop_torn_line(file: BinaryIO) -> None:
 
 def at(tasks: Sequence[Task], places: Iterable[int]) -> Iterator[Task]:
     """The tasks at some places; those of a file as `Stored.at`."""
-    return tasks.at(places) if hasattr(tasks, "at") else (tasks[place] for place in places)
+    found: Iterator[Task] = tasks.at(places) if hasattr(tasks, "at") else (tasks[place] for place in places)
+    return found
 
 
 def without(tasks: Sequence[Task], ids: set[str]) -> Sequence[Task]:

@@ -1,7 +1,6 @@
 """The seed tasks closest in meaning to a task, for prompts that show them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from pipeline.novelty.encoder import BATCH, Encoder
 from pipeline.task import Instance, Task
@@ -13,13 +12,13 @@ class Nearest:
 
     Args:
         seeds: Tasks with instances; the first instance of each is compared, and shown.
-        encoder: Turns texts into vectors, see `novelty.encoder`.
+        encoder: Turns texts into vectors.
         most: How many demos a task gets; a seed task is no demo of itself.
     """
 
-    def __init__(self, seeds: Sequence[Task], encoder: str, cache: Path, most: int) -> None:
+    def __init__(self, seeds: Sequence[Task], encoder: Encoder, most: int) -> None:
         self.seeds = [one_instance(seed) for seed in seeds]
-        self.encoder, self.most = Encoder(encoder, cache), most
+        self.encoder, self.most = encoder, most
         self.vectors = self.encoder.encode([_text(seed, seed.instances[0]) for seed in self.seeds])
 
     def of(

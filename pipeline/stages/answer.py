@@ -16,12 +16,13 @@ from pipeline.dataset.encodings import ZeroShot
 from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.filters.base import InstanceFilter
 from pipeline.filters.find import INSTANCE, applied, instance_reason
-from pipeline.novelty.encoder import EMBED
+from pipeline.novelty.encoder import EMBED, Encoder
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Product, Reason, Stage
 from pipeline.stages._answering import PLAIN, PROMPTS, SAMPLING, WITH_DEMOS, Asked, Case, Said
 from pipeline.stages._counts import counted
+from pipeline.stages._encoding import ENCODER, EncoderName, EncoderPrompt
 from pipeline.stages._nearest import Nearest, is_itself, one_instance
 from pipeline.stages.filter import Filter, known_filters
 from pipeline.task import Answer as Candidate
@@ -81,10 +82,8 @@ class Answer(Stage):
         default="fixed",
         description="with_demos: the same for all tasks, a prefix that is paid once; or those closest to each task",
     )
-    encoder: str = Field(
-        default="sentence-transformers/all-MiniLM-L6-v2",
-        description="nearest: what tells how close tasks are; a folder, or a name on the hub",
-    )
+    encoder: EncoderName = ENCODER
+    encoder_prompt: EncoderPrompt = ""
     random_seed: int = Field(default=0, description="another number makes other random choices")
     sampling: Sampling = Field(
         default=SAMPLING, description="how the models write; unless set, `stop` is for base models alone"
@@ -193,7 +192,8 @@ class Answer(Stage):
         """
         usable = [seed for seed in context.seeds if seed.instances]
         if self.prompt == WITH_DEMOS and self.demos == "nearest":
-            nearest = Nearest(usable, self.encoder, context.folder / "vectors", self.num_demos)
+            encoder = Encoder(self.encoder, context.folder / "vectors", self.encoder_prompt)
+            nearest = Nearest(usable, encoder, self.num_demos)
             yield from (
                 Case(task, instances_of(task), shown_to) for task, shown_to in nearest.of(todo, instances_of, position)
             )

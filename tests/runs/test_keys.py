@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import Request, Sampling
@@ -20,6 +20,7 @@ def plain(model: str, prompt: Any, rest: Any, **extras: Any) -> str:
     return hashlib.sha256(json.dumps([model, prompt, rest, given]).encode()).hexdigest()[:32]
 
 
+@settings(deadline=None)
 @given(prompt=TEXT, cut=st.integers(0, 30), prefill=TEXT, seed=st.none() | st.integers(0, 2**31))
 def test_a_key_is_the_hash_of_model_prompt_sampling_and_shape_wherever_its_prefix_ends(prompt, cut, prefill, seed):
     sampling = Sampling(temperature=0, top_p=0.5, stop=("\n", "é"), seed=seed, max_tokens=7)
@@ -53,6 +54,7 @@ def test_a_key_counts_all_that_bears_on_the_text(given, sampling):
     assert sampling_of(request) == json.dumps(written | shape, ensure_ascii=False)
 
 
+@settings(deadline=None)
 @given(prompt=TEXT, continuation=TEXT, cut=st.integers(0, 30), count_end=st.booleans())
 def test_a_likelihood_has_a_key_of_prompt_and_continuation(prompt, continuation, cut, count_end):
     request = ScoreRequest(id="a", prompt=prompt, continuation=continuation, count_end=count_end)
