@@ -19,6 +19,7 @@ from pipeline.sandbox.limits import KIBI, MEBI, Limits, Outcome
 from pipeline.sandbox.processes import kill_below, kill_first, memory_of
 from pipeline.text import short
 
+START = 60.0  # seconds that a cell may take to be made, on a machine that has much else to do
 PATIENCE = 5.0  # seconds for a killed program to go away
 LOOK = 0.05  # seconds between two looks at the memory that a program uses
 MOST_SAID = 64 * KIBI  # of verdicts, which are short
@@ -95,10 +96,9 @@ def _listen(running: _Running, orders: bytes) -> str:
     process, limits = running.process, running.limits
     assert process.stdin
     assert process.stdout
-    until = time.monotonic() + limits.seconds
     with suppress(BrokenPipeError), process.stdin:
         process.stdin.write(orders)
-    look = time.monotonic() + LOOK
+    ready, until, look = False, time.monotonic() + START, time.monotonic() + LOOK
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, running.printed)
         selector.register(running.receiver, selectors.EVENT_READ, running.reported)
@@ -109,10 +109,12 @@ def _listen(running: _Running, orders: bytes) -> str:
                 key.data.extend(data)
             if len(running.printed) > limits.output * KIBI or len(running.reported) > MOST_SAID:
                 return f"it printed more than {limits.output} KiB"
+            if not ready and b"ready" in running.reported:  # the time is the program's alone
+                ready, until = True, time.monotonic() + limits.seconds
             if b"status" in running.reported and "status" in running.reports():
                 break
             if time.monotonic() > until:
-                return f"it took longer than {limits.seconds:g} s"
+                return f"it took longer than {limits.seconds:g} s" if ready else ""
             if time.monotonic() > look:
                 look = time.monotonic() + LOOK
                 if memory_of(process.pid) > limits.memory * MEBI:
@@ -143,8 +145,8 @@ def _kill(running: _Running) -> None:
 def _outcome(running: _Running, stopped: str) -> Outcome:
     reports, limits = running.reports(), running.limits
     output = bytes(running.printed[: limits.output * KIBI]).decode("utf-8", "replace")
-    if "ready" not in reports and not stopped:
-        raise SproutError(f"the sandbox cannot be made here: {_last_line(output)}")
+    if "ready" not in reports:
+        raise SproutError(f"the sandbox cannot be made here: {_last_line(output) or f'it takes more than {START:g} s'}")
     if stopped:
         return Outcome(False, stopped, output=output)
     if reports.get("passed"):

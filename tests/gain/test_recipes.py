@@ -204,6 +204,11 @@ def not_tuned(folder: Path, model: str) -> None:
     (folder / "a.toml").write_text(re.sub(r', "train"|\[train\][^[]*', "", text), encoding="utf-8")
 
 
+def by_preference(folder: Path, model: str) -> None:
+    text = (folder / "a.toml").read_text(encoding="utf-8")
+    (folder / "a.toml").write_text(text.replace("[train]", '[train]\nobjective = "dpo"'), encoding="utf-8")
+
+
 def nothing(folder: Path, model: str) -> None:
     """As it is."""
 
@@ -218,6 +223,7 @@ def nothing(folder: Path, model: str) -> None:
         (other_base, "a.toml b.toml", "have both tune the same model, such as with --set train.model="),
         (other_heldout, "a.toml b.toml", "b.toml: is evaluated on other held-out tasks than {}/a.toml; give both"),
         (same_run, "a.toml b.toml", "b.toml: has the same dataset as {}/a.toml"),
+        (by_preference, "a.toml b.toml", "a.toml: the gain is that of tuning on answers"),
         (not_tuned, "a.toml b.toml", "a.toml: the gain is that of tuning: give the settings a table [train]"),
         (nothing, "a.toml a.toml", "a.toml: is named twice; name it once"),
         (nothing, "a.toml a", "a: has the same dataset as {}/a.toml"),

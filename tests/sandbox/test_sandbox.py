@@ -27,7 +27,7 @@ def cell():
 
 
 def ran(code, cell, **limits):
-    return run_program({"answer.py": code}, Limits(**limits), cell)
+    return run_program({"answer.py": code}, Limits(**{"seconds": 60} | limits), cell)
 
 
 def test_what_it_prints_is_kept(cell):

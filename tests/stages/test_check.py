@@ -38,7 +38,7 @@ def doubles(number, *answers, **meta):
 
 
 def checked(tasks, folder, **settings):
-    run([Check(**settings)], tasks, Scripted(str), folder)
+    run([Check(limits={"seconds": 60}, **settings)], tasks, Scripted(str), folder)
     return list(read_tasks(folder / "1_check.jsonl"))
 
 
