@@ -71,7 +71,7 @@ class Echo(Engine):
 FORMAT = '''"""Questions and answers."""
 
 from pipeline.dataset.content import InstructionRow
-from pipeline.dataset.encodings import question
+from pipeline.asking.converse import question
 from pipeline.dataset.formats.base import Format, RowFields
 
 
@@ -217,7 +217,7 @@ def test_a_new_engine_is_one_file(house, own):
 
     assert house.lines("run/1_shout.jsonl")[0]["instruction"] == "echo of Name 1 rivers"
     if not own:
-        assert "echo, scripted, server" in house.sprout("settings", "mine.toml")
+        assert "echo, ray, scripted, server" in house.sprout("settings", "mine.toml")
 
 
 @pytest.mark.parametrize("own", [False, True], ids=PLACES)

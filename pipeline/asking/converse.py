@@ -33,3 +33,8 @@ def messages(turns: Turns, question: str) -> tuple[Message, ...]:
         for message in ({"role": "user", "content": asked}, {"role": "assistant", "content": answered})
     ]
     return (*shown, {"role": "user", "content": question})
+
+
+def question(instruction: str, input: str = "") -> str:
+    """The user's message to a chat model, in training and in evaluation."""
+    return f"{instruction}\n\n{input}" if input else instruction

@@ -39,13 +39,9 @@ def program_of(case: Case, template: str) -> dict[str, str] | None:
 
 
 def _value(case: Case, name: str) -> str | None:
-    if name == "answer":
-        return unwrapped(case.text, LANGUAGES)
-    if name == "instruction":
-        return case.task.instruction
-    if name == "input":
-        return case.instance.input
-    return _text_of(case.task.meta.get(name))
+    answer = unwrapped(case.text, LANGUAGES)
+    own = {"answer": answer, "instruction": case.task.instruction, "input": case.instance.input}
+    return own[name] if name in own else _text_of(case.task.meta.get(name))
 
 
 def _text_of(value: JsonValue) -> str | None:

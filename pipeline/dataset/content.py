@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.dataset.encodings import question, zero_shot
+from pipeline.asking.converse import question
+from pipeline.dataset.encodings import zero_shot
 from pipeline.engines.base import Message
 
 Shape = Literal["text", "instruction", "messages", "preference", "chat_preference", "ranked"]

@@ -67,11 +67,6 @@ def zero_shot(instruction: str, input: str = "", encoding: ZeroShot = "plain") -
     return _fill(with_input if input else without, instruction, input)
 
 
-def question(instruction: str, input: str = "") -> str:
-    """The user's message to a chat model, in training and in evaluation."""
-    return f"{instruction}\n\n{input}" if input else instruction
-
-
 def add_noise(input: str, rng: random.Random) -> str:
     """For one input in two: drop its field name, if it has just one, and its blank lines.
 

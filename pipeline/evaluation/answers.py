@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipeline.asking.ask import is_answer, lack_of, put, said_of
 from pipeline.asking.clean import without_thoughts
-from pipeline.dataset.encodings import AFTER, ZeroShot, question, zero_shot
+from pipeline.asking.converse import question
+from pipeline.dataset.encodings import AFTER, ZeroShot, zero_shot
 from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.demos import Shown

@@ -4,8 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.asking.converse import Turns, messages
-from pipeline.dataset.encodings import question
+from pipeline.asking.converse import Turns, messages, question
 from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.engines.model_folder import context_length, load_tokenizer
 from pipeline.engines.tokens import prompt_ids

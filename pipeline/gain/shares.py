@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.asking.converse import question
 from pipeline.dataset.content import ChatRow, TextRow
-from pipeline.dataset.encodings import question
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.novelty.overlap import MAX_OVERLAP, NGRAM, OverlapIndex
 from pipeline.text import mend

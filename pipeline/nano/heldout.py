@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from pipeline.dataset.encodings import question
+from pipeline.asking.converse import question
 from pipeline.nano.world import FAMILIES, OPEN, SEEDED, write
 from pipeline.novelty.overlap import Overlap, OverlapIndex
 from pipeline.task import Task

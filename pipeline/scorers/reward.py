@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.dataset.encodings import question
+from pipeline.asking.converse import question
 from pipeline.engines.model_folder import check_model, context_length, load_error, load_tokenizer, not_installed
 from pipeline.errors import SproutError, unknown
 from pipeline.scorers.base import NoNumber, Number, Work

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.asking.ask import ending, is_empty, put, seeded
 from pipeline.asking.clean import clean_text
-from pipeline.asking.converse import messages
+from pipeline.asking.converse import messages, question
 from pipeline.asking.templates import render
-from pipeline.dataset.encodings import AFTER, question, zero_shot
+from pipeline.dataset.encodings import AFTER, zero_shot
 from pipeline.engines.base import Completion, Engine, Prompt, Request, Sampling
 from pipeline.evaluation.models import asked_as_chat
 from pipeline.stages.instances import as_demo

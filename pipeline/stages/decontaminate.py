@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from pipeline.dataset.encodings import question
+from pipeline.asking.converse import question
 from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.novelty import Nearest

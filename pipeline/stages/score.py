@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, JsonValue, model_validator
 
 from pipeline.asking import templates
-from pipeline.dataset.encodings import ZeroShot, question, zero_shot
+from pipeline.asking.converse import question
+from pipeline.dataset.encodings import ZeroShot, zero_shot
 from pipeline.engines.base import Completion, Engine, Sampling
 from pipeline.errors import SproutError
 from pipeline.runs.code import digest_of_code

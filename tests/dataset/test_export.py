@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.asking.templates import render
-from pipeline.dataset.encodings import ENCODINGS, WITH_INPUT, WITHOUT_INPUT, add_noise, encode, question, zero_shot
+from pipeline.asking.converse import question
+from pipeline.dataset.encodings import ENCODINGS, WITH_INPUT, WITHOUT_INPUT, add_noise, draw, encode, zero_shot
 from pipeline.dataset.formats.find import shipped_formats
 from pipeline.dataset.rows import Row, Rows, RowSettings, held_back
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.context import Context
 from pipeline.stages.export import Export
-from pipeline.stages.verify import Verify
 from pipeline.task import Instance, Task
 from pipeline.text import mend
 
@@ -53,7 +52,7 @@ def rows(tasks: Sequence[Task], seeds: Sequence[Task] = (), **settings: Any) -> 
 
 @pytest.mark.parametrize(("input", "paper"), [("X", PAPER_WITH_INPUT), ("", PAPER_WITHOUT_INPUT)])
 def test_an_instance_is_put_in_each_encoding_of_the_paper_and_about_equally_often(input, paper):
-    found = Counter(encode("I", input, "Y", random.Random(f"0:{number}")) for number in range(2000))
+    found = Counter(encode("I", input, "Y", draw(input, random.Random(f"0:{number}"))) for number in range(2000))
 
     assert set(found) == set(paper)
     assert all(2000 / len(paper) * 0.75 < count < 2000 / len(paper) * 1.25 for count in found.values())
@@ -71,23 +70,6 @@ def test_the_plain_encoding_is_the_same_for_every_instance_and_in_evaluation():
     assert zero_shot("I", "", "output") == "I\n\nOutput:"
     assert question("I", "X") == "I\n\nX"
     assert question("I") == "I"
-
-
-def test_worked_examples_are_laid_out_as_in_the_prompt_that_asks_for_them():
-    assert encode("I", "X", "Y", "examples") == ("Task: I\nExample 1\nInput: X\nOutput:", " Y")
-    assert encode("I", "", "Y", "examples") == ("Task: I\nExample 1\nOutput:", " Y")
-    asked = render("verify", Verify(), demos=(), instruction="I", input="X")
-    assert asked.endswith(zero_shot("I", "X", "examples"))
-
-
-def test_every_row_of_a_dataset_can_have_one_encoding():
-    prompts = {
-        encoding: [row.prompt for row in rows([task(1, ("X", "Y"))], encoding=encoding)]
-        for encoding in ("output", "examples")
-    }
-
-    assert all(prompt.endswith("\n\nOutput:") for prompt in prompts["output"])
-    assert all(prompt.startswith("Task: ") for prompt in prompts["examples"])
 
 
 def test_braces_in_a_text_are_just_braces():

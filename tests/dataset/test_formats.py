@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dataset.encodings import question
+from pipeline.asking.converse import question
 from pipeline.dataset.formats.base import SPLITS, Split
 from pipeline.dataset.formats.find import find_format, shipped_formats
 from pipeline.engines.scripted import Scripted

@@ -11,7 +11,7 @@ from tests.dataset.test_read import export, texts
 
 OWN = """
     from pipeline.dataset.content import InstructionRow
-    from pipeline.dataset.encodings import question
+    from pipeline.asking.converse import question
     from pipeline.dataset.formats.base import Format, RowFields
 
     class QuestionAnswer(Format):

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from pipeline import Instance, Task
-from pipeline.dataset.encodings import question, zero_shot
+from pipeline.asking.converse import question
+from pipeline.dataset.encodings import zero_shot
 from pipeline.engines.base import Likelihood
 from pipeline.scorers.confidence import agreement, combined
 from pipeline.scorers.wording import Wording

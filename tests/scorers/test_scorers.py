@@ -5,7 +5,8 @@ import math
 import pytest
 
 from pipeline import SproutError
-from pipeline.dataset.encodings import question, zero_shot
+from pipeline.asking.converse import question
+from pipeline.dataset.encodings import zero_shot
 from pipeline.engines.base import Likelihood
 from pipeline.scorers.base import pooled
 from pipeline.scorers.find import find_scorer, scorer_names

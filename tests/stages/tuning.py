@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.dataset.content import TextRow
-from pipeline.dataset.encodings import encode
+from pipeline.dataset.encodings import draw, encode
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.context import Context
 from pipeline.stage import Stage
@@ -50,5 +50,8 @@ def record(folder: Path) -> dict:
 
 def text_rows(tasks: list[Task] = TASKS, rng: random.Random | None = None) -> list[TextRow]:
     pairs = ((task.instruction, instance) for task in tasks for instance in task.instances)
-    texts = (encode(instruction, instance.input, instance.output, rng or "plain") for instruction, instance in pairs)
+    texts = (
+        encode(instruction, instance.input, instance.output, draw(instance.input, rng) if rng else "plain")
+        for instruction, instance in pairs
+    )
     return [TextRow(prompt=prompt, completion=completion) for prompt, completion in texts]

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from pipeline.asking.converse import question
 from pipeline.dataset.content import PreferenceRow
-from pipeline.dataset.encodings import question
 from pipeline.dataset.files import Line
 from pipeline.dataset.formats.base import Format
 from pipeline.dataset.formats.pairs import Pair, PairOptions, pairs_of

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.asking.converse import question
 from pipeline.dataset.content import ChatRow
-from pipeline.dataset.encodings import question
 from pipeline.dataset.files import Line
 from pipeline.dataset.formats.base import Format
 from pipeline.dataset.rows import Row
