@@ -89,7 +89,7 @@ class Interrupt(logging.Handler):
 def test_an_interrupted_training_goes_on_from_its_checkpoint_to_the_same_model(tmp_path, base_model, caplog):
     settings = {"max_steps": 8, "batch_size": 2, "learning_rate": 0.01, "checkpoint_steps": 3}
     whole = train(tmp_path / "whole", base_model, **settings)
-    logger = logging.getLogger("pipeline.training.sft")
+    logger = logging.getLogger("pipeline.training.arguments")
     caplog.set_level("INFO", logger.name)
     logger.addHandler(handler := Interrupt(5))
     with pytest.raises(KeyboardInterrupt):
