@@ -8,8 +8,8 @@ export HF_HUB_OFFLINE ?= 1
 run: .venv/run ## grow a dataset on the embedded model, tune the model on it, measure the gain
 	$(BIN)/sprout run quickstart
 
-test: check ## everything; a file's tests stay together, as they share what they start
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: check ## everything: on two cores, the tests of a file together, as they share what they start
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/test
 	$(BIN)/ruff check .

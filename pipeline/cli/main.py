@@ -21,7 +21,7 @@ OTHERS = {  # than those of stages, which say themselves what they are for
     "recipes": "the recipes that ship, with a line each",
     "settings": "all settings of a run with what they mean, as a file to change and run",
     "seeds": "seeds check FILE: what a seed file holds, how varied it is, and what it lacks",
-    "merge": "the shards of a run, each made with `sprout run … --shard`, into one run without what they share",
+    "merge": "the shards of a run, each made with `sprout run --shard 1/16`, into one run without what they share",
     "stats": "how many tasks each stage kept, and why it rejected the rest",
     "report": "one page with all figures and all tasks of a run: report.html",
     "show": "tasks, kept or rejected, by stage, reason and text",

@@ -58,7 +58,7 @@ class Order(Stage):
     groups: tuple[str, ...] = Field(default=(), description="keys of `meta`: tasks of another value each time")
     blocks: tuple[str, ...] = Field(default=(), description="keys of `meta`: all tasks of a value, then of the next")
 
-    @field_validator("by", "groups", "blocks", mode="before")
+    @field_validator("by", "groups", "blocks", mode="before", json_schema_input_type=str | tuple[str, ...])
     @classmethod
     def _one_or_several(cls, names: Any) -> Any:
         return (names,) if isinstance(names, str) and names else names or ()

@@ -118,7 +118,7 @@ class Select(Stage):
     text: Compared = "instruction"
     random_seed: int = Field(default=0, description="another number makes other random choices")
 
-    @field_validator("by", mode="before")
+    @field_validator("by", mode="before", json_schema_input_type=str | tuple[str, ...])
     @classmethod
     def _one_or_several(cls, by: Any) -> Any:
         return (by,) if isinstance(by, str) and by else by or ()

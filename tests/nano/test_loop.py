@@ -17,7 +17,7 @@ def sprout(command: str, out: Path, *changes: str, threads: int = 2) -> str:
     """What `sprout COMMAND quickstart` prints."""
     sets = [f"--set={change}" for change in [*SMALL, *changes]]
     args = [sys.executable, "-m", "pipeline", command, "quickstart", "--quiet", "--out", str(out), *sets]
-    env = os.environ | {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
+    env = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(args, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
