@@ -16,7 +16,8 @@ from pipeline.seeds.read import read_seeds
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 
-FORMATS = ("prompt_completion", *(name for name in shipped_formats() if name != "prompt_completion"))
+OF_ROWS = [name for name, kind in shipped_formats().items() if not kind.of_answers]
+FORMATS = ("prompt_completion", *(name for name in OF_ROWS if name != "prompt_completion"))
 TEXTS = [
     "é 猫 😀",
     "a\nb\n\nc",
