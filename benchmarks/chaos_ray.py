@@ -95,7 +95,7 @@ def strike(blows: int, num_tasks: int, seed: int) -> Outcome:
         storm = Storm(cluster, log, blows, seed)
         storm.start()
         storm.calm.wait()
-        options: dict[str, Any] = {"slots": SLOTS, "window": WINDOW, "chat": False, "seconds": STEP, "log": str(log)}
+        options: dict[str, Any] = {"slots": SLOTS, "window": WINDOW, "chat": False, "step": STEP, "log": str(log)}
         toy = "tests.engines.toy_replica:Toy"
         engine = Ray(str(NANO), address=cluster.address, silence=SILENCE, replica=toy, **options)
         while storm.left or not runs:

@@ -94,7 +94,7 @@ def test_a_run_with_a_replica_killed_and_one_frozen_writes_the_bytes_of_the_seri
     run(stages, seeds, Scripted(answer, model=str(NANO), window=WINDOW), tmp_path / "serial")
     strike = Strike(tmp_path, {60: signal.SIGKILL, 180: signal.SIGSTOP})
 
-    run(stages, seeds, start(3, seconds=0.03, silence=4), tmp_path / "spread")
+    run(stages, seeds, start(3, step=0.03, silence=4), tmp_path / "spread")
 
     assert files(tmp_path / "spread") == files(tmp_path / "serial")
     assert len(strike.struck) == 2
@@ -107,7 +107,7 @@ def test_a_run_with_a_replica_killed_and_one_frozen_writes_the_bytes_of_the_seri
 
 
 def test_each_answer_arrives_once_and_is_handed_out_in_order(start: Start, tmp_path: Path) -> None:
-    engine, there = start(2, seconds=0.02, window=1, slots=30), list[str]()  # it reads ahead for two
+    engine, there = start(2, step=0.02, window=1, slots=30), list[str]()  # it reads ahead for two
     Strike(tmp_path, {20: signal.SIGKILL})
 
     found = [one.id for one in engine.generate(requests(200), lambda request, _: there.append(request.id))]
@@ -121,7 +121,7 @@ def test_what_is_asked_twice_was_with_the_replica_that_died(
 ) -> None:
     strike = Strike(tmp_path, {20: signal.SIGKILL})
 
-    assert len(list(start(2, seconds=0.02).generate(requests(60)))) == 60
+    assert len(list(start(2, step=0.02).generate(requests(60)))) == 60
 
     (again,) = asked_again(caplog)
     assert 0 < again <= SLOTS
@@ -193,7 +193,7 @@ def test_a_replica_for_which_there_is_no_room_is_waited_for_and_then_given_up(st
 
 
 def test_without_a_number_there_are_as_many_replicas_as_there_is_room_for(start: Start, tmp_path: Path) -> None:
-    engine = start(None, tensor_parallel_size=3, seconds=0.05)  # type: ignore[arg-type]
+    engine = start(None, tensor_parallel_size=3, step=0.05)  # type: ignore[arg-type]
 
     assert len(list(engine.generate(requests(60)))) == 60
     assert len({process for process, _ in of_requests(tmp_path)}) == 2
@@ -202,7 +202,7 @@ def test_without_a_number_there_are_as_many_replicas_as_there_is_room_for(start:
 def test_requests_that_nobody_waits_for_any_more_are_dropped_and_the_replicas_stay(
     start: Start, tmp_path: Path
 ) -> None:
-    engine = start(2, seconds=0.2, slots=40)
+    engine = start(2, step=0.2, slots=40)
     completions = engine.generate(itertools.cycle(requests(5)))
     first = [next(completions).id for _ in range(3)]
     completions.close()

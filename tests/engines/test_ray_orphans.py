@@ -81,9 +81,9 @@ def wait_for(folder: Path, notes: int) -> None:
 
 
 HOW = {
-    "Ctrl-C": (signal.SIGINT, ["engine.seconds=0.5"], 10),
+    "Ctrl-C": (signal.SIGINT, ["engine.step=0.5"], 10),
     "SIGTERM while it loads": (signal.SIGTERM, ["engine.loads=600"], 2),
-    "SIGKILL": (signal.SIGKILL, ["engine.seconds=0.5"], 10),
+    "SIGKILL": (signal.SIGKILL, ["engine.step=0.5"], 10),
 }
 
 

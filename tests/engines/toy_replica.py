@@ -15,7 +15,7 @@ BATCH = 4  # requests that a step answers
 
 
 class Toy:
-    """Notes its process and each request in the file `log`, and takes `seconds` for a step.
+    """Notes its process and each request in the file `log`, and takes `step` seconds for a step.
 
     Its options say what goes wrong: `broken` is why it cannot load, a request whose id is `poison` ends the process,
     `fails_after` so many answers its model dies, `hangs_after` so many a step has no end, and `loads` is how many
@@ -42,7 +42,7 @@ class Toy:
         self.waiting[name] = request
 
     def step(self) -> list[tuple[str, Completion | Likelihood]]:
-        time.sleep(self.options.get("seconds", 0))
+        time.sleep(self.options.get("step", 0))
         if self.answered >= self.options.get("hangs_after", 1 << 30):
             time.sleep(600)
         if self.answered >= self.options.get("fails_after", 1 << 30):
