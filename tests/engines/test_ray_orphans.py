@@ -108,7 +108,7 @@ def test_however_a_run_is_ended_no_process_of_it_is_left(name: str, begun: dict[
     wait_for(folder, notes)
     there = marked(mark)
     memory = shared_memory(there)
-    assert len(re.findall("^sleep 600", told(there), re.MULTILINE)) == 2
+    assert len(re.findall("^sleep 600", told(there), re.MULTILINE)) > 0
     assert "raylet" in told(there)
 
     process.send_signal(number)
