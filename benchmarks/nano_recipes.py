@@ -9,12 +9,12 @@ quick start; `broad` differs in one setting: one instance a task, and more tasks
 """
 
 import argparse
-import subprocess
-import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from real import sprout
 
 from pipeline import recipes
 from pipeline.toml import value
@@ -27,15 +27,13 @@ CHANGES: dict[str, dict[str, Any]] = {  # by the kind of a stage: nano writes sh
     "encode": {"sampling": SHORT | {"temperature": 0}},
     "answer": {"sampling": SHORT | {"max_tokens": 60}},
 }
-OWN: dict[str, dict[str, Any]] = {  # recipes of this script
+OWN: dict[str, dict[str, Any]] = {  # of two recipes of this script, and of those that ship, to have rows enough
     "self_instruct": {"stages": SELF_INSTRUCT},
     "broad": {
         "stages": SELF_INSTRUCT,
         "instructions": {"num_tasks": 2200},
         "instances": {"max_instances": 1},
     },
-}
-MORE: dict[str, dict[str, Any]] = {  # of recipes that ship, to have rows enough from 48 seed tasks
     "augment": {"evolve-expand": {"rounds": 15}},
     "rephrase": {"instructions": {"num_tasks": 400}},
 }
@@ -67,7 +65,8 @@ def main() -> None:
 def settings(name: str, folder: Path, steps: int, measured: bool = False) -> str:
     """A recipe as TOML, with nano as its model and the sampling of the quick start."""
     quickstart = _tables("quickstart")
-    own = OWN[name] if name in OWN else _tables(name)
+    changes = OWN.get(name, {})
+    own = changes if "stages" in changes else _tables(name)
     stages = [stage for stage in own["stages"] if stage not in ("verify", "decontaminate", "export")]
     after = ["verify", "decontaminate", "export"]
     stages = [
@@ -80,8 +79,7 @@ def settings(name: str, folder: Path, steps: int, measured: bool = False) -> str
     tables = {"engine": quickstart["engine"]}
     for stage in stages:
         kind = stage.partition("-")[0]
-        table = own.get(stage, {}) | CHANGES.get(kind, {}) | quickstart.get(kind, {})
-        table |= OWN.get(name, {}).get(stage, {}) | MORE.get(name, {}).get(stage, {})
+        table = own.get(stage, {}) | CHANGES.get(kind, {}) | quickstart.get(kind, {}) | changes.get(stage, {})
         tables[stage] = table
     tables["decontaminate"] = {"heldout": "nano"}
     tables["export"] = {"encoding": "plain"}
@@ -96,12 +94,6 @@ def settings(name: str, folder: Path, steps: int, measured: bool = False) -> str
 
 def _tables(recipe: str) -> Mapping[str, Any]:
     return tomllib.loads((recipes.FOLDER / f"{recipe}.toml").read_text("utf-8"))
-
-
-def sprout(*words: str) -> None:
-    print(f"$ sprout {' '.join(words)}", flush=True)
-    if code := subprocess.run([sys.executable, "-m", "pipeline", *words], check=False).returncode:
-        raise SystemExit(f"sprout {words[0]} ended with exit code {code}; the same command goes on from here")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline import read_tasks
+from pipeline.runs.files import find_stage_files
+
 ROOT = Path(__file__).parent.parent
 GENERAL = ROOT / "seed_tasks" / "general.jsonl"
 
@@ -101,28 +104,17 @@ def row(name: str, folder: Path) -> str:
             reasons[reason] = reasons.get(reason, 0) + number
     most = sorted(reasons, key=lambda reason: -reasons[reason])[:3]
     tokens_in, out = (sum(one[key] for one in engines) / max(1, kept) for key in ("prompt_tokens", "completion_tokens"))
-    written = len({id for path in folder.glob("[0-9]_*.jsonl") for id in ids(path)})
+    written = len({task.id for path in find_stage_files(folder).values() for task in read_tasks(path)})
     cells = [f"`{name}`", f"{written:,}", f"{kept:,}", f"{sum(one['requests'] for one in engines):,}"]
     cells += [f"{tokens_in:,.0f}, {out:,.0f}", ", ".join(f"`{reason}` {reasons[reason]}" for reason in most) or "–"]
     return f"| {' | '.join(cells)} |"
 
 
-def ids(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)["id"]
-
-
 def drawn(folder: Path, number: int) -> Iterator[str]:
     """Some tasks, as the last stage that saw each left it."""
-    last: dict[str, dict[str, Any]] = {}
-    for path in sorted(folder.glob("[0-9]_*.jsonl")):
-        last |= {task["id"]: task for task in map(json.loads, path.read_text("utf-8").splitlines())}
-    for task in random.Random(0).sample(list(last.values()), min(number, len(last))):
-        one = (task.get("instances") or [{}])[0]
-        fields = {key: task[key] for key in ("rejected", "meta") if task.get(key)}
-        shown = {"instruction": task["instruction"], "input": one.get("input", ""), "output": one.get("output", "")}
-        yield json.dumps(fields | shown, ensure_ascii=False)
+    last = {task.id: task for path in find_stage_files(folder).values() for task in read_tasks(path)}
+    for task in random.Random(0).sample([*last.values()], min(number, len(last))):
+        yield json.dumps(task.model_dump(include={"instruction", "instances", "meta", "rejected"}), ensure_ascii=False)
 
 
 if __name__ == "__main__":

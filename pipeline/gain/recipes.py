@@ -66,9 +66,11 @@ def recipes_gain(
     with only_writer(context.folder):
         trainings = {one.name: used.train.training(one.dataset, context, patience=None) for one in entrants}
         tokenizer = load_tokenizer(used.base(context)) if same.unit == "tokens" else None
-        rows_by_name = {name: _outputs(name, one) for name, one in trainings.items()}
         most = used.train.max_length
-        shares = {name: share(some, heldout, tokenizer, most) for name, some in rows_by_name.items()}
+        shares = {
+            name: share(cast(Rows, one.rows), heldout, tokenizer, most)  # `used_by` takes no other objective
+            for name, one in trainings.items()
+        }
         number = agreed(entrants, shares, same)
         models = {BASE: used.base(context)} | tune_all(trainings, shares, number, random_seeds, context)
         shown = shown_seeds(used, heldout, context, random_seeds)
@@ -85,13 +87,6 @@ def recipes_gain(
         write_record(context.folder / FILE, found.model_dump(mode="json", exclude_defaults=True))
         (context.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
     return found
-
-
-def _outputs(name: str, training: Training) -> Rows:
-    """The rows of a training on outputs."""
-    if training.settings.objective == "dpo":
-        raise SproutError(f"{name}: recipes are compared by tuning on outputs; leave out train.objective")
-    return cast(Rows, training.rows)
 
 
 def agreed(entrants: Sequence[Entrant], shares: Mapping[str, Share], same: Same) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.asking.ask import seeded
 from pipeline.asking.clean import clean_text
-from pipeline.asking.converse import Conversation, Turns, messages
+from pipeline.asking.converse import Conversation, Turns, messages, question
 from pipeline.asking.demos import one_line
 from pipeline.asking.examples import parse_output_first, without_remark
 from pipeline.asking.phrases import names_input
@@ -87,7 +87,7 @@ class Asked:
 
 def as_asked(instruction: str, given: str) -> tuple[Message, ...]:
     """A task as a user puts it: the instruction, and below it what it is to be done with."""
-    return messages((), f"{instruction}\n\n{given}" if given else instruction)
+    return messages((), question(instruction, given))
 
 
 def _short_input(demo: Task) -> bool:

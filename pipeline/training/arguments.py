@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SproutError
 from pipeline.training.distributed import world_size
+from pipeline.training.half import freeze_half
 from pipeline.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -97,6 +98,15 @@ def lora(settings: TrainingSettings) -> Any:
         return None
     where: dict[str, Any] = {"target_modules": "all-linear", "task_type": "CAUSAL_LM"}
     return LoraConfig(r=settings.lora_rank, lora_alpha=settings.lora_alpha, **where)
+
+
+def set_up(trainer: Any, settings: TrainingSettings) -> None:
+    """Prepare a trainer: it prints nothing itself, and tunes half of the weights if the settings say so."""
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    if settings.method == "half":
+        freeze_half(trainer.model, settings.random_seed)
 
 
 def _progress(last_step: int | None) -> "TrainerCallback":

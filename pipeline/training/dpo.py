@@ -9,8 +9,7 @@ from pipeline.dataset.content import ChatRow, PreferenceRow
 from pipeline.engines.model_folder import choose_chat, context_length, load_tokenizer
 from pipeline.engines.tokens import split_ids
 from pipeline.errors import SproutError
-from pipeline.training.arguments import callbacks, common_arguments, joined, lora
-from pipeline.training.half import freeze_half
+from pipeline.training.arguments import callbacks, common_arguments, joined, lora, set_up
 from pipeline.training.settings import Training
 from pipeline.training.tokens import chat_tokens
 
@@ -30,7 +29,6 @@ def make_dpo_trainer(training: Training, folder: Path) -> "DPOTrainer":
     """
     from datasets import Dataset
     from huggingface_hub import constants
-    from transformers import PrinterCallback
     from trl.trainer.dpo_config import DPOConfig
     from trl.trainer.dpo_trainer import DPOTrainer
 
@@ -63,9 +61,7 @@ def make_dpo_trainer(training: Training, folder: Path) -> "DPOTrainer":
         peft_config=lora(settings),
         callbacks=callbacks(settings, arguments, training.last_step),
     )
-    trainer.remove_callback(PrinterCallback)
-    if settings.method == "half":
-        freeze_half(trainer.model, settings.random_seed)
+    set_up(trainer, settings)
     return trainer
 
 

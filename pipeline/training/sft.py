@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.engines.model_folder import choose_chat, context_length, load_tokenizer
 from pipeline.errors import SproutError
-from pipeline.training.arguments import callbacks, common_arguments, joined, lora
-from pipeline.training.half import freeze_half
+from pipeline.training.arguments import callbacks, common_arguments, joined, lora, set_up
 from pipeline.training.mask import masking
 from pipeline.training.settings import Training
 from pipeline.training.tokens import row_tokens
@@ -29,7 +28,6 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
     """
     from datasets import Dataset, concatenate_datasets
     from huggingface_hub import constants
-    from transformers import PrinterCallback
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
@@ -58,9 +56,7 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
         peft_config=lora(settings),
         callbacks=callbacks(settings, arguments, training.last_step),
     )
-    trainer.remove_callback(PrinterCallback)
-    if settings.method == "half":
-        freeze_half(trainer.model, settings.random_seed)
+    set_up(trainer, settings)
     trainer.train_dataset = _cut(trainer.train_dataset, len(training.rows), max_length)
     if validation:
         trainer.eval_dataset = _cut(trainer.eval_dataset, len(validation), max_length)

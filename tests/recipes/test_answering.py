@@ -9,11 +9,11 @@ from pipeline import Completion, Instance, Request, RunOptions, Task, run
 from pipeline.cli.main import main
 from pipeline.engines.base import ScoreRequest
 from pipeline.engines.scripted import Scripted
-from pipeline.resources import folder
 from pipeline.runs.products import read_record
 from pipeline.settings.build import build_stages
 from pipeline.settings.read import read
 from pipeline.stage import Stage
+from tests.recipes.few import write_few
 from tests.runs.answering import answers, toys
 from tests.runs.rewriting import Chatty, asked_for, noise, rewrites
 
@@ -51,10 +51,7 @@ TOY = {  # what makes each small enough for the embedded model
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> str:
-    lines = (folder("seed_tasks") / "nano.jsonl").read_text("utf-8").splitlines()[:8]
-    path = tmp_path_factory.mktemp("seeds") / "few.jsonl"
-    path.write_text("".join(json.dumps(json.loads(line) | {"meta": META}) + "\n" for line in lines), "utf-8")
-    return str(path)
+    return write_few(tmp_path_factory.mktemp("seeds") / "few.jsonl", META)
 
 
 @pytest.mark.parametrize("name", TOY)

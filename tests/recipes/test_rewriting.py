@@ -1,6 +1,5 @@
 """Recipes that rewrite and compose: each runs on the embedded model, and on many tasks with a toy."""
 
-import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -9,11 +8,12 @@ import pytest
 
 from pipeline import Task, read_tasks, run
 from pipeline.cli.main import main
-from pipeline.resources import NANO, folder
+from pipeline.resources import NANO
 from pipeline.runs.products import read_record
 from pipeline.settings.build import build_stages
 from pipeline.settings.read import read
 from pipeline.stage import Stage
+from tests.recipes.few import write_few
 from tests.runs.rewriting import toy
 
 SMALL = ("num_input_first_demos=3", "num_output_first_demos=3", "sampling.max_tokens=60")
@@ -38,11 +38,7 @@ TURN = "{% for message in messages %}{{ '1. ' + message.content if message.role 
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Eight seeds with metadata, which the embedded model is too small to write."""
-    lines = (folder("seed_tasks") / "nano.jsonl").read_text("utf-8").splitlines()[:8]
-    path = tmp_path_factory.mktemp("seeds") / "few.jsonl"
-    path.write_text("".join(json.dumps(json.loads(line) | {"meta": META}) + "\n" for line in lines), "utf-8")
-    return str(path)
+    return write_few(tmp_path_factory.mktemp("seeds") / "few.jsonl", META)
 
 
 @pytest.fixture(scope="module")

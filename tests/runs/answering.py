@@ -1,14 +1,13 @@
 """Toys that answer tasks, some of them badly, and judge answers; and the runs in which they do so."""
 
 import re
-from pathlib import Path
-from typing import NamedTuple
 
 from pipeline import Request, Stage
-from pipeline.engines.base import Completion, Engine, Sampling
+from pipeline.engines.base import Completion, Sampling
 from pipeline.engines.scripted import Scripted
 from pipeline.stages import Answer, Choose, Classify, Filter, Instances, Instructions, Score
 from tests.conftest import NOUNS, answer
+from tests.runs.promises import Toys
 from tests.runs.rewriting import asked_for, noise
 
 
@@ -69,23 +68,7 @@ def several(num_tasks: int = 14) -> list[Stage]:
 RUNS = {"ensemble": ensemble, "judged": judged, "rated": rated, "several": several}
 
 
-class Toys(NamedTuple):
-    """The engine of a run, and its others by name."""
-
-    engine: Scripted
-    engines: dict[str, Engine]
-
-    @property
-    def requests(self) -> list[Request]:
-        each = (self.engine, *self.engines.values())
-        return [request for one in each if isinstance(one, Scripted) for request in one.requests]
-
-
 def toys(window: int = 8, says=answers) -> Toys:
     small = Scripted(says, model="small-model", window=max(1, window // 2))
     chatty = Scripted(says, model="chatty-model", window=window + 3, chat=True)
     return Toys(Scripted(says, window=window), {"small": small, "chatty": chatty})
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jsonl"))}

@@ -1,7 +1,6 @@
 """A toy that rewrites, encodes and composes tasks, and the runs in which it does so."""
 
 import hashlib
-from pathlib import Path
 
 from pipeline import Request, Stage
 from pipeline.engines.base import Completion
@@ -136,7 +135,3 @@ def toy(window: int = 8) -> Chatty:
     return Chatty(
         rewrites, window=window, likelihood=lambda request: -noise(request.prompt, request.continuation)[0] / 9
     )
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jsonl"))}

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections import Counter
 
 import pytest
@@ -19,13 +18,10 @@ from pipeline.runs.plan import plan
 from pipeline.runs.preview import preview
 from pipeline.runs.redecide import redecide
 from pipeline.stages import Answer, Choose, Export
-from tests.runs.answering import RUNS, Toys, answers, ensemble, files, rated, toys
+from tests.runs.answering import RUNS, answers, ensemble, rated, toys
+from tests.runs.promises import Toys, check_finished, check_kills, check_kills_without_journal, check_windows, files, go
 
 each_run = pytest.mark.parametrize("stages", RUNS.values(), ids=RUNS)
-
-
-def go(stages, seeds, toys_there: Toys, folder):
-    return run(stages, seeds, toys_there.engine, folder, RunOptions(engines=toys_there.engines))
 
 
 def context(seeds, toys_there: Toys, folder) -> Context:
@@ -34,53 +30,23 @@ def context(seeds, toys_there: Toys, folder) -> Context:
 
 @each_run
 def test_how_many_requests_are_in_flight_does_not_change_a_byte(stages, seeds, tmp_path):
-    for window in (1, 8, 64):
-        go(stages(), seeds, toys(window), tmp_path / str(window))
-
-    assert files(tmp_path / "1") == files(tmp_path / "8") == files(tmp_path / "64")
+    check_windows(stages, seeds, toys, tmp_path)
 
 
 @each_run
 @pytest.mark.parametrize("share", [0.03, 0.4, 0.75, 0.98])
 def test_a_run_killed_anywhere_in_any_stage_ends_with_the_same_bytes(stages, seeds, tmp_path, share):
-    go(stages(), seeds, toys(), tmp_path / "whole")
-    names = sorted(files(tmp_path / "whole"))
-    for number, name in enumerate(names):
-        folder = tmp_path / f"killed{number}"
-        shutil.copytree(tmp_path / "whole", folder)
-        data = (folder / name).read_bytes()
-        (folder / name).write_bytes(data[: int(len(data) * share)])
-        for later in names[number + 1 :]:
-            (folder / later).unlink()
-        go(stages(), seeds, there := toys(3), folder)
-
-        assert files(folder) == files(tmp_path / "whole"), name
-        assert len(there.requests) <= 8  # what was in flight when the whole run had enough
+    check_kills(stages, seeds, toys, tmp_path, share)
 
 
 @each_run
 def test_a_killed_run_whose_journal_is_gone_asks_again_and_ends_with_the_same_bytes(stages, seeds, tmp_path):
-    go(stages(), seeds, toys(), tmp_path / "whole")
-    for number, name in enumerate(sorted(files(tmp_path / "whole"))):
-        shutil.copytree(tmp_path / "whole", folder := tmp_path / f"killed{number}")
-        lines = (folder / name).read_bytes().splitlines(keepends=True)
-        (folder / name).write_bytes(b"".join(lines[: len(lines) // 2]) + lines[-1][:9])
-        for later in sorted(files(folder))[number + 1 :]:
-            (folder / later).unlink()
-        for file in folder.glob(f"{FILE}*"):
-            file.unlink()
-        go(stages(), seeds, toys(5), folder)
-
-        assert files(folder) == files(tmp_path / "whole"), name
+    check_kills_without_journal(stages, seeds, toys, tmp_path)
 
 
 @each_run
 def test_a_finished_run_asks_nothing_again(stages, seeds, tmp_path):
-    first = go(stages(), seeds, toys(), tmp_path)
-    again = go(stages(), seeds, there := toys(), tmp_path)
-
-    assert list(again) == list(first)
-    assert not there.requests
+    check_finished(stages, seeds, toys, tmp_path)
 
 
 @each_run

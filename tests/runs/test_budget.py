@@ -11,7 +11,8 @@ from pipeline.errors import BudgetReached, SproutError
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.journal import FILE, Journal
 from tests.conftest import answer
-from tests.runs.test_run import files, stages
+from tests.runs.promises import files
+from tests.runs.test_run import stages
 
 
 def counted(request: Request) -> Completion:

@@ -11,7 +11,8 @@ from pipeline.runs.budget import Prices
 from pipeline.runs.plan import duration, plan
 from pipeline.stages import Instances, Instructions, Verify
 from tests.conftest import answer
-from tests.runs.test_run import files, stages
+from tests.runs.promises import files
+from tests.runs.test_run import stages
 
 
 def counted(request):

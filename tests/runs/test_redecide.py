@@ -7,7 +7,8 @@ from pipeline.engines.scripted import Scripted
 from pipeline.runs.redecide import redecide
 from pipeline.stages import Classify, Filter, Instances, Instructions
 from tests.conftest import answer
-from tests.runs.test_run import files, stages
+from tests.runs.promises import files
+from tests.runs.test_run import stages
 
 
 def silent(request):

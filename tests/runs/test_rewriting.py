@@ -1,7 +1,6 @@
 """Stages that rewrite, encode and compose keep the promises of all stages: nothing lost, nothing twice, the same bytes."""
 
 import re
-import shutil
 from collections import Counter
 
 import pytest
@@ -15,60 +14,36 @@ from pipeline.runs.journal import FILE, Journal
 from pipeline.runs.plan import plan
 from pipeline.runs.redecide import redecide
 from pipeline.stages import Compose, Evolve, Instructions
-from tests.runs.rewriting import RUNS, Chatty, evolving, files, rewrites, toy, turning
+from tests.runs.promises import Toys, check_finished, check_kills, check_kills_without_journal, check_windows, files
+from tests.runs.rewriting import RUNS, Chatty, evolving, rewrites, toy, turning
+
+
+def toys(window: int) -> Toys:
+    return Toys(toy(window), {})
+
 
 each_run = pytest.mark.parametrize("stages", RUNS.values(), ids=RUNS)
 
 
 @each_run
 def test_how_many_requests_are_in_flight_does_not_change_a_byte(stages, seeds, tmp_path):
-    for window in (1, 8, 64):
-        run(stages(), seeds, toy(window), tmp_path / str(window))
-
-    assert files(tmp_path / "1") == files(tmp_path / "8") == files(tmp_path / "64")
+    check_windows(stages, seeds, toys, tmp_path)
 
 
 @each_run
 @pytest.mark.parametrize("share", [0.03, 0.4, 0.75, 0.98])
 def test_a_run_killed_anywhere_in_any_stage_ends_with_the_same_bytes(stages, seeds, tmp_path, share):
-    run(stages(), seeds, toy(), tmp_path / "whole")
-    names = sorted(files(tmp_path / "whole"))
-    for number, name in enumerate(names):
-        folder = tmp_path / f"killed{number}"
-        shutil.copytree(tmp_path / "whole", folder)
-        data = (folder / name).read_bytes()
-        (folder / name).write_bytes(data[: int(len(data) * share)])
-        for later in names[number + 1 :]:
-            (folder / later).unlink()
-        run(stages(), seeds, engine := toy(3), folder)
-
-        assert files(folder) == files(tmp_path / "whole"), name
-        assert len(engine.requests) <= 8  # what was in flight when the whole run had enough
+    check_kills(stages, seeds, toys, tmp_path, share)
 
 
 @each_run
 def test_a_killed_run_whose_journal_is_gone_asks_again_and_ends_with_the_same_bytes(stages, seeds, tmp_path):
-    run(stages(), seeds, toy(), tmp_path / "whole")
-    for number, name in enumerate(sorted(files(tmp_path / "whole"))):
-        shutil.copytree(tmp_path / "whole", folder := tmp_path / f"killed{number}")
-        lines = (folder / name).read_bytes().splitlines(keepends=True)
-        (folder / name).write_bytes(b"".join(lines[: len(lines) // 2]) + lines[-1][:9])
-        for later in sorted(files(folder))[number + 1 :]:
-            (folder / later).unlink()
-        for file in folder.glob(f"{FILE}*"):
-            file.unlink()
-        run(stages(), seeds, toy(5), folder)
-
-        assert files(folder) == files(tmp_path / "whole"), name
+    check_kills_without_journal(stages, seeds, toys, tmp_path)
 
 
 @each_run
 def test_a_finished_run_asks_nothing_again(stages, seeds, tmp_path):
-    first = run(stages(), seeds, toy(), tmp_path)
-    again = run(stages(), seeds, engine := toy(), tmp_path)
-
-    assert list(again) == list(first)
-    assert not engine.requests
+    check_finished(stages, seeds, toys, tmp_path)
 
 
 @each_run

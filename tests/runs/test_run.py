@@ -4,7 +4,6 @@ import math
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -13,14 +12,11 @@ from pipeline import Completion, Request, SproutError, Stage, Task, read_tasks, 
 from pipeline.engines.scripted import Scripted
 from pipeline.stages import Classify, Filter, Instances, Instructions
 from tests.conftest import answer
+from tests.runs.promises import files
 
 
 def stages(num_tasks: int = 20, **settings: object) -> list[Stage]:
     return [Instructions(num_tasks=num_tasks, window=4, **settings), Classify(), Instances(), Filter()]
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jsonl"))}
 
 
 def test_every_kept_task_is_complete(model, seeds, tmp_path):

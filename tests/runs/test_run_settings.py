@@ -10,7 +10,8 @@ from pipeline import SproutError, Stage, run
 from pipeline.engines.scripted import Scripted
 from pipeline.stages import Filter, Instances, Instructions
 from tests.conftest import answer
-from tests.runs.test_run import files, stages
+from tests.runs.promises import files
+from tests.runs.test_run import stages
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from pipeline.runs.plan import plan
 from pipeline.runs.redecide import redecide
 from pipeline.stages import Documents, Filter, Instances, Instructions, Mix
 from tests.conftest import answer
-from tests.runs.test_run import files
+from tests.runs.promises import Toys, check_finished, check_kills, check_windows, files
 
 KINDS = ("question", "extractive", "yes_no", "multiple_choice", "topic", "half")
 
@@ -93,41 +92,29 @@ def all_of_them():
 
 
 RUNS = {"documents": documents, "novel": novel, "mix": mixed, "all": all_of_them}
+
+
+def toys(window: int) -> Toys:
+    return Toys(toy(window), {})
+
+
 each_run = pytest.mark.parametrize("stages", RUNS.values(), ids=RUNS)
 
 
 @each_run
 def test_how_many_requests_are_in_flight_does_not_change_a_byte(stages, seeds, shelf):
-    for window in (1, 8, 64):
-        run(stages(), seeds, toy(window), shelf / str(window))
-
-    assert files(shelf / "1") == files(shelf / "8") == files(shelf / "64")
+    check_windows(stages, seeds, toys, shelf)
 
 
 @each_run
 @pytest.mark.parametrize("share", [0.03, 0.5, 0.97])
 def test_a_run_killed_anywhere_in_any_stage_ends_with_the_same_bytes(stages, seeds, shelf, share):
-    run(stages(), seeds, toy(), shelf / "whole")
-    names = sorted(files(shelf / "whole"))
-    for number, name in enumerate(names):
-        shutil.copytree(shelf / "whole", folder := shelf / f"killed{number}")
-        data = (folder / name).read_bytes()
-        (folder / name).write_bytes(data[: int(len(data) * share)])
-        for later in names[number + 1 :]:
-            (folder / later).unlink()
-        run(stages(), seeds, engine := toy(3), folder)
-
-        assert files(folder) == files(shelf / "whole"), name
-        assert len(engine.requests) <= 8
+    check_kills(stages, seeds, toys, shelf, share)
 
 
 @each_run
 def test_a_finished_run_asks_nothing_again(stages, seeds, shelf):
-    first = run(stages(), seeds, toy(), shelf / "run")
-    again = run(stages(), seeds, engine := toy(), shelf / "run")
-
-    assert list(again) == list(first)
-    assert not engine.requests
+    check_finished(stages, seeds, toys, shelf / "run")
 
 
 @each_run

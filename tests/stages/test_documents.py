@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pipeline import Completion, SproutError, read_tasks, run
 from pipeline.engines.scripted import Scripted
 from pipeline.stages import Documents, Export, Filter
-from tests.runs.test_run import files
+from tests.runs.promises import files
 
 NOTE = "The {n} mill was built in {year}. Its miller, Ada Fell, grinds rye. She sells the flour on market day."
 
