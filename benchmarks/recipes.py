@@ -32,7 +32,7 @@ class Size(NamedTuple):
 
 
 RECIPES = {
-    "default": Size(("instructions.num_tasks=50", "dedup.max_cosine=1")),
+    "default": Size(("instructions.num_tasks=50",)),
     "magpie": Size(("compose.num_tasks=50",)),
     "personas": Size(("compose.num_tasks=50",), 30),
     "codeclm": Size(("compose.num_tasks=20",), 20),
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--engine", default="vllm")
     parser.add_argument("--url", help="of the server")
     parser.add_argument("--set", action="append", default=[], metavar="STAGE.KEY=VALUE", help="for all recipes")
+    parser.add_argument("--encoder", help="a folder; unset: all-MiniLM-L6-v2 of the hub")
     parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--read", type=int, default=0, metavar="N", help="print N tasks of each")
     args = parser.parse_args()
@@ -78,7 +79,8 @@ def run(name: str, args: argparse.Namespace) -> int:
     size = RECIPES[name]
     words = [name, "--model", args.model, "--engine", args.engine, "--out", str(args.folder / name)]
     words += ["--documents", str(ROOT / "docs")] if "documents." in str(size.settings) else seeds(name, size, args)
-    settings = [*size.settings, *args.set, *([f"engine.url={args.url}"] if args.url else [])]
+    encoder = [f"dedup.encoder={args.encoder}"] if args.encoder and name == "default" else []
+    settings = [*size.settings, *encoder, *args.set, *([f"engine.url={args.url}"] if args.url else [])]
     words += [word for one in settings for word in ("--set", one)]
     print(f"$ sprout run {' '.join(words)}", file=sys.stderr, flush=True)
     return subprocess.run([sys.executable, "-m", "pipeline", "run", *words], check=False, stdout=sys.stderr).returncode

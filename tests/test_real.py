@@ -26,8 +26,10 @@ def smollm2() -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
 
 
-def test_a_run_of_twelve_tasks_with_the_settings_of_the_default_recipe_keeps_most(smollm2: str, tmp_path: Path):
-    settings = ["instructions.num_tasks=12", "dedup.max_cosine=1", "engine.max_model_len=4096"]
+def test_a_run_of_twelve_tasks_with_the_settings_of_the_default_recipe_keeps_most(
+    smollm2: str, minilm: str, tmp_path: Path
+):
+    settings = ["instructions.num_tasks=12", f"dedup.encoder={minilm}", "engine.max_model_len=4096"]
     options = [word for setting in settings for word in ("--set", setting)]
     command = [sys.executable, "-m", "pipeline", "run", "default", "--model", smollm2, "--out", str(tmp_path), *options]
 
