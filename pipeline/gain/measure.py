@@ -95,7 +95,7 @@ def gain(
 def with_candidates(
     controls: Sequence[Control], stages: Sequence[Stage | Product], num_tasks: int, context: Context
 ) -> list[Control]:
-    """The controls, without those of unfiltered tasks if nobody can complete these."""
+    """The controls; without those of unfiltered tasks, if the model that has to complete these is out of reach."""
     if not UNFILTERED & {*controls}:
         return [*controls]
     try:
@@ -103,7 +103,7 @@ def with_candidates(
     except EngineUnreachable as error:
         logger.warning(
             "gain: the table has no rows of unfiltered tasks, as the model that would complete these cannot be reached "
-            "(%s); the same command adds the rows when it can", error,
+            "(%s); the same command adds them once the model answers", error,
         )  # fmt: skip
         return [control for control in controls if control not in UNFILTERED]
     return [*controls]

@@ -1,4 +1,4 @@
-"""A few requests of a stage are put and timed, to foresee the rest."""
+"""Puts a few requests of a stage and times them, to estimate the rest."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,1 +1,1 @@
-"""Code that nobody has read is run here, where it reaches nothing: no network, no files, no other process."""
+"""Runs untrusted code in isolation: no network, no files of this machine, no other processes."""

@@ -63,7 +63,8 @@ class Instances(Stage):
         description="times a task is put to a chat model until its answer is whole and passes the filters of instances",
     )
     filters: dict[str, bool] | None = Field(
-        default=None, description="those that an answer must pass, as in [filter]; unset: what is set there"
+        default=None,
+        description="filters that a chat model's answer must pass, or it is asked again; unset: those of [filter]",
     )
     num_input_first_demos: int = Field(default=11, ge=0, description="tasks in a prompt; Self-Instruct")
     num_output_first_demos: int = Field(
