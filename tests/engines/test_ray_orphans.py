@@ -114,7 +114,7 @@ def test_however_a_run_is_ended_no_process_of_it_is_left(name: str, begun: dict[
     process.send_signal(number)
     code = process.wait(60)
 
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90  # Ray's own agents count to five on a busy machine before they end
     while (left := marked(mark)) and time.monotonic() < end:
         time.sleep(0.2)
     assert not told(left)

@@ -105,6 +105,9 @@ class Fleet:
     def close(self, at_once: bool = False) -> None:
         """End all replicas; unless it is to be at once, wait until their memory is free."""
         ray = self.cluster.ray
+        if not ray.is_initialized():  # the caller has left the cluster; any call would start another
+            self.members.clear()
+            return
         if not at_once and (closing := [member.actor.close.remote() for member in self.live]):
             ray.wait(closing, num_returns=len(closing), timeout=END)
         for member in self.members:
