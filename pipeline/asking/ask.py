@@ -1,6 +1,7 @@
 """One request per task, in the form the model of the engine takes, each with a sampling seed of its own."""
 
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pipeline.asking.clean import without_thoughts
@@ -95,9 +96,26 @@ def request(engine: Engine, id: str, prompt: str, sampling: Sampling, demos: tup
     return put(Request(id=id, prompt=prompt, sampling=sampling, demos=demos), engine, engine.chat)
 
 
+def begun(engine: Engine, id: str, prompt: str, sampling: Sampling) -> Request:
+    """A request whose prompt ends with what its answer begins with: a line with a label, or the number of a list.
+
+    A chat model that finds this line in the message takes it for a part of the task, and often says it again; so the
+    line is the beginning of its own answer where the engine can begin one.
+    """
+    plain = request(engine, id, prompt, sampling)
+    asked, _, line = prompt.rpartition("\n")
+    if not engine.chat or not engine.can_prefill or not asked.strip() or not _BEGINS.fullmatch(line):
+        return plain
+    message = {"role": "user", "content": asked.rstrip()}
+    return with_fields(plain, prompt=(message,), prefill=line)
+
+
 def put(plain: Request, engine: Engine, chat: bool) -> Request:
     """A plain request as it stands, or as one user message with what the engine's chat template gets besides."""
     if not chat:
         return plain
     message = {"role": "user", "content": plain.prompt}
     return with_fields(plain, prompt=(message,), chat_template_kwargs=engine.chat_template_kwargs)
+
+
+_BEGINS = re.compile(r"\d+\.|[A-Z][\w ]{0,40}:")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.asking.ask import ending, request, seeded
+from pipeline.asking.ask import begun, ending, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
 from pipeline.asking.lists.listed import listed
@@ -203,7 +203,7 @@ class Compose(Stage):
         if pre_query is not None:
             return Request(id=id, prompt=pre_query, sampling=sampling)
         stop = (*sampling.stop, f"\n{self.num_each + 1}.")
-        return request(engine, id, self.prompt(draws.at(number)), sampling.model_copy(update={"stop": stop}))
+        return begun(engine, id, self.prompt(draws.at(number)), sampling.model_copy(update={"stop": stop}))
 
     def prompt(self, drawn: Drawn) -> str:
         return render(self.template_name, self, **drawn.values, count=self.num_each)
@@ -221,7 +221,8 @@ class Compose(Stage):
         """Instructions, each with the reason to reject it, or None."""
         if self.template:
             prompt = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[-1]["content"]
-            return listed(completion, one_line(prompt).removesuffix("1.").strip())[: self.num_each]
+            header = one_line(f"{prompt}\n{asked.prefill}").removesuffix("1.").strip()
+            return listed(completion, header)[: self.num_each]
         reasons = {"error": "request_failed", "length": "cut_off"}
         text = "" if completion.finish_reason == "error" else clean_text(completion.text).strip()
         return [(text, reasons.get(completion.finish_reason))]

@@ -178,7 +178,7 @@ class Documents(Stage):
 
     def objection_to(self, pair: Pair, kind: str, passage: str) -> str | None:
         prompt = self.prompt(kind, "", False)
-        if is_echo(folded(pair.question), folded(prompt)):
+        if is_echo(pair.question, prompt):
             return "prompt_echo"
         if (example := _EXAMPLE.search(prompt)) and copied(pair.question, example[1], [passage], MOST_COPIED + 1):
             return "copies_prompt"  # it is about the passage of the example

@@ -1,6 +1,7 @@
 """Write metadata of tasks: use case and skills, concepts, persona, tags, difficulty, level."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
-from pipeline.asking.ask import ending, request, seeded
+from pipeline.asking.ask import begun, ending, seeded
 from pipeline.asking.chains import Chain, ask_chains
 from pipeline.asking.metadata import KINDS, fields_of, parse_metadata
+from pipeline.asking.rewritten import copied
 from pipeline.asking.templates import digest, render
 from pipeline.engines.base import Completion, Engine, Sampling
 from pipeline.runs.context import Context
@@ -20,13 +22,14 @@ from pipeline.task import Task
 logger = logging.getLogger(__name__)
 
 SAMPLING = Sampling(temperature=0, max_tokens=200, stop=("\n\n",))
+MIN_WORDS, MOST_WORDS = 4, 6  # in a row that are also in the prompt: fewer may be chance, and so many never are
 
 
 class Encode(Stage):
     """Asks for each kind of metadata, one request a kind, and writes what is said into `meta`.
 
-    A task stays without what cannot be read; `meta["unreadable"]` names the kind, and the log counts them. A passage
-    that a task was made from is shown with it.
+    A task stays without what cannot be read, or repeats the example of the prompt; `meta["unreadable"]` names the kind,
+    and the log counts them. A passage that a task was made from is shown with it.
     """
 
     kinds: tuple[str, ...] = Field(
@@ -69,8 +72,8 @@ class Encode(Stage):
             yield task.update(meta=meta)
         for kind, number in unread.items():
             logger.warning(
-                "%s: %d of %d answers about %s cannot be read, and their tasks stay without", self.name, number,
-                num_asked[kind], kind,
+                "%s: %d of %d answers about %s cannot be read or repeat the prompt, and their tasks stay without",
+                self.name, number, num_asked[kind], kind,
             )  # fmt: skip
 
     def said_of(self, task: Task, engine: Engine) -> Chain[dict[str, dict[str, JsonValue] | None]]:
@@ -78,10 +81,11 @@ class Encode(Stage):
         found: dict[str, dict[str, JsonValue] | None] = {}
         for kind in self.kinds:
             name = name_of(kind)
-            id = f"{task.id}:{name}"
+            id, prompt = f"{task.id}:{name}", self.prompt(task, kind)
             sampling = seeded(ending(self.sampling, SAMPLING, engine.chat), self.random_seed, id)
-            completion = yield request(engine, id, self.prompt(task, kind), sampling)
-            found[name] = parse_metadata(completion.text, fields_of(name), completion.finish_reason == "length")
+            completion = yield begun(engine, id, prompt, sampling)
+            said = parse_metadata(completion.text, fields_of(name), completion.finish_reason == "length")
+            found[name] = None if said and repeats(said, prompt, task) else said
         return found
 
     def prompt(self, task: Task, kind: str) -> str:
@@ -91,6 +95,19 @@ class Encode(Stage):
             template_of(kind), self, instruction=task.instruction, input=given[: self.max_chars],
             passage=passage[: self.max_chars] if isinstance(passage, str) else "", meta=task.meta,
         )  # fmt: skip
+
+
+def repeats(said: Mapping[str, JsonValue], prompt: str, task: Task) -> bool:
+    """Whether all that is said, or some words of a part of it, stand in the prompt, such as in its examples."""
+    shown = [task.instruction, str(task.meta.get("passage", "")), *(instance.input for instance in task.instances[:1])]
+    texts = {name: " ".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in said.items()}
+    whole = " ".join(f"{name.replace('_', ' ')} {text}" for name, text in texts.items())
+    sizes = [(whole, num_words(whole)), *((text, min(MOST_WORDS, num_words(text))) for text in texts.values())]
+    return any(size >= MIN_WORDS and copied(text, prompt, shown, size) for text, size in sizes)
+
+
+def num_words(text: str) -> int:
+    return len(re.findall(r"\w+", text))
 
 
 def template_of(kind: str) -> str:

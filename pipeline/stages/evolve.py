@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.asking.ask import ending, request, seeded
+from pipeline.asking.ask import begun, ending, seeded
 from pipeline.asking.chains import Chain, ask_chains
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
@@ -174,7 +174,7 @@ class Evolve(Stage):
 
     def request(self, engine: Engine, id: str, prompt: str, sampling: Sampling) -> Request:
         sampling = seeded(ending(sampling, SAMPLING, engine.chat), self.random_seed, id)
-        return request(engine, f"{self.name}:{id}", prompt, sampling)
+        return begun(engine, f"{self.name}:{id}", prompt, sampling)
 
     def step(self, family: Family, number: int, actions: Sequence[str]) -> Step:
         """What a round does: an operation, and the values that its template may name."""

@@ -1,8 +1,8 @@
-"""Whether an instruction speaks of something that is given with it."""
+"""Whether an instruction speaks of something that is given with it, and whether a text repeats the prompt."""
 
 import pytest
 
-from pipeline.asking.phrases import names_input
+from pipeline.asking.phrases import is_echo, names_input
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,22 @@ def test_these_tasks_come_with_an_input(instruction):
 )
 def test_these_tasks_come_without(instruction):
     assert not names_input(instruction)
+
+
+@pytest.mark.parametrize(
+    ("text", "echo"),
+    [
+        ("a nurse on night shifts who sings", True),
+        ("A nurse on night shifts who sings.", True),
+        ('"Person: A NURSE, on night shifts, who sings"', True),
+        ("Say what the person below might ask. Person: a nurse on night shifts who sings. 1. Ask.", True),
+        ("a nurse on night shifts", True),
+        ("a nurse on night", True),
+        ("on night shifts", False),  # so few words may be chance
+        ("A nurse on night shifts asks for songs.", False),
+        ("What do nurses sing at night?", False),
+        ("an urse on night shifts who sings", False),
+    ],
+)
+def test_a_part_of_the_prompt_is_an_echo_whatever_its_capitals_and_punctuation(text, echo):
+    assert is_echo(text, "Say what the person below might ask. Person: a nurse on night shifts who sings") == echo

@@ -1,5 +1,7 @@
 """Metadata: what is asked, what is written into `meta`, and that no task is lost for want of it."""
 
+import pytest
+
 from pipeline import Completion, Context, Instance, Request, Task
 from pipeline.engines.scripted import Scripted
 from pipeline.stages import Encode
@@ -49,7 +51,36 @@ def test_what_cannot_be_read_is_counted_and_the_task_stays(tmp_path, caplog):
     assert tasks[1].kept
     assert tasks[1].meta["unreadable"] == ["difficulty"]
     assert tasks[1].meta["level"] == "apply"
-    assert "encode: 1 of 2 answers about difficulty cannot be read, and their tasks stay without" in caplog.text
+    assert (
+        "encode: 1 of 2 answers about difficulty cannot be read or repeat the prompt, and their tasks stay without"
+        in caplog.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "taken"),
+    [
+        ("persona", " a student who cooks once a week in a shared kitchen", False),
+        ("persona", " Describe in one sentence a person who would be likely to ask for this", False),
+        ("persona", " a student who rows on the river every day", True),
+        ("persona", " somebody who has to name the river that runs through Vienna", True),
+        ("use_case", " writing messages\nSkills: polite phrasing, stating a request, brevity", False),
+        ("use_case", " writing messages\nSkills: brevity, spelling", True),
+        ("concepts", " physics\nConcepts: density; states of matter; hydrogen bonds", False),
+        ("concepts", " physics\nConcepts: density; currents", True),
+        ("concepts", " history\nConcepts: democracy; citizenship; slavery", False),
+        ("concepts", " history\nConcepts: slavery; ancient Rome", True),
+        ("tags", " spelling, proofreading, letters, housing", False),
+        ("tags", " rivers, naming", True),
+        ("difficulty", " 1", True),
+        ("level", " understand", True),
+    ],
+)
+def test_what_repeats_the_example_of_the_prompt_says_nothing_of_the_task(tmp_path, kind, text, taken):
+    (task,), _ = encode(tmp_path, lambda request: text, GIVEN[:1], kinds=(kind,))
+
+    assert ("unreadable" not in task.meta) == taken
+    assert bool(task.meta.keys() - {"unreadable"}) == taken
 
 
 def test_a_task_whose_request_failed_stays_undecided(tmp_path):
