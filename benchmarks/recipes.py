@@ -69,7 +69,7 @@ RECIPES = {
     "ensemble": Size(("instructions.num_tasks=20", WRITTEN), engines=("second", "third")),
     "grape": Size(("instructions.num_tasks=20", WRITTEN, ANSWERED), engines=("target", "second", "third")),
     "tuna": Size(("instructions.num_tasks=12", WRITTEN, ANSWERED, "choose.engine=")),
-    "s3ft": Size(("answer.sampling.max_tokens=128", "answer-paraphrase.sampling.max_tokens=128"), 30, "short"),
+    "s3ft": Size(("answer.sampling.max_tokens=256", "answer-paraphrase.sampling.max_tokens=256"), 30, "short"),
     "r_tuning": Size((), 30, "short"),
     "clear": Size((ANSWERED,), 12),
     "clear_correct": Size((ANSWERED,), 12, engines=("tuned",)),

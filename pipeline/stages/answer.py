@@ -220,11 +220,12 @@ class Answer(Stage):
                         left_out[reason] += 1
                     else:
                         new.append(Candidate(text=one.text, model=models[name]))
-            is_there = instance.output in {"", *(answer.text for answer in instance.answers)}
-            given = not is_there and self.given_output != "left_out"
-            had = [Candidate(text=instance.output)] if given else []
-            first, last = (had, []) if self.given_output == "first" else ([], had)
-            answers = (*first, *instance.answers, *new, *last)
+            had = Candidate(text=instance.output)
+            earlier = [answer for answer in instance.answers if answer != had or self.given_output != "last"]
+            is_there = instance.output in {"", *(answer.text for answer in earlier)}
+            given = [had] if not is_there and self.given_output != "left_out" else []
+            first, last = (given, []) if self.given_output == "first" else ([], given)
+            answers = (*first, *earlier, *new, *last)
             output = instance.output if case.task.instances else answers[0].text if answers else ""
             instances.append(instance.model_copy(update={"output": output, "answers": answers}))
         return with_answers(case.task, instances, left_out), left_out

@@ -117,18 +117,21 @@ def test_codeclm_keeps_what_the_strong_model_does_much_better_or_much_worse(seed
 
 
 def test_s3ft_takes_the_own_answer_then_the_paraphrase_then_the_output(tmp_path):
-    def model(request: Request) -> str:
+    def model(request: Request) -> str | Completion:
         prompt = str(request.prompt)
         if prompt.endswith("New answer:"):
             return "It is a mule, of course." if "farm" in prompt else "Some animal."
+        if "fish" in prompt:
+            return Completion(id=request.id, text="The sea holds so", finish_reason="length")
         return "That is a zebra." if "stripes" in prompt else "Something else."
 
     rows = [("Name the animal with stripes.", "zebra"), ("Name the animal of a farm.", "mule"), ("Name a bird.", "emu")]
+    rows.append(("Name a fish.", "eel"))  # what the model says itself is cut off
     seeds = [Task(id=text, instruction=text, instances=(Instance(output=output),)) for text, output in rows]
     stages = [one for one in build_stages(read("s3ft", ["engine.model=toy"])) if isinstance(one, Stage)]
     kept = run(stages, seeds, Scripted(model), tmp_path)
 
-    assert [task.instances[0].output for task in kept] == ["That is a zebra.", "It is a mule, of course.", "emu"]
+    assert [task.instances[0].output for task in kept] == ["That is a zebra.", "It is a mule, of course.", "emu", "eel"]
     assert [[answer.scores["check"] for answer in task.instances[0].answers] for task in kept] == [
-        [1, 0, 1], [0, 1, 1], [0, 0, 1],
+        [1, 0, 1], [0, 1, 1], [0, 0, 1], [0, 1],
     ]  # fmt: skip

@@ -91,7 +91,7 @@ def test_a_second_stage_adds_to_the_answers_and_puts_the_output_there_once(seeds
     joined = asked(Answer(label="again", given_output="last"), apart, seeds, tmp_path)
     bare = asked(Answer(label="again"), asked(Answer(), TASKS[1:], seeds, tmp_path), seeds, tmp_path)
 
-    assert [text for _, text in texts(second[0].instances[0])] == ["yellow", "own says so", "own says so"]
+    assert [text for _, text in texts(second[0].instances[0])] == ["own says so", "own says so", "yellow"]
     assert [text for _, text in texts(joined[0].instances[0])] == ["own says so", "own says so", "yellow"]
     assert texts(bare[0].instances[0]) == [("own-model", "own says so")] * 2  # whose output was an answer
 

@@ -99,6 +99,14 @@ def test_an_input_that_never_comes_whole_rejects_the_task(seeds, tmp_path):
     assert (found.rejected, len(requests)) == ("no_input", 2)
 
 
+def test_an_input_that_the_model_declines_to_write_is_asked_for_again(seeds, tmp_path):
+    texts = ["I'm sorry, but I cannot assist with that request.", "It rained and rained.", "It rained."]
+    found, requests = asked(seeds, tmp_path, GIVEN, texts)
+
+    assert [request.id.partition(":")[2] for request in requests] == ["input1", "input2", "1"]
+    assert [(i.input, i.output) for i in found.instances] == [("It rained and rained.", "It rained.")]
+
+
 def test_labels_come_first_for_a_classification(seeds, tmp_path):
     found, [request] = asked(seeds, tmp_path, SORTED, [LABELS])
 
