@@ -86,8 +86,9 @@ def bare(root: str, prompts: Prompts, kept: float) -> Measured:
 
 async def _bare(root: str, prompts: Prompts, kept: float) -> Measured:
     stages, start = {}, time.perf_counter()
-    limit, timeout = aiohttp.TCPConnector(limit=MAX_NUM_SEQS), aiohttp.ClientTimeout(None)
-    async with aiohttp.ClientSession(connector=limit, timeout=timeout) as session:
+    # The server closes connections that were idle for 5 s, just as they may be used again.
+    pool = aiohttp.TCPConnector(limit=MAX_NUM_SEQS, keepalive_timeout=3)
+    async with aiohttp.ClientSession(connector=pool, timeout=aiohttp.ClientTimeout(None)) as session:
         for stage, asked in prompts.items():
             begun = time.perf_counter()
             used = await asyncio.gather(*(_usage(session, f"{root}/v1/completions", *one) for one in asked))
@@ -101,13 +102,9 @@ async def _usage(session: aiohttp.ClientSession, url: str, prompt: str, sampling
     words = sampling.get("choices")
     rest = {key: value for key, value in sampling.items() if key != "choices"}
     held = {"structured_outputs": {"choice": words}} if words else {}
-    while True:
-        try:
-            async with session.post(url, json={"model": "nano", "prompt": prompt} | rest | held) as answer:
-                usage: dict[str, Any] = (await answer.json())["usage"]
-                return usage
-        except aiohttp.ClientOSError:  # the server closes a connection that was idle just as it is used again
-            continue
+    async with session.post(url, json={"model": "nano", "prompt": prompt} | rest | held) as answer:
+        usage: dict[str, Any] = (await answer.json())["usage"]
+        return usage
 
 
 def reset(root: str) -> None:
