@@ -164,7 +164,7 @@ def test_rows_left_out_are_said_and_what_is_left_is_compared(given, tmp_path):
     write_heldout(tmp_path / "heldout.jsonl", instruction="Count b to 3.", output="good")
     found, _ = compare(given[:2], tmp_path / "out")
 
-    assert [row.num_overlaps for row in found.rows] == [0, 0, 0, 1]
+    assert [row.num_overlaps for row in found.rows] == [0, 0, 0, 0, 1]
     assert f"Rows that overlap with held-out tasks are left out: 1 of {given[1]}." in table(found)
 
 
