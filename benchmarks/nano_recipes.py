@@ -42,10 +42,9 @@ OWN: dict[str, dict[str, Any]] = {  # of two recipes of this script, and of thos
         "select": {"method": "k_means", "num_clusters": 256, "weights": "equal", "top": 256},
     },
     "vote_k": {"instructions": {"num_tasks": 2200}},
-    "augment": {"evolve-expand": {"rounds": 15}},
     "rephrase": {"instructions": {"num_tasks": 400}},
 }
-DEFAULT = ["self_instruct", "broad", "rephrase", "augment", "corgi"]
+DEFAULT = ["self_instruct", "broad", "spread", "vote_k", "rephrase"]  # nano can't rewrite a task, nor name a subject
 
 
 def main() -> None:
