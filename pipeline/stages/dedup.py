@@ -27,10 +27,10 @@ class Dedup(Stage):
     Each task gets the score `cosine` to the closest of the seeds and the tasks kept before it, whose id is in
     `meta["nearest_id"]`; a near-duplicate also has its text in `meta["nearest"]`.
 
-    It is compared with all of them, which at a million takes longer than embedding it. With `num_probes`, kept tasks are
-    sorted into lists by what they mean, and it is compared with those in the nearest lists. One task in some hundreds
-    is still compared with all: its score `exact_cosine` is to the closest of them, and the log counts how many of the
-    near-duplicates among these tasks the nearest lists held.
+    It is compared with all of them, which at a million takes longer than embedding it. With `num_probes`, kept tasks
+    are sorted into lists by what they mean, and it is compared with those in the nearest lists. One task in some
+    hundreds is still compared with all: its score `exact_cosine` is to the closest of them, and the log counts how many
+    of the near-duplicates among these tasks the nearest lists held.
     """
 
     optional: ClassVar[bool] = True
