@@ -4,11 +4,12 @@
     python benchmarks/real.py --folder F --heldout H --student meta-llama/Llama-3.2-1B --teacher Qwen/Qwen3-4B
 
 Unless named, the models are two that PyPI has: Gemma 3 270M, a base model, learns, and SmolLM2-135M-Instruct teaches.
-The student is tuned on the seed tasks, on what it wrote itself, and on what the teacher wrote by Self-Instruct and by
-Magpie: as many rows of each, as many steps. Beside these stand the untuned student, alone and with seed tasks in its
-prompt, and the teacher. The folder gets the models, a run for each recipe, and `gain/`, whose table is printed at the
-end. The held-out tasks are a JSONL file, such as the 252 user-oriented tasks of Self-Instruct, from its repository. The
-same command again goes on where it stopped. Needs an extra for vLLM, and train.
+The student is tuned on what it wrote itself, and on what the teacher wrote by Self-Instruct and by Magpie: as many rows
+of each, as many steps. Beside these stand the untuned student, alone and with seed tasks in its prompt, the student
+tuned on the seed tasks for as many steps as suit a part of them that is held back, and the teacher. The folder gets the
+models, a run for each recipe, and `gain/`, whose table is printed at the end. The held-out tasks are a JSONL file, such
+as the 252 user-oriented tasks of Self-Instruct, from its repository. The same command again goes on where it stopped.
+Needs an extra for vLLM, and train.
 """
 
 import argparse
@@ -80,7 +81,7 @@ def main() -> None:
     parser.add_argument("--heldout", type=Path, required=True, help="held-out tasks, JSONL")
     parser.add_argument("--student", help="a base model, a folder or a name on the hub; it is tuned")
     parser.add_argument("--teacher", help="a chat model, a folder or a name on the hub; it writes, as does the student")
-    parser.add_argument("--seeds", type=Path, default=SEEDS, help="JSONL; tuned on too")
+    parser.add_argument("--seeds", type=Path, default=SEEDS, help="JSONL; one model is tuned on them alone")
     parser.add_argument("--tasks", type=int, default=200, help="instructions of each run")
     parser.add_argument("--steps", type=int, default=100, help="of each training")
     parser.add_argument("--max-tokens", type=int, default=100, help="of an answer to a held-out task")
@@ -99,8 +100,15 @@ def main() -> None:
     for run in runs:
         sprout("run", str(run))
     first = written(args, "student_writes", [*SELF_INSTRUCT, "train", "evaluate"], args.student, "_and_learns")
-    entrants = [str(one) for one in (first, *others, args.seeds)]
-    sprout("gain", *entrants, "--out", str(args.folder / "gain"), "--random-seeds", str(args.random_seeds))
+    sprout(
+        "gain",
+        str(first),
+        *map(str, others),
+        "--out",
+        str(args.folder / "gain"),
+        "--random-seeds",
+        str(args.random_seeds),
+    )
     sprout("evaluate", str(first), "--models", f"teacher={args.teacher}")
     print(f"\n{time.monotonic() - begun:,.0f} s", flush=True)
 

@@ -9,6 +9,7 @@ on equal engines (vLLM, prefix cache empty at first, up to 256 requests at once,
 - sprout: a whole run in the same process, with its journal and files. What is in flight when the last task is kept is
   dropped and not counted.
 - server: a whole run against a vLLM server.
+- bare client: all prompts of a stage at once to that server, by a client that does nothing else: what a server can do.
 - reference: the way of the published Self-Instruct code: the same prompts, five at a time, stage by stage, with a wait
   for the slowest of the five, and with prefix caching off, as each prompt is computed anew; and the model waits while
   each new instruction is compared with the whole pool, by `rouge_score` in a pool of processes. Only one in `--share`
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=2000, help="instructions a run keeps")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--window", type=int, help="requests in flight while the pool grows; else it sizes itself")
-    parser.add_argument("--ways", nargs="*", default=["sprout", "server", "reference"])
+    parser.add_argument("--ways", nargs="*", default=["sprout", "server", "bare client", "reference"])
     parser.add_argument("--share", type=int, default=10, help="one in how many batches the reference asks for")
     parser.add_argument("--peers", nargs="*", default=["distilabel", "curator", "datatrove"])
     parser.add_argument("--venvs", type=Path, default=Path(tempfile.gettempdir()) / "sprout-peers")
@@ -90,11 +91,13 @@ def ready(
         theirs(ways.raw, thinned(prompts, 10 * args.share), 0, BATCH)
         part = kept * count(some) / count(prompts)
         measures["reference"] = lambda _: (with_comparisons(theirs(ways.raw, some, part, BATCH), recorded, kept), 0.0)
-    if "server" in args.ways or peers:
+    if {"server", "bare client"} & {*args.ways} or peers:
         root = stack.enter_context(vllm_server.served())
         vllm_server.at_server(root, ways.sprout, temporary / "warm_server", *warm)
         if "server" in args.ways:
             measures["server"] = lambda folder: (vllm_server.at_server(root, ways.sprout, folder, *whole), 0.0)
+        if "bare client" in args.ways:
+            measures["bare client"] = lambda _: (vllm_server.bare(root, prompts, kept), 0.0)
     if peers:
         measures["sprout, instances"] = partial(sprout_instances, root, recorded)
     for name, python in peers.items():
@@ -169,6 +172,9 @@ def show(results: dict[str, list[Row]]) -> None:
             f"| {way} | {speed:,.0f} | {spread(ratios(rows, base, lambda found: found.whole.speed))} | {kept:.1f} "
             f"| {spread(ratios(rows, base, lambda found: found.kept / found.whole.seconds))} | {', '.join(parts)} |"
         )
+    if {"server", "bare client"} <= results.keys():
+        times = ratios(results["server"], results["bare client"], lambda found: found.whole.speed)
+        print(f"\nserver has {spread(times)} of the speed of: bare client")
     for way in ("reference", "reference, requests"):
         if {"sprout", way} <= results.keys():
             times = ratios(results["sprout"], results[way], lambda found: found.whole.speed)

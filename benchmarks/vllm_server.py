@@ -1,5 +1,6 @@
 """A vLLM server of nano, and what it counts."""
 
+import asyncio
 import os
 import re
 import socket
@@ -12,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ways import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, Spent
+import aiohttp
+from ways import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, Measured, Prompts, Spent, added
 
 from pipeline.engines.server import Server
 from pipeline.resources import NANO
@@ -74,6 +76,35 @@ def at_server(root: str, function: Callable[..., Any], *arguments: Any, window: 
         return function(engine, *arguments)
     finally:
         engine.close()
+
+
+def bare(root: str, prompts: Prompts, kept: float) -> Measured:
+    """All prompts of a stage at once, by a client that does nothing else: what the server leaves of the speed."""
+    reset(root)
+    return asyncio.run(_bare(root, prompts, kept))
+
+
+async def _bare(root: str, prompts: Prompts, kept: float) -> Measured:
+    stages, start = {}, time.perf_counter()
+    # The server closes connections that were idle for 5 s, just as they may be used again.
+    pool = aiohttp.TCPConnector(limit=MAX_NUM_SEQS, keepalive_timeout=3)
+    async with aiohttp.ClientSession(connector=pool, timeout=aiohttp.ClientTimeout(None)) as session:
+        for stage, asked in prompts.items():
+            begun = time.perf_counter()
+            used = await asyncio.gather(*(_usage(session, f"{root}/v1/completions", *one) for one in asked))
+            cached = sum((one["prompt_tokens_details"] or {}).get("cached_tokens", 0) for one in used)
+            read, tokens = (sum(one[key] for one in used) for key in ("prompt_tokens", "completion_tokens"))
+            stages[stage] = Spent(time.perf_counter() - begun, len(used), read, cached, tokens)
+    return Measured(added(list(stages.values()), time.perf_counter() - start), stages, kept)
+
+
+async def _usage(session: aiohttp.ClientSession, url: str, prompt: str, sampling: dict[str, Any]) -> dict[str, Any]:
+    words = sampling.get("choices")
+    rest = {key: value for key, value in sampling.items() if key != "choices"}
+    held = {"structured_outputs": {"choice": words}} if words else {}
+    async with session.post(url, json={"model": "nano", "prompt": prompt} | rest | held) as answer:
+        usage: dict[str, Any] = (await answer.json())["usage"]
+        return usage
 
 
 def reset(root: str) -> None:

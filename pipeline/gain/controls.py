@@ -15,7 +15,8 @@ from pipeline.task import Task, read_tasks
 Control = Literal["seeds", "seeds_stopped", "random", "unfiltered", "eighth", "quarter", "half"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 SHARES: dict[Control, float] = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2}
-OF_SEEDS: tuple[Control, ...] = ("seeds", "seeds_stopped")  # without generated tasks
+STOPPED: Control = "seeds_stopped"
+OF_SEEDS: tuple[Control, ...] = ("seeds", STOPPED)  # without generated tasks
 UNFILTERED = frozenset[Control]({"random", "unfiltered"})
 CANDIDATES = Path("gain") / "candidates"
 MEANING: dict[str, str] = {

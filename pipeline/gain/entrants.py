@@ -14,6 +14,7 @@ from pipeline.errors import SproutError
 from pipeline.evaluation.demos import NAME as DEMOS
 from pipeline.evaluation.evaluate import Evaluates
 from pipeline.evaluation.heldout import HeldOut
+from pipeline.gain.controls import STOPPED
 from pipeline.gain.measured import BASE
 from pipeline.gain.used import used_by
 from pipeline.resources import NANO
@@ -149,6 +150,6 @@ def _place(given: str) -> Path | str:
 
 def _name(given: str, others: Iterable[str]) -> str:
     """A unique name: that of the file without folder and ending."""
-    taken = {*others, BASE, DEMOS}
+    taken = {*others, BASE, DEMOS, STOPPED}
     stem = re.sub(r"[^\w-]+", "_", Path(given.partition("@")[0].rstrip("/")).stem).strip("_") or "dataset"
     return next(name for name in (stem, *(f"{stem}-{number}" for number in range(2, 99999))) if name not in taken)

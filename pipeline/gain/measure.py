@@ -9,7 +9,16 @@ from pipeline.errors import EngineUnreachable
 from pipeline.evaluation.confidence import written
 from pipeline.evaluation.demos import NAME as DEMOS
 from pipeline.gain.candidates import complete_candidates
-from pipeline.gain.controls import CONTROLS, MEANING, OF_SEEDS, UNFILTERED, Control, control_tasks, count_tokens
+from pipeline.gain.controls import (
+    CONTROLS,
+    MEANING,
+    OF_SEEDS,
+    STOPPED,
+    UNFILTERED,
+    Control,
+    control_tasks,
+    count_tokens,
+)
 from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
 from pipeline.gain.record import Gain, GainRow
 from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
@@ -64,7 +73,7 @@ def gain(
     train, evaluate = used.train, used.evaluate
     heldout = evaluate.instances()
     if not can_be_split(context.seeds):
-        controls = [control for control in controls if control != "seeds_stopped"]
+        controls = [control for control in controls if control != STOPPED]
     random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
     with only_writer(context.folder):
         controls = with_candidates(controls, stages, 2 * len(tasks), context)
@@ -124,7 +133,7 @@ def tune_all(
         same_steps = {"random_seed": random_seed, "max_steps": record.max_steps, "patience": None}
         training = train.training(dataset, context, **same_steps).model_copy(update={"last_step": record.steps})
         places[control] = folder / control / "model"
-        if control == "seeds_stopped":
+        if control == STOPPED:
             training = stopped_in_time(used, training, context, folder / control / "choice")
         tune(training, places[control])
     return {model_name(name, train, random_seed): str(place) for name, place in places.items()}

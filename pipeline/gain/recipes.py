@@ -9,12 +9,12 @@ from pipeline.engines.model_folder import load_tokenizer
 from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import written
 from pipeline.evaluation.demos import NAME as DEMOS
-from pipeline.gain.controls import MEANING
+from pipeline.gain.controls import MEANING, STOPPED
 from pipeline.gain.entrants import Entrant
 from pipeline.gain.measure import FILE, PAGE
 from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
 from pipeline.gain.record import RecipeGain, RecipeRow
-from pipeline.gain.rivals import shown_seeds
+from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
 from pipeline.gain.shares import Rows, Share, Unit, share
 from pipeline.gain.used import Used
 from pipeline.runs.context import Context
@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 NOTE = """\
 "better" and "worse" are said only where the paired interval is clear of zero. Of each dataset {number:,} {unit} are
 drawn at random, and trained on for {steps} steps with the settings of {first}, which also says what the models are
-evaluated on, and whose seed tasks the base model is shown.{overlaps}"""
+evaluated on, and whose seed tasks the base model is shown. A model tuned on these alone takes the number of steps that
+is best for a quarter of them, held back to find it.{overlaps}"""
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ def recipes_gain(
 ) -> RecipeGain:
     """Tune one model on the same amount of each dataset, for the same number of steps, and compare the answers.
 
-    The comparison includes the base model, alone and with seed tasks in its prompt. Models are in
-    <folder>/models/<random seed>/<name>; each random seed draws other rows. Writes gain.json and gain.md, and returns
-    the contents of the first. The same call continues after an interruption.
+    The comparison includes the base model, alone and with seed tasks in its prompt, and a model tuned on the seed
+    tasks, stopped in time. Models are in <folder>/models/<random seed>/<name>; each random seed draws other rows.
+    Writes gain.json and gain.md, and returns the contents of the first. The same call continues after an interruption.
 
     Args:
         used: The products of the first entrant's run, which tune and evaluate all of them.
@@ -72,7 +73,10 @@ def recipes_gain(
             for name, one in trainings.items()
         }
         number = agreed(entrants, shares, same)
-        models = {BASE: used.base(context)} | tune_all(trainings, shares, number, random_seeds, context)
+        tuned, steps = tune_all(trainings, shares, number, random_seeds, context)
+        models = {BASE: used.base(context)} | tuned
+        if can_be_split(context.seeds):
+            models |= tune_on_seeds(used, steps, random_seeds, context)
         shown = shown_seeds(used, heldout, context, random_seeds)
         named = {model_name(DEMOS, random_seed): one for random_seed, one in shown.items()}
         measured = measure(models, named, heldout, used.evaluate, context)
@@ -114,10 +118,10 @@ def tune_all(
     number: int,
     random_seeds: Sequence[int],
     context: Context,
-) -> dict[str, str]:
-    """Tune a model on each dataset for each random seed; return their folders by name."""
+) -> tuple[dict[str, str], int]:
+    """Tune a model on each dataset for each random seed; return their folders by name, and the number of steps."""
     places: dict[str, str] = {}
-    steps: int | None = None
+    steps = 0
     for random_seed in random_seeds:
         for name, training in trainings.items():
             changes = {"random_seed": random_seed} | ({"max_steps": steps} if steps else {})
@@ -128,6 +132,24 @@ def tune_all(
             record = tune(training.model_copy(update=what), place)
             steps = steps or record.max_steps  # of the first, where they follow from its rows
             places[model_name(name, random_seed)] = str(place)
+    return places, steps
+
+
+def tune_on_seeds(used: Used, most: int, random_seeds: Sequence[int], context: Context) -> dict[str, str]:
+    """Tune a model on the seed tasks for each random seed, stopped in time; return their folders by name.
+
+    Args:
+        most: Steps, at which it is stopped at the latest.
+    """
+    places: dict[str, str] = {}
+    for random_seed in random_seeds:
+        place = context.folder / "models" / str(random_seed) / STOPPED
+        choice = place.with_name(f"{STOPPED}-choice")
+        used.export.seeds_alone().write((), context.seeds, choice / "dataset")
+        changes = {"random_seed": random_seed, "max_steps": most, "patience": None}
+        training = used.train.training(choice / "dataset", context, **changes)
+        tune(stopped_in_time(used, training, context, choice), place)
+        places[model_name(STOPPED, random_seed)] = str(place)
     return places
 
 
@@ -136,7 +158,7 @@ def rows(
 ) -> list[RecipeRow]:
     """The rows of the base model, of the base model with demos, and of each dataset."""
     names = {BASE: {BASE: random_seeds[0]}}
-    for name in (DEMOS, *shares):
+    for name in (DEMOS, STOPPED, *shares):
         models = {model_name(name, random_seed): random_seed for random_seed in random_seeds}
         names |= {name: models} if {*measured.answered} >= {*models} else {}
     entrant = {one.name: one for one in entrants}

@@ -46,6 +46,7 @@ class _Instance(BaseModel):
 
     input: Annotated[str, BeforeValidator(lambda value: "" if value is None else text_of(value))] = ""
     output: Text
+    answers: Any = None  # candidates of another run, beside the output that it chose
 
 
 class _Seed(_About):

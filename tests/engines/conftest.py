@@ -130,10 +130,10 @@ def started(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def connected(started: dict[str, Any]) -> Iterator[None]:
     """This process is connected to a Ray cluster, in which eight replicas of a toy find room."""
-    with ray_cluster(8) as address:
+    with ray_cluster(8) as cluster:
         import ray
 
-        ray.init(address, log_to_driver=False, configure_logging=False)
+        ray.init(cluster.address, log_to_driver=False, configure_logging=False)
         yield
         if "ray" in started:
             started.pop("ray").close()

@@ -1,4 +1,7 @@
-"""A Ray cluster in a process of its own, whose address it prints; it ends with its input. Arguments: CPUs of machines."""
+"""A Ray cluster in a process of its own, which ends with its input. Arguments: CPUs of machines.
+
+It prints its address and the number of the process that is its head.
+"""
 
 import sys
 
@@ -9,7 +12,8 @@ if __name__ == "__main__":
     cluster = Cluster()
     for cpus in map(int, sys.argv[1:]):
         cluster.add_node(num_cpus=cpus, object_store_memory=100 << 20, include_dashboard=False)
-    print(cluster.address, flush=True)
+    head = cluster.head_node.all_processes["gcs_server"][0].process.pid
+    print(cluster.address, head, flush=True)
     sys.stdin.read()
     ray.shutdown()
     cluster.shutdown()

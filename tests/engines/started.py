@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -68,9 +68,14 @@ def vllm_server(model: str, log: Path, **options: int) -> Iterator[str]:
         process.wait(60)
 
 
+class RayCluster(NamedTuple):
+    address: str
+    head: int  # the process that all depends on
+
+
 @contextmanager
-def ray_cluster(*cpus: int) -> Iterator[str]:
-    """The address of a Ray cluster of machines with so many CPUs."""
+def ray_cluster(*cpus: int) -> Iterator[RayCluster]:
+    """A Ray cluster of machines with so many CPUs."""
     if not find_spec("ray"):
         pytest.skip("ray is not installed")
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} | LOCAL_SETTINGS
@@ -80,8 +85,8 @@ def ray_cluster(*cpus: int) -> Iterator[str]:
         with process:
             assert process.stdin
             assert process.stdout
-            if address := process.stdout.readline().decode().strip():
-                yield address
+            if words := process.stdout.readline().decode().split():
+                yield RayCluster(words[0], int(words[1]))
                 process.stdin.close()
                 return
     raise TimeoutError("Ray does not start")

@@ -29,13 +29,14 @@ class Begun(NamedTuple):
 
 
 def begin(folder: Path, mark: str, *settings: str) -> subprocess.Popen[bytes]:
-    """A run on a Ray cluster of its own, with two replicas that have a process of their own each."""
+    """A run with two replicas that have a process of their own each, on a Ray cluster of its own unless it is given one."""
     command = [sys.executable, "-m", "pipeline", "run", "--engine", "ray", "--model", "nano", "--seeds", "nano"]
     command += ["--out", str(folder / "run"), "--quiet"]
     given = [f"engine.replica={TOY}", "engine.child=true", f"engine.log={folder / 'asked.log'}", *settings]
     command += [word for one in given for word in ("--set", one)]
     env = os.environ | {MARK: mark, "PYTHONPATH": str(ROOT)}
-    env.pop("RAY_AUTH_TOKEN", None)
+    if not any(one.startswith("engine.address=") for one in settings):
+        env.pop("RAY_AUTH_TOKEN", None)
     log = (folder / "log.txt").open("wb")
     with log:
         return subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)

@@ -32,6 +32,28 @@ def test_the_key_comes_from_the_environment(
     assert stand_in.calls[0][3] == key
 
 
+@pytest.mark.parametrize(
+    ("environment", "advice"),
+    [
+        ({}, "there is no key; set SPROUT_API_KEY, or SPROUT_API_KEY_127_0_0_1 for this server alone"),
+        (
+            {"OPENAI_API_KEY": "a"},
+            "the key is that of OPENAI_API_KEY; set it anew, or SPROUT_API_KEY_127_0_0_1 for this",
+        ),
+        ({"SPROUT_API_KEY": "a", "SPROUT_API_KEY_127_0_0_1": "b"}, "the key is that of SPROUT_API_KEY_127_0_0_1; set"),
+    ],
+)
+def test_a_key_that_is_refused_is_named_by_its_variable(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], advice: str
+) -> None:
+    for name in ("OPENAI_API_KEY", "SPROUT_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SproutError, match=f"no such key; {advice}"):
+        list(connect(serve(lambda tried, body: Answer(401, "no such key")).url).generate(requests(1)))
+
+
 @pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
 def test_a_proxy_of_the_environment_is_used_but_for_hosts_it_is_not_for(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, variable: str

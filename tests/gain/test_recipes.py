@@ -26,7 +26,7 @@ from pipeline.settings.read import read
 from tests.gain.counting import finish, write_heldout, write_settings
 
 ROWS = Same()
-SHARES = {"a": 4, "b": 8, "mine": 6, "demos": 5}  # of ten answers, how many are right
+SHARES = {"a": 4, "b": 8, "mine": 6, "demos": 5, "seeds_stopped": 3}  # of ten answers, how many are right
 
 
 @pytest.fixture
@@ -72,7 +72,9 @@ def test_each_dataset_gives_as_many_rows_and_all_are_compared_with_the_first(giv
     found, asked = compare(given, tmp_path / "out")
     rows = {row.name: row for row in found.rows}
 
-    assert [*rows] == ["base", "demos", "a", "b", "mine"]
+    assert [*rows] == ["base", "demos", "seeds_stopped", "a", "b", "mine"]
+    assert rows["seeds_stopped"].rows == (3,)
+    assert rows["seeds_stopped"].steps <= (2,)
     assert (found.same, found.number, found.instances) == ("rows", 8, 40)
     assert {(row.rows, row.steps) for row in found.rows if row.dataset} == {((8,), (2,))}
     assert {name: row.rouge_l.value for name, row in rows.items()} == {
@@ -81,17 +83,18 @@ def test_each_dataset_gives_as_many_rows_and_all_are_compared_with_the_first(giv
     }
     assert rows["b"].against["a"]["rouge_l"].verdict == "better"
     assert rows["a"].against["b"]["rouge_l"].value == -40
-    assert {*rows["mine"].against} == {"base", "demos", "a", "b"}
+    assert {*rows["mine"].against} == {"base", "demos", "seeds_stopped", "a", "b"}
     assert RecipeGain.model_validate_json((tmp_path / "out" / "gain.json").read_text()) == found
     lines = (tmp_path / "out" / "gain.md").read_text().splitlines()
     assert lines[0].endswith(f"| against {given[0]}, ROUGE-L |")
-    assert [line.split(" | ")[0][2:] for line in lines[2:7]] == [
-        "nothing (the base model)", "nothing (the base model in the layout of verify, seed tasks shown: 1)", *given,
+    assert [line.split(" | ")[0][2:] for line in lines[2:8]] == [
+        "nothing (the base model)", "nothing (the base model in the layout of verify, seed tasks shown: 1)",
+        "the seed tasks alone, stopped in time", *given,
     ]  # fmt: skip
-    assert lines[5].endswith(" better |")
-    assert lines[4].endswith("|  |")
+    assert lines[6].endswith(" better |")
+    assert lines[5].endswith("|  |")
     assert "8 rows are\ndrawn at random, and trained on for 2 steps" in "\n".join(lines)
-    assert len(asked) == 5 * 40
+    assert len(asked) == 6 * 40
 
 
 def test_an_interrupted_comparison_goes_on_and_a_finished_one_does_nothing_again(given, tmp_path):
@@ -100,8 +103,8 @@ def test_an_interrupted_comparison_goes_on_and_a_finished_one_does_nothing_again
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
     found, asked = compare(given[:2], tmp_path / "out")
 
-    assert len(made) == 2
-    assert asked == ["b"] * 40 + ["demos"] * 40
+    assert len(made) == 4  # with the two of the seed tasks, of which one finds the number of steps
+    assert asked == [*["b"] * 40, *["seeds_stopped"] * 40, *["demos"] * 40]
     assert compare(given[:2], tmp_path / "out") == (found, [])
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
@@ -116,11 +119,11 @@ def test_random_seeds_draw_other_rows_and_are_pooled(given, tmp_path):
 
     assert trained[0] != trained[1]
     assert found.random_seeds == (0, 1)
-    assert [row.rows for row in found.rows] == [(), (), (3, 3), (3, 3)]
+    assert [row.rows for row in found.rows] == [(), (), (3, 3), (3, 3), (3, 3)]
     assert [*found.rows[0].by_random_seed] == ["0"]
-    assert [*found.rows[3].by_random_seed] == ["0", "1"]
+    assert [*found.rows[4].by_random_seed] == ["0", "1"]
     assert "Student's t over 2 random seeds" in table(found)
-    assert len({*(tmp_path / "out").glob("models/*/*/model.safetensors")}) == 4
+    assert len({*(tmp_path / "out").glob("models/*/*/model.safetensors")}) == 6
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,7 @@ def test_rows_left_out_are_said_and_what_is_left_is_compared(given, tmp_path):
     write_heldout(tmp_path / "heldout.jsonl", instruction="Count b to 3.", output="good")
     found, _ = compare(given[:2], tmp_path / "out")
 
-    assert [row.num_overlaps for row in found.rows] == [0, 0, 0, 1]
+    assert [row.num_overlaps for row in found.rows] == [0, 0, 0, 0, 1]
     assert f"Rows that overlap with held-out tasks are left out: 1 of {given[1]}." in table(found)
 
 
@@ -258,7 +261,7 @@ def test_the_command_prints_the_table_and_takes_as_many_tokens_of_a_file_of_shor
     assert "patience" not in printed.err  # that of the settings waits for nothing here
     assert printed.out.strip() == (out / "gain.md").read_text(encoding="utf-8").strip()
     assert (found.same, found.number) == ("tokens", 100)
-    assert [*rows] == ["base", "demos", "b", "mine"]
+    assert [*rows] == ["base", "demos", "seeds_stopped", "b", "mine"]
     assert found.rows[1].num_demos == (0,)
     assert rows["mine"] > rows["b"] >= (1,)
-    assert {row.steps for row in found.rows[2:]} == {(math.ceil(rows["b"][0] / 4),)}  # of an epoch of the first
+    assert {row.steps for row in found.rows[3:]} == {(math.ceil(rows["b"][0] / 4),)}  # of an epoch of the first

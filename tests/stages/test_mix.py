@@ -163,6 +163,18 @@ def test_conversations_and_completions_are_tasks(shelf, rows):
     ]
 
 
+def test_tasks_of_another_run_are_taken_with_the_output_that_it_chose(shelf):
+    answers = [{"text": "red", "model": "a"}, {"text": "blue", "model": "b", "scores": {"votes": 2}}]
+    instance = {"input": "the sky", "output": "blue", "answers": answers}
+    (shelf / "answered.jsonl").write_text(
+        lines([{"id": "t", "instruction": "Name the colour.", "instances": [instance]}])
+    )
+
+    assert [one.model_dump() for one in mixed(datasets={"a": "answered.jsonl"})[0].instances] == [
+        {"input": "the sky", "output": "blue", "answers": ()}
+    ]
+
+
 def test_parquet_and_data_sets_with_a_split_are_read(shelf):
     import datasets
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.engines.base import Prompt, Request
 from pipeline.engines.server.client import Ask, Client, LoopThread, Waits, hello
+from pipeline.engines.server.environment import advice_on_key
 from pipeline.engines.server.failures import MIN_TRIES, Failures, Warnings
 from pipeline.engines.server.slots import Gate, Slots
 from pipeline.engines.server.trouble import Trouble
@@ -130,7 +131,8 @@ class Connection(Client):
     async def hopeless(self, trouble: Trouble) -> SproutError:
         if trouble.status in (401, 403):
             return SproutError(
-                f"{self.url}: refuses the API key for {self.model} ({trouble.status}): {trouble}; set SPROUT_API_KEY"
+                f"{self.url}: refuses the API key for {self.model} ({trouble.status}): {trouble}; "
+                f"{advice_on_key(self.url)}"
             )
         if trouble.status == 407:
             return SproutError(f"{self.url}: the proxy on the way wants a user and a password that it knows (407)")

@@ -16,11 +16,20 @@ def read_key(url: str) -> str:
     Raises:
         SproutError: for one with characters that no key can have.
     """
-    names = (*own_keys(url), *KEYS)
-    name, key = next(((name, key) for name in names if (key := os.environ.get(name, "").strip())), ("", ""))
+    name = _named(url)
+    key = os.environ.get(name, "").strip()
     if not re.fullmatch(r"[!-~]*", key):
         raise SproutError(f"{name} holds characters that no key can have; set it again")
     return key
+
+
+def advice_on_key(url: str) -> str:
+    """What to do about a key that the server refuses: which variable to set."""
+    name, own = _named(url), own_keys(url)
+    if name in own:
+        return f"the key is that of {name}; set it anew"
+    given = f"the key is that of {name}; set it anew" if name else f"there is no key; set {KEYS[0]}"
+    return f"{given}, or {own[-1]} for this server alone"
 
 
 def own_keys(url: str) -> tuple[str, ...]:
@@ -56,3 +65,8 @@ def proxy(url: str) -> str | None:
             f"{server.scheme}_proxy or all_proxy names no http proxy; set another one, or no_proxy={server.hostname}"
         )
     return found
+
+
+def _named(url: str) -> str:
+    """The variable that has the key; empty if none has one."""
+    return next((name for name in (*own_keys(url), *KEYS) if os.environ.get(name, "").strip()), "")
