@@ -10,7 +10,6 @@ from pydantic import Field
 
 from pipeline.novelty.embedding import BATCH, MAX_EXACT, Admitted, EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import EMBED
-from pipeline.novelty.lists import NUM_PROBES
 from pipeline.runs.context import Context
 from pipeline.stage import Reason, Stage
 from pipeline.stages._encoding import ENCODER, Compared, EncoderName, EncoderPrompt, compared, seeds_besides
@@ -56,8 +55,8 @@ class Dedup(Stage):
     num_probes: int = Field(
         default=0,
         ge=0,
-        description=f"above {MAX_EXACT:,} kept tasks, compare with those in so many of the nearest lists, such as "
-        f"{NUM_PROBES}; 0: always with all",
+        description=f"above {MAX_EXACT:,} kept tasks, compare with those in so many of the nearest lists, such as 16; 0: "
+        "always with all",
     )
     against_seeds: bool = Field(
         default=True, description="seeds count as kept before all tasks, unless they are the tasks"
