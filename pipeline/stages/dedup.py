@@ -55,8 +55,8 @@ class Dedup(Stage):
     num_probes: int = Field(
         default=0,
         ge=0,
-        description=f"above {MAX_EXACT:,} kept tasks, compare with those in so many of the nearest lists, such as 16; 0: "
-        "always with all",
+        description=f"above {MAX_EXACT:,} kept tasks, compare with those in so many of the nearest lists, such as 16; "
+        "0: always with all",
     )
     against_seeds: bool = Field(
         default=True, description="seeds count as kept before all tasks, unless they are the tasks"
