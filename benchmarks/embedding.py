@@ -1,35 +1,43 @@
-"""What semantic novelty costs: microseconds a candidate and recall of each FAISS index, and the dedup stage itself.
+"""What semantic novelty costs: time, memory and recall of both indexes, and the dedup stage itself with each.
 
-Vectors are those of generated texts (real MiniLM); beyond `--texts` of them, random mixtures of two.
+Vectors are those of generated texts (real MiniLM); beyond `--texts` of them, random mixtures of two. With `--made-up`
+there is no encoder: vectors lie around made-up meanings, and these around made-up topics.
 
-    python benchmarks/embedding.py --encoder FOLDER [--sizes 50000 1000000] [--texts 20000] [--dedup 50000]
+    python benchmarks/embedding.py --encoder FOLDER [--sizes 50000 200000] [--texts 20000] [--dedup 200000]
+    python benchmarks/embedding.py --made-up --sizes 200000 --dedup 0
 """
 
 import argparse
+import gc
+import logging
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from novelty import resident
 
 from pipeline import Task
 from pipeline.engines.scripted import Scripted
 from pipeline.novelty.diversity import clusters, k_center, vote_k
-from pipeline.novelty.embedding import NUM_PROBES, EmbeddingIndex, Encoder, import_faiss
-from pipeline.novelty.encoder import Vectors, batches
+from pipeline.novelty.embedding import EmbeddingIndex, Encoder
+from pipeline.novelty.encoder import BATCH, Vectors, batches
+from pipeline.novelty.lists import NUM_PROBES, Flat, Lists, import_faiss
 from pipeline.novelty.transport import transport_gradient
 from pipeline.runs.context import Context
 from pipeline.runs.run import run_stages
 from pipeline.stages.dedup import Dedup
 
 T = TypeVar("T")
+Index = TypeVar("Index", Flat, Lists)
 
-NUM_QUERIES = 1000
+NUM_QUERIES = 2048
 
 
 def listed(text: str) -> list[str]:
@@ -90,6 +98,20 @@ def grow(real: Vectors, num: int) -> Vectors:
     return vectors
 
 
+def made_up(num: int, dim: int = 384) -> Vectors:
+    """Vectors around meanings, ten to each, and these around topics, a hundred to each, without an encoder."""
+    rng = np.random.default_rng(0)
+    topics = unit(rng.standard_normal((max(1, num // 1000), dim)))
+    meanings = topics[rng.integers(len(topics), size=max(1, num // 10))]
+    meanings = unit(meanings + unit(rng.standard_normal(meanings.shape)))
+    vectors = np.empty((num, dim), np.float32)
+    for start in range(0, num, 1 << 16):
+        own = meanings[rng.integers(len(meanings), size=min(1 << 16, num - start))]
+        spread = rng.uniform(0.3, 1.5, (len(own), 1))
+        vectors[start : start + len(own)] = unit(own + spread * unit(rng.standard_normal(own.shape)))
+    return vectors
+
+
 def queries(vectors: Vectors) -> Vectors:
     """Half near-duplicates, with a cosine of 0.8 to 0.99 to one of the vectors; half mixtures of two."""
     rng = np.random.default_rng(1)
@@ -102,37 +124,42 @@ def queries(vectors: Vectors) -> Vectors:
     return unit(np.concatenate([near, one + other]))
 
 
-def measure(search: Callable[[Vectors], npt.NDArray[Any]], asked: Vectors, batch: int) -> tuple[float, Any]:
-    """Microseconds a candidate, and the highest cosine found for each."""
-    start = time.perf_counter()
-    found = [search(asked[i : i + batch]) for i in range(0, len(asked), batch)]
-    return (time.perf_counter() - start) / len(asked) * 1e6, np.concatenate(found)
-
-
 def compare(vectors: Vectors, max_cosine: float) -> None:
-    faiss = import_faiss()
+    """Print a row for each index: how long a query takes, how many close texts it finds, what it holds in memory."""
     asked = queries(vectors)
-    dim = vectors.shape[1]
-    flat = faiss.IndexFlatIP(dim)
-    flat.add(vectors)
-    base, exact = measure(lambda rows: flat.search(rows, 4)[0][:, 0], asked, 128)
-    close = exact >= max_cosine
+    flat, memory, built = build(lambda: Flat(vectors.shape[1]), vectors)
+    exact, base = highest(flat, vectors, asked)
+    close = exact > max_cosine
+    print(f"| {len(vectors):,} | flat | {base:,.0f} | 1 | 1 | {memory:,.0f} | {built:.0f} s |", flush=True)
+    del flat
+    lists, memory, built = build(lambda: Lists(len(vectors), NUM_PROBES), vectors)
+    for lists.num_probes in (NUM_PROBES // 4, NUM_PROBES // 2, NUM_PROBES, 2 * NUM_PROBES):
+        found, micros = highest(lists, vectors, asked)
+        recall = (found[close] > max_cosine).mean()
+        name = f"{lists.num_lists:,} lists, {lists.num_probes} searched"
+        cells = [f"{len(vectors):,}", name, f"{micros:,.0f}", f"{base / micros:.1f}", f"{recall:.3f}"]
+        print(f"| {' | '.join(cells)} | {memory:,.0f} | {built:.0f} s |", flush=True)
 
-    def row(name: str, micros: float, found: npt.NDArray[Any]) -> None:
-        recall = (found[close] >= max_cosine - 1e-6).mean()
-        print(f"| {len(vectors):,} | {name} | {micros:,.0f} | {base / micros:.1f} | {recall:.3f} |", flush=True)
 
-    row("FlatIP, batches of 128", base, exact)
-    row("FlatIP, batches of 1,000", *measure(lambda rows: flat.search(rows, 4)[0][:, 0], asked, 1000))
-    num_lists = min(int(4 * len(vectors) ** 0.5), len(vectors) // 39)
-    start = time.perf_counter()
-    lists = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, num_lists, faiss.METRIC_INNER_PRODUCT)
-    lists.train(vectors)
-    lists.add(vectors)
-    built = time.perf_counter() - start
-    for lists.nprobe in (NUM_PROBES // 4, NUM_PROBES):
-        micros, found = measure(lambda rows: lists.search(rows, 4)[0][:, 0], asked, 1000)
-        row(f"IVF, {num_lists:,} lists, {lists.nprobe} probed (built in {built:.0f} s)", micros, found)
+def build(make: Callable[[], Index], vectors: Vectors) -> tuple[Index, float, float]:
+    """The index of these vectors, the bytes that it takes for each, and the seconds of CPU that it took."""
+    gc.collect()
+    before, start = resident(), time.process_time()
+    index = make()
+    if isinstance(index, Lists):
+        index.train(vectors[:: index.step])
+    for first in range(0, len(vectors), BATCH):
+        index.add(vectors[first : first + BATCH])
+    return index, (resident() - before) / len(vectors), time.process_time() - start
+
+
+def highest(index: Flat | Lists, vectors: Vectors, asked: Vectors) -> tuple[npt.NDArray[Any], float]:
+    """The highest cosine found for each query, and microseconds of CPU a query, in batches as in a run."""
+    start = time.process_time()
+    rows = np.concatenate([index.search(asked[i : i + BATCH], 4) for i in range(0, len(asked), BATCH)])
+    micros = (time.process_time() - start) / len(asked) * 1e6
+    cosines = np.einsum("qnd,qd->qn", vectors[rows], asked)
+    return np.where(rows < 0, -1, cosines).max(axis=1), micros
 
 
 def time_dedup(model: str, vectors: Vectors, max_cosine: float) -> None:
@@ -150,12 +177,14 @@ def time_dedup(model: str, vectors: Vectors, max_cosine: float) -> None:
         for rows in batches(range(num)):
             encoder.stored.append([encoder.key(tasks[i].instruction) for i in rows], vectors[rows])
         context = Context((), Scripted(lambda request: ""), Path(folder))
-        kept = timed(
-            f"dedup of {num:,} tasks with stored vectors",
-            lambda: run_stages(
-                [Dedup(encoder=model, max_cosine=max_cosine)], {"dedup": "5_dedup.jsonl"}, tasks, context
-            ),
-        )
+        kept: Sequence[Task] = ()
+        for num_probes in (NUM_PROBES, 0):
+            stage = Dedup(encoder=model, max_cosine=max_cosine, num_probes=num_probes)
+            kept = timed(
+                f"dedup of {num:,} tasks with stored vectors, num_probes = {num_probes}",
+                lambda stage=stage: run_stages([stage], {"dedup": f"{stage.num_probes}.jsonl"}, tasks, context),
+            )
+            print(f"- {len(kept):,} of them are kept", flush=True)
         timed(
             f"its index rebuilt from the {len(kept):,} kept",
             lambda: EmbeddingIndex(encoder.encode, (task.instruction for task in kept), max_cosine),
@@ -171,27 +200,35 @@ def time_dedup(model: str, vectors: Vectors, max_cosine: float) -> None:
 def timed(name: str, work: Callable[[], T]) -> T:
     start, cpu = time.perf_counter(), time.process_time()
     result = work()
-    print(f"{name}: {time.perf_counter() - start:.1f} s ({time.process_time() - cpu:.1f} s of CPU)", flush=True)
+    print(f"- {name}: {time.perf_counter() - start:.1f} s ({time.process_time() - cpu:.1f} s of CPU)", flush=True)
     return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", default=Dedup.model_fields["encoder"].default, help="folder or hub name")
-    parser.add_argument("--sizes", type=int, nargs="*", default=[50_000, 1_000_000], help="texts in the index")
+    parser.add_argument("--made-up", action="store_true", help="made-up vectors; the encoder is not asked for any")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[50_000, 200_000], help="texts in the index")
     parser.add_argument("--texts", type=int, default=20_000, help="texts that are embedded; the rest are mixtures")
-    parser.add_argument("--dedup", type=int, default=50_000, help="tasks for the stage; 0: leave it out")
+    parser.add_argument("--dedup", type=int, default=200_000, help="tasks for the stage; 0: leave it out")
     parser.add_argument("--max-cosine", type=float, default=0.9)
     parser.add_argument("--cache", type=Path, default=Path("outputs/benchmark/vectors"))
     args = parser.parse_args()
+    logging.basicConfig(format="- %(message)s")
+    logging.getLogger("pipeline").setLevel(logging.INFO)
     wanted = list(islice(texts(), args.texts))
-    real = timed(f"vectors of {len(wanted):,} texts", lambda: Encoder(args.encoder, args.cache).encode(wanted))
+    if args.made_up:
+        vectors_of = made_up
+    else:
+        encoded = timed(f"vectors of {len(wanted):,} texts", lambda: Encoder(args.encoder, args.cache).encode(wanted))
+        vectors_of = partial(grow, encoded)
     print(f"FAISS on {import_faiss().omp_get_max_threads()} threads\n")
-    print("| texts | index | µs a candidate | times faster | recall |\n|--:|---|--:|--:|--:|")
+    print("| texts | index | CPU, µs a candidate | times faster | recall | bytes a text | built in |")
+    print("|--:|---|--:|--:|--:|--:|--:|")
     for size in args.sizes:
-        compare(grow(real, size), args.max_cosine)
+        compare(vectors_of(size), args.max_cosine)
     if args.dedup:
-        time_dedup(args.encoder, grow(real, args.dedup), args.max_cosine)
+        time_dedup(args.encoder, vectors_of(args.dedup), args.max_cosine)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.novelty.embedding import import_faiss
 from pipeline.novelty.encoder import Vectors
+from pipeline.novelty.lists import import_faiss, on_grid
 
 _FRONT, _BLOCK = 1024, 128  # of k_center: the farthest rows that are kept up to date, and the most chosen at once
-_GRID = 2048
 
 
 def k_center(vectors: Vectors, num_kept: int, covered: Vectors | None = None, random_seed: int = 0) -> list[int]:
@@ -149,13 +148,3 @@ def _weights(rho: int, n: int) -> npt.NDArray[np.int64]:
     while powers[-1] * rho * n < 2**62 and len(powers) < 64:
         powers.append(powers[-1] * rho)
     return np.array([*reversed(powers), 0], np.int64)
-
-
-def on_grid(vectors: Vectors) -> Vectors:
-    """Round to multiples of 1/2048: every product of two rows is then exact in float32, in whatever order it is summed.
-
-    Its terms are multiples of 2 ** -22, and no partial sum is above 2. So what is chosen by comparing products does not
-    depend on batches or on the number of threads. A cosine changes by about 0.0002.
-    """
-    rounded: Vectors = np.round(vectors * _GRID) / np.float32(_GRID)
-    return rounded

@@ -6,8 +6,8 @@ import random
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.novelty.diversity import on_grid
 from pipeline.novelty.encoder import Vectors
+from pipeline.novelty.lists import on_grid
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from pipeline.novelty.embedding import NUM_PROBES, import_faiss
 from pipeline.novelty.encoder import BATCH, EMBED, Encoder, Vectors, batches
+from pipeline.novelty.lists import NUM_PROBES, import_faiss
 from pipeline.scorers.base import NoNumber, Number, Work
 from pipeline.task import Task
 from pipeline.text import mend

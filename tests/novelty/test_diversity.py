@@ -5,8 +5,9 @@ import random
 import numpy as np
 import pytest
 
-from pipeline.novelty.diversity import clusters, drawn, k_center, on_grid, vote_k
+from pipeline.novelty.diversity import clusters, drawn, k_center, vote_k
 from pipeline.novelty.encoder import Vectors
+from pipeline.novelty.lists import on_grid
 
 faiss = pytest.importorskip("faiss", reason="faiss is not installed")
 

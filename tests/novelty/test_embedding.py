@@ -10,6 +10,7 @@ import pytest
 from pipeline.novelty import Index, Nearest
 from pipeline.novelty.embedding import EmbeddingIndex
 from pipeline.novelty.encoder import Vectors
+from pipeline.novelty.lists import Lists
 
 pytest.importorskip("faiss", reason="faiss is not installed")
 NONE = Nearest(0.0, None)
@@ -105,23 +106,86 @@ def test_no_texts_at_all() -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_the_approximate_index_finds_nearly_all_and_resumes_the_same(seed: int) -> None:
+def test_lists_find_nearly_all_and_a_run_that_was_interrupted_the_same(seed: int) -> None:
     vectors = random_vectors(seed, 3000, dim=24, per_centre=3)
     encode, texts = numbered(vectors)
     rng = np.random.default_rng(seed)
+    some = {"max_cosine": 0.8, "num_probes": 16, "max_exact": 100}
 
-    whole = list(EmbeddingIndex(encode, max_cosine=0.8, max_exact=400).admit(texts))
+    whole = list(EmbeddingIndex(encode, **some).admit(texts))
     kept = [text for text, item in zip(texts, whole, strict=True) if item.text is None or item.score <= 0.8]
-    assert len(kept) > 500  # well into the approximate index
-    assert admitted(EmbeddingIndex(encode, max_cosine=0.8, max_exact=400), texts, rng) == whole
+    assert len(kept) > 500  # lists were made twice
+    assert admitted(EmbeddingIndex(encode, **some), texts, rng) == whole
 
-    stop = int(rng.integers(len(texts)))
-    before = [text for text in kept if int(text) < stop]
-    assert list(EmbeddingIndex(encode, before, 0.8, max_exact=400).admit(texts[stop:])) == whole[stop:]
+    for stop in [*rng.integers(len(texts), size=8).tolist(), int(kept[99]) + 1, int(kept[399]), int(kept[399]) + 1]:
+        before = [text for text in kept if int(text) < stop]
+        assert list(EmbeddingIndex(encode, before, **some).admit(texts[stop:])) == whole[stop:]
 
     exact = first_wins(vectors, 0.8)
     missed = sum(item.score <= 0.8 < score for item, (score, _) in zip(whole, exact, strict=True))
     assert missed <= 0.02 * sum(score > 0.8 for score, _ in exact)
+
+
+def test_of_a_sample_the_highest_cosine_is_known_too() -> None:
+    vectors = random_vectors(0, 2000, dim=24, per_centre=3)
+    encode, texts = numbered(vectors)
+
+    found = list(EmbeddingIndex(encode, max_cosine=0.8, num_probes=1, max_exact=64).admit(texts))
+
+    compared = [row for row, item in enumerate(found) if item.highest is not None]
+    kept = [row for row, item in enumerate(found) if item.text is None or item.score <= 0.8]
+    assert len(compared) > 50
+    for row in compared:
+        before = vectors[[other for other in kept if other < row]].astype(np.float64)
+        assert found[row].highest == pytest.approx((before @ vectors[row].astype(np.float64)).max(), abs=3e-4)
+        assert found[row].highest >= found[row].score
+    assert any(found[row].highest > 0.8 >= found[row].score for row in compared)  # one list is not enough
+
+
+def test_all_is_compared_with_unless_lists_are_asked_for() -> None:
+    vectors = random_vectors(1, 500)
+    encode, texts = numbered(vectors)
+
+    found = list(EmbeddingIndex(encode, max_cosine=0.9, max_exact=10).admit(texts))
+
+    assert [item.text for item in found] == [None if row is None else str(row) for _, row in first_wins(vectors, 0.9)]
+    assert {item.highest for item in found} == {None}
+
+
+@pytest.mark.parametrize("num_probes", [1, 3, 50, 1000])
+def test_lists_find_the_same_in_batches_and_one_by_one_even_where_many_are_equally_far(num_probes: int) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.choice([-0.5, 0, 0.5], (3000, 4)).astype(np.float32) + 0  # 81 different ones
+    lists = Lists(len(vectors), num_probes)
+    lists.train(vectors)
+    lists.add(vectors)
+    assert lists.num_lists == 219
+
+    together = lists.search(vectors[:200], 4)
+
+    assert (together == np.concatenate([lists.search(vectors[row : row + 1], 4) for row in range(200)])).all()
+
+
+def test_texts_with_one_meaning_make_lists_as_well() -> None:
+    vectors = np.tile(np.array([[1, 0, 0]], np.float32), (300, 1))
+    encode, texts = numbered(vectors)
+
+    found = list(EmbeddingIndex(encode, texts[:200], max_cosine=1, num_probes=4, max_exact=50).admit(texts[200:]))
+
+    assert {item.score for item in found} == {1.0}
+
+
+def test_a_gpu_searches_what_was_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    import faiss
+
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
+    monkeypatch.setattr(faiss, "index_cpu_to_all_gpus", faiss.clone_index, raising=False)
+    vectors = random_vectors(2, 300)
+    encode, texts = numbered(vectors)
+
+    found = list(EmbeddingIndex(encode, max_cosine=0.9).admit(texts))
+
+    assert [item.text for item in found] == [None if row is None else str(row) for _, row in first_wins(vectors, 0.9)]
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:

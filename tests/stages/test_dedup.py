@@ -172,7 +172,14 @@ def test_an_encoder_that_is_not_there_is_told_before_the_run(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "settings",
-    [{"max_cosine": 0}, {"max_cosine": 1.1}, {"text": "output"}, {"encoder_prompt": 1}, {"num_kept": 12}],
+    [
+        {"max_cosine": 0},
+        {"max_cosine": 1.1},
+        {"text": "output"},
+        {"encoder_prompt": 1},
+        {"num_kept": 12},
+        {"num_probes": -1},
+    ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
