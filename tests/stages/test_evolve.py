@@ -265,3 +265,10 @@ def test_seeds_that_are_evolved_first_go_through_the_whole_run(seeds, tmp_path):
     kept = run([Evolve(keep="all", instances="kept"), Export(formats=("alpaca",))], seeds, toy(), tmp_path)
 
     assert {seed.id for seed in seeds} < {task.id for task in kept}
+
+
+def test_the_answer_of_a_chat_model_is_begun_with_the_label(tmp_path):
+    _, requests = evolve(tmp_path, lambda _: " Describe seven lakes of the north.", GIVEN[:1], chat=True)
+
+    assert requests[0].prompt[0]["content"].endswith("\nTask: Describe 0 rivers.")
+    assert requests[0].prefill == "New task:"
