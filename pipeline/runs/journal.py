@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pipeline.engines.base import Completion, Likelihood, Request, ScoreRequest
 from pipeline.errors import SproutError
@@ -208,10 +208,10 @@ class Journal:
                 ).fetchall()
         return [ScoredText(*row) for row in found]
 
-    def requests(self, stage: str) -> set[str]:
-        """The ids of all requests of a stage that have a completion."""
+    def requests(self, stage: str, kind: Literal["completions", "likelihoods"] = "completions") -> set[str]:
+        """The ids of all requests of a stage that have a completion, or a likelihood."""
         with self.safe, self.lock:
-            return {id for (id,) in self.db.execute("SELECT request FROM completions WHERE stage = ?", (stage,))}
+            return {id for (id,) in self.db.execute(f"SELECT request FROM {kind} WHERE stage = ?", (stage,))}
 
     def answered(self, stage: str, model: str) -> bool:
         """Whether the model has a completion with text, or a likelihood, for the stage."""

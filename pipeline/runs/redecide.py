@@ -127,6 +127,7 @@ class Recording(Proxy):
 
     def read(self, journal: Journal, stage: str) -> None:
         self.journal, self.stage, self.left = journal, stage, journal.requests(stage)
+        self.unscored = journal.requests(stage, "likelihoods")  # likewise, of likelihoods
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         source = iter(requests)
@@ -139,5 +140,8 @@ class Recording(Proxy):
     def score(self, requests: Iterable[ScoreRequest | None], arrived: Scored | None = None) -> Likelihoods:
         for request in at_hand(iter(requests)):  # a text that several requests share was recorded for one of them
             known = self.journal.find_likelihood(self.model, request)
-            missing = Likelihood(id=request.id, error="was not recorded")
-            yield known or self.journal.recorded_likelihood(self.stage, request.id) or missing
+            known = known or self.journal.recorded_likelihood(self.stage, request.id)
+            if not known and not self.unscored:
+                return
+            self.unscored.discard(request.id)
+            yield known or Likelihood(id=request.id, error="was not recorded")

@@ -102,6 +102,25 @@ def test_redecide_asks_nothing_and_decides_the_same(seeds, tmp_path):
     assert files(tmp_path) == before
 
 
+def test_redecide_of_a_run_that_was_stopped_leaves_open_what_has_no_likelihood_yet(tmp_path):
+    def stop(progress):
+        if progress.decided == 4:
+            raise KeyboardInterrupt
+
+    run([Score(scorers=ALL)], tasks(), Model(), tmp_path / "whole")
+    for window in (1, 3):
+        folder = tmp_path / str(window)
+        with pytest.raises(KeyboardInterrupt):
+            run([Score(scorers=ALL)], tasks(), Model(window=window), folder, RunOptions(progress=stop))
+        redecide([Score(scorers=ALL)], Context(tasks(), Model(most=0), folder))
+        decided = [*read_tasks(folder / "1_score.jsonl")]
+
+        assert 4 <= len(decided) < len(tasks())
+        assert all(task.scores for task in decided if task.instances)
+        run([Score(scorers=ALL)], tasks(), Model(), folder)
+        assert files(folder) == files(tmp_path / "whole")
+
+
 def test_redecide_takes_no_likelihood_for_that_of_another_text(tmp_path, caplog):
     run([Score(scorers=["ifd"])], tasks(), Model(), tmp_path)
     other = [Score(scorers=["ifd"], options={"ifd": {"form": "perplexity"}}, encoding="output")]
