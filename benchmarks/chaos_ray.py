@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,12 +87,15 @@ def strike(blows: int, num_tasks: int, seed: int) -> Outcome:
 
     seeds, stages = read_seeds("nano"), [Instructions(num_tasks=num_tasks), Classify(), Instances()]
     runs = different = extra = 0
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
         log = folder / "asked.log"
         log.touch()
         run(stages, seeds, Scripted(answer, model=str(NANO), window=WINDOW), folder / "serial")
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 100 << 20})
+        head = {"num_cpus": 0, "object_store_memory": 100 << 20}
+        # Without `shutdown_at_exit`, which handles signals, machines can be added by another thread than the first.
+        cluster = Cluster(initialize_head=True, head_node_args=head, shutdown_at_exit=False)
+        stack.callback(cluster.shutdown)
         storm = Storm(cluster, log, blows, seed)
         storm.start()
         storm.calm.wait()
@@ -106,7 +110,6 @@ def strike(blows: int, num_tasks: int, seed: int) -> Outcome:
             runs += 1
         engine.close()
         extra += sum(line.split()[1] not in ("loads", "closed", "aborted") for line in log.read_text().splitlines())
-        cluster.shutdown()
     return Outcome(storm.blows, runs, different, extra, storm.lost * SLOTS + runs * WINDOW)
 
 

@@ -182,7 +182,7 @@ def time_dedup(model: str, vectors: Vectors, max_cosine: float) -> None:
             stage = Dedup(encoder=model, max_cosine=max_cosine, num_probes=num_probes)
             kept = timed(
                 f"dedup of {num:,} tasks with stored vectors, num_probes = {num_probes}",
-                lambda stage=stage: run_stages([stage], {"dedup": f"{stage.num_probes}.jsonl"}, tasks, context),
+                partial(run_stages, [stage], {"dedup": f"{num_probes}.jsonl"}, tasks, context),
             )
             print(f"- {len(kept):,} of them are kept", flush=True)
         timed(
