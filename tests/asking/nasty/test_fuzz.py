@@ -139,6 +139,7 @@ def ordinary(text: str) -> bool:
 @given(st.lists(plain.filter(ordinary), min_size=1, max_size=7))
 def test_a_list_comes_back_as_it_was_written(items):
     assume(not any(char in item for item in items for char in "\u200b\u2060\u200c\u200d"))
+    assume(items[0].lower() not in ("task", "tasks"))  # a heading of the list
     prompt = as_list(items).removeprefix("9.")
 
     assert parse_list(prompt) == items
