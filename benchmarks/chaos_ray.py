@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +43,7 @@ class Storm(threading.Thread):
         self.blows, self.calm, self.lost = Counter[str](), threading.Event(), 0  # replicas
 
     def run(self) -> None:
-        machines = [self.cluster.add_node(**machine()) for _ in range(MACHINES)]
+        machines = [self.machine() for _ in range(MACHINES)]
         self.calm.set()
         while self.left:
             time.sleep(self.rng.uniform(1, 4))
@@ -52,7 +52,7 @@ class Storm(threading.Thread):
                 self.cluster.remove_node(machines.pop(self.rng.randrange(len(machines))), allow_graceful=False)
                 self.lost += CPUS
             elif kind == "machine added" and len(machines) <= MACHINES:
-                machines.append(self.cluster.add_node(**machine()))
+                machines.append(self.machine())
             elif kind in ("killed", "frozen") and (there := self.processes()):
                 os.kill(self.rng.choice(there), signal.SIGKILL if kind == "killed" else signal.SIGSTOP)
                 self.lost += 1
@@ -60,6 +60,12 @@ class Storm(threading.Thread):
                 continue
             self.blows[kind] += 1
             self.left -= 1
+
+    def machine(self) -> Any:
+        """One more machine, however often Ray has to be asked: it gives parts of itself 15 s to start."""
+        while True:
+            with suppress(Exception):
+                return self.cluster.add_node(num_cpus=CPUS, object_store_memory=100 << 20)
 
     def processes(self) -> list[int]:
         """Of the replicas that are at work."""
@@ -72,10 +78,6 @@ def state(process: int) -> str:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
-
-
-def machine() -> dict[str, Any]:
-    return {"num_cpus": CPUS, "object_store_memory": 100 << 20}
 
 
 def strike(blows: int, num_tasks: int, seed: int) -> Outcome:
