@@ -71,7 +71,8 @@ def measure(replicas: int, slots: int, num_requests: int, seconds: float) -> tup
     """Requests a second, and seconds of CPU for each."""
     from pipeline.engines.ray.cluster import LOCAL_SETTINGS
 
-    os.environ |= {"RAY_AUTH_TOKEN": secrets.token_hex(32)} | LOCAL_SETTINGS
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # one for all sizes, as Ray reads it once
+    os.environ |= LOCAL_SETTINGS
     import ray
 
     from pipeline.engines.ray import Ray
