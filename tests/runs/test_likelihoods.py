@@ -121,12 +121,12 @@ def test_likelihoods_count_against_the_budget_and_in_the_usage(journal: Journal)
 
 
 def test_likelihoods_are_decided_anew_by_the_id_of_their_request(journal: Journal) -> None:
-    list(recorded(Counting(), journal).score(requests([1, 2])))
+    list(recorded(Counting(), journal).score(requests([1, 3])))
     engine = Recording(Counting(), {})
     engine.read(journal, "score")
-    one, other, missing = engine.score(requests([1, 2, 3], continuation="another one"))
+    one, missing, other = engine.score(requests([1, 2, 3, 4], continuation="another one"))  # and none after the last
 
-    assert (one.per_token, other.per_token) == ((-1 / 3, -1e-9), (-2 / 3, -1e-9))
+    assert (one.per_token, other.per_token) == ((-1 / 3, -1e-9), (-3 / 3, -1e-9))
     assert missing.error == "was not recorded"
 
 
