@@ -24,6 +24,8 @@ from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
 from pipeline.engines.vllm import VLLM
 
+os.environ.setdefault("RAY_AUTH_MODE", "token")  # before the first import of Ray, which vLLM brings about too
+
 QUIET = [  # what vLLM does that would be an error here: a part of torch that it imports, and a context it leaves open
     pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*Context.__del__:pytest.PytestUnraisableExceptionWarning"),
