@@ -8,13 +8,13 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import read_seeds, run
 from pipeline.engines.ray import Ray
-from pipeline.engines.ray.cluster import LOCAL_SETTINGS
+from pipeline.engines.ray.cluster import LOCAL_SETTINGS, first_line
 from pipeline.engines.scripted import Scripted
 from pipeline.resources import NANO
 from pipeline.runs.journal import FILE, Journal
@@ -64,8 +64,10 @@ class Storm(threading.Thread):
     def machine(self) -> Any:
         """One more machine, however often Ray has to be asked: it gives parts of itself 15 s to start."""
         while True:
-            with suppress(Exception):
+            try:
                 return self.cluster.add_node(num_cpus=CPUS, object_store_memory=100 << 20)
+            except Exception as error:
+                print(f"a machine does not start, another one is asked for: {first_line(error)}", flush=True)
 
     def processes(self) -> list[int]:
         """Of the replicas that are at work."""

@@ -28,7 +28,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.novelty.diversity import clusters, k_center, vote_k
 from pipeline.novelty.embedding import EmbeddingIndex, Encoder
 from pipeline.novelty.encoder import BATCH, Vectors, batches
-from pipeline.novelty.lists import NUM_PROBES, Flat, Lists, import_faiss
+from pipeline.novelty.lists import Flat, Lists, import_faiss
 from pipeline.novelty.transport import transport_gradient
 from pipeline.runs.context import Context
 from pipeline.runs.run import run_stages
@@ -38,6 +38,7 @@ T = TypeVar("T")
 Index = TypeVar("Index", Flat, Lists)
 
 NUM_QUERIES = 2048
+PROBES = (16, 32, 64, 128)  # of the lists, that a search reads
 
 
 def listed(text: str) -> list[str]:
@@ -132,8 +133,8 @@ def compare(vectors: Vectors, max_cosine: float) -> None:
     close = exact > max_cosine
     print(f"| {len(vectors):,} | flat | {base:,.0f} | 1 | 1 | {memory:,.0f} | {built:.0f} s |", flush=True)
     del flat
-    lists, memory, built = build(lambda: Lists(len(vectors), NUM_PROBES), vectors)
-    for lists.num_probes in (NUM_PROBES // 4, NUM_PROBES // 2, NUM_PROBES, 2 * NUM_PROBES):
+    lists, memory, built = build(lambda: Lists(len(vectors), PROBES[0]), vectors)
+    for lists.num_probes in PROBES:
         found, micros = highest(lists, vectors, asked)
         recall = (found[close] > max_cosine).mean()
         name = f"{lists.num_lists:,} lists, {lists.num_probes} searched"
@@ -178,7 +179,7 @@ def time_dedup(model: str, vectors: Vectors, max_cosine: float) -> None:
             encoder.stored.append([encoder.key(tasks[i].instruction) for i in rows], vectors[rows])
         context = Context((), Scripted(lambda request: ""), Path(folder))
         kept: Sequence[Task] = ()
-        for num_probes in (NUM_PROBES, 0):
+        for num_probes in (PROBES[0], 0):
             stage = Dedup(encoder=model, max_cosine=max_cosine, num_probes=num_probes)
             kept = timed(
                 f"dedup of {num:,} tasks with stored vectors, num_probes = {num_probes}",

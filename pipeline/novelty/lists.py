@@ -9,7 +9,6 @@ from pipeline.novelty.encoder import Vectors, not_installed
 
 Rows = npt.NDArray[np.int64]
 
-NUM_PROBES = 64  # lists that a search reads
 _PER_LIST = 40  # vectors that a centroid is trained on: FAISS wants 39
 _ROUNDS = 10
 _GRID = 2048

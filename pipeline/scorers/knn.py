@@ -7,13 +7,14 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.novelty.encoder import BATCH, EMBED, Encoder, Vectors, batches
-from pipeline.novelty.lists import NUM_PROBES, import_faiss
+from pipeline.novelty.lists import import_faiss
 from pipeline.scorers.base import NoNumber, Number, Work
 from pipeline.task import Task
 from pipeline.text import mend
 
 NEEDS = EMBED
 EXACT = 100_000  # tasks; from there on an approximate index is searched, as all pairs would take hours
+NUM_PROBES = 64  # of its lists, that a search reads
 
 Model = Annotated[str, Field(description="an encoder: a folder, or a name on the hub")]
 Prompt = Annotated[
