@@ -1,6 +1,7 @@
 """Small operations on text that many modules share."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -9,6 +10,11 @@ from typing import Any
 def folded(text: str) -> str:
     """For comparing: case and white space aside."""
     return " ".join(text.casefold().split())
+
+
+def words(text: str) -> list[str]:
+    """For comparing: the words of a text, case and punctuation aside."""
+    return re.findall(r"\w+", folded(text))
 
 
 def first_few(names: Sequence[str], most: int = 5) -> str:

@@ -102,12 +102,10 @@ def begun(engine: Engine, id: str, prompt: str, sampling: Sampling) -> Request:
     A chat model that finds this line in the message takes it for a part of the task, and often says it again; so the
     line is the beginning of its own answer where the engine can begin one.
     """
-    plain = request(engine, id, prompt, sampling)
     asked, _, line = prompt.rpartition("\n")
     if not engine.chat or not engine.can_prefill or not asked.strip() or not _BEGINS.fullmatch(line):
-        return plain
-    message = {"role": "user", "content": asked.rstrip()}
-    return with_fields(plain, prompt=(message,), prefill=line)
+        return request(engine, id, prompt, sampling)
+    return with_fields(request(engine, id, asked.rstrip(), sampling), prefill=line)
 
 
 def put(plain: Request, engine: Engine, chat: bool) -> Request:

@@ -3,7 +3,7 @@
 import re
 
 from pipeline.novelty.tokens import count_words
-from pipeline.text import folded
+from pipeline.text import words
 
 MIN_WORDS = 4  # of a task; Self-Instruct (its published code)
 
@@ -30,12 +30,8 @@ def is_echo(text: str, header: str) -> bool:
     """Whether the text is what the prompt begins with, or a part of it, whatever its capitals and punctuation."""
     if count_words(text) < MIN_WORDS or count_words(header) < MIN_WORDS:
         return False
-    said, asked = _words(text), _words(header)
+    said, asked = (f" {' '.join(words(one))} " for one in (text, header))
     return said in asked or asked in said
-
-
-def _words(text: str) -> str:
-    return f" {' '.join(_WORD.findall(folded(text)))} "
 
 
 def names_input(instruction: str) -> bool:
@@ -53,7 +49,6 @@ def _phrase(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern.replace("'", "['’]"), re.IGNORECASE)
 
 
-_WORD = re.compile(r"\w+")
 _GIVEN = (
     r"(?:text|sentences?|paragraph|passage|email|letter|messages?|reviews?|list|code|table|note|story|article|comment|question"
     r"|recipe|poem|dialogue|headline|conversation|numbers?|words?|ingredients|symptoms|data|function|script|log|title|names?"

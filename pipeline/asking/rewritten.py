@@ -8,7 +8,7 @@ from pipeline.asking.examples import parse_input_first
 from pipeline.asking.lists.marks import KEY
 from pipeline.asking.phrases import SIGNS_OFF, is_preamble
 from pipeline.task import Instance
-from pipeline.text import folded
+from pipeline.text import words
 
 
 def parse_rewritten(text: str) -> str:
@@ -53,8 +53,8 @@ def copied(text: str, frame: str, parents: Sequence[str], num_words: int = 6) ->
 
 
 def _runs(text: str, num_words: int) -> list[str]:
-    words = re.findall(r"\w+", folded(text))
-    return [" ".join(words[start : start + num_words]) for start in range(len(words) - num_words + 1)]
+    found = words(text)
+    return [" ".join(found[start : start + num_words]) for start in range(len(found) - num_words + 1)]
 
 
 def _unquoted(text: str) -> str:

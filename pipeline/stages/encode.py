@@ -1,7 +1,6 @@
 """Write metadata of tasks: use case and skills, concepts, persona, tags, difficulty, level."""
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipeline.engines.base import Completion, Engine, Sampling
 from pipeline.runs.context import Context
 from pipeline.stage import Stage
 from pipeline.task import Task
+from pipeline.text import words
 
 logger = logging.getLogger(__name__)
 
@@ -102,12 +102,8 @@ def repeats(said: Mapping[str, JsonValue], prompt: str, task: Task) -> bool:
     shown = [task.instruction, str(task.meta.get("passage", "")), *(instance.input for instance in task.instances[:1])]
     texts = {name: " ".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in said.items()}
     whole = " ".join(f"{name.replace('_', ' ')} {text}" for name, text in texts.items())
-    sizes = [(whole, num_words(whole)), *((text, min(MOST_WORDS, num_words(text))) for text in texts.values())]
+    sizes = [(whole, len(words(whole))), *((text, min(MOST_WORDS, len(words(text)))) for text in texts.values())]
     return any(size >= MIN_WORDS and copied(text, prompt, shown, size) for text, size in sizes)
-
-
-def num_words(text: str) -> int:
-    return len(re.findall(r"\w+", text))
 
 
 def template_of(kind: str) -> str:

@@ -24,7 +24,7 @@ from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
 from pipeline.engines.vllm import VLLM
 
-os.environ.setdefault("RAY_AUTH_MODE", "token")  # before the first import of Ray, which vLLM brings about too
+os.environ["RAY_AUTH_MODE"] = "token"  # before the first import of Ray, which vLLM brings about too
 
 QUIET = [  # what vLLM does that would be an error here: a part of torch that it imports, and a context it leaves open
     pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
@@ -80,7 +80,7 @@ def ray_cluster(*cpus: int) -> Iterator[RayCluster]:
     """A Ray cluster of machines with so many CPUs."""
     if not find_spec("ray"):
         pytest.skip("ray is not installed")
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} | LOCAL_SETTINGS
+    os.environ |= {"RAY_AUTH_TOKEN": secrets.token_hex(32)} | LOCAL_SETTINGS
     command = [sys.executable, str(Path(__file__).with_name("ray_cluster.py")), *map(str, cpus)]
     for _ in range(TRIES):
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

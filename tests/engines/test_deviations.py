@@ -189,7 +189,7 @@ SENTENCES = {
     ),
     "a refused key": (
         replace(HEALTHY, always={"": openai("Incorrect API key provided", 401)}), (),
-        "refuses the API key for tiny (401): Incorrect API key provided; ",
+        "refuses the API key for tiny (401): Incorrect API key provided; there is no key; set SPROUT_API_KEY",
     ),
     "a long refusal": (
         replace(HEALTHY, always={"": Answer(400, body={"detail": ["too odd " * 2000]})}), ("--set", "engine.chat=true"), "too odd too …",

@@ -12,6 +12,14 @@ from tests.engines.stand_in import Answer
 from tests.engines.test_server import requests
 
 
+def set_keys(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    """These keys and no others."""
+    for name in ("OPENAI_API_KEY", "SPROUT_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.mark.parametrize(
     ("environment", "key"),
     [
@@ -23,10 +31,7 @@ from tests.engines.test_server import requests
 def test_the_key_comes_from_the_environment(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], key: str
 ) -> None:
-    for name in ("OPENAI_API_KEY", "SPROUT_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    set_keys(monkeypatch, environment)
     stand_in = serve()
     list(connect(stand_in.url).generate(requests(1)))
     assert stand_in.calls[0][3] == key
@@ -46,10 +51,7 @@ def test_the_key_comes_from_the_environment(
 def test_a_key_that_is_refused_is_named_by_its_variable(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], advice: str
 ) -> None:
-    for name in ("OPENAI_API_KEY", "SPROUT_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    set_keys(monkeypatch, environment)
     with pytest.raises(SproutError, match=f"no such key; {advice}"):
         list(connect(serve(lambda tried, body: Answer(401, "no such key")).url).generate(requests(1)))
 
