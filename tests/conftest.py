@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,11 @@ def answer(request: Request) -> str:
     if "Task: " not in prompt:  # a task as a user puts it
         return f"eins und zwei, {len(prompt)}"
     return "\nInput: one\nOutput: eins\nExample 2\nInput: two\nOutput: zwei"
+
+
+def pytest_configure() -> None:
+    """Tests press Ctrl-C in processes, which inherit that it is ignored if a script starts them in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
