@@ -17,7 +17,7 @@ from pipeline.stages._gate import Gate
 from pipeline.task import Task, bits, spelled
 
 RECENT = 100  # recent requests from which the yield of the next ones is estimated
-FIRST = 4  # expected tasks per request, before the first completion
+FIRST = 4  # expected tasks of a request, before the first completion
 
 
 class Writes(Protocol):
@@ -101,12 +101,16 @@ class Pool:
         self.idle = 0 if len(self.generated) > before else self.idle + 1
 
     def num_needed(self) -> int:
-        """How many more requests are needed at the yield of the last ones, those in flight included."""
+        """How many more requests are needed at the yield of the last ones, those in flight included.
+
+        Never more than were answered, unless as many were expected at first: some answers that bring nothing are not
+        followed by a thousand requests.
+        """
         recent = self.visible[-RECENT:]
         before = self.visible[-len(recent) - 1] if len(self.visible) > len(recent) else 0
         each = (recent[-1] - before) / len(recent) if recent else FIRST
-        needed = math.ceil((self.stage.num_tasks - self.num_kept) / max(each, 1 / RECENT))
-        return needed + math.isqrt(needed) + 1  # a margin: the yield varies, and an idle engine costs as much
+        needed = with_margin((self.stage.num_tasks - self.num_kept) / max(each, 1 / RECENT))
+        return min(needed, max(with_margin(self.stage.num_tasks / FIRST), len(self.visible)))
 
     def decide(self, task: Task) -> Task:
         if task.kept:
@@ -207,6 +211,11 @@ def fill(
             if pool.ended:
                 pool.end(context.folder)
                 return
+
+
+def with_margin(needed: float) -> int:
+    """Somewhat more: the yield varies, and an idle engine costs as much."""
+    return math.ceil(needed) + math.isqrt(math.ceil(needed)) + 1
 
 
 def all_but(tasks: Sequence[Task], ids: Iterable[str]) -> Iterator[Task]:

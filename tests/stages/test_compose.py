@@ -162,6 +162,17 @@ def test_a_failed_request_and_a_cut_one_are_set_aside_with_their_reason(tmp_path
     assert [task.rejected for task in tasks[:2]] == ["request_failed", "cut_off"]
 
 
+@pytest.mark.parametrize("num_bad", [1, 3, 20])
+def test_first_requests_that_bring_nothing_are_not_answered_with_a_flood(tmp_path, num_bad):
+    def says(request: Request) -> Completion:
+        bad = int(request.id.partition("-")[2]) < num_bad
+        return Completion(id=request.id, text=varied(request), finish_reason="length" if bad else "stop")
+
+    tasks, asked = compose(tmp_path, Chatty(says, window=1000), (), num_tasks=50)
+    assert sum(task.kept for task in tasks) == 50
+    assert len(asked) <= 2 * (50 + num_bad)
+
+
 def test_nothing_new_for_long_ends_it_with_what_there_is_and_says_why(tmp_path, caplog):
     same = Chatty(lambda request: "What is a very long river?")
     said = r"compose: 7 requests in a row.*stuck at 1 of 3 \(rejected: not_new 7\)"
