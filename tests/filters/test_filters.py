@@ -91,6 +91,27 @@ def test_a_looping_refusal_of_a_label_has_the_reason_that_says_most():
     assert reason("As an AI, I cannot tell. " * 20, is_classification=True) == "refusal"
 
 
+@pytest.mark.parametrize(
+    ("instruction", "expected"),
+    [
+        ("I'm so sorry to hear about your loss, but I'm here to help you. What can I do?", "assistant_voice"),
+        ("I am an AI assistant designed to answer questions of users.", "assistant_voice"),
+        ("Hello! How can I help you today?", "assistant_voice"),
+        ("Thanks for asking. I’m always happy to assist you with your garden.", "assistant_voice"),
+        ("I'm not sure what you mean, but I'll do my best to assist you.", "assistant_voice"),
+        ("I'm here to help my daughter with fractions. Which game teaches them?", None),
+        ("I'm a retired baker. How can I help my neighbour's children to like bread?", None),
+        ("I am an AI researcher. Explain to my aunt what I do.", None),
+        ('Translate into French: "How can I help you?"', None),
+        ("How can I help you relax? Write what a spa says on its first page.", None),
+        ("I'm sorry for being late. Write that more politely.", None),
+        ("Reply to a customer who writes: I'm sorry for the confusion.", None),
+    ],
+)
+def test_an_instruction_that_speaks_as_the_assistant_is_no_task(instruction, expected):
+    assert first_reason(Task(id="1", instruction=instruction), applied(INSTRUCTION, {})) == expected
+
+
 @pytest.mark.parametrize("recipe", ["default", "quickstart", None])
 def test_the_filters_made_for_gpt_3_are_off_but_in_the_recipe_paper(recipe):
     task = Task(id="1", instruction="Write a program that shows a picture on a map.")
