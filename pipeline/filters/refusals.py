@@ -31,7 +31,9 @@ def asks_back(instance: Instance, task: Task) -> str | None:
 
     Not where the task is to write to somebody, who may be asked for something.
     """
-    found = None if instance.input else _ASKS_BACK.match(instance.output)
+    if instance.input:
+        return None
+    found = _ASKS_BACK.match(instance.output) or _GO_AHEAD.search(instance.output[:SOFTLY])
     return found[0] if found and not _WRITES_TO.search(task.instruction) else None
 
 
@@ -59,6 +61,7 @@ _ASKS_BACK = re.compile(
     r"(?:\bme to\b|\bi can\b|(?:(?<=text)|(?<=sentence)|(?<=paragraph)|(?<=input))[.!]?$)",
     re.IGNORECASE,
 )
+_GO_AHEAD = re.compile(r"\bgo ahead and (?:share|provide|send|paste|enter) (?:me )?(?:the|your)\b", re.IGNORECASE)
 _MACHINE = r"(?:[\w-]+ ){0,3}(?:chatbot|chat bot|ai|language model|(?:virtual|digital|automated) assistant)"
 _SOFTLY_BEGINS = ("as a", "i'm", "i am", "i do")
 _SOFTLY = re.compile(
