@@ -27,7 +27,9 @@ REASONS = reasons_of(INSTRUCTION) | {
     "not_an_option": Reason("The answer is none of the options.", "A. the Nile, B. the Po → C"),
     "not_a_question": Reason("A question was asked for, and there is none.", "The Nile is long."),
     "prompt_echo": Reason("The question is part of the prompt.", "Write one question about the passage."),
-    "copies_prompt": Reason("The question is about the example in the prompt.", "When does the museum open?"),
+    "copies_prompt": Reason(
+        "The question or its answer is that of the example in the prompt.", "When does the museum open?"
+    ),
     "question_is_answer": Reason("Question and answer are the same.", "A river. → A river."),
     "refers_to_passage": Reason("It speaks of the passage, which is not shown (`closed_book`).", "What does it say?"),
     "repeated": Reason("The same task is there already.", "Which river is the longest?"),

@@ -182,6 +182,8 @@ class Documents(Stage):
             return "prompt_echo"
         if (example := _EXAMPLE.search(prompt)) and copied(pair.question, example[1], [passage], MOST_COPIED + 1):
             return "copies_prompt"  # it is about the passage of the example
+        if copied(pair.answer, prompt, [passage, pair.question]):
+            return "copies_prompt"
         if folded(pair.question) == folded(pair.answer):
             return "question_is_answer"
         return "refers_to_passage" if self.closed_book and refers_to_passage(pair.question) else None

@@ -78,6 +78,11 @@ def test_closed_book_is_refused_for_what_needs_the_passage(kind):
             "prompt_echo",
         ),
         (" Is the harbour ferry of Ada Fell late?\nAnswer: No.", {}, "copies_prompt"),
+        (
+            " Why is the mill so loud?\nAnswer: In a storm she can still see the pier, but in fog she has to listen.",
+            {},
+            "copies_prompt",
+        ),
         (" Name the miller of the mill.\nAnswer: Name the miller of the mill.", {}, "question_is_answer"),
         (" What does the passage say?\nAnswer: Rye.", {"closed_book": True}, "refers_to_passage"),
         (" I'm sorry, but I cannot help with that.\nAnswer: No.", {}, "refusal"),
