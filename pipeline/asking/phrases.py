@@ -90,5 +90,17 @@ REFUSES = _phrase(
     r"|i (?:do not|don't) have (?:personal (?:opinion|experience|preference|feeling)|access to (?:the internet|real)))"
     r"|作为(?:一个|一名)?(?:AI|人工智能|语言模型)|als ki\b|como (?:una )?ia\b|en tant qu'ia\b"
 )
+_IM = "I(?:'m| am)"
+SPEAKS_AS_ASSISTANT = _phrase(
+    r"(?:(?:hello|hi|hey|sure|great|absolutely|of course|certainly|(?:thank you|thanks)[^.!?\n]{0,60})[,.!]+ )?"
+    rf"(?:(?:{_IM}|(?:my|I) apolog\w+)[^.!?\n]{{0,80}}?[,.;!] (?:and |but |so )?)?"
+    rf"(?:{_IM}(?: always| just| only)? (?:here|ready|happy|glad|available|designed|trained|programmed)"
+    r" to (?:help|assist)(?: \w+)? (?:you|with your)\b"
+    rf"|{_IM} sorry for (?:any|the) (?:confusion|inconvenience)\b"
+    r"|I(?:'ll| will) (?:do my best|be happy|be glad) to (?:help|assist)\b"
+    rf"|{_IM} an? (?:\w+ )?(?:AI|virtual|digital)(?:[- ]powered)?"
+    r" (?:assistant|language model|chatbot|designed|trained)\b"
+    r"|how (?:can|may) I (?:help|assist) you(?: today)?(?:[?!.,]|$))"
+)
 
 MAX_PERIOD = 200  # characters of what is said over and over

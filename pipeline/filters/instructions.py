@@ -3,7 +3,7 @@
 import re
 
 from pipeline.asking.clean import TOKEN
-from pipeline.asking.phrases import REFUSES, SIGNS_OFF, ends_in_loop, is_preamble
+from pipeline.asking.phrases import REFUSES, SIGNS_OFF, SPEAKS_AS_ASSISTANT, ends_in_loop, is_preamble
 from pipeline.filters.base import example
 from pipeline.task import Task
 from pipeline.text import short
@@ -30,7 +30,7 @@ def refusal(task: Task) -> str | None:
 @example("I'm sorry for the confusion, but I'm here to assist you.")
 def assistant_voice(task: Task) -> str | None:
     """It begins as an assistant speaks, not as one who asks: a chat model has taken the wrong turn."""
-    return _found(_ASSISTANT.match(task.instruction))
+    return _found(SPEAKS_AS_ASSISTANT.match(task.instruction))
 
 
 @example("12 + 30 = 42")
@@ -59,18 +59,3 @@ def repetition(task: Task) -> str | None:
 
 def _found(match: re.Match[str] | None) -> str | None:
     return match[0] if match else None
-
-
-_IM = "I(?:['’]m| am)"
-_ASSISTANT = re.compile(
-    r"(?:(?:hello|hi|hey|sure|great|absolutely|of course|certainly|(?:thank you|thanks)[^.!?\n]{0,60})[,.!]+ )?"
-    rf"(?:(?:{_IM}|(?:my|I) apolog\w+)[^.!?\n]{{0,80}}?[,.;!] (?:and |but |so )?)?"
-    rf"(?:{_IM}(?: always| just| only)? (?:here|ready|happy|glad|available|designed|trained|programmed)"
-    r" to (?:help|assist)(?: \w+)? (?:you|with your)\b"
-    rf"|{_IM} sorry for (?:any|the) (?:confusion|inconvenience)\b"
-    r"|I(?:['’]ll| will) (?:do my best|be happy|be glad) to (?:help|assist)\b"
-    rf"|{_IM} an? (?:\w+ )?(?:AI|virtual|digital)(?:[- ]powered)?"
-    r" (?:assistant|language model|chatbot|designed|trained)\b"
-    r"|how (?:can|may) I (?:help|assist) you(?: today)?(?:[?!.,]|$))",
-    re.IGNORECASE,
-)

@@ -180,9 +180,9 @@ class Documents(Stage):
         prompt = self.prompt(kind, "", False)
         if is_echo(pair.question, prompt):
             return "prompt_echo"
-        if (example := _EXAMPLE.search(prompt)) and copied(pair.question, example[1], [passage], MOST_COPIED + 1):
-            return "copies_prompt"  # it is about the passage of the example
-        if copied(pair.answer, prompt, [passage, pair.question]):
+        example = _EXAMPLE.search(prompt)
+        about_example = example and copied(pair.question, example[1], [passage], MOST_COPIED + 1)
+        if about_example or copied(pair.answer, prompt, [passage, pair.question]):
             return "copies_prompt"
         if folded(pair.question) == folded(pair.answer):
             return "question_is_answer"
