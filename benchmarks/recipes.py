@@ -55,7 +55,7 @@ RECIPES = {
     "magpie": Size(("compose.num_tasks=50", WRITTEN), given="nothing"),
     "personas": Size(("compose.num_tasks=30", WRITTEN), 30),
     "codeclm": Size(("compose.num_tasks=10", WRITTEN), 20),
-    "corgi": Size(("compose.num_tasks=30", WRITTEN, *UNTUNED), 30),
+    "corgi": Size(("compose.num_tasks=50", WRITTEN, *UNTUNED), 30),
     "evol_instruct": Size(("instructions.num_tasks=10", WRITTEN)),
     "augment": Size((WRITTEN,), 10),
     "pseudo_code": Size(("instructions.num_tasks=20", WRITTEN)),
@@ -64,7 +64,7 @@ RECIPES = {
     "bonito": Size(("documents.max_passages=4",), given="documents"),
     "document_qa": Size(("documents.max_passages=17",), given="documents"),
     "non_instructional": Size(
-        ("documents.max_passages=20", "documents.min_words=40", "documents.sampling.max_tokens=512"), given="documents"
+        ("documents.max_passages=50", "documents.min_words=40", "documents.sampling.max_tokens=512"), given="documents"
     ),
     "ensemble": Size(("instructions.num_tasks=20", WRITTEN), engines=("second", "third")),
     "grape": Size(("instructions.num_tasks=20", WRITTEN, ANSWERED), engines=("target", "second", "third")),
