@@ -191,7 +191,7 @@ def number(given: int | str) -> int:
     except ValueError:
         value = 0
     if value <= 0:
-        raise SproutError(f"{given!r} is no number above 0")
+        raise SproutError(f"{given!r} is not a number above 0")
     return value
 
 

@@ -9,38 +9,39 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.cli.numbers import positive, same, seconds
 from pipeline.cli.review_options import add_drop, add_edit, add_keep, add_marks, add_review
+from pipeline.cli.usage import Parser
 from pipeline.recipes import SELF_INSTRUCT
 from pipeline.resources import PACKAGE
 
-ALL_STAGES = "all stages, in order; the same command again goes on where it stopped"
+ALL_STAGES = "run all stages, in order; the same command again continues where it stopped"
 OTHERS = {  # than those of stages, which say themselves what they are for
     "init": "write a first settings file: asks, or takes options, checks the seeds and tries the model",
-    "preview": "five tasks from start to end, in a minute and without leaving a folder",
-    "gain": "what the dataset is worth, against the seeds, unfiltered tasks and parts of it; or which of several is",
-    "plan": "probe the model with 20 requests and say what the run will take",
-    "recipes": "the recipes that ship, with a line each",
-    "settings": "all settings of a run with what they mean, as a file to change and run",
     "seeds": "seeds check FILE: what a seed file holds, how varied it is, and what it lacks",
-    "merge": "the shards of a run, each made with `sprout run --shard 1/16`, into one run without what they share",
+    "recipes": "list the settings files that ship",
+    "settings": "print all settings of a run with what they mean, as a file to edit and run",
+    "preview": "make five tasks from start to end, in a minute and without leaving a folder",
+    "plan": "estimate what a run will take, from 20 requests",
     "stats": "how many tasks each stage kept, and why it rejected the rest",
-    "report": "one page with all figures and all tasks of a run: report.html",
-    "show": "tasks, kept or rejected, by stage, reason and text",
-    "compare": "two runs side by side",
+    "show": "print tasks, kept or rejected, by stage, reason and text",
     "why": "the whole life of one task: its prompts, the completions, what each filter and stage said",
+    "compare": "two runs side by side",
+    "report": "write report.html: all figures and all tasks of a run on one page",
     "review": "read tasks in a browser, judge, drop, change and repair them; or rate answers of models blind",
     "drop": "drop tasks from the dataset and all that is made of it; the files of the run stay as they are",
-    "keep": "take back that tasks were dropped",
+    "keep": "take back the dropping of tasks",
     "edit": "change the texts of a task, add tags and notes, or take changes back",
+    "gain": "measure what a dataset is worth, against the seeds, unfiltered tasks and parts of it, or against others",
+    "merge": "put the shards of a run, each made with `sprout run --shard 1/16`, into one run without duplicates",
 }
 SHARD = "one of several shards, such as 3/16, in a folder of its own beside OUT; `sprout merge` puts them together"
 REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
-SAME = "of several: as many rows (default) or tokens of each, N or as many as the smallest has"
+SAME = "with several names: draw equal numbers of rows (default) or tokens, N or as many as the smallest has"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Exit codes: 0 done, 1 error, 2 usage, 3 budget reached, 4 engine unreachable. After 3 and 4 it can go on."""
     given = sys.argv[1:] if argv is None else argv
-    args = parser(given).parse_args(given)
+    args = parser(given).parse(given)
     from pipeline.cli.commands import run_command
     from pipeline.errors import SproutError
 
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except SproutError as error:
         sys.exit(fail(error, error.exit_code))
     except KeyboardInterrupt:
-        sys.exit(fail("stopped; the same command goes on from here", 130))
+        sys.exit(fail("stopped; the same command continues from here", 130))
     except BrokenPipeError:  # whoever reads the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -68,25 +69,29 @@ def commands() -> dict[str, str]:
         with files[name].open(encoding="utf-8") as file:
             text = file.readline().strip().strip('"').partition(". ")[0].rstrip(".")
         stages[name] = text[:1].lower() + text[1:]
-    return {"run": ALL_STAGES} | stages | OTHERS
+    return {"run": ALL_STAGES} | OTHERS | stages
 
 
-def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+def parser(argv: Sequence[str] = ()) -> Parser:
     """The command line; a stage is imported for its options only if its command is among the arguments."""
-    parser = argparse.ArgumentParser(prog="sprout", description=__doc__)
+    parser = Parser(prog="sprout", description=__doc__)
     parser.add_argument("--version", action="version", version=f"sprout {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    whole = ["run", *OTHERS]
+    parser.groups = {"commands": whole, "one stage of a run": [name for name in commands() if name not in whole]}
     for name, help in commands().items():
         command = subparsers.add_parser(name, help=help, description=help[:1].upper() + help[1:] + ".")
         if name in LOOKS:
             LOOKS[name](command)
             continue
-        stage = name not in ("run", *OTHERS)
+        stage = name not in whole
         add_run_options(command, alone=stage, several=name == "gain")
         if name not in ("plan", "preview", "settings"):
             add_budget(command)
         if name == "gain":
-            command.add_argument("--random-seeds", type=positive(int), default=1, help="tune each model so many times")
+            command.add_argument(
+                "--random-seeds", type=positive(int), default=1, help="trainings of each model (default: 1)"
+            )
             command.add_argument("--same", type=same, metavar="UNIT[=N]", help=SAME)
         if name == "run":
             command.add_argument("--redecide", action="store_true", help=REDECIDE)
@@ -216,4 +221,4 @@ def add_run_options(command: argparse.ArgumentParser, alone: bool, several: bool
 def add_budget(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max-tokens", type=positive(int), help="stop after this many tokens of the whole run")
     command.add_argument("--max-cost", type=positive(float), help="stop after this cost of the whole run, see [prices]")
-    command.add_argument("--max-time", type=seconds, help="stop after this time, such as 90m or 8h")
+    command.add_argument("--max-time", type=seconds, help="stop after this time, such as 90m or 1h30m")

@@ -1,6 +1,7 @@
 """Numbers and times as they are typed."""
 
 import argparse
+import re
 from collections.abc import Callable
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -13,7 +14,7 @@ def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
         except ValueError:
             value = 0
         if value <= 0:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
         return value
 
     return read
@@ -28,5 +29,9 @@ def same(text: str) -> tuple[str, int | None]:
 
 
 def seconds(text: str) -> float:
-    unit = UNITS.get(text[-1:])
-    return positive(float)(text[:-1] if unit else text) * (unit or 1)
+    """A time such as 90, 90s, 1.5h or 1h30m."""
+    parts = re.findall(r"([\d.,_]+)([smhd]?)", text)
+    if "".join(map("".join, parts)) != text or not parts:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 90m, 8h or 1h30m")
+    total = sum(positive(float)(number) * UNITS[unit or "s"] for number, unit in parts)
+    return total

@@ -40,11 +40,8 @@ def sprout(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
             code = int(end.code or 0)
         error = capsys.readouterr().err
         assert "Traceback" not in error
-        if code == 2:  # argparse puts the usage before it
-            usage, _, error = error.partition("error: ")
-            assert usage.startswith("usage: ")
         assert error.count("\n") == (code != 0), error
-        return code, error.removeprefix("sprout: ").rstrip("\n")
+        return code, error.removeprefix("sprout").removeprefix(": ").lstrip().rstrip("\n")
 
     return call
 

@@ -141,11 +141,23 @@ def test_to_change_one_key_of_sampling_keeps_the_others(tmp_path, table):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ((), "the following arguments are required: COMMAND"),
-        (("grow",), "argument COMMAND: invalid choice: 'grow' (choose from 'run', 'instructions'"),
-        (("run", "--fast"), "unrecognized arguments: --fast"),
-        (("run", "--max-tokens", "many"), "argument --max-tokens: 'many' is no number above 0"),
-        (("stats",), "the following arguments are required: folder"),
+        ((), "missing: COMMAND; see `sprout --help`"),
+        (("grow",), "there is no command 'grow'; see `sprout --help`"),
+        (("rnu",), "there is no command 'rnu'; did you mean run? See `sprout --help`"),
+        (("redecide",), "there is no command 'redecide', but an option, as in `sprout run --redecide`"),
+        (("--quiet", "run"), "the command comes before --quiet, as in `sprout run --quiet …`"),
+        (("run", "my.toml", "other.toml"), "run: unrecognized argument: other.toml; see `sprout run --help`"),
+        (("run", "--fast"), "unrecognized argument: --fast; see `sprout run --help`"),
+        (("run", "--max_cost", "3"), "unrecognized argument: --max_cost; did you mean --max-cost?"),
+        (
+            ("run", "--num-tasks", "3"),
+            "unrecognized argument: --num-tasks; did you mean --set instructions.num_tasks=…?",
+        ),
+        (("run", "--max-time", "8hours"), "argument --max-time: '8hours' is not a time, such as 90m, 8h or 1h30m"),
+        (("seeds", "my_seeds.csv"), "say what to do, as in `sprout seeds check my_seeds.csv`"),
+        (("show", "a", "--judged", "ok"), "--judged: 'ok' is not one of good, bad, unjudged"),
+        (("run", "--max-tokens", "many"), "argument --max-tokens: 'many' is not a number above 0"),
+        (("stats",), "missing: folder; see `sprout stats --help`"),
     ],
 )
 def test_what_is_no_command_is_a_usage_error(sprout: Sprout, args, said):
@@ -159,5 +171,5 @@ def test_a_process_of_its_own_ends_the_same_way():
     done = subprocess.run([sys.executable, "-m", "pipeline", "grow"], capture_output=True, text=True, check=False)
 
     assert done.returncode == 2
-    assert "sprout: error: argument COMMAND: invalid choice: 'grow'" in done.stderr
+    assert "sprout: there is no command 'grow'" in done.stderr
     assert "Traceback" not in done.stderr

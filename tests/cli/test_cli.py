@@ -40,7 +40,7 @@ def test_help_is_instant_and_names_every_command():
 
     assert min(times) < 0.3
     for command in ("run", "instructions", "classify", "instances", "filter", "export", "train", "evaluate", "stats"):
-        assert re.search(rf"\n    {command}\s", shown)
+        assert re.search(rf"\n +{command}\s", shown)
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed():

@@ -258,7 +258,7 @@ def test_in_a_terminal_it_asks_for_what_is_missing_and_again_after_a_wrong_answe
     assert code == 0, said
     assert "nowhere.csv: cannot be read" in said
     assert "127.0.0.1: is no url of a server" in said
-    assert "'some' is no number above 0" in said
+    assert "'some' is not a number above 0" in said
     assert (settings["seeds"], settings["domain"], settings["instructions"]["num_tasks"]) == ("shop.csv", SHOP, 200)
     assert settings["engine"]["model"] == "my-model"
 

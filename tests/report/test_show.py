@@ -63,7 +63,7 @@ def test_a_reason_that_there_is_not_is_told(folder, capsys):
 def test_so_many_tasks_are_more_than_none(folder, capsys):
     with pytest.raises(SystemExit):
         main(["show", str(folder), "--num", "-1"])
-    assert "--num: '-1' is no number above 0" in capsys.readouterr().err
+    assert "--num: '-1' is not a number above 0" in capsys.readouterr().err
 
 
 def test_two_runs_are_compared_by_settings_stages_and_texts(folder, seeds, tmp_path, capsys):

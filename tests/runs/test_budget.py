@@ -68,12 +68,14 @@ def test_time_is_that_of_one_sitting(seeds, tmp_path):
     assert len(run(stages(), seeds, Scripted(counted), tmp_path, RunOptions(budget=Budget(max_time=600)))) == 20
 
 
-@pytest.mark.parametrize(("text", "value"), [("90", 90), ("90s", 90), ("1.5m", 90), ("8h", 28800), ("2d", 172800)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("90", 90), ("90s", 90), ("1.5m", 90), ("8h", 28800), ("2d", 172800), ("1h30m", 5400)]
+)
 def test_a_time_may_have_a_unit(text, value):
     assert seconds(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "m", "-1", "0h", "soon", "1w"])
+@pytest.mark.parametrize("text", ["", "m", "-1", "0h", "soon", "1w", "8hours"])
 def test_no_time_is_a_usage_error(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="is no number above 0"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a (number above 0|time)"):
         seconds(text)
