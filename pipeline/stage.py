@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.task import Task
+from pipeline.text import counted
 
 if TYPE_CHECKING:
     from pipeline.engines.base import Completion
@@ -238,6 +239,10 @@ class Product(Configured, ABC):
 
         A finished product is kept as it is.
         """
+
+    def made_from(self, num_tasks: int, num_seeds: int) -> str:
+        """What it takes of the kept tasks and the seeds, for the log."""
+        return counted(num_tasks, "task")
 
     def summary(self, folder: Path) -> str:
         """What has come of it in the folder of a run, as text; empty if there is nothing to say."""

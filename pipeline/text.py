@@ -17,6 +17,16 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+", folded(text))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: 1 task, 2,000 tasks."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def are(number: int) -> str:
+    """For the end of "there …": is 1, are 2."""
+    return f"{'is' if number == 1 else 'are'} {number:,}"
+
+
 def first_few(names: Sequence[str], most: int = 5) -> str:
     """The first names of a list, and how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import SproutError
+from pipeline.text import first_few
 
 if TYPE_CHECKING:
     from pipeline.settings.start import Start
@@ -35,7 +36,11 @@ def init(args: argparse.Namespace) -> str:
     path = place(args.place)
     see_that_it_is_free(path, args.replace, asked)
     if missing := [] if asked.terminal else [*missing_options(args)]:
-        raise SproutError(f"init: {' and '.join(missing)} missing; give it, or call this in a terminal, which asks")
+        raise SproutError(
+            f"init: {' and '.join(missing)} missing; add what is missing, or use a terminal, where it asks"
+        )
+    if args.url:
+        url_of(args.url)
     seeds, tasks = asked.ask(args.seeds, "Your seeds, a file of examples", read_and_check)
     found = find_model(args, asked)
     domain = asked.ask(args.domain, "What are the tasks about? A few words, or nothing", one_line, "")
@@ -93,8 +98,8 @@ def place(given: str | None) -> Path:
 def see_that_it_is_free(path: Path, replace: bool, asked: Asked) -> None:
     if replace or not path.exists():
         return
-    if not asked.terminal or asked.answer(f"{path} is there. Replace it? [no]").casefold() not in ("y", "yes"):
-        raise SproutError(f"{path}: is there already; name another file, or replace it with --replace")
+    if not asked.terminal or asked.answer(f"{path} exists. Replace it? [no]").casefold() not in ("y", "yes"):
+        raise SproutError(f"{path}: already exists; name another file, or replace it with --replace")
 
 
 def missing_options(args: argparse.Namespace) -> Iterator[str]:
@@ -152,10 +157,14 @@ def on_server(name: str, url: str) -> Found:
         raise SproutError("a model is needed, by the name that the server gives it")
     server = Server(name, url, patience=PATIENCE)
     try:
-        chat, context = server.chat, models_of(url).get(name)
+        chat, served = server.chat, models_of(url)
+        context = served.get(server.model)
     finally:
         server.close()
-    return Found({"name": "server", "model": server.model, "url": url}, described(chat, context), context)
+    about = described(chat, context)
+    if served and server.model not in served:
+        about = f"{about}; the server does not list it, but lists {first_few([*served])}"
+    return Found({"name": "server", "model": server.model, "url": url}, about, context)
 
 
 def here(model: str) -> Found:
@@ -177,7 +186,7 @@ def here(model: str) -> Found:
 
 
 def described(chat: bool, context: int | None) -> str:
-    size = f"with a context of {context:,} tokens" if context else "; how long its context is, nobody says"
+    size = f"with a context of {context:,} tokens" if context else "; the length of its context is not known"
     return f"a {'chat' if chat else 'base'} model{' ' if context else ''}{size}"
 
 

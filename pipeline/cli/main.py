@@ -157,7 +157,7 @@ def add_merge(command: argparse.ArgumentParser) -> None:
 
 def add_show(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="folder of the run")
-    command.add_argument("--stage", help="default: the last one that has a file")
+    command.add_argument("--stage", help="default: the last one, or with --reason the last that gave it")
     command.add_argument("--reason", help="a reason to reject, or: rejected, all (default: what is kept)")
     command.add_argument("--search", default="", metavar="TEXT", help="only tasks in which this occurs")
     add_marks(command)

@@ -33,7 +33,7 @@ def prepared(
 
     stages = build_stages(settings)
     if settings.domain and not any("domain" in recorded(stage) for stage in stages):
-        logger.warning("domain: no template of this run names it, so it changes nothing; see [prompts]")
+        logger.warning("domain: no template of this run uses it, so it changes nothing; see [prompts]")
     context = Context(
         seeds,
         open_engine(settings),
@@ -154,7 +154,7 @@ def against_each_other(args: argparse.Namespace) -> str:
     from pipeline.seeds.read import load_seeds
 
     if not args.out:
-        raise SproutError("several recipes are compared in a folder of its own; name it with --out")
+        raise SproutError("name a folder for the comparison with --out")
 
     def read(name: str) -> "RunSettings":
         return settings_of(argparse.Namespace(**vars(args) | {"settings": name, "out": None}))
@@ -186,7 +186,7 @@ def finish(command: str, settings: "RunSettings", redecided: bool) -> str:
     if command in ("run", "gain"):
         write_report(folder, load_seeds(settings.seeds).tasks)
     if redecided:
-        return f"{stats.show(figures)}\n\nwhat is made of the tasks is still that of before; `sprout run` makes it anew"
+        return f"{stats.show(figures)}\n\ndataset and model are unchanged; `sprout run` makes them anew"
     if command == "gain":
         return (folder / PAGE).read_text("utf-8")
     return stats.summary(folder, figures, stages)

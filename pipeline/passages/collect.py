@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pipeline.passages.notes import Notes
 from pipeline.passages.read import Document, Texts
 from pipeline.passages.split import num_words, passages
-from pipeline.text import folded, hash_of, mend
+from pipeline.text import counted, folded, hash_of, mend
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,8 @@ class Passages(Sequence[Placed]):
 
     def log(self, stage: str, where: str) -> None:
         """Say what was read, and what was left out."""
-        logger.info("%s: %s passages of %s documents in %s", stage, f"{len(self):,}", f"{self.num_documents:,}", where)
+        found = f"{counted(len(self), 'passage')} of {counted(self.num_documents, 'document')}"
+        logger.info("%s: %s in %s", stage, found, where)
         self.notes.log(where)
 
     def _new(self, document: Document, cut: Cut, seen: set[int]) -> Iterator[Placed]:

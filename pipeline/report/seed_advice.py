@@ -31,15 +31,15 @@ def _of_kinds(found: Checked, tasks: Sequence[Task]) -> Iterator[str]:
     inferred = {task.id for task in found.inferred}
     if inferred:
         yield (
-            f"for {len(inferred):,} tasks it is not stated whether they are classification; look at those that are "
-            f"taken so, and state it in a field is_classification where it is wrong"
+            f"add the field is_classification (true or false) to tasks that are taken wrongly above; "
+            f"{len(inferred):,} lack it"
         )
     others = [task for task in tasks if not task.is_classification and task.id not in inferred]
     if odd := [task.id for task in others if looks_like_classification(task)]:
-        yield f"marked as not classification, though the outputs look like labels: {first_few(odd)}"
+        yield f"marked as not classification, though the outputs look like labels: {first_few(odd)}; check these"
     labelled = [task for task in tasks if task.is_classification]
     if odd := [task.id for task in labelled if any(count_words(i.output) > MANY_WORDS for i in task.instances)]:
-        yield f"marked as classification, though an output has more than {MANY_WORDS} words: {first_few(odd)}"
+        yield f"marked as classification, though an output has over {MANY_WORDS} words: {first_few(odd)}; check these"
 
 
 def _of_prompts(found: Checked, tasks: Sequence[Task]) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _of_twins(duplicates: Duplicates) -> Iterator[str]:
 
 def _of_labels(counts: dict[str, dict[str, int]], tasks: Sequence[Task]) -> Iterator[str]:
     if same := [id for id, labels in counts.items() if len(labels) == 1]:
-        yield f"all instances of a task have the same label: {first_few(same)}; show its other labels too"
+        yield f"all instances of a task have the same label: {first_few(same)}; add instances with its other labels"
     if skewed := [id for id, labels in counts.items() if max(labels.values()) > 3 * min(labels.values())]:
         yield f"a label is more than three times as frequent as another: {first_few(skewed)}; even them out"
     outputs = [i.output.strip(" .").casefold() for task in tasks if task.is_classification for i in task.instances]
@@ -87,9 +87,9 @@ def _of_labels(counts: dict[str, dict[str, int]], tasks: Sequence[Task]) -> Iter
 def _of_variety(found: Checked, tasks: Sequence[Task]) -> Iterator[str]:
     num_inputs = found.coverage.with_input
     if num_inputs < len(tasks) / 5:
-        yield f"only {num_inputs} of {len(tasks)} tasks have an input, so few of those written will; add some"
+        yield f"only {num_inputs} of {len(tasks)} tasks have an input, so few new tasks will have one; add some"
     verb, count = next(iter(found.coverage.verbs.most.items()), ("", 0))
     if len(tasks) >= 10 and count > 0.2 * len(tasks):
-        yield f"{count} of {len(tasks)} instructions have the verb {verb!r}; ask for other things too, in other words"
+        yield f"{count} of {len(tasks)} instructions have the verb {verb!r}; vary what you ask for"
     if odd := [f"{id} ({reason})" for id, reason in found.rejected.items() if reason != "starts_non_ascii"]:
-        yield f"shown as demos, though the filters reject tasks like these: {first_few(odd)}; change them"
+        yield f"the filters would reject tasks like these, which prompts show as demos: {first_few(odd)}; change them"

@@ -14,7 +14,7 @@ def show(found: Checked) -> str:
     """The figures as text; of long lists the first `MOST`."""
     blocks = [_numbers(found), _novelty(found.duplicates), _labels(found.labels), _inferred(found.inferred)]
     sizes = [row(f"  {name}", f"{size.prompt:,} + {size.completion:,}") for name, size in found.prompts.items()]
-    blocks.append(["longest prompts, in tokens of 4 characters, and what the answer may add:", *sizes])
+    blocks.append(["longest prompts and the most an answer may add, in tokens of about 4 characters:", *sizes])
     reasons = grouped((reason, id) for id, reason in found.rejected.items())
     odd = [row(f"  {reason}", ", ".join(first(ids))) for reason, ids in reasons.items()]
     blocks.append(["would be rejected if a model had written them:", *odd] if odd else [])
@@ -31,7 +31,7 @@ def _numbers(found: Checked) -> list[str]:
         *(f"  {note}" for note in found.notes),
         row("classification", f"{labels.tasks:,} of {found.tasks:,} ({labels.share:.0%})"),
         row("with an input", f"{cover.with_input:,} of {found.tasks:,}"),
-        row("instances in a task", ", ".join(f"{n} in {count:,}" for n, count in cover.instances.items())),
+        row("instances per task", ", ".join(f"{n} in {count:,}" for n, count in cover.instances.items())),
         *(row(f"words, {name}", stretch(values)) for name, values in cover.words.items() if values),
         row("verbs", f"{verbs.distinct:,}, with their nouns {verbs.pairs:,} ({listed(verbs.most)})"),
         row("no verb found", f"{verbs.none:,}"),
@@ -62,7 +62,10 @@ def _labels(found: Labels) -> list[str]:
     even = len(found.by_task) - len(uneven)
     return [
         row("labels", f"{found.distinct:,}, seen once {found.once:,} ({listed(found.most)})"),
-        row("  evenly used", f"in {even:,} of {len(found.by_task):,} tasks with several instances"),
+        *(
+            [row("  evenly used", f"in {even:,} of {len(found.by_task):,} tasks with several instances")]
+            * bool(found.by_task)
+        ),
         *first(uneven),
     ]
 
@@ -75,8 +78,12 @@ def _inferred(found: Sequence[Inferred]) -> list[str]:
         for task in found
         if task.is_classification
     ]
-    others = f"taken as not classification: {len(found) - len(chosen):,} others"
-    return ["taken as classification, which is not stated:", *first(chosen or ["  none"]), others]
+    others = f"and taken not to be: {len(found) - len(chosen):,}"
+    return [
+        "taken to be classification, as the field is_classification is missing:",
+        *first(chosen or ["  none"]),
+        others,
+    ]
 
 
 def first(texts: Sequence[str]) -> list[str]:

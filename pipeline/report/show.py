@@ -1,7 +1,7 @@
 """Look at tasks, kept or rejected, and at two runs side by side."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -45,6 +45,7 @@ class Marks:
 
 
 ANY = Marks()
+ANY_REASON = (None, "rejected", "all")
 
 
 def find(
@@ -53,7 +54,8 @@ def find(
     """Tasks of a stage's file, in its order; those of the last one as people have left them.
 
     Args:
-        stage: The last one that has a file, unless given; "review" for what people were given and dropped.
+        stage: Unless given, the last one that gave the reason, else the last one that has a file; "review" for what
+            people were given and dropped.
         reason: None finds the kept ones, "rejected" those that are not, "all" both; or one reason of theirs.
         search: Only tasks in whose instruction, inputs or outputs this occurs, in any case.
 
@@ -69,6 +71,8 @@ def find_states(
     """As `find`, with all that people have said of each task."""
     files = stage_files(folder)
     last = list(files)[-1]
+    if stage is None and reason not in ANY_REASON:
+        stage = stage_that_gave(str(reason), files, Reviews(folder))
     if stage is not None and stage not in (*files, STAGE):
         raise SproutError(f"{folder}: {unknown('stage', stage, [*files, STAGE])}")
     path = files[last if stage in (None, STAGE) else stage]
@@ -91,11 +95,31 @@ def find_states(
                     yield state
 
 
+def stage_that_gave(reason: str, files: Mapping[str, Path], reviews: Reviews) -> str | None:
+    """The last stage, or the review, that has rejected a task for this reason; None is the last stage.
+
+    Raises:
+        SproutError: if none has.
+    """
+    stages = list(files)
+    there = {*dropped_from(files[stages[-1]], reviews)}
+    if reason in there:
+        return None
+    for stage in stages[::-1]:
+        given = {*reasons(files[stage])} - {"kept"}
+        if reason in given:
+            return stage
+        there |= given
+    raise SproutError(
+        f"{files[stages[-1]].parent}: {unknown('reason', reason, [*sorted(there), *filter(None, ANY_REASON)])}"
+    )
+
+
 def check_reason(path: Path, reason: str | None, reviews: Reviews | None) -> None:
-    if reason not in (None, "rejected", "all"):
+    if reason not in ANY_REASON:
         there = {*reasons(path)} - {"kept"} | ({*dropped_from(path, reviews)} if reviews else set())
         if reason not in there:
-            raise SproutError(f"{path}: {unknown('reason', reason, [*sorted(there), 'rejected', 'all'])}")
+            raise SproutError(f"{path}: {unknown('reason', reason, [*sorted(there), *filter(None, ANY_REASON)])}")
 
 
 def text_of(task: Task) -> str:
@@ -107,7 +131,7 @@ def show(tasks: Iterator[Task], num: int, as_json: bool) -> str:
     chosen = list(islice(tasks, num))
     if as_json:
         return "\n".join(task.model_dump_json(exclude_defaults=True) for task in chosen)
-    return "\n\n".join(map(pretty, chosen)) or "No task is like that."
+    return "\n\n".join(map(pretty, chosen)) or "No task matches."
 
 
 def pretty(task: Task) -> str:
@@ -138,7 +162,9 @@ def comparison(one: Path, other: Path) -> dict[str, Any]:
     settings = [read_settings(folder / "settings.json") for folder in runs]
     differ = {
         f"{stage}.{key}": [found.get(stage, {}).get(key) for found in settings]
-        for stage in dict.fromkeys(stage for found in settings for stage in found)
+        for stage in dict.fromkeys(
+            stage for found in settings for stage in found if all(stage in one for one in settings)
+        )
         for key in dict.fromkeys(key for found in settings for key in found.get(stage, {}))
         if len({json.dumps(found.get(stage, {}).get(key)) for found in settings}) > 1
     }
@@ -164,7 +190,7 @@ def compare(one: Path, other: Path) -> str:
     found = comparison(one, other)
     rows = [row("", *found["runs"])]
     rows += [
-        row(key, *(short(json.dumps(value, ensure_ascii=False), 60) for value in values))
+        row(key, *(short(json.dumps(value, ensure_ascii=False), 40) for value in values))
         for key, values in found["settings"].items()
     ]
     for stage, sides in found["stages"].items():
@@ -182,7 +208,7 @@ def compare(one: Path, other: Path) -> str:
         for model, scores in found["evaluation"].items()
     ]
     texts = found["instructions"]
-    rows.append(row("instructions at the end", *(f"{count:,}" for count in texts["each"])))
+    rows.append(row("tasks at the end", *(f"{count:,}" for count in texts["each"])))
     rows.append(row("  in both", f"{texts['both']:,}", ""))
     return aligned(rows, str.rjust)
 

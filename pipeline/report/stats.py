@@ -72,7 +72,7 @@ def show(found: Figures) -> str:
     for stage, one in found.items():
         if isinstance(one, StageFigures) and len(one.by_place) > 1:
             places = ", ".join(f"{kept:,} of {decided:,}" for kept, decided in one.by_place)
-            lines.append(f"\n{stage}, kept by the place in a list: {places}")
+            lines.append(f"\n{stage}, kept by position in the model's list: {places}")
     return "\n".join(lines)
 
 
@@ -119,7 +119,9 @@ def write(folder: Path) -> Figures:
 def show_usage(found: Figures) -> str:
     """What each stage has paid for by `figures`, as text; empty if the run has no journal."""
     width = width_of(found)
-    names = f"{'stage':<{width}}{'requests':>9}{'tokens in':>13}{'cached':>8}{'out':>12}{'a kept task':>12}{'out/s':>8}"
+    names = (
+        f"{'stage':<{width}}{'requests':>9}{'tokens in':>13}{'cached':>8}{'tokens out':>12}{'per kept':>10}{'per s':>8}"
+    )
     lines = [f"{names}{'busy':>6}{'in flight':>10}"]
     for stage, one in found.items():
         if engine := one.engine:
@@ -128,7 +130,7 @@ def show_usage(found: Figures) -> str:
             speed = "–" if engine.tokens_per_second is None else f"{engine.tokens_per_second:,.0f}"
             lines.append(
                 f"{stage:<{width}}{engine.requests:>9,}{engine.prompt_tokens:>13,}{cached:>8.0%}"
-                f"{engine.completion_tokens:>12,}{each:>12}"
+                f"{engine.completion_tokens:>12,}{each:>10}"
                 f"{speed:>8}{engine.busy_share:>6.0%}{engine.in_flight:>10,.1f}"
             )
     return "\n".join(lines) if len(lines) > 1 else ""

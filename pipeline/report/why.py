@@ -20,6 +20,7 @@ from pipeline.runs.shards import shard_folders
 from pipeline.stage import Stage
 from pipeline.stages import find as find_kind
 from pipeline.task import Task, read_task
+from pipeline.text import first_few
 
 MOST = 1600  # characters of a prompt or a completion that are shown unless all are asked for
 WIDTH = 100
@@ -42,7 +43,9 @@ def why(task_id: str, folders: list[Path], full: bool = False) -> str:
                 raise SproutError(f"{task_id}: begins the ids of {', '.join(sorted(lives)[:5])}; give more of it")
             (life,) = lives.values()
             return "\n".join(tell(life, folder, full))
-    raise SproutError(f"{task_id}: no such task in {', '.join(map(str, folders)) or 'outputs/'}; `id` is in each line")
+    raise SproutError(
+        f"{task_id}: no such task in {first_few([*map(str, folders)]) or 'outputs/'}; `sprout show RUN` prints ids"
+    )
 
 
 def find(task_id: str, folder: Path) -> dict[str, dict[str, Task]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.errors import SproutError
 from pipeline.runs.reviews import STAGE, Reviews, touched
 from pipeline.task import read_task
+from pipeline.text import first_few
 
 REJECTED = re.compile(rb',"rejected":"(\w+)"\}\n\Z')  # the end of a rejected line; a nested field has more braces
 
@@ -22,7 +23,9 @@ def stage_files(folder: Path) -> dict[str, Path]:
     """
     if found := find_stage_files(folder):
         return found
-    raise SproutError(f"{folder}: holds no run; give the folder that a run was written to, such as outputs/quickstart")
+    runs = sorted(str(path) for path in folder.glob("*/") if find_stage_files(path))
+    given = f"give one of its folders: {first_few(runs)}" if runs else "give the folder of a run"
+    raise SproutError(f"{folder}: holds no run; {given if folder.exists() else 'there is no such folder'}")
 
 
 def find_stage_files(folder: Path) -> dict[str, Path]:

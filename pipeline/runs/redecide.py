@@ -60,7 +60,9 @@ def redecide(
     folder = context.folder
     with only_writer(folder):
         if not (folder / FILE).is_file():
-            raise SproutError(f"{folder / FILE}: is not there, so there is nothing to decide anew; run it first")
+            raise SproutError(
+                f"{folder / FILE}: does not exist, so there is nothing to decide anew; run `sprout run` first"
+            )
         before = read_settings(folder / SETTINGS)
         names = file_names(stages)
         check_left_out(names, folder)
@@ -78,7 +80,7 @@ def redecide(
         kept = Stored(folder)
         done = [stage for stage in stages if isinstance(stage, Stage) and holds_something(folder / names[stage.name])]
         if not done:
-            raise SproutError(f"{folder}: has no stage file to decide anew; run it, what was paid for is in {FILE}")
+            raise SproutError(f"{folder}: has no stage file to decide anew; `sprout run` writes one from {FILE}")
         with Journal(folder / FILE) as journal:
             for stage in done:
                 own = context.of(stage).wrapped(stage, partial(reading, journal=journal, stage=stage.name))
@@ -86,7 +88,7 @@ def redecide(
         for stage in done:
             kept.path = (new / names[stage.name]).replace(folder / names[stage.name])
         new.rmdir()
-        logger.info("%s: decided anew; `sprout run` asks what is missing and makes dataset and model anew", folder)
+        logger.info("%s: decided anew; `sprout run` then asks what is missing", folder)
         write_settings(folder / SETTINGS, before | {stage.name: now[stage.name] for stage in done})
     return kept
 

@@ -24,6 +24,7 @@ from pipeline.runs.store import Store, Stored, ids_of, without
 from pipeline.runs.view import Tasks
 from pipeline.stage import Product, Stage
 from pipeline.task import Task
+from pipeline.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ def run_stages(
                     given = reviewed(tasks, context.folder) if stage.of_tasks else tasks
                     if stage.of_tasks:
                         path = context.folder / files[stage.name]
-                        logger.info("%s: from %d tasks to %s", stage.name, len(given), path)
+                        logger.info("%s: from %s to %s", stage.name, stage.made_from(len(given), len(own.seeds)), path)
                     stage.make(given, own)
                 else:
                     own = own.wrapped(stage, partial(Recorded, journal=journal, stage=stage.name, budget=budget))
@@ -166,7 +167,7 @@ def decide(
     if not num_kept:
         raise SproutError(
             f"{store.path}: the stage {stage.name} kept none of {num_decided} tasks{listed(store.reasons)}"
-            f"{'' if num_decided else '; no request of it brought an answer'}"
+            f"{'' if num_decided else '; none of its requests brought an answer'}"
         )
     return store.kept
 
@@ -194,10 +195,10 @@ def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str], co
         why = "no completion of theirs is recorded; `sprout run` asks for them"
         recorded = [one for one in (context.engine, *context.engines.values()) if isinstance(one, Recorded)]
         if recorded:
-            why = "their requests failed or brought no text; another run asks again"
+            why = "requests failed or brought no text; the same command asks again"
             if not any(one.num_requests for one in recorded):
-                why = "the stage asked nothing about them and left them out; another run gives them to it again"
-        logger.warning("%s: %d tasks are undecided: %s", stage.name, missing, why)
+                why = "the stage asked nothing and left them out; the same command gives them to it again"
+        logger.warning("%s: %s undecided: %s", stage.name, counted(missing, "task"), why)
 
 
 def listed(reasons: Counter[str]) -> str:

@@ -51,7 +51,7 @@ def read_seeds(path: Path | str) -> list[Task]:
             twice, and seeds that leave a stage without demos.
     """
     seeds = load_seeds(path)
-    for note in seeds.notes:
+    for note in [*seeds.notes, *_said_of(seeds)]:
         logger.warning("%s: %s", path, note)
     return seeds.tasks
 
@@ -130,8 +130,7 @@ def _from_rows(records: Records, layout: str) -> Seeds:
         task.update(is_classification=looks_like_classification(task)) if task.is_classification is None else task
         for task in tasks
     ]
-    notes = [*_counted(records.notes), *_said_of(inferred, tasks)]
-    return Seeds(tasks, f"{layout} {records.kind}", inferred, places, notes)
+    return Seeds(tasks, f"{layout} {records.kind}", inferred, places, _counted(records.notes))
 
 
 def _counted(notes: Counter[str]) -> list[str]:
@@ -182,12 +181,12 @@ def _stated(rows: Sequence[Row]) -> bool | None:
     return stated[0].is_classification if stated else None
 
 
-def _said_of(inferred: Sequence[str], tasks: Sequence[Task]) -> list[str]:
-    if not inferred:
+def _said_of(seeds: Seeds) -> list[str]:
+    if not seeds.inferred:
         return []
-    ids = set(inferred)
-    found = sum(bool(task.is_classification) for task in tasks if task.id in ids)
+    ids = set(seeds.inferred)
+    found = sum(bool(task.is_classification) for task in seeds.tasks if task.id in ids)
     return [
-        f"which tasks are classification is not stated for {len(inferred):,}; taken so by instruction and outputs: "
-        f"{found:,} (a field is_classification, true or false, states it; `sprout seeds check` lists them)"
+        f"tasks without the field is_classification: {len(ids):,}; by instruction and outputs, {found:,} of them "
+        f"are classification (`sprout seeds check` lists them; set the field to true or false where that is wrong)"
     ]

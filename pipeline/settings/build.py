@@ -132,7 +132,10 @@ def open_engine(settings: RunSettings, model: str | None = None) -> Engine:
 def _open(table: dict[str, Any], where: str) -> Engine:
     kind, options = engine_options(table, where)
     if options.get("model") == "":
-        raise SproutError(f"{where} model: no model is named; give a folder, a name on the hub, or nano, with --model")
+        raise SproutError(
+            f"{where} model: no model is named; give settings that name one, or --model with a folder, a name on "
+            "the hub, or nano"
+        )
     if "model" in options:
         options["model"] = located(options["model"])
     build: Callable[..., Engine] = kind

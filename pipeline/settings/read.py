@@ -92,8 +92,7 @@ def _read_toml(path: Path) -> tuple[str, Table]:
         text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode()
         return text, tomllib.loads(text)
     except OSError as error:
-        known = ", ".join(recipes.names())
-        raise SproutError(f"{path}: cannot be read ({error.strerror}); give a TOML file or a recipe: {known}") from None
+        raise SproutError(f"{path}: cannot be read ({error.strerror}); {_meant(path)}") from None
     except UnicodeDecodeError as error:
         number, problem = not_utf8(error)
         raise SproutError(f"{path}:{number}: {problem}") from None
@@ -101,6 +100,13 @@ def _read_toml(path: Path) -> tuple[str, Table]:
         problem, _, place = str(error).partition(" (at line ")
         line = f":{place.partition(',')[0]}" if place else ""
         raise SproutError(f"{path}{line}: not TOML: {problem[0].lower()}{problem[1:]}") from None
+
+
+def _meant(path: Path) -> str:
+    """What to say of a settings file that is not there."""
+    files = [str(one) for one in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(str(path), [*recipes.names(), *files], 1, cutoff=0.75)
+    return f"did you mean {close[0]}?" if close else "give a TOML file, the folder of a run, or one of `sprout recipes`"
 
 
 def _at_home(value: Any) -> Any:

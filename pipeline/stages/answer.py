@@ -27,7 +27,7 @@ from pipeline.stages._nearest import Nearest, is_itself, one_instance
 from pipeline.stages.filter import Filter, known_filters
 from pipeline.task import Answer as Candidate
 from pipeline.task import Instance, Task
-from pipeline.text import short
+from pipeline.text import are, short
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Answer(Stage):
     def check_seeds(self, seeds: Sequence[Task]) -> Iterator[str]:
         there = sum(bool(seed.instances) for seed in seeds)
         if self.prompt == WITH_DEMOS and 0 < there < self.num_demos:
-            yield f"{self.name} shows {self.num_demos} tasks that have instances, there are {there}"
+            yield f"add tasks with instances: a prompt of {self.name} shows {self.num_demos}, and there {are(there)}"
 
     def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
         who = "One model" if len(self.engines) == 1 else f"{len(self.engines)} models"

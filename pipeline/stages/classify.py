@@ -19,6 +19,7 @@ from pipeline.seeds.kinds import labelled
 from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.stages._threshold import learn
 from pipeline.task import Task
+from pipeline.text import are
 
 logger = logging.getLogger(__name__)
 
@@ -168,14 +169,14 @@ class Classify(Stage):
         kinds = {seed.is_classification for seed in seeds}
         if len(kinds) == 1:
             yield (
-                f"{'every' if True in kinds else 'no'} task is a classification: {self.name} then has no choice, "
-                f"all are taken as {'' if True in kinds else 'not '}classification; add some of the other kind"
+                f"{'every' if True in kinds else 'no'} task is a classification, so {self.name} takes every new task "
+                f"as {'' if True in kinds else 'not '}one; add some of the other kind"
             )
         for kind, noun, most in (
             (True, "classification", self.num_classification_demos), (False, "other", self.num_other_demos),
         ):  # fmt: skip
             if 0 < (there := len(labelled(seeds, kind))) < most:
-                yield f"{self.name} shows {most} {noun} tasks, there are {there}"
+                yield f"add {noun} tasks: a prompt of {self.name} shows {most}, and there {are(there)}"
         if lack := self.lack_of_seeds(seeds):
             yield lack
 

@@ -26,6 +26,7 @@ from pipeline.runs.products import digest, empty_folder, put_in_place, read_reco
 from pipeline.runs.reviews import Reviews, tags_of
 from pipeline.stage import Flag, Product, Stage
 from pipeline.task import Task
+from pipeline.text import counted
 from pipeline.training.settings import TrainingSettings
 from pipeline.training.trains import Trains
 
@@ -221,6 +222,10 @@ class Export(Exports):
     @property
     def whole(self) -> bool:
         return self.only is None and not self.tags
+
+    def made_from(self, num_tasks: int, num_seeds: int) -> str:
+        sources = {"task": 0 if self.only == "seeds" else num_tasks, "seed": num_seeds if self.include_seeds else 0}
+        return " and ".join(counted(number, noun) for noun, number in sources.items() if number)
 
     def seeds_alone(self) -> Self:
         return self.model_copy(update={"only": "seeds", "include_seeds": True})

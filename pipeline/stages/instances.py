@@ -25,7 +25,7 @@ from pipeline.stage import LongestPrompt, Product, Reason, Stage
 from pipeline.stages._asked import INPUT, LABELS, Asked
 from pipeline.stages.filter import Filter, known_filters
 from pipeline.task import Instance, Task
-from pipeline.text import first_few
+from pipeline.text import are, first_few
 
 TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # by whether it is a classification
 
@@ -119,7 +119,7 @@ class Instances(Stage):
             (True, "classification", self.num_output_first_demos), (False, "other", self.num_input_first_demos),
         ):  # fmt: skip
             if 0 < (there := sum(bool(seed.instances) for seed in labelled(seeds, kind))) < most:
-                yield f"{self.name} shows {most} {noun} tasks that have instances, there are {there}"
+                yield f"add {noun} tasks with instances: a prompt of {self.name} shows {most}, and there {are(there)}"
 
     def longest_prompts(self, seeds: Sequence[Task]) -> Iterator[LongestPrompt]:
         longest = max(seeds, key=lambda seed: len(seed.instruction))

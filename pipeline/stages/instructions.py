@@ -23,6 +23,7 @@ from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.stages._gate import Gate
 from pipeline.stages._pool import Pool, Shown, all_but, fill
 from pipeline.task import Task, new_id, with_fields
+from pipeline.text import are
 
 FIRST_WINDOW = 32  # requests in flight, before the run has some of its own to show
 FEW_SEEDS = 40  # with fewer seeds, each is in more than 15 of 100 prompts
@@ -181,9 +182,8 @@ class Instructions(Stage):
         later = self.num_demos - self.num_generated_demos
         if len(seeds) < FEW_SEEDS:
             yield (
-                f"{len(seeds)} seeds, where the paper used 175: a prompt of {self.name} shows {self.num_demos}, "
-                f"or {later} and {self.num_generated_demos} generated, so each seed is in "
-                f"{min(1, later / len(seeds)):.0%} of the prompts"
+                f"add seeds: there {are(len(seeds))}, and the paper used 175. A prompt of {self.name} shows "
+                f"{later} to {self.num_demos} seeds, so each is in {min(1, later / len(seeds)):.0%} of the prompts"
             )
         if self.english and (foreign := sum(bool(starts_non_ascii(seed)) for seed in seeds)):
             yield (

@@ -15,6 +15,7 @@ from pipeline.resources import located
 from pipeline.runs.context import Context
 from pipeline.stage import Flag
 from pipeline.task import Task
+from pipeline.text import counted
 from pipeline.training.settings import Training, TrainingSettings
 from pipeline.training.trains import Trains
 from pipeline.training.tune import tune
@@ -61,9 +62,8 @@ class Train(Trains):
         dataset = self.place(context.folder)
         check_reviewed(dataset)
         training = self.training(dataset, context)
-        logger.info(
-            "%s: from %d rows of %s to %s", self.name, len(training.rows), dataset, context.folder / self.written
-        )
+        rows = counted(len(training.rows), "row")
+        logger.info("%s: from %s of %s to %s", self.name, rows, dataset, context.folder / self.written)
         tune(training, context.folder / self.written)
 
     def place(self, folder: Path) -> Path | str:

@@ -128,7 +128,7 @@ def test_a_folder_that_may_not_be_written_is_named(sprout: Sprout):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["stats", "nowhere"], "nowhere: holds no run; give the folder that a run was written to"),
+        (["stats", "nowhere"], "nowhere: holds no run; there is no such folder"),
         (["stats", "."], ".: holds no run"),
         (["stats", "good.jsonl"], "good.jsonl: holds no run"),
         (["why", "task_1", "nowhere"], "nowhere: holds no run"),

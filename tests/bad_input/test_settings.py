@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import recipes
 from pipeline.settings.build import build_stage, open_engine
 from pipeline.settings.read import read
 from tests.bad_input.conftest import Sprout
 
-RECIPES = ", ".join(recipes.names())
+NO_FILE = "cannot be read (No such file or directory)"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +33,7 @@ RECIPES = ", ".join(recipes.names())
         ('[engine]\nname = "vlm"\nmodel = "nano"\n', "[engine] name: there is no engine 'vlm'; did you mean vllm?"),
         ('[engine]\nname = "llama"\nmodel = "nano"\n', "[engine] name: there is no engine 'llama'; there are ray, scripted, server, transformers, vllm"),
         ("[engine]\nname = [1]\n", "[engine] name: there is no engine '[1]'; there are ray, scripted, server, transformers, vllm"),
-        ('[engine]\nname = "transformers"\n', "[engine] model: no model is named; give a folder, a name on the hub, or nano, with --model"),
+        ('[engine]\nname = "transformers"\n', "[engine] model: no model is named; give settings that name one, or --model with a folder, a name on the hub, or nano"),
         ('[engine]\nname = "transformers"\nmodel = 5\n', "[engine] model: input should be a valid string (found 5)"),
     ],
 )  # fmt: skip
@@ -49,14 +48,14 @@ def test_a_bad_settings_file_gets_one_sentence(sprout: Sprout, content, said):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        (
-            "none.toml",
-            f"none.toml: cannot be read (No such file or directory); give a TOML file or a recipe: {RECIPES}",
-        ),
+        ("nowhere.toml", f"nowhere.toml: {NO_FILE}; give a TOML file, the folder of a run, or one of `sprout recipes`"),
+        ("defualt", f"defualt: {NO_FILE}; did you mean default?"),
+        ("mine.tml", f"mine.tml: {NO_FILE}; did you mean mine.toml?"),
         ("/", "/: is a folder without run.toml, which `sprout run` writes; give a settings file"),
     ],
 )
 def test_a_path_that_is_no_settings_file_is_named(sprout: Sprout, name, said):
+    Path("mine.toml").touch()
     assert sprout("run", name) == (1, said)
 
 

@@ -64,7 +64,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["run", "nowhere.toml"], "nowhere.toml: cannot be read (No such file or directory); give a TOML file or a recipe: augment, bonito"),
+        (["run", "nowhere.toml"], "nowhere.toml: cannot be read (No such file or directory); give a TOML file, the folder of a run, or one of `sprout recipes`"),
         (["run", "quickstart", "--seeds", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["run", "quickstart", "--engine", "llama"], "[engine] name: there is no engine 'llama'; there are ray, scripted, server, transformers, vllm"),
         (["run", "--engine", "transformers"], "[engine] model: no model is named"),

@@ -153,7 +153,7 @@ def test_what_was_inferred_of_seeds_is_said_once_for_a_run(tmp_path, monkeypatch
     said = []
     for command in ("run", "run", "plan", "export", "run"):
         main([command, *words])
-        said.append(capsys.readouterr().err.count("classification is not stated"))
+        said.append(capsys.readouterr().err.count("without the field is_classification"))
 
     assert said == [1, 0, 0, 0, 0]
     (tmp_path / "run" / "report.html").unlink()

@@ -82,7 +82,7 @@ def test_the_three_commands_that_it_prints_work_as_printed(here, url, capsys):
 
     assert "shop.csv: Alpaca CSV, 3 tasks, 3 instances" in said  # as `sprout seeds check` has it
     assert "what to do:\n1. " in said
-    assert "model: my-model is a base model; how long its context is, nobody says" in said
+    assert "model: my-model is a base model; the length of its context is not known" in said
     assert (settings["seeds"], settings["domain"], settings["out"]) == ("shop.csv", SHOP, "outputs/mine")
     assert settings["engine"] == {"name": "server", "model": "my-model", "url": url}
     assert settings["instructions"]["num_tasks"] == 12
@@ -153,9 +153,12 @@ def test_each_way_of_servers_to_tell_of_the_context_is_read(entry, here, capsys)
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ([], "init: --seeds, and --url or --model, are missing; give it, or call this in a terminal, which asks"),
-        (["--seeds", "shop.csv"], "init: --url or --model is missing; give it, or call this in a terminal, which asks"),
-        (["--model", "nano"], "init: --seeds is missing; give it, or call this in a terminal, which asks"),
+        ([], "init: --seeds, and --url or --model, are missing; add what is missing, or use a terminal, where it asks"),
+        (
+            ["--seeds", "shop.csv"],
+            "init: --url or --model is missing; add what is missing, or use a terminal, where it asks",
+        ),
+        (["--model", "nano"], "init: --seeds is missing; add what is missing, or use a terminal, where it asks"),
         (["--seeds", "none.csv", "--model", "nano"], "none.csv: cannot be read"),
         (["--seeds", "shop.csv", "--model", "nowhere/at/all"], "nowhere/at/all: is no folder here"),
         (["--seeds", "shop.csv", "--url", "shop.csv"], "shop.csv: is no url of a server"),
@@ -203,7 +206,7 @@ def test_a_file_that_is_there_is_replaced_only_when_told(here, capsys):
     Path("my.toml").write_text("mine")
     code, error = fails(capsys, "init", "--seeds", "nano", "--model", "nano")
 
-    assert (code, error) == (1, "my.toml: is there already; name another file, or replace it with --replace")
+    assert (code, error) == (1, "my.toml: already exists; name another file, or replace it with --replace")
     assert Path("my.toml").read_text() == "mine"
     main(["init", "--seeds", "nano", "--model", "nano", "--replace"])
     assert "num_tasks = 200 " in Path("my.toml").read_text()
@@ -243,7 +246,7 @@ def test_in_a_terminal_it_asks_for_what_is_missing_and_again_after_a_wrong_answe
     code, said = in_terminal(
         here,
         [
-            ("my.toml is there. Replace it? [no]: ", "y"),
+            ("my.toml exists. Replace it? [no]: ", "y"),
             ("Your seeds, a file of examples: ", "nowhere.csv"),
             ("Your seeds, a file of examples: ", "shop.csv"),
             ("or nothing to load a model here: ", "127.0.0.1"),
@@ -268,7 +271,7 @@ def test_in_a_terminal_options_are_not_asked_for_and_no_answer_replaces_no_file(
     code, said = in_terminal(here, [("Replace it? [no]: ", "")], "--seeds", "nano")
 
     assert code == 1
-    assert "my.toml: is there already" in said
+    assert "my.toml: already exists" in said
     code, said = in_terminal(
         here,
         [("or nothing to load a model here: ", ""), ("The model: a folder, a name on the hub, or nano: ", "nano"), ("or nothing: ", "")],

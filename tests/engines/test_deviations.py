@@ -292,7 +292,7 @@ def test_tasks_without_an_answer_stay_undecided_and_are_asked_again(
     assert (
         "classify: 4 of 12 completions hold no text: the model thinks first and max_tokens = 8 is used up; set " in said
     )
-    assert "classify: 4 tasks are undecided" in said
+    assert "classify: 4 tasks undecided" in said
     classified = written(tmp_path)["2_classify.jsonl"]
     assert 0 < len(classified.splitlines()) < 12
     assert set(classified.splitlines()) < set(healthy[True]["2_classify.jsonl"].splitlines())

@@ -137,15 +137,15 @@ SPAM = task("spam", "Is it spam? Answer yes or no.", "yes", "no", kind=True, inp
 @pytest.mark.parametrize(
     ("tasks", "said"),
     [
-        (PLAIN, "no task is a classification: classify then has no choice, all are taken as not classification"),
-        ([SPAM], "every task is a classification: classify then has no choice, all are taken as classification"),
-        ([*PLAIN, SPAM], "6 seeds, where the paper used 175: a prompt of instructions shows 8, or 6 and 2 generated, so each seed is in 100% of the prompts"),
-        ([*PLAIN, SPAM], "classify shows 12 classification tasks, there are 1"),
-        ([*PLAIN, SPAM], "classify shows 19 other tasks, there are 5"),
-        ([*PLAIN, SPAM], "instances shows 16 classification tasks that have instances, there are 1"),
-        ([*PLAIN, SPAM], "instances shows 11 other tasks that have instances, there are 5"),
+        (PLAIN, "no task is a classification, so classify takes every new task as not one"),
+        ([SPAM], "every task is a classification, so classify takes every new task as one"),
+        ([*PLAIN, SPAM], "add seeds: there are 6, and the paper used 175. A prompt of instructions shows 6 to 8 seeds, so each is in 100% of the prompts"),
+        ([*PLAIN, SPAM], "add classification tasks: a prompt of classify shows 12, and there is 1"),
+        ([*PLAIN, SPAM], "add other tasks: a prompt of classify shows 19, and there are 5"),
+        ([*PLAIN, SPAM], "add classification tasks with instances: a prompt of instances shows 16, and there is 1"),
+        ([*PLAIN, SPAM], "add other tasks with instances: a prompt of instances shows 11, and there are 5"),
         ([SPAM.update(is_classification=False)], "marked as not classification, though the outputs look like labels: spam"),
-        ([task("a", "Is it so?", "It is not, for all I know of it.", kind=True)], "marked as classification, though an output has more than 5 words: a"),
+        ([task("a", "Is it so?", "It is not, for all I know of it.", kind=True)], "marked as classification, though an output has over 5 words: a"),
         ([task("a", "Tell the story of this name.", "word " * 9000)], "a prompt of instances, input first takes about 11,"),
         ([task("a", "Describe " * 9000, "x")], "a prompt of instructions takes about 2"),
         ([task("a", "Write down one more of these.", *"abcdef")], "more than 5 instances, and each prompt that shows the task shows all of them: a"),
@@ -159,7 +159,7 @@ SPAM = task("spam", "Is it spam? Answer yes or no.", "yes", "no", kind=True, inp
         ([task("a", "Go.", "x").update(instances=(Instance(output="x"),))], "only 0 of 1 tasks have an input"),
         ([task(f"a{n}", f"Write a text about the number {n}.", str(n)) for n in range(10)], "10 of 10 instructions have the verb 'write'"),
         ([task("a", "Übersetze den Satz ins Englische.", "x")], "1 instructions begin with a character outside ASCII"),
-        ([task("a", "Go.", "x")], "shown as demos, though the filters reject tasks like these: a (too_short)"),
+        ([task("a", "Go.", "x")], "the filters would reject tasks like these, which prompts show as demos: a (too_short)"),
     ],
 )  # fmt: skip
 def test_advice_fits_what_is_wrong(checked, tasks, said):
@@ -188,7 +188,7 @@ def test_what_is_inferred_is_listed_with_its_line(tmp_path):
     text = show(found)
 
     assert [(task.id, task.is_classification) for task in found.inferred] == [("line 2", False), ("line 4", True)]
-    assert "\n  line 4  Is 7 odd? Yes or no?  [yes]\ntaken as not classification: 1 others" in text
+    assert "\n  line 4  Is 7 odd? Yes or no?  [yes]\nand taken not to be: 1" in text
     assert "rows whose field 'comment' is left out: 3" in text
 
 

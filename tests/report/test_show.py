@@ -36,6 +36,7 @@ def test_kept_tasks_of_the_last_stage_are_shown_first(folder, capsys):
 
 def test_tasks_are_found_by_stage_reason_and_text(folder, capsys):
     rejected = shown(capsys, folder, "--stage", "instructions", "--reason", "not_new")
+    assert shown(capsys, folder, "--reason", "not_new") == rejected  # no later stage gives that reason
     every = shown(capsys, folder, "--stage", "instructions", "--reason", "all")
 
     assert rejected
@@ -45,7 +46,7 @@ def test_tasks_are_found_by_stage_reason_and_text(folder, capsys):
     found = shown(capsys, folder, "--search", word.upper())
     assert found
     assert all(word in str(task["instruction"]) for task in found)
-    assert said(capsys, "show", folder, "--search", "nothing like it").strip() == "No task is like that."
+    assert said(capsys, "show", folder, "--search", "nothing like it").strip() == "No task matches."
 
 
 def test_an_unknown_stage_is_told(folder, capsys):
@@ -55,9 +56,10 @@ def test_an_unknown_stage_is_told(folder, capsys):
 
 
 def test_a_reason_that_there_is_not_is_told(folder, capsys):
-    with pytest.raises(SystemExit):
-        main(["show", str(folder), "--stage", "instructions", "--reason", "notnew"])
-    assert "there is no reason 'notnew'; did you mean not_new?" in capsys.readouterr().err
+    for stage in (["--stage", "instructions"], []):
+        with pytest.raises(SystemExit):
+            main(["show", str(folder), *stage, "--reason", "notnew"])
+        assert "there is no reason 'notnew'; did you mean not_new?" in capsys.readouterr().err
 
 
 def test_so_many_tasks_are_more_than_none(folder, capsys):

@@ -41,7 +41,9 @@ def test_what_is_kept_at_each_place_in_a_list_is_shown_for_the_stage_that_read_i
     assert sum(kept for kept, _ in places) == found["instructions"].kept
     assert sum(decided for _, decided in places) == found["instructions"].decided
     assert found["classify"].by_place == ()
-    assert f"instructions, kept by the place in a list: {places[0][0]} of {places[0][1]}, " in stats.show(found)
+    assert f"instructions, kept by position in the model's list: {places[0][0]} of {places[0][1]}, " in stats.show(
+        found
+    )
 
 
 def test_figures_say_what_each_stage_was_paid_for_and_how_busy_the_engine_was(seeds, tmp_path):

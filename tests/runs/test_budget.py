@@ -77,5 +77,5 @@ def test_a_time_may_have_a_unit(text, value):
 
 @pytest.mark.parametrize("text", ["", "m", "-1", "0h", "soon", "1w", "8hours"])
 def test_no_time_is_a_usage_error(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="is not a (number above 0|time)"):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"is not a (number above 0|time)"):
         seconds(text)

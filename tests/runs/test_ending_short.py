@@ -146,7 +146,7 @@ def test_tasks_that_were_never_asked_about_are_not_said_to_have_failed(seeds, tm
         return Completion(id=request.id, text="down", finish_reason="error") if failed else few(request)
 
     run(stages(num_tasks=9, patience=3), seeds, Scripted(broken), tmp_path)
-    assert "classify: 1 tasks are undecided: their requests failed" in caplog.text
+    assert "classify: 1 task undecided: requests failed" in caplog.text
 
 
 def test_the_report_has_the_words_where_a_person_reads_them(seeds, tmp_path):

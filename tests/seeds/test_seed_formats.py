@@ -120,7 +120,7 @@ def test_quoted_cells_keep_their_line_breaks_and_delimiters(tmp_path):
         (lines(chat(("system", "You are an AI assistant."), ("user", "a"), ("assistant", "b"))), "system messages that only name an assistant and are left out: 1"),
         (lines(chat(("tool", "x"), ("user", "a"), ("assistant", "b"))), "messages of tools that are left out: 1"),
         (lines(TWICE | {"text": "x"}, SPAM | {"text": "x"}, HAM), "rows whose field 'text' is left out: 2"),
-        (CSV, "which tasks are classification is not stated for 2; taken so by instruction and outputs: 1 "),
+        (CSV, "tasks without the field is_classification: 2; by instruction and outputs, 1 of them are classification "),
     ],
 )  # fmt: skip
 def test_what_is_not_taken_is_counted_in_a_line_of_the_log(tmp_path, caplog, content, note):

@@ -58,7 +58,7 @@ def test_a_judge_that_is_down_decides_nothing_and_one_that_cannot_read_a_task_ne
     first = list(run([Score(scorers=["rubric"])], tasks(), Model(rates=flaky), tmp_path))
     assert [task.id for task in first] == [task.id for task in tasks() if task.id != "t05"]
     assert "too long" in caplog.text
-    assert "1 tasks are undecided" in caplog.text
+    assert "1 task undecided" in caplog.text
     found = list(run([Score(scorers=["rubric"])], tasks(), engine := Model(), tmp_path))
 
     assert {one.partition(":")[0] for one in engine.scored} == {"t05"}

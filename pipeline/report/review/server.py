@@ -63,7 +63,7 @@ def serve(desk: Desk, address: Address, reviewer: str = "", open_engine: Callabl
         print(f"{desk.folder}: {desk.title}\n  {url}", flush=True)  # noqa: T201
         if not address.is_here:
             print("  whoever has this address can read and change the tasks", flush=True)  # noqa: T201
-        print("Ctrl-C ends it; all that was said is on disk.", flush=True)  # noqa: T201
+        print("Press Ctrl-C to stop; every verdict is on disk.", flush=True)  # noqa: T201
         if address.open:
             webbrowser.open(url)
 

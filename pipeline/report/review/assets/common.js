@@ -32,7 +32,7 @@ const review = (() => {
     try {
       response = await fetch(path, sent && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(sent) });
     } catch {
-      throw new Error("The server does not answer. Start `sprout review` again; what you said before is on disk.");
+      throw new Error("The server does not answer. Start `sprout review` again; your verdicts are on disk.");
     }
     const kind = response.headers.get("Content-Type") ?? "";
     const found = kind.includes("json") ? await response.json() : { error: `The server says ${response.status}. Open the address it prints.` };
@@ -94,7 +94,7 @@ const review = (() => {
     byId("end").replaceChildren(
       element("h1", {}, left ? "The end of the list" : "All done"),
       element("p", {}, left
-        ? `You have looked at all; ${left.toLocaleString("en")} still have no verdict of yours.`
+        ? `You have seen all of them; ${left.toLocaleString("en")} still lack your verdict.`
         : "Thank you. Every answer is on disk; `sprout review RUN --figures` prints what was found."),
       element("div", { class: "row" }, button("Back", "←", () => show(state.place - 1)), button("Undo", "u", undo)),
     );

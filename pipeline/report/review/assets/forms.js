@@ -99,7 +99,7 @@
   const same = (task, tried) => task.instances.every((one, place) => one.output === tried.after.instances[place].output);
 
   function pairs(task, tried) {
-    if (same(task, tried)) return [element("p", {}, "The model leaves it as it is. Say more plainly what should change.")];
+    if (same(task, tried)) return [element("p", {}, "The model changed nothing. Say more plainly what should change.")];
     return task.instances.map((one, place) =>
       element("div", { class: "pair" },
         element("div", {}, element("h3", {}, "Before"), text(one.output)),
@@ -150,7 +150,7 @@
     const place = state.place;
     panel.append(
       element("p", { class: "note" }, "Each change keeps what was before. Undo takes all of them back, now or later with `sprout edit RUN --undo`."),
-      element("div", { class: "row" }, button("Go on", "", () => show(place), "main"), button("Undo all", "", review.undo)),
+      element("div", { class: "row" }, button("Continue", "", () => show(place), "main"), button("Undo all", "", review.undo)),
     );
     panel.querySelector("button").focus();
   }

@@ -70,8 +70,8 @@
     );
     const wrong = QUESTIONS.some(([name]) => said[name] === false);
     byId("hint").textContent = item().dropped
-      ? "Dropped. 1, 2, 3 say what is wrong with it; space goes on; d takes it back."
-      : wrong ? "Space: the rest is good, and on to the next." : "Space: all good, and on to the next. 1, 2, 3: what is not.";
+      ? "Dropped. Press 1, 2 or 3 to say what is wrong, space for the next task, d to keep it after all."
+      : wrong ? "Press space if the rest is good." : "Press space if all is good, or 1, 2, 3 for what is not.";
   }
 
   function actions() {
