@@ -53,6 +53,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(fail("stopped; the same command continues from here", 130))
     except BrokenPipeError:  # whoever reads the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        from pipeline.engines.find import place_in_users_code, told
+
+        if not (place := place_in_users_code(error)):
+            raise
+        sys.exit(fail(f"{place}: this code of yours fails ({told(error)}); correct it", 1))
 
 
 def fail(message: object, code: int) -> int:

@@ -11,10 +11,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline import engines
 from pipeline.engines.base import Engine
 from pipeline.engines.proxy import Proxy
 from pipeline.errors import SproutError, unknown
+from pipeline.resources import PACKAGE
 
 
 def engine_class(name: str) -> type[Engine]:
@@ -75,11 +78,38 @@ def imported(module: str, noun: str, place: str = "") -> ModuleType:
     try:
         return importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        problem = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"
+        if isinstance(error, ModuleNotFoundError) and place and error.name in (module, module.partition(".")[0]):
+            raise SproutError(
+                f"{place}: there is no module {error.name} in the current folder ({Path.cwd()}) or on Python's path; "
+                f"run sprout in the folder of {error.name}.py, or add that folder to PYTHONPATH"
+            ) from None
+        problem = told(error)
         raise SproutError(
             f"{_where(error, module)}{place or module}: the module of this {noun} cannot be imported ({problem}); "
             f"correct it"
         ) from None
+
+
+def place_in_users_code(error: BaseException) -> str:
+    """`path:line` in code of the user's own, such as a stage or a filter, that failed; empty if ours did.
+
+    A model of ours that refuses what it is given is the fault of who gives it.
+    """
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.suffix != ".py" or path.is_relative_to(sysconfig.get_path("stdlib")) or "site-packages" in path.parts:
+            continue
+        if not path.is_relative_to(PACKAGE):
+            return f"{path}:{frame.lineno}"
+        if not isinstance(error, ValidationError):
+            break
+    return ""
+
+
+def told(error: BaseException) -> str:
+    """The kind of an error and what it says, on one line, without the address that pydantic adds."""
+    text = str(getattr(error, "msg", None) or error).partition("For further information")[0]
+    return f"{type(error).__name__}: {' '.join(text.split()).rstrip('.')}"
 
 
 def _where(error: BaseException, module: str) -> str:

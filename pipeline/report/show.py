@@ -202,7 +202,9 @@ def compare(one: Path, other: Path) -> str:
         ]
         if any(side and "engine" in side for side in sides):
             used = [(side or {}).get("engine", {}) for side in sides]
-            rows.append(row("  tokens a kept task", *(f"{each.get('tokens_per_kept_task', 0):,.1f}" for each in used)))
+            rows.append(
+                row("  tokens per kept task", *(f"{each.get('tokens_per_kept_task', 0):,.1f}" for each in used))
+            )
     rows += [
         row(f"ROUGE-L of {model}", *("" if score is None else f"{score:.1f}" for score in scores))
         for model, scores in found["evaluation"].items()

@@ -24,7 +24,7 @@ from pipeline.runs.store import Store, Stored, ids_of, without
 from pipeline.runs.view import Tasks
 from pipeline.stage import Product, Stage
 from pipeline.task import Task
-from pipeline.text import counted
+from pipeline.text import counted, short
 
 logger = logging.getLogger(__name__)
 
@@ -174,6 +174,10 @@ def decide(
 
 def once(stage: Stage, decided: Iterable[Task], ids: set[str]) -> Iterator[Task]:
     for task in decided:
+        if not isinstance(task, Task):
+            raise SproutError(
+                f"stage {stage.name}: decide yielded {short(repr(task), 60)}; yield tasks, kept or rejected"
+            )
         if task.id not in ids:
             yield task
         elif stage.adds:  # two tasks made from identical sources
