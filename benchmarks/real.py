@@ -139,7 +139,7 @@ def written(args: argparse.Namespace, name: str, stages: Sequence[str], writer: 
 def sprout(*words: str) -> None:
     print(f"$ sprout {' '.join(words)}", flush=True)
     if code := subprocess.run([sys.executable, "-m", "pipeline", *words], check=False).returncode:
-        raise SystemExit(f"sprout {words[0]} ended with exit code {code}; the same command goes on from here")
+        raise SystemExit(f"sprout {words[0]} ended with exit code {code}; the same command continues from here")
 
 
 if __name__ == "__main__":

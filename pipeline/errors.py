@@ -19,13 +19,13 @@ class SproutError(Exception):
 
 
 class EngineUnreachable(SproutError):
-    """The engine cannot be reached any more. What was decided is kept; the same command goes on."""
+    """The engine cannot be reached any more. What was decided is kept; the same command continues."""
 
     exit_code = 4
 
 
 class BudgetReached(SproutError):
-    """A limit of the user's own is reached; the same command goes on when it is raised."""
+    """A limit of the user's own is reached; the same command continues when it is raised."""
 
     exit_code = 3
 

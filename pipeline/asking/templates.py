@@ -149,7 +149,7 @@ def template_path(name: str, of: Configured | None = None) -> Path:
     path = of.template_files.get(name) if of else None
     path = path or prompt_folder() / f"{name}.jinja"
     if not path.parent.is_dir() and not (of and name in of.template_files):
-        raise SproutError(f"{path.parent}: is no folder of templates; change SPROUT_PROMPTS, or unset it")
+        raise SproutError(f"{path.parent}: is not a folder of templates; change SPROUT_PROMPTS, or unset it")
     if not path.is_file():
         raise SproutError(f"{path}: no such template; copy {shipped('prompts') / f'{name}.jinja'} and change that")
     return path

@@ -27,4 +27,4 @@ def read_json(text: str) -> JsonValue:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")

@@ -10,7 +10,7 @@ def schema(case: Case) -> Verdict:
     """Passes JSON that is valid under the JSON Schema that is expected.
 
     Raises:
-        SproutError: for what is no JSON Schema, naming the task.
+        SproutError: for what is not a JSON Schema, naming the task.
     """
     try:
         value = read_json(case.text)
@@ -36,7 +36,7 @@ def problem_with(value: object, described: object, task: str) -> str:
         # A registry of its own, so that a reference to an address is not fetched.
         error = best_match(kind(described, registry=Registry()).iter_errors(value))
     except (SchemaError, Unresolvable) as error:
-        raise SproutError(f"task {task}: its schema is no JSON Schema ({short(str(error), 120)})") from None
+        raise SproutError(f"task {task}: its schema is not a JSON Schema ({short(str(error), 120)})") from None
     except RecursionError:
         return "it is nested too deep"
     if error is None:

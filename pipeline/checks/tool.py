@@ -74,7 +74,7 @@ def read_call(text: str) -> tuple[str, Mapping[str, JsonValue]]:
         value = value[0]
     call = _call_in(value)
     if call is None:
-        raise NotJson("it is no call: a call has a name and arguments")
+        raise NotJson("it is not a call: a call has a name and arguments")
     return call
 
 

@@ -24,7 +24,7 @@ def check_hub(name: str) -> None:
         raise SproutError(f"export.push_to_hub: {' '.join(str(error).split())}") from None
     if constants.HF_HUB_OFFLINE:
         raise SproutError(
-            f"export.push_to_hub: HF_HUB_OFFLINE=1 forbids to upload {name}; unset that, or leave out push_to_hub"
+            f"export.push_to_hub: HF_HUB_OFFLINE=1 forbids uploading {name}; unset that, or leave out push_to_hub"
         )
     if not get_token():
         raise SproutError(

@@ -33,7 +33,7 @@ def engine_class(name: str) -> type[Engine]:
     if ":" in name:
         kind = named(name, "engine")
         if not (isinstance(kind, type) and issubclass(kind, Engine)):
-            raise SproutError(f"{name}: is no engine; derive the class from pipeline.Engine")
+            raise SproutError(f"{name}: is not an engine; derive the class from pipeline.Engine")
         return kind
     kinds = _shipped()
     if name not in kinds:

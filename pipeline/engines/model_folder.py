@@ -28,13 +28,15 @@ def check_model(model: str) -> None:
         _check_hub(model)
         return
     if not folder.is_dir():
-        found = "is a file" if folder.exists() else "is no folder here"
+        found = "is a file" if folder.exists() else "is not a folder here"
         server = "" if folder.exists() else f", or add --engine server if a server has {model}"
         raise SproutError(f"{model}: {found}; give a model folder (config.json, tokenizer.json, *.safetensors){server}")
     if not (folder / "config.json").is_file():
         if (folder / "adapter_config.json").is_file():
             raise SproutError(f"{model}: holds only a LoRA adapter; merge it into its base model and give that folder")
-        raise SproutError(f"{model}: has no config.json, so it is no model folder; give one saved by save_pretrained")
+        raise SproutError(
+            f"{model}: has no config.json, so it is not a model folder; give one saved by save_pretrained"
+        )
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise SproutError(f"{model}: has no tokenizer ({TOKENIZERS[0]} or the like); save it beside the model")
     for name in FILES:
@@ -102,7 +104,7 @@ def context_of(model: str) -> int | None:
 
 
 def is_hub_name(model: str) -> bool:
-    """Whether it can only mean `owner/name` on the hub: not a path, and its first part is no folder here."""
+    """Whether it can only mean `owner/name` on the hub: not a path, and its first part is not a folder here."""
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", model) is not None and not Path(model).parent.exists()
 
 
@@ -161,7 +163,9 @@ def load_error(model: str, error: Exception) -> SproutError:
             f"engine.trust_remote_code=true"
         )
     first = re.split(r"(?<=[a-z`)\]}]{2}[.!]) ", text, maxsplit=1)[0][:300].rstrip(".")
-    return SproutError(f"{model}: cannot be loaded: {first}; see that it is whole and that this engine supports it")
+    return SproutError(
+        f"{model}: cannot be loaded: {first}; check that it is complete and that this engine supports it"
+    )
 
 
 def not_installed(package: str, error: ImportError) -> SproutError:
@@ -199,7 +203,7 @@ def _check_weights(folder: Path) -> None:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")  # of the header; what is no safetensors file has a huge one
             if length + 8 > path.stat().st_size:
-                raise SproutError(f"{path}: cannot be loaded, it is no whole safetensors file; fetch it again")
+                raise SproutError(f"{path}: cannot be loaded, it is not a complete safetensors file; fetch it again")
 
 
 def _check_hub(model: str) -> None:
@@ -209,7 +213,7 @@ def _check_hub(model: str) -> None:
         raise not_installed("huggingface_hub", error) from error
     if constants.HF_HUB_OFFLINE and not isinstance(try_to_load_from_cache(model, "config.json"), str):
         raise SproutError(
-            f"{model}: is neither a folder here nor in {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE=1 forbids to fetch "
+            f"{model}: is neither a folder here nor in {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE=1 forbids fetching "
             f"it; unset that, give a folder, or add --engine server if a server has it"
         )
 

@@ -48,7 +48,7 @@ def find_entrants(given: Sequence[str], read: Callable[[str], RunSettings]) -> l
     """
     if not is_settings(given[0]):
         raise SproutError(
-            f"{given[0]}: is no settings file (*.toml) or recipe; name one first: it says what is tuned and how, "
+            f"{given[0]}: is not a settings file (*.toml) or recipe; name one first: it says what is tuned and how, "
             "and what it is evaluated on"
         )
     runs = {one: FinishedRun(one, read(one)) for one in given if is_settings(one)}
@@ -106,7 +106,7 @@ class FinishedRun:
         whole = written and written.items() <= sizes(dataset).items()
         if missing := [path for path in files if not path.is_file()] or ([] if whole else [dataset]):
             raise SproutError(
-                f"{self.given}: its run is not finished, as {missing[0]} is not there or not whole; call `sprout run "
+                f"{self.given}: its run is not finished, as {missing[0]} is not there or not whole; run `sprout run "
                 f"{self.given}` first"
             )
         return dataset

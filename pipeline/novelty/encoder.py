@@ -111,11 +111,13 @@ def find_model(model: str) -> Path:
 def check_folder(folder: Path) -> Path:
     """Check that sentence-transformers can load the model in a folder, without heavy imports."""
     if not folder.is_dir():
-        found = "is a file" if folder.exists() else "is no folder here"
+        found = "is a file" if folder.exists() else "is not a folder here"
         raise SproutError(f"{folder}: {found}; give the folder or the hub name of a sentence-transformers model")
     path = folder / "modules.json"
     if not path.is_file():
-        raise SproutError(f"{folder}: has no modules.json, so it is no sentence-transformers model; give one that is")
+        raise SproutError(
+            f"{folder}: has no modules.json, so it is not a sentence-transformers model; give one that is"
+        )
     try:
         modules = [(folder / module["path"], module["type"]) for module in json.loads(path.read_text("utf-8"))]
     except (ValueError, KeyError, TypeError) as error:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pipeline.report.seed_advice import times
 from pipeline.report.seed_check import grouped
 from pipeline.report.seed_figures import Checked, Duplicates, Inferred, Labels, Spread
+from pipeline.text import counted
 
 MOST = 30  # of what is listed
 
@@ -27,7 +28,7 @@ def _numbers(found: Checked) -> list[str]:
     labels, cover = found.labels, found.coverage
     verbs, scripts = cover.verbs, cover.scripts
     return [
-        f"{found.path}: {found.format}, {found.tasks:,} tasks, {found.instances:,} instances",
+        f"{found.path}: {found.format}, {counted(found.tasks, 'task')}, {counted(found.instances, 'instance')}",
         *(f"  {note}" for note in found.notes),
         row("classification", f"{labels.tasks:,} of {found.tasks:,} ({labels.share:.0%})"),
         row("with an input", f"{cover.with_input:,} of {found.tasks:,}"),

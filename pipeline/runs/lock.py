@@ -47,8 +47,8 @@ def _lock(file: TextIO, folder: Path) -> None:
         file.seek(0)
         holder = file.read().strip() or "unknown"
         if holder == str(os.getpid()):
-            raise SproutError(f"{folder}: this process is at work in it already; let that finish first") from None
-        raise SproutError(f"{folder}: process {holder} is at work in it; let it finish, or stop it first") from None
+            raise SproutError(f"{folder}: this process is already at work in it; let it finish first") from None
+        raise SproutError(f"{folder}: process {holder} is at work in it; wait until it ends, or stop it") from None
     except OSError as error:
         raise SproutError(f"{folder}: cannot be locked ({error.strerror}); choose a folder on another disk") from None
 

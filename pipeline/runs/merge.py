@@ -108,7 +108,9 @@ def shard_in(folder: Path) -> Shard:
               if isinstance(one.get("random_seed"), int)}  # fmt: skip
     shard = next(iter(shards)) if len(shards) == 1 else None
     if shard is None:
-        raise SproutError(f"{folder}: is no shard of a run; give the folders that `sprout run … --shard` has written")
+        raise SproutError(
+            f"{folder}: is not a shard of a run; give the folders that `sprout run … --shard` has written"
+        )
     if read_record(folder / FILE) != finished(folder, shard):
         raise SproutError(f"{folder}: shard {shard} is not finished; run it again with --shard {shard}, then merge")
     return shard

@@ -46,7 +46,7 @@ def find_scorer(place: str, settings: Mapping[str, Mapping[str, Any]]) -> Scorer
     else:
         raise SproutError(f"{unknown('scorer', place, scorer_names())}, or module:function for one of your own")
     if not inspect.isfunction(function):
-        raise SproutError(f"{place}: is no scorer; write a function that takes a task and returns a number")
+        raise SproutError(f"{place}: is not a scorer; write a function that takes a task and returns a number")
     found = Scorer(function, called=called)
     _check(place, found)
     return replace(found, settings=_settings(found, settings.get(found.name, {})))

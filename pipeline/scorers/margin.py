@@ -9,7 +9,9 @@ from pipeline.scorers.base import EngineName, Scoring, pooled
 from pipeline.scorers.wording import Wording
 from pipeline.task import Task
 
-Minus = Annotated[EngineName, Field(min_length=1, description="the table [engines.NAME] whose likelihood is taken off")]
+Minus = Annotated[
+    EngineName, Field(min_length=1, description="the table [engines.NAME] whose likelihood is subtracted")
+]
 Form = Annotated[
     Literal["mean", "sum"],
     Field(description="mean: log-probability a token; sum: of a whole output, for models with different tokenizers"),

@@ -45,5 +45,5 @@ def rubric(
 
 def _read(completion: Completion, names: tuple[str, ...]) -> float:
     if (rating := parse_choice(completion.text, names)) is None:
-        raise NoNumber(f"the model's answer is no rating: {short(completion.text, 80)!r}")
+        raise NoNumber(f"the model's answer is not a rating: {short(completion.text, 80)!r}")
     return float(rating)

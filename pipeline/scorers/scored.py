@@ -184,10 +184,12 @@ class ScoredTask:
         elif isinstance(number, (int, float)):
             self.numbers[part][name] = round(float(number), DECIMALS)
         else:
-            raise TypeError(f"it returns {number!r}, which is no number")
+            raise TypeError(f"it returns {number!r}, which is not a number")
 
     def _failed(self, name: str, error: Exception) -> SproutError:
-        return SproutError(f"the scorer {name} fails on task {self.task.id} ({type(error).__name__}: {error}); mend it")
+        return SproutError(
+            f"the scorer {name} fails on task {self.task.id} ({type(error).__name__}: {error}); correct it"
+        )
 
 
 class _Waiting:

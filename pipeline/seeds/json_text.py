@@ -61,12 +61,12 @@ class _Reader:
             return
         for number in count(1):
             where = f"{self.path}:{self._line()}: item {number}"
-            value = self._value(where, "is the file whole?")
+            value = self._value(where, "is the file complete?")
             yield Record(where, number, value)
             self.position = self._after(_SPACE, self.position)
             mark = self.text[self.position : self.position + 1]
             if mark not in (",", "]"):
-                raise SproutError(f"{where}: no comma and no single ] follows it; is the file whole?")
+                raise SproutError(f"{where}: no comma and no single ] follows it; is the file complete?")
             self.position = self._after(_SPACE, self.position + 1)
             if mark == "," and self.text[self.position : self.position + 1] == "]":  # a comma behind the last item
                 mark, self.position = "]", self._after(_SPACE, self.position + 1)
@@ -83,7 +83,7 @@ class _Reader:
             problem = getattr(error, "msg", "nested too deeply").lower()
             line = getattr(error, "lineno", self.line)
             if line > self.line:
-                problem, hint = f"{problem} at line {line}", "is the file whole?"
+                problem, hint = f"{problem} at line {line}", "is the file complete?"
             raise SproutError(f"{where}: not JSON ({problem}); {hint}") from None
         return value
 

@@ -119,7 +119,7 @@ def _whole(file: IO[bytes], path: Path) -> Iterator[bytes]:
         yield from file
     except _UNREADABLE as error:
         problem = getattr(error, "strerror", None) or error
-        raise SproutError(f"{path}: cannot be read ({problem}); is the file whole?") from None
+        raise SproutError(f"{path}: cannot be read ({problem}); is the file complete?") from None
 
 
 def _beginning(path: Path, size: int) -> bytes:

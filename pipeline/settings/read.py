@@ -32,7 +32,7 @@ class RunSettings(BaseModel):
         description="a file or data set of seed tasks, or one that ships: general, nano, code; none: no seeds",
     )
     domain: str = Field(
-        default="", description='what all tasks are about, such as "support for a bicycle shop"; the templates say it'
+        default="", description='what all tasks are about, such as "support for a bicycle shop"; the prompts say so'
     )
     out: str = Field(default="outputs/default", min_length=1, description="the folder of the run")
     shard: str = Field(

@@ -55,7 +55,7 @@ def find(name: str) -> Kind:
 def _own(name: str) -> Kind:
     found = named(name, "stage")
     if not (isinstance(found, type) and issubclass(found, (Stage, Product))):
-        raise SproutError(f"{name}: is no stage; derive the class from pipeline.Stage")
+        raise SproutError(f"{name}: is not a stage; derive the class from pipeline.Stage")
     return found
 
 

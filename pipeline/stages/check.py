@@ -65,7 +65,7 @@ class Check(Stage):
         "for contains and number without it, the output of an instance that has answers",
     )
     tolerance: float = Field(default=1e-6, ge=0, description="of number: how far off it may be, as a share of it")
-    reject: bool = Field(default=True, description="false: what fails is only marked")
+    reject: bool = Field(default=True, description="false: a failure is only recorded")
     limits: Limits = Field(default=Limits(), description="what a program may use")
     packages: bool = Field(default=False, description="programs may import the packages that are installed here")
     workers: int = Field(default=0, ge=0, description="programs that run at a time; 0: one for each core")

@@ -81,7 +81,7 @@ class Choose(Stage):
     num_verdicts: int = Field(default=1, ge=1, description="judge: in each order; several need a temperature")
     constrain: bool = Field(
         default=True,
-        description="the judge can say A, B or tie, or ratings, and nothing else, if its engine sees to it",
+        description="the judge can say A, B or tie, or ratings, and nothing else, if its engine can enforce that",
     )
     random_seed: int = Field(default=0, description="another number makes other random choices")
     sampling: Sampling = Field(default=Sampling(temperature=0, max_tokens=64), description="how the judge writes")
@@ -89,7 +89,7 @@ class Choose(Stage):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not WAY.fullmatch(self.by):
-            raise ValueError(f"by: {self.by!r} is no way to choose; set {WAYS}")
+            raise ValueError(f"by: {self.by!r} is not a way to choose; set {WAYS}")
         way = next((way for way in (SCORE, CHECK) if self.by.startswith(way)), self.by)
         for name, ways in OF_WAY.items():
             if way not in ways and getattr(self, name) != type(self).model_fields[name].default:

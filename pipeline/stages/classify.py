@@ -53,7 +53,7 @@ class Classify(Stage):
         "tasks of each kind besides the demos",
     )
     constrain: bool = Field(
-        default=True, description="the model can say Yes or No and nothing else, if its engine can see to that"
+        default=True, description="the model can say Yes or No and nothing else, if its engine can enforce that"
     )
     sampling: Sampling = Field(
         default=Sampling(temperature=0, max_tokens=8, stop=("\n", "Task:")), description="how the model writes"

@@ -70,7 +70,9 @@ class Documents(Stage):
         description=f"of task: {', '.join(KINDS)}, {HALF}; or the path of a template of yours, which ends in .jinja",
     )
     num_each: int = Field(default=1, ge=1, description="tasks of each kind from a passage")
-    closed_book: bool = Field(default=False, description="the passage is no part of the task, which must do without")
+    closed_book: bool = Field(
+        default=False, description="leave the passage out of the task, for a model that should know it"
+    )
     max_rouge: float | None = Field(
         default=None,
         gt=0,

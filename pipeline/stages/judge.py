@@ -58,7 +58,7 @@ class Judge(Product):
     )
     with_reference: bool = Field(default=False, description="show the judge the first right output")
     constrain: bool = Field(
-        default=True, description="the judge can say A, B or tie and nothing else, if its engine can see to that"
+        default=True, description="the judge can say A, B or tie and nothing else, if its engine can enforce that"
     )
     sampling: Sampling = Field(default=SAMPLING, description="how the judge writes")
 

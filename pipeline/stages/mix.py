@@ -74,7 +74,7 @@ class Mix(Stage):
         for name, one in self.by_name.items():
             if strange := next((field for field in one.fields if field not in FIELDS), None):
                 known = ", ".join(FIELDS)
-                raise ValueError(f"datasets.{name}.fields: {strange} is no field of a task; there are {known}")
+                raise ValueError(f"datasets.{name}.fields: {strange} is not a field of a task; there are {known}")
         return self
 
     @property

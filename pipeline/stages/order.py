@@ -53,7 +53,7 @@ class Order(Stage):
     )
     order: Literal["rising", "falling"] = Field(default="rising", description="whether the lowest level comes first")
     num_levels: int | None = Field(
-        default=None, ge=2, description="so many levels of as many tasks each, for a `by` that is a number"
+        default=None, ge=2, description="how many levels of equal size, where `by` is a number"
     )
     groups: tuple[str, ...] = Field(default=(), description="keys of `meta`: tasks of another value each time")
     blocks: tuple[str, ...] = Field(default=(), description="keys of `meta`: all tasks of a value, then of the next")

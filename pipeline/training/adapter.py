@@ -27,7 +27,9 @@ def merged(model: str, folder: Path) -> str:
     if not (adapter / CONFIG).is_file() or (adapter / "config.json").is_file():
         return model
     if not (adapter / WEIGHTS).is_file():
-        raise SproutError(f"{adapter}: has no {WEIGHTS}, so it is no whole adapter; give one saved by save_pretrained")
+        raise SproutError(
+            f"{adapter}: has no {WEIGHTS}, so it is not a complete adapter; give one saved by save_pretrained"
+        )
     fingerprint = hashlib.sha256((adapter / CONFIG).read_bytes() + (adapter / WEIGHTS).read_bytes()).hexdigest()[:16]
     if read_record(folder / TRAIN_RECORD).get("fingerprint") != fingerprint:
         partial = folder.with_name(f"{folder.name}.partial")

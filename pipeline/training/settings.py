@@ -45,7 +45,7 @@ class TrainingSettings(BaseModel):
         default=None, gt=0, description="unset: 2e-5, with lora 2e-4; for dpo 1e-6, with lora 5e-6"
     )
     num_epochs: float = Field(default=2, gt=0, description="passes over the rows; Self-Instruct, its training script")
-    max_steps: int | None = Field(default=None, ge=1, description="in place of num_epochs")
+    max_steps: int | None = Field(default=None, ge=1, description="steps to train for, in place of num_epochs")
     batch_size: int | None = Field(
         default=None, ge=1, description="rows per step, over all processes; unset: 32, for dpo 64, with lora 16"
     )
@@ -122,10 +122,10 @@ class Training(BaseModel):
     rows: Sequence[TextRow] | Sequence[ChatRow] | Sequence[PreferenceRow]
     settings: TrainingSettings = TrainingSettings()
     validation: Sequence[TextRow] | Sequence[ChatRow] | Sequence[PreferenceRow] = Field(
-        default=(), description="to measure the loss on, some times in a training"
+        default=(), description="to measure the loss on a few times during training"
     )
     last_step: int | None = Field(
-        default=None, description="stop after it, with the learning rate of a training that goes on"
+        default=None, description="stop after this step, with the learning rate of the whole training"
     )
 
     @property

@@ -26,7 +26,7 @@ def filter_with(model: str, *args: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "my: has no config.json, so it is no model folder; give one saved by save_pretrained"),
+        ({}, "my: has no config.json, so it is not a model folder; give one saved by save_pretrained"),
         ({"notes.txt": b"x"}, "my: has no config.json"),
         ({"adapter_config.json": b"{}", "adapter_model.safetensors": WEIGHTS}, "my: holds only a LoRA adapter; merge it into its base model"),
         (WHOLE | {"config.json": b"{"}, "my/config.json: not JSON (Expecting property name enclosed in double quotes: line 1 column 2"),
@@ -38,8 +38,8 @@ def filter_with(model: str, *args: str) -> tuple[str, ...]:
         (FILES, "my: holds no weights; save them as *.safetensors"),
         (FILES | {"model.gguf": b""}, "my: holds no weights; save them as *.safetensors"),
         (FILES | {"pytorch_model.bin": b""}, "my: holds only pickled weights, which can run code when loaded; save them as *.safetensors"),
-        (FILES | {"model.safetensors": POINTER}, "my/model.safetensors: cannot be loaded, it is no whole safetensors file; fetch it again"),
-        (FILES | {"model.safetensors": b""}, "my/model.safetensors: cannot be loaded, it is no whole safetensors file"),
+        (FILES | {"model.safetensors": POINTER}, "my/model.safetensors: cannot be loaded, it is not a complete safetensors file; fetch it again"),
+        (FILES | {"model.safetensors": b""}, "my/model.safetensors: cannot be loaded, it is not a complete safetensors file"),
         (FILES | {"model-1-of-2.safetensors": WEIGHTS, "model.safetensors.index.json": INDEX}, "my: lacks model-2-of-2.safetensors (1 of 2 parts)"),
         (WHOLE | {"model.safetensors.index.json": b"{"}, "my/model.safetensors.index.json: not JSON"),
     ],
@@ -58,9 +58,9 @@ def test_a_folder_that_is_no_whole_model_gets_one_sentence(sprout: Sprout, files
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("nowhere", "nowhere: is no folder here; give a model folder (config.json, tokenizer.json, *.safetensors)"),
+        ("nowhere", "nowhere: is not a folder here; give a model folder (config.json, tokenizer.json, *.safetensors)"),
         ("good.jsonl", "good.jsonl: is a file; give a model folder"),
-        ("~/models/llama", f"{Path.home()}/models/llama: is no folder here"),
+        ("~/models/llama", f"{Path.home()}/models/llama: is not a folder here"),
         ("nobody/nothing", "nobody/nothing: is neither a folder here nor in "),
     ],
 )
@@ -101,7 +101,7 @@ def test_a_model_that_cannot_be_loaded_gets_one_sentence(sprout: Sprout, config,
 @pytest.mark.parametrize(
     ("changes", "code", "said"),
     [
-        (["engine.url=localhost:8000"], 1, "localhost:8000: is no url of a server; it begins with http:// or https:// and most end in /v1"),
+        (["engine.url=localhost:8000"], 1, "localhost:8000: is not the url of a server; it begins with http:// or https:// and most end in /v1"),
         (["engine.timeout=0"], 1, "[engine] timeout: input should be greater than 0 (found 0)"),
         (["engine.retries=3"], 1, "[engine] there is no setting 'retries'; there are model, chat"),
     ],

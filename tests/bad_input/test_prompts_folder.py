@@ -61,7 +61,7 @@ def test_a_bad_template_gets_one_sentence(sprout: Sprout, mine: Path, name, temp
 def test_a_folder_that_is_none_gets_one_sentence(sprout: Sprout, monkeypatch, folder):
     monkeypatch.setenv("SPROUT_PROMPTS", folder)
 
-    assert sprout(*RUN) == (1, f"{folder}: is no folder of templates; change SPROUT_PROMPTS, or unset it")
+    assert sprout(*RUN) == (1, f"{folder}: is not a folder of templates; change SPROUT_PROMPTS, or unset it")
 
 
 def test_a_template_that_is_a_folder_is_no_template(sprout: Sprout, mine: Path):

@@ -117,7 +117,7 @@ ADDRESS = {
         ('{"zip": "1", "city": 2}', "Additional properties"),
         ("zip: 0150", "it is not JSON"),
         ("", "it is not JSON"),
-        ('{"zip": NaN}', "NaN is no number of JSON"),
+        ('{"zip": NaN}', "NaN is not a JSON number"),
         ("[" * 100_000, "nested too deep|not JSON"),
         ("[" * 900 + "]" * 900, "at \\$|nested"),
     ],

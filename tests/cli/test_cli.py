@@ -68,7 +68,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         (["run", "quickstart", "--seeds", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["run", "quickstart", "--engine", "llama"], "[engine] name: there is no engine 'llama'; there are ray, scripted, server, transformers, vllm"),
         (["run", "--engine", "transformers"], "[engine] model: no model is named"),
-        (["run", "quickstart", "--model", "nowhere/at/all"], "nowhere/at/all: is no folder here"),
+        (["run", "quickstart", "--model", "nowhere/at/all"], "nowhere/at/all: is not a folder here"),
         (["run", "quickstart", "--set", "engine.speed=3"], "[engine] there is no setting 'speed'; there are model, chat, chat_template_kwargs, dtype, window"),
         (["run", "quickstart", "--set", "instructions.num_task=3"], "[instructions] there is no setting 'num_task'; did you mean num_tasks?"),
         (["run", "quickstart", "--set", "instructions.num_tasks=many"], "[instructions] num_tasks: input should be a valid integer"),

@@ -160,8 +160,8 @@ def test_each_way_of_servers_to_tell_of_the_context_is_read(entry, here, capsys)
         ),
         (["--model", "nano"], "init: --seeds is missing; add what is missing, or use a terminal, where it asks"),
         (["--seeds", "none.csv", "--model", "nano"], "none.csv: cannot be read"),
-        (["--seeds", "shop.csv", "--model", "nowhere/at/all"], "nowhere/at/all: is no folder here"),
-        (["--seeds", "shop.csv", "--url", "shop.csv"], "shop.csv: is no url of a server"),
+        (["--seeds", "shop.csv", "--model", "nowhere/at/all"], "nowhere/at/all: is not a folder here"),
+        (["--seeds", "shop.csv", "--url", "shop.csv"], "shop.csv: is not the url of a server"),
         (["--seeds", "shop.csv", "--url", "{url}", "--model", "my-modle"], "my-modle"),
     ],
 )
@@ -260,7 +260,7 @@ def test_in_a_terminal_it_asks_for_what_is_missing_and_again_after_a_wrong_answe
 
     assert code == 0, said
     assert "nowhere.csv: cannot be read" in said
-    assert "127.0.0.1: is no url of a server" in said
+    assert "127.0.0.1: is not the url of a server" in said
     assert "'some' is not a number above 0" in said
     assert (settings["seeds"], settings["domain"], settings["instructions"]["num_tasks"]) == ("shop.csv", SHOP, 200)
     assert settings["engine"]["model"] == "my-model"

@@ -54,7 +54,7 @@ def test_a_format_of_ones_own_is_a_class_in_a_file_written_and_trained_on_like_a
         ("alpacca", "there is no format 'alpacca'; did you mean alpaca"),
         ("no_such_module:Own", "cannot be imported"),
         ("json:Own", "has no 'Own'"),
-        ("json:JSONDecoder", "is no format; derive the class"),
+        ("json:JSONDecoder", "is not a format; derive the class"),
     ],
 )
 def test_a_format_that_is_none_is_told(name, problem):

@@ -181,7 +181,7 @@ SENTENCES = {
     ),
     "no money": (
         replace(HEALTHY, always={"": openai("You exceeded your current quota.", 429, code="insufficient_quota")}), (),
-        "wants to be paid first (You exceeded your current quota.)",
+        "requires payment first (You exceeded your current quota.)",
     ),
     "no such model": (
         replace(HEALTHY, always={"": openai("The model `tiny` does not exist", 404, code="model_not_found")}), (),

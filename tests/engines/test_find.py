@@ -100,7 +100,10 @@ def test_what_an_engine_cannot_do_is_said_in_one_sentence(mine: Path) -> None:
             r"\[engine\] there is no setting 'volum'; did you mean volume?",
         ),
         (["engine.name=my_parrots:Parot"], "my_parrots.py has no 'Parot'; give module:name"),
-        (["engine.name=my_parrots:answer"], "my_parrots:answer: is no engine; derive the class from pipeline.Engine"),
+        (
+            ["engine.name=my_parrots:answer"],
+            "my_parrots:answer: is not an engine; derive the class from pipeline.Engine",
+        ),
         (["engine.name=not_there:Parrot"], "there is no module not_there in the current folder"),
         (["engine.name=parrot"], r"\[engine\] name: there is no engine 'parrot'; there are ray, scripted"),
         (["engine.name=scripted"], r"\[engine\] answer is missing"),

@@ -153,7 +153,7 @@ def test_a_file_that_gets_a_line_more_brings_a_server_more(
     listed.write_text("nonsense\n", encoding="utf-8")
     for _ in range(40):
         next(completions)
-    assert f"{listed}:1: nonsense: is no url of a server" in caplog.text
+    assert f"{listed}:1: nonsense: is not the url of a server" in caplog.text
     listed.write_text(f"{second.url}/\n{third.url}\n", encoding="utf-8")
     for _ in range(100):
         next(completions)

@@ -54,7 +54,7 @@ def test_a_whole_folder_is_accepted(save: Save) -> None:
 
 
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SproutError, match="is no folder here"):
+    with pytest.raises(SproutError, match="is not a folder here"):
         check_model(str(tmp_path / "missing"))
     (tmp_path / "file").write_text("")
     with pytest.raises(SproutError, match="is a file"):

@@ -120,7 +120,7 @@ def test_an_unknown_model_ends_it_at_once_and_the_known_ones_are_named(serve: Se
 
 
 def test_a_url_that_leads_elsewhere_is_told(serve: Serve, connect: Connect) -> None:
-    with pytest.raises(SproutError, match="localhost:8000/v1: is no url of a server"):
+    with pytest.raises(SproutError, match="localhost:8000/v1: is not the url of a server"):
         connect("localhost:8000/v1")
     with pytest.raises(SproutError, match="the url of host holds a user, a password") as caught:
         connect("https://me:secret@host/v1")

@@ -43,7 +43,7 @@ def test_the_key_comes_from_the_environment(
         ({}, "there is no key; set SPROUT_API_KEY, or SPROUT_API_KEY_127_0_0_1 for this server alone"),
         (
             {"OPENAI_API_KEY": "a"},
-            "the key is that of OPENAI_API_KEY; set it anew, or SPROUT_API_KEY_127_0_0_1 for this",
+            "the key is that of OPENAI_API_KEY; set it again, or SPROUT_API_KEY_127_0_0_1 for this",
         ),
         ({"SPROUT_API_KEY": "a", "SPROUT_API_KEY_127_0_0_1": "b"}, "the key is that of SPROUT_API_KEY_127_0_0_1; set"),
     ],

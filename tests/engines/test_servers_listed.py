@@ -94,7 +94,7 @@ def test_a_key_that_one_server_refuses_leaves_it_aside_and_one_that_all_refuse_e
     [
         ("", "lists no server"),
         ("# none\n\n", "lists no server"),
-        ("http://host/v1\nhost:8000\n", ":2: host:8000: is no url of a server"),
+        ("http://host/v1\nhost:8000\n", ":2: host:8000: is not the url of a server"),
         ("https://me:pa55@host/v1\n", ":1: the url of host holds a user, a password or a key"),
         ("\xff", "is not UTF-8"),
     ],
@@ -111,7 +111,7 @@ def test_what_is_neither_a_url_nor_a_file_is_told(connect: Connect) -> None:
         connect("servers.txt")
     with pytest.raises(SproutError, match="lists no server"):
         connect([])
-    with pytest.raises(SproutError, match="nonsense: is no url of a server"):
+    with pytest.raises(SproutError, match="nonsense: is not the url of a server"):
         connect(["http://host/v1", "nonsense"])
 
 

@@ -219,7 +219,7 @@ def nothing(folder: Path, model: str) -> None:
 @pytest.mark.parametrize(
     ("change", "args", "said"),
     [
-        (unfinished, "a.toml b.toml", "b.toml: its run is not finished, as {}/b/dataset is not there or not whole; call `sprout run {}/b.toml` first"),
+        (unfinished, "a.toml b.toml", "b.toml: its run is not finished, as {}/b/dataset is not there or not whole; run `sprout run {}/b.toml` first"),
         (half_written, "a.toml b.toml", "b.toml: its run is not finished, as {}/b/dataset is not there"),
         (without_tasks, "a.toml b.toml", "b.toml: its run is not finished, as {}/b/1_counting.jsonl is not there"),
         (unfinished, "a.toml b", "b: holds a run without a dataset; finish it"),
@@ -231,7 +231,7 @@ def nothing(folder: Path, model: str) -> None:
         (nothing, "a.toml a.toml", "a.toml: is named twice; name it once"),
         (nothing, "a.toml a", "a: has the same dataset as {}/a.toml"),
         (nothing, "a.toml a/dataset", "a/dataset: has the same dataset as {}/a.toml"),
-        (nothing, "a b.toml", "a: is no settings file (*.toml) or recipe; name one first"),
+        (nothing, "a b.toml", "a: is not a settings file (*.toml) or recipe; name one first"),
         (nothing, "a.toml none.json", "none.json: there is no such dataset"),
         (nothing, "a.toml none.toml", "none.toml: cannot be read (No such file or directory)"),
         (nothing, "a.toml b.toml --same rows=500", "a.toml: has only 8 rows; lower --same rows=500"),

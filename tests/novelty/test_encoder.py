@@ -187,7 +187,7 @@ def test_a_folder_that_will_not_do_is_refused(tmp_path: Path, files: dict[str, s
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SproutError, match="is no folder here"):
+    with pytest.raises(SproutError, match="is not a folder here"):
         Encoder(str(tmp_path / "missing"), tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(SproutError, match="is a file"):

@@ -184,7 +184,7 @@ def test_the_sample_is_the_same_each_time_and_a_margin_sets_its_size(tmp_path):
 def test_tasks_are_looked_for_as_show_does(folder):
     assert all("saddle" in one.instruction for one in tasks_of(folder, Choice(search="SADDLE")).tasks)
     assert len(tasks_of(folder, Choice(reason="too_short")).ids) == 2
-    with pytest.raises(SproutError, match="no task is like that"):
+    with pytest.raises(SproutError, match="no task matches"):
         tasks_of(folder, Choice(search="submarine"))
     with served(tasks_of(folder, Choice(search="saddle"))) as url:
         Visitor(url).do(0, "judge", verdict=WRONG)

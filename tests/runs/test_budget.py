@@ -62,7 +62,7 @@ def test_a_server_that_tells_no_tokens_is_told_of_once(seeds, tmp_path, caplog):
 
 
 def test_time_is_that_of_one_sitting(seeds, tmp_path):
-    with pytest.raises(BudgetReached, match=r"that --max-time allows.*kept, and the same command goes on"):
+    with pytest.raises(BudgetReached, match=r"that --max-time allows.*kept, and the same command continues"):
         run(stages(), seeds, Scripted(counted), tmp_path, RunOptions(budget=Budget(max_time=0)))
 
     assert len(run(stages(), seeds, Scripted(counted), tmp_path, RunOptions(budget=Budget(max_time=600)))) == 20

@@ -66,7 +66,7 @@ def test_a_second_writer_of_the_same_process_is_refused_and_takes_nothing_from_t
 
     (tmp_path / "x").mkdir()
     with only_writer(tmp_path):
-        with pytest.raises(SproutError, match="this process is at work in it already; let that finish first"):
+        with pytest.raises(SproutError, match="this process is already at work in it; let it finish first"):
             in_a_thread() if where == "a thread" else second()
         (tmp_path / ".lock").read_text()  # whoever looks at it
         assert not free_for_another_process(tmp_path)

@@ -205,7 +205,7 @@ def test_all_tasks_dropped_is_an_error_with_the_way_back(folder, seeds, capsys):
         (("drop", "RUN", "task_nope"), "task_nope: no such task"),
         (("drop", "RUN", "task_"), "begins the ids of"),
         (("drop", "RUN", "REJECTED"), "was rejected by instructions (not_new)"),
-        (("drop", "RUN", "--search", "nothing like it"), "no task is like that"),
+        (("drop", "RUN", "--search", "nothing like it"), "no task matches"),
         (("drop", "RUN", "ID", "--reason", "?!"), "is no reason"),
         (("drop", "no/such/folder", "ID"), "holds no run"),
         (("keep", "RUN", "--all"), "no dropped task is like that"),

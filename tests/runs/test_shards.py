@@ -106,7 +106,7 @@ def test_shards_that_do_not_belong_together_are_refused_in_a_sentence(seeds: lis
     refused([*folders, tmp_path], f"{tmp_path}: holds no run")
     refused([*folders, folders[1]], "is shard 2/4, and so is")
     run([Instructions(num_tasks=5)], seeds, Scripted(answer), tmp_path / "plain")
-    refused([*folders, tmp_path / "plain"], "plain: is no shard of a run")
+    refused([*folders, tmp_path / "plain"], "plain: is not a shard of a run")
     one(tmp_path / "other", seeds, Shard(1, 3))
     refused([*folders, tmp_path / "other"], "other: is shard 1/3, but .* is 1/4; give all shards of one run")
     other = tmp_path / "changed"

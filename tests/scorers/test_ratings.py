@@ -107,8 +107,8 @@ def test_a_rubric_is_the_mean_over_the_instances():
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ("fine", "the model's answer is no rating: 'fine'"),
-        ("9/10", "the model's answer is no rating: '9/10'"),
+        ("fine", "the model's answer is not a rating: 'fine'"),
+        ("9/10", "the model's answer is not a rating: '9/10'"),
         ("", "the model said nothing"),
         ("<think>4", "the model said nothing"),
     ],

@@ -134,7 +134,7 @@ def test_settings_stand_behind_a_star(own, settings, number):
         ("lenght", {}, "there is no scorer 'lenght'; did you mean length?, or module:function for one of your own"),
         ("nowhere:at_all", {}, "nowhere:at_all: the module of this scorer cannot be imported"),
         ("own_scorers:other", {}, "has no 'other'"),
-        ("own_scorers:number", {}, "own_scorers:number: is no scorer; write a function that takes a task"),
+        ("own_scorers:number", {}, "own_scorers:number: is not a scorer; write a function that takes a task"),
         ("own_scorers:nothing", {}, "a scorer that asks nothing takes task, but this one takes nothing"),
         ("own_scorers:much", {}, "takes task, but this one takes task and wording; put its settings behind a *"),
         ("own_scorers:surprise", {}, "a scorer that yields requests takes task and wording, but this one takes task"),
@@ -153,9 +153,9 @@ def test_what_is_no_scorer_and_what_is_no_setting_gets_one_sentence(own, place, 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("words", "the scorer words fails on task a (TypeError: it returns 'many', which is no number); mend it"),
-        ("fails", "the scorer fails fails on task a (ZeroDivisionError: division by zero); mend it"),
-        ("few", "the scorer few fails on task a (TypeError: it yields fewer numbers than there are tasks); mend it"),
+        ("words", "the scorer words fails on task a (TypeError: it returns 'many', which is not a number); correct it"),
+        ("fails", "the scorer fails fails on task a (ZeroDivisionError: division by zero); correct it"),
+        ("few", "the scorer few fails on task a (TypeError: it yields fewer numbers than there are tasks); correct it"),
     ],
 )
 def test_a_scorer_that_fails_is_named_with_the_task(own, name, said):

@@ -175,7 +175,7 @@ def test_ids_stay_when_rows_are_added_or_moved(tmp_path):
         ("instruction,output\na,é\n".encode("latin-1"), ":2: byte 0xe9 at column 3 is not UTF-8; save the file as UTF-8"),
         ("id,instruction,output\n1,a,b\n1,c,d\n", ":3: the id '1' is already that of "),
         (json.dumps([TWICE, SPAM], indent=1)[:-60], ":7: item 2: not JSON ("),
-        (json.dumps([TWICE, SPAM])[:-1], ":1: item 2: no comma and no single ] follows it; is the file whole?"),
+        (json.dumps([TWICE, SPAM])[:-1], ":1: item 2: no comma and no single ] follows it; is the file complete?"),
         (json.dumps([TWICE, SPAM])[:20], ":1: item 1: not JSON (unterminated string"),
         (json.dumps([TWICE, 3]), ":1: item 2: an object with the fields of a task is wanted (found 3)"),
         ('[{"output": ' + "[" * 100_000, ":1: item 1: not JSON (nested too deeply)"),

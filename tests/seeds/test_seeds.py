@@ -80,7 +80,7 @@ def test_the_paper_s_format_loads_unchanged(tmp_path):
     ("lines", "said"),
     [
         ([], "no seed tasks in it; write one task on each line"),
-        (["{"], ":1: not JSON (expecting property name enclosed in double quotes at line 2); is the file whole?"),
+        (["{"], ":1: not JSON (expecting property name enclosed in double quotes at line 2); is the file complete?"),
         ([GOOD, {"id": "b", "instances": []}], ":2: not a task: instruction is missing"),
         ([{**GOOD, "instuction": "x"}], ":1: not a task: there is no field 'instuction'; did you mean instruction?"),
         ([{**GOOD, "instances": [{"input": "x"}]}], r":1: not a task: instances.0.output is missing"),

@@ -185,7 +185,7 @@ def test_settings_out_of_range_are_refused(settings):
 
 
 def test_what_cannot_be_compared_with_is_said_first(tmp_path):
-    with pytest.raises(SproutError, match=r"gone: is no folder here"):
+    with pytest.raises(SproutError, match=r"gone: is not a folder here"):
         Decontaminate(heldout="nano", encoder=str(tmp_path / "gone"))
     with pytest.raises(SproutError, match=r"gone.jsonl: cannot be read"):
         decide([task(CLEAN)], tmp_path, heldout=str(tmp_path / "gone.jsonl"))

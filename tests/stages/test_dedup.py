@@ -166,7 +166,7 @@ def test_half_a_surrogate_pair_is_mended(execute: Execute) -> None:
 
 
 def test_an_encoder_that_is_not_there_is_told_before_the_run(tmp_path: Path) -> None:
-    with pytest.raises(SproutError, match="is no folder here; give the folder or the hub name"):
+    with pytest.raises(SproutError, match="is not a folder here; give the folder or the hub name"):
         Dedup(encoder=str(tmp_path / "missing"))
 
 

@@ -171,7 +171,7 @@ def test_a_lora_adapter_is_evaluated_on_its_base_model(tmp_path, heldout, base_m
 
     config = json.loads((tmp_path / "lora" / "adapter_config.json").read_text())
     (tmp_path / "lora" / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "/gone"}))
-    with pytest.raises(SproutError, match=r"lora: its base model: /gone: is no folder here"):
+    with pytest.raises(SproutError, match=r"lora: its base model: /gone: is not a folder here"):
         stage.make((), run)
     (tmp_path / "lora" / "adapter_model.safetensors").unlink()
     with pytest.raises(SproutError, match=r"has no adapter_model.safetensors"):

@@ -137,7 +137,7 @@ def test_a_hub_that_is_not_there_is_said(tmp_path, hub, monkeypatch):
     [
         ("a b/c", False, "hf_x", "export.push_to_hub: Repo id must use alphanumeric chars"),
         ("a/b/c", False, "hf_x", "export.push_to_hub: Repo id must be in the form"),
-        ("me/mine", True, "hf_x", "HF_HUB_OFFLINE=1 forbids to upload me/mine; unset that, or leave out push_to_hub"),
+        ("me/mine", True, "hf_x", "HF_HUB_OFFLINE=1 forbids uploading me/mine; unset that, or leave out push_to_hub"),
         ("me/mine", False, "", "there is no token to upload me/mine with; run `hf auth login`, or set HF_TOKEN"),
     ],
 )

@@ -14,7 +14,7 @@ TASKS = [Task(id="t", instruction="Name a fish.", instances=(Instance(output="pi
 
 
 def test_an_encoder_that_is_not_there_is_told_before_the_run(tmp_path: Path) -> None:
-    with pytest.raises(SproutError, match="is no folder here; give the folder or the hub name"):
+    with pytest.raises(SproutError, match="is not a folder here; give the folder or the hub name"):
         Select(top=1, encoder=str(tmp_path / "missing"))
 
 

@@ -140,7 +140,7 @@ def test_what_cannot_be_trained_is_said_before_it_is_tried(tmp_path, base_model,
         Train().make(TASKS, context(tmp_path, base_model))
     with pytest.raises(SproutError, match="no model is named"):
         train(tmp_path, "")
-    with pytest.raises(SproutError, match="is no folder here"):
+    with pytest.raises(SproutError, match="is not a folder here"):
         train(tmp_path, "/no/such/model")
     with pytest.raises(SproutError, match="no chat template"):
         train(tmp_path, base_model, chat=True)

@@ -61,7 +61,7 @@ def shipped_formats() -> MappingProxyType[str, Format]:
 def _own(name: str) -> Format:
     kind = named(name, "format")
     if not (inspect.isclass(kind) and issubclass(kind, Format)) or inspect.isabstract(kind):
-        raise SproutError(f"{name}: is no format; derive the class from pipeline.dataset.formats.base.Format")
+        raise SproutError(f"{name}: is not a format; derive the class from pipeline.dataset.formats.base.Format")
     found: Format = kind()
     return found
 

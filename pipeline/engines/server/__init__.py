@@ -54,10 +54,10 @@ class ServerOptions(ChatOptions):
         "list, or a file with a url a line, which is read again while the run goes on",
     )
     window: int | None = Field(
-        default=None, ge=1, description="the most requests in flight; unset: what the server takes well"
+        default=None, ge=1, description="the most requests in flight; unset: what the server handles well"
     )
     timeout: float = Field(default=600, gt=0, description="seconds for one completion")
-    patience: float = Field(default=300, ge=0, description="seconds to wait for a server that is gone")
+    patience: float = Field(default=300, ge=0, description="seconds to wait for a server that cannot be reached")
     silence: float = Field(
         default=60,
         gt=0,
@@ -77,7 +77,7 @@ class ServerOptions(ChatOptions):
 
 
 class Server(Engine):
-    """Keeps as many requests in flight as the server takes well, and gets an answer to each if there is a way.
+    """Keeps as many requests in flight as the server handles well, and retries until each is answered.
 
     It follows what vLLM tells of its queue, or else how requests fare. The API key is read from SPROUT_API_KEY or
     OPENAI_API_KEY, or for one host from SPROUT_API_KEY_HOST, and nowhere else; it is sent to the server only, and is in

@@ -44,7 +44,7 @@ class Address:
 def check_url(url: str) -> None:
     """
     Raises:
-        SproutError: for what is no url of a server, or one that holds a secret.
+        SproutError: for what is not the url of a server, or one that holds a secret.
     """
     try:
         parts = urlsplit(url)
@@ -52,7 +52,7 @@ def check_url(url: str) -> None:
     except ValueError:
         good = False
     if not good:
-        raise SproutError(f"{url}: is no url of a server; it begins with http:// or https:// and most end in /v1")
+        raise SproutError(f"{url}: is not the url of a server; it begins with http:// or https:// and most end in /v1")
     names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
     bare = parts.query and not names
     if parts.username or parts.password or bare or any(SECRET.search(name) for name in names):

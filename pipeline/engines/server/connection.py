@@ -113,7 +113,7 @@ class Connection(Client):
                 raise await self.hopeless(trouble)
             else:
                 reason = f"no completion for {silence:.0f} s ({trouble})"
-                raise EngineUnreachable(f"{self.url}: {reason}; see to the server and run again")
+                raise EngineUnreachable(f"{self.url}: {reason}; check the server and run again")
 
     async def _answers_another(self, request: Request) -> bool:
         """Whether the server is well, and the request is what it cannot do: the last of a run may be alone."""
@@ -137,7 +137,7 @@ class Connection(Client):
         if trouble.status == 407:
             return SproutError(f"{self.url}: the proxy on the way wants a user and a password that it knows (407)")
         if trouble.status == 402:
-            return SproutError(f"{self.url}: wants to be paid first ({trouble})")
+            return SproutError(f"{self.url}: requires payment first ({trouble})")
         try:
             names = await self.wire.served()
         except Trouble as other:

@@ -27,8 +27,8 @@ def advice_on_key(url: str) -> str:
     """What to do about a key that the server refuses: which variable to set."""
     name, own = _named(url), own_keys(url)
     if name in own:
-        return f"the key is that of {name}; set it anew"
-    given = f"the key is that of {name}; set it anew" if name else f"there is no key; set {KEYS[0]}"
+        return f"the key is that of {name}; set it again"
+    given = f"the key is that of {name}; set it again" if name else f"there is no key; set {KEYS[0]}"
     return f"{given}, or {own[-1]} for this server alone"
 
 

@@ -220,7 +220,7 @@ class Fleet(Client):
         new = [known[url] if url in known else self._opened(url) for url in urls]
         added = [member for member in new if member not in self.members]
         for gone in [member for member in self.members if member not in new]:
-            log.warning("server %s: is no longer listed; what it is at work on is waited for", gone.url)
+            log.warning("server %s: is no longer listed; Sprout waits for its requests in flight", gone.url)
             self.gate.slots.remove(gone.connection.slots)
         self.members = new
         for found in await asyncio.gather(*(self._look_at(member) for member in added)):

@@ -13,7 +13,7 @@ class Listing:
     A file has one a line; blank lines and what is behind a # do not count.
 
     Raises:
-        SproutError: for what is no url of a server and no file with some.
+        SproutError: for what is not the url of a server and no file with some.
     """
 
     def __init__(self, given: str | Sequence[str]) -> None:

@@ -58,7 +58,7 @@ def drop(folder: Path, wanted: Wanted, reviewer: str, reason: str = "") -> str:
     """
     reason = "_".join((reason or DROPPED).split())
     if not reason.isidentifier() or reason in ("kept", "rejected", "all"):
-        raise SproutError(f"{reason!r} is no reason: use letters, digits and _, such as off_topic")
+        raise SproutError(f"{reason!r} is not a reason: use letters, digits and _, such as off_topic")
     found = chosen(folder, wanted, "give ids, --search or another of the options that choose tasks")
     new = [state for state in found if not state.dropped]
     _say(folder, [said(state, reviewer, "drop", reason=reason) for state in new])

@@ -169,7 +169,7 @@ def tasks_of(folder: Path, choice: Choice) -> TaskDesk:
         chosen = [state.task.id for state in states]
         title = f"{len(chosen):,} tasks"
     if not chosen:
-        raise SproutError(f"{folder}: no task is like that, so there is nothing to review")
+        raise SproutError(f"{folder}: no task matches, so there is nothing to review")
     if choice.drawn:
         title += f" (± {margin_of(len(chosen)):.0f} points at 95 %)"
     return TaskDesk(folder, Stored(path, [offsets[id] for id in chosen]), title, choice.drawn)
