@@ -114,7 +114,7 @@ def refusal(
     decides = any(stage.name == name and isinstance(stage, Stage) for stage in stages)
     anew = decides and not DEPENDS.intersection(changed) and (folder / JOURNAL).is_file()
     return (
-        f"{folder} was begun with another {', '.join(changed)} in {name}. Choose another folder, or delete "
+        f"{folder} was begun with different settings: {', '.join(changed)} in {name}. Choose another folder, or delete "
         f"{', '.join(stale)} to redo {'them' if stale[1:] else 'it'} (what was paid for stays in {JOURNAL})"
         f"{', or decide anew without asking the model: `sprout run … --redecide`' if anew else ''}"
     )

@@ -17,12 +17,12 @@ CLASSIFY = "old/2_classify.jsonl"
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--seeds", "good.jsonl"], f"old was begun with another seeds in instructions. Choose another folder, or delete {ALL}"),
-        (["--set", "instructions.max_rouge=0.5"], f"old was begun with another max_rouge in instructions. Choose another folder, or delete {ALL}"),
+        (["--seeds", "good.jsonl"], f"old was begun with different settings: seeds in instructions. Choose another folder, or delete {ALL}"),
+        (["--set", "instructions.max_rouge=0.5"], f"old was begun with different settings: max_rouge in instructions. Choose another folder, or delete {ALL}"),
         (["--set", "filter.random_seed=1"], "[filter] there is no setting 'random_seed'"),
         (["--set", "instances.max_instances=1"], "another max_instances in instances. Choose another folder, or delete 3_instances.jsonl, 4_filter.jsonl"),
-        (["--engine", "server", "--model", "other", "--set", "engine.chat=false"], "old was begun with another model in instructions"),
-        (["--engine", "server", "--set", "engine.chat=true"], "old was begun with another chat in instructions"),
+        (["--engine", "server", "--model", "other", "--set", "engine.chat=false"], "old was begun with different settings: model in instructions"),
+        (["--engine", "server", "--set", "engine.chat=true"], "old was begun with different settings: chat in instructions"),
     ],
 )  # fmt: skip
 def test_another_run_is_not_mixed_in(sprout: Sprout, begun, args, said):

@@ -221,7 +221,7 @@ def test_a_plan_counts_what_every_stage_asks_and_the_run_does_not_repeat_it(whol
         (["--set", "twist-second.wood=x"], "[twist-second] there is no setting 'wood'; did you mean word?"),
         (["--set", "twist-third.word=x"], "twist-third"),
         (["--set", "stages=['my_stages:Twist-first','score','export']"], "[twist-second] belongs to no stage; list it"),
-        (["--set", "twist-first.word=x"], "begun with another word in twist-first"),
+        (["--set", "twist-first.word=x"], "begun with different settings: word in twist-first"),
     ],
 )
 def test_what_does_not_fit_gets_one_sentence(whole, args, said):

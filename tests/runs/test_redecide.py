@@ -37,7 +37,7 @@ def test_a_changed_threshold_is_applied_without_asking_and_the_run_goes_on_from_
     assert 0 < len(tasks) <= 20
     assert any(task.rejected == "not_new" and task.scores["rouge_l"] < 0.7 for task in decided)
     assert len(run(changed, seeds, Scripted(answer), folder)) == 20
-    with pytest.raises(SproutError, match="begun with another max_rouge"):
+    with pytest.raises(SproutError, match="begun with different settings: max_rouge"):
         run(stages(), seeds, Scripted(answer), folder)
 
 

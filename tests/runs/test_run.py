@@ -203,7 +203,7 @@ def test_a_window_larger_than_the_engine_takes_changes_nothing(seeds, tmp_path):
         run([Instructions(num_tasks=20, **settings)], seeds, Scripted(answer, window=3), tmp_path / folder)
 
     assert files(tmp_path / "unset") == files(tmp_path / "set")
-    with pytest.raises(SproutError, match="begun with another window"):
+    with pytest.raises(SproutError, match="begun with different settings: window"):
         run([Instructions(num_tasks=20)], seeds, Scripted(answer, window=4), tmp_path / "unset")
 
 

@@ -59,7 +59,7 @@ def test_what_the_chat_template_gets_is_in_every_request_and_part_of_the_setting
     run(stages(), seeds, model, tmp_path)
 
     assert all(request.chat_template_kwargs == {"enable_thinking": False} for request in model.requests)
-    with pytest.raises(SproutError, match="begun with another chat_template_kwargs in instructions"):
+    with pytest.raises(SproutError, match="begun with different settings: chat_template_kwargs in instructions"):
         run(stages(), seeds, Scripted(answer, chat=True), tmp_path)
 
 
@@ -106,7 +106,7 @@ def test_what_a_stage_of_ones_own_uses_of_its_module_must_stay_the_same(seeds, t
     run([Instructions(num_tasks=20), own()], seeds, model, tmp_path / "run")
     run([Instructions(num_tasks=20), own(**same)], seeds, model, tmp_path / "run")
 
-    with pytest.raises(SproutError, match="begun with another code in short"):
+    with pytest.raises(SproutError, match="begun with different settings: code in short"):
         run([Instructions(num_tasks=20), own(**changed)], seeds, model, tmp_path / "run")
 
 

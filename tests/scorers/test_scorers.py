@@ -132,7 +132,7 @@ def test_settings_stand_behind_a_star(own, settings, number):
     ("place", "settings", "said"),
     [
         ("lenght", {}, "there is no scorer 'lenght'; did you mean length?, or module:function for one of your own"),
-        ("nowhere:at_all", {}, "nowhere:at_all: the module of this scorer cannot be imported"),
+        ("nowhere:at_all", {}, "nowhere:at_all: there is no module nowhere in the current folder"),
         ("own_scorers:other", {}, "has no 'other'"),
         ("own_scorers:number", {}, "own_scorers:number: is not a scorer; write a function that takes a task"),
         ("own_scorers:nothing", {}, "a scorer that asks nothing takes task, but this one takes nothing"),

@@ -94,8 +94,10 @@ def test_the_domain_is_an_option_and_a_setting_and_a_run_refuses_another(seed_fi
         "instructions": SHOP, "classify": None, "instances": SHOP, "filter": None, "export": None,
     }  # fmt: skip
     main(["run", path, "--domain", SHOP])
-    assert "was begun with another domain in instructions" in fails(capsys, "run", path, "--domain", "tea")
-    assert "was begun with another domain in instructions" in fails(capsys, "run", path, "--set", "domain=''")
+    assert "was begun with different settings: domain in instructions" in fails(capsys, "run", path, "--domain", "tea")
+    assert "was begun with different settings: domain in instructions" in fails(
+        capsys, "run", path, "--set", "domain=''"
+    )
 
 
 def test_a_domain_that_no_template_names_is_told_of(seed_file, tmp_path, capsys):
@@ -133,7 +135,7 @@ def test_a_template_of_ones_own_replaces_one_and_counts_from_the_settings_file(s
     assert "# The maker's own templates took the place of instructions.\n" in made
     assert tomllib.loads(made)["domain"] == SHOP
     template.write_text(f"{template.read_text()} ")
-    assert "was begun with another instructions.jinja in instructions" in fails(capsys, "run", path)
+    assert "was begun with different settings: instructions.jinja in instructions" in fails(capsys, "run", path)
 
 
 @pytest.mark.parametrize(

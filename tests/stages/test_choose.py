@@ -258,7 +258,7 @@ def test_one_whose_judge_failed_is_left_for_the_next_run():
     ("settings", "said"),
     [
         ({"by": "luck"}, "'luck' is not a way to choose; set consensus, score:NAME, check, judge or ratings"),
-        ({"by": "score:"}, "'score:' is no way to choose"),
+        ({"by": "score:"}, "'score:' is not a way to choose"),
         ({"min_score": 3}, "min_score: has no effect with by = 'consensus'; delete it"),
         ({"by": "judge", "min_gap": 3}, "min_gap: has no effect with by = 'judge'; delete it"),
         ({"by": "score:x", "unsure": "reject"}, "unsure: has no effect with by = 'score:x'; delete it"),

@@ -168,9 +168,9 @@ def test_a_run_goes_on_with_what_is_missing_and_pays_nothing_twice(many, tmp_pat
 
 def test_another_way_to_decide_is_another_setting(many, tmp_path):
     run(run_stages(), many, Leaning(), tmp_path)
-    with pytest.raises(SproutError, match="was begun with another decide_by in classify"):
+    with pytest.raises(SproutError, match="was begun with different settings: decide_by in classify"):
         run(run_stages("answer"), many, Leaning(), tmp_path)
-    with pytest.raises(SproutError, match="was begun with another constrain in classify"):
+    with pytest.raises(SproutError, match="was begun with different settings: constrain in classify"):
         run([Classify(decide_by="likelihood", constrain=False), *run_stages()[1:]], many, Leaning(), tmp_path)
 
 

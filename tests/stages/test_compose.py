@@ -119,7 +119,7 @@ def test_a_changed_table_is_another_setting(tmp_path):
     run([Compose(template="persona", table=str(path), num_tasks=2)], [], Scripted(varied), tmp_path / "run")
     path.write_text("persona\na cook\n")
 
-    with pytest.raises(SproutError, match="begun with another table in compose"):
+    with pytest.raises(SproutError, match="begun with different settings: table in compose"):
         run([Compose(template="persona", table=str(path), num_tasks=2)], [], Scripted(varied), tmp_path / "run")
 
 

@@ -140,7 +140,7 @@ def test_a_kind_of_ones_own_is_a_template(notes, tmp_path, monkeypatch):
     assert all(request.prompt.endswith("Term and meaning. Question:") for request in engine.requests)
     assert {task.meta["kind"] for task in read_tasks(tmp_path / "run" / "1_documents.jsonl")} == {"glossary"}
     template.write_text("{{ passage }}\n\nAnother. Question:")
-    with pytest.raises(SproutError, match=r"was begun with another glossary.jinja in documents"):
+    with pytest.raises(SproutError, match=r"was begun with different settings: glossary.jinja in documents"):
         run([Documents(files=str(notes), kinds=("glossary.jinja",))], [], engine, tmp_path / "run")
 
 
@@ -179,7 +179,9 @@ def test_texts_that_moved_go_on_and_changed_ones_are_refused(notes, tmp_path):
         "Another text about a mill, and long enough to be one of the passages that are taken here."
     )
 
-    with pytest.raises(SproutError, match=r"was begun with another text in documents.*delete 1_documents.jsonl"):
+    with pytest.raises(
+        SproutError, match=r"was begun with different settings: text in documents.*delete 1_documents.jsonl"
+    ):
         made(tmp_path / "run", Documents(files=str(moved), max_passages=6))
 
 

@@ -214,7 +214,7 @@ def test_an_operation_of_ones_own_is_a_file(tmp_path, monkeypatch):
     assert tasks[0].meta["operation"] == tasks[0].meta["role"] == "pirate"
     assert "pirate.jinja" in json.loads((tmp_path / "run" / "settings.json").read_text())["evolve"]
     (tmp_path / "pirate.jinja").write_text("Say it as a {{ role }} might.\nTask: {{ instruction }}\nNew task:")
-    with pytest.raises(SproutError, match=r"begun with another pirate\.jinja in evolve"):
+    with pytest.raises(SproutError, match=r"begun with different settings: pirate\.jinja in evolve"):
         run([Evolve(**settings)], GIVEN, Scripted(number), tmp_path / "run")
 
 

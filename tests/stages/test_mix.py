@@ -104,7 +104,7 @@ def test_parts_are_whole_and_add_up():
         ({"datasets": {"a": "x"}, "num_tasks": 5}, "num_tasks is for datasets that have a share"),
         (
             {"datasets": {"a": {"path": "x", "fields": {"inputs": "y"}}}},
-            "datasets.a.fields: inputs is no field of a task",
+            "datasets.a.fields: inputs is not a field of a task",
         ),
         ({"datasets": {"a": {"path": "x", "share": 0}}}, "greater than 0"),
         ({"datasets": {"a": {"path": ""}}}, "at least 1 character"),
@@ -260,7 +260,7 @@ def test_datasets_that_moved_go_on_and_changed_ones_are_refused(shelf):
     assert files(shelf / "run") == before
     (shelf / "moved.jsonl").write_text(lines(row | {"output": "blue"} for row in ROWS))
 
-    with pytest.raises(SproutError, match="was begun with another tasks in mix"):
+    with pytest.raises(SproutError, match="was begun with different settings: tasks in mix"):
         mixed(datasets={"one": {"path": "moved.jsonl", "max_tasks": 10}})
 
 

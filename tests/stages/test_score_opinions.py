@@ -172,13 +172,13 @@ def test_another_template_or_another_model_in_second_place_is_another_setting(tm
     settings = {"scorers": ["rubric"], "options": {"rubric": {"template": str(own)}}}
     run([Score(**settings)], tasks(), Model(), tmp_path / "run")
     own.write_text("{{ instruction }}: {{ output }}! Rating:")
-    with pytest.raises(SproutError, match="was begun with another template"):
+    with pytest.raises(SproutError, match="was begun with different settings: template"):
         run([Score(**settings)], tasks(), Model(), tmp_path / "run")
 
     settings = {"scorers": ["margin"], "options": {"margin": {"minus": "base"}}}
     run([Score(**settings)], tasks(), Model(), tmp_path / "margin", others())
     other = RunOptions(engines={"base": Model(model="other")})
-    with pytest.raises(SproutError, match="was begun with another models"):
+    with pytest.raises(SproutError, match="was begun with different settings: models"):
         run([Score(**settings)], tasks(), Model(), tmp_path / "margin", other)
 
 

@@ -280,5 +280,5 @@ def test_another_target_is_another_selection(selected: Selected, tmp_path: Path)
     selected(target="moved.jsonl", top=10)
     (tmp_path / "moved.jsonl").write_text("".join(task.model_dump_json() + "\n" for task in TARGETS[:5]))
 
-    with pytest.raises(SproutError, match="was begun with another target in select"):
+    with pytest.raises(SproutError, match="was begun with different settings: target in select"):
         selected(target="moved.jsonl", top=10)

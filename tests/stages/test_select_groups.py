@@ -109,7 +109,7 @@ def test_weights_can_be_in_a_file_and_another_file_is_another_selection(name, tm
     path = tmp_path / f"moved-{name}"
     assert counts(selected(tmp_path / "run", weights=str(path), top=8)) == {"maths": 2, "code": 6}
     path.write_text(text.replace("3", "4"))
-    with pytest.raises(SproutError, match="was begun with another weights in select"):
+    with pytest.raises(SproutError, match="was begun with different settings: weights in select"):
         selected(tmp_path / "run", weights=str(path), top=8)
 
 
