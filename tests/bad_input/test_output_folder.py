@@ -20,7 +20,7 @@ CLASSIFY = "old/2_classify.jsonl"
         (["--seeds", "good.jsonl"], f"old was begun with different settings: seeds in instructions. Choose another folder, or delete {ALL}"),
         (["--set", "instructions.max_rouge=0.5"], f"old was begun with different settings: max_rouge in instructions. Choose another folder, or delete {ALL}"),
         (["--set", "filter.random_seed=1"], "[filter] there is no setting 'random_seed'"),
-        (["--set", "instances.max_instances=1"], "another max_instances in instances. Choose another folder, or delete 3_instances.jsonl, 4_filter.jsonl"),
+        (["--set", "instances.max_instances=1"], "different settings: max_instances in instances. Choose another folder, or delete 3_instances.jsonl, 4_filter.jsonl"),
         (["--engine", "server", "--model", "other", "--set", "engine.chat=false"], "old was begun with different settings: model in instructions"),
         (["--engine", "server", "--set", "engine.chat=true"], "old was begun with different settings: chat in instructions"),
     ],
