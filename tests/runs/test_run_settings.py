@@ -17,8 +17,8 @@ from tests.runs.test_run import stages
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda s: s.__setitem__(0, Instructions(num_tasks=20, window=4, max_rouge=0.5)), "another max_rouge in instr"),
-        (lambda s: s.__setitem__(2, Instances(max_instances=1)), "another max_instances in instances"),
+        (lambda s: s.__setitem__(0, Instructions(num_tasks=20, window=4, max_rouge=0.5)), "settings: max_rouge in instr"),
+        (lambda s: s.__setitem__(2, Instances(max_instances=1)), "settings: max_instances in instances"),
     ],
 )
 def test_other_settings_are_refused_with_the_files_to_delete(model, seeds, tmp_path, change, named):
@@ -35,9 +35,9 @@ def test_other_settings_are_refused_with_the_files_to_delete(model, seeds, tmp_p
 def test_another_model_or_other_seeds_are_refused(model, seeds, tmp_path):
     run(stages(), seeds, model, tmp_path)
 
-    with pytest.raises(SproutError, match="another model"):
+    with pytest.raises(SproutError, match="settings: model"):
         run(stages(), seeds, Scripted(answer, model="other"), tmp_path)
-    with pytest.raises(SproutError, match="another seeds"):
+    with pytest.raises(SproutError, match="settings: seeds"):
         run(stages(), seeds[1:], model, tmp_path)
 
 
@@ -48,7 +48,7 @@ def test_an_edited_prompt_is_another_setting(model, seeds, tmp_path, monkeypatch
     with open(tmp_path / "prompts" / "classify.jinja", "a") as file:
         file.write("\n")
 
-    with pytest.raises(SproutError, match=r"another classify\.jinja in classify.*2_classify.jsonl"):
+    with pytest.raises(SproutError, match=r"settings: classify\.jinja in classify.*2_classify.jsonl"):
         run(stages(), seeds, model, tmp_path / "run")
 
 

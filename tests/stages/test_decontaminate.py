@@ -144,7 +144,7 @@ def test_other_held_out_instances_are_other_settings_wherever_they_are(heldout, 
     decide(tasks, tmp_path, heldout=str(moved))
     moved.write_text(moved.read_text().replace("Peru", "Chile"))
 
-    with pytest.raises(SproutError, match=r"another heldout in decontaminate"):
+    with pytest.raises(SproutError, match=r"settings: heldout in decontaminate"):
         decide(tasks, tmp_path, heldout=str(moved))
 
 
