@@ -246,7 +246,7 @@ def test_what_cannot_be_compared_is_said_in_a_sentence(change, args, said, given
 
 
 def test_the_comparison_has_a_folder_of_its_own(given, tmp_path, capsys):
-    assert fails(capsys, *given) == "several recipes are compared in a folder of its own; name it with --out"
+    assert fails(capsys, *given) == "name a folder for the comparison with --out"
     said = fails(capsys, *given, "--out", str(tmp_path / "a"), "--quiet")
     assert said == f"{tmp_path / 'a'}: holds a run; choose another folder for the comparison with --out"
 

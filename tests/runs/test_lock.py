@@ -30,7 +30,9 @@ def test_a_second_run_is_refused_with_the_number_of_the_first_and_changes_nothin
     holder = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(SproutError, match=rf"process {holder.pid} is at work in it; let it finish, or stop it"):
+        with pytest.raises(
+            SproutError, match=rf"process {holder.pid} is at work in it; wait until it ends, or stop it"
+        ):
             run(stages(30), seeds, model, tmp_path)
     finally:
         os.kill(holder.pid, signal.SIGKILL)
@@ -77,7 +79,7 @@ def test_a_second_writer_of_the_same_process_is_refused_and_takes_nothing_from_t
 
 def test_a_run_started_while_another_is_at_work_in_the_same_process_is_refused(model, seeds, tmp_path):
     def again(now):
-        with pytest.raises(SproutError, match="this process is at work in it already"):
+        with pytest.raises(SproutError, match="this process is already at work in it"):
             run(stages(), seeds, model, tmp_path)
 
     tasks = run(stages(), seeds, model, tmp_path, RunOptions(progress=again))

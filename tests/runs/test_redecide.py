@@ -96,10 +96,10 @@ def test_without_stage_files_there_is_nothing_to_replace(folder, seeds):
     for path in folder.glob("*.jsonl"):
         path.unlink()
 
-    with pytest.raises(SproutError, match="has no stage file to decide anew; run it"):
+    with pytest.raises(SproutError, match="has no stage file to decide anew; `sprout run`"):
         redecide(stages(), Context(seeds, Scripted(silent), folder))
 
 
 def test_without_completions_there_is_nothing_to_decide(seeds, tmp_path):
-    with pytest.raises(SproutError, match=r"completions\.sqlite: is not there"):
+    with pytest.raises(SproutError, match=r"completions\.sqlite: does not exist"):
         redecide([Instructions(), Classify(), Instances(), Filter()], Context(seeds, Scripted(silent), tmp_path))

@@ -17,7 +17,10 @@ from tests.runs.test_run import stages
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda s: s.__setitem__(0, Instructions(num_tasks=20, window=4, max_rouge=0.5)), "settings: max_rouge in instr"),
+        (
+            lambda s: s.__setitem__(0, Instructions(num_tasks=20, window=4, max_rouge=0.5)),
+            "settings: max_rouge in instr",
+        ),
         (lambda s: s.__setitem__(2, Instances(max_instances=1)), "settings: max_instances in instances"),
     ],
 )

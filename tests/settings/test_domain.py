@@ -107,7 +107,7 @@ def test_a_domain_that_no_template_names_is_told_of(seed_file, tmp_path, capsys)
     )
     main(["run", str(tmp_path / "my.toml")])
 
-    assert "domain: no template of this run names it, so it changes nothing; see [prompts]" in capsys.readouterr().err
+    assert "domain: no template of this run uses it, so it changes nothing; see [prompts]" in capsys.readouterr().err
 
 
 def test_a_template_of_ones_own_replaces_one_and_counts_from_the_settings_file(seed_file, tmp_path, capsys):
