@@ -43,7 +43,7 @@ def test_a_model_that_could_not_be_loaded_leaves_nothing_in_the_way_of_another(s
     Path("old/settings.json").write_text('{"instructions": {"file": "1_instructions.jsonl", "model": "broken"}}')
     Path("old/1_instructions.jsonl").touch()
 
-    assert "was begun with another" not in sprout(*begun, "--max-time", "0.001s")[1]
+    assert "was begun with different settings" not in sprout(*begun, "--max-time", "0.001s")[1]
 
 
 @pytest.mark.parametrize("text", ["[]", '{"instructions": 3}', '{"instructions": {"file": 3}}', "3"])
