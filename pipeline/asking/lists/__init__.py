@@ -51,7 +51,16 @@ def split_list(text: str) -> list[str]:
         or KEY.fullmatch(first.strip())
         or (is_header(first) and "task" in first.casefold())
     )
-    return pieces[1:] if rest and heading else pieces
+    return _numbered_once(pieces[1:] if rest and heading else pieces)
+
+
+def _numbered_once(pieces: list[str]) -> list[str]:
+    """Without a second number where each piece has one ("2. 2. Name a bird."), but maybe the first."""
+    found = [NUMBER.match(piece) for piece in pieces]
+    told = [one for one, piece in zip(found, pieces, strict=True) if piece.strip()]
+    if not all(told[1:]) or len([*filter(None, told)]) < 2:
+        return pieces
+    return [piece[one.end() :] if one else piece for one, piece in zip(found, pieces, strict=True)]
 
 
 def _titled(mark: str, piece: str) -> str:
@@ -99,6 +108,7 @@ BREAK = re.compile(
     re.MULTILINE,
 )
 ENDS = (".", "!", "。", "！")
+NUMBER = re.compile(r"\s*+\(?(?:\d{1,2}[.)]|[A-Za-z]\)) +(?!.*\s\(?(?:\d{1,2}[.)]|[A-Za-z]\)) )", re.DOTALL)
 TAGS = {
     **dict.fromkeys(("li", "item", "task", "dd", "option", "entry"), "- "),
     **dict.fromkeys(("tr", "td", "th"), "| "),
