@@ -90,8 +90,7 @@ def tidied_records(records: Iterable[Record], notes: Counter[str]) -> Iterator[R
         try:
             yield record._replace(value=tidied(record.value, notes))
         except ValueError as error:
-            problem = "bytes that are no text" if isinstance(error, UnicodeDecodeError) else str(error)
-            raise SproutError(f"{record.where}: cannot be read ({problem}); write its fields as texts") from None
+            raise SproutError(f"{record.where}: cannot be read ({error}); write its fields as texts") from None
 
 
 def _of_text(text: str, path: str, splits: Sequence[str], asked: str) -> Records:

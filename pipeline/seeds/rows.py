@@ -94,7 +94,7 @@ def layout_of(fields: Iterable[str], where: str, kind: str = "") -> str:
         return "prompt-completion"
     if "input" in names or "output" in names or ("instruction" in names and not ours):
         return "Alpaca"
-    if ours or (kind == "JSONL" and difflib.get_close_matches("instruction", names, 1)):
+    if kind == "JSONL" and ("is_classification" in names or difflib.get_close_matches("instruction", names, 1)):
         return ""
     known = ", ".join(map(reprlib.repr, list(fields)[:12]))
     raise SproutError(f"{where}: there are {known or 'no fields'}; name them instruction, input and output")
@@ -111,6 +111,9 @@ def parse_row(fields: Fields, layout: str, where: str, notes: Counter[str]) -> l
         return []
     if is_masked(fields):
         notes["rows that are marked not to be trained on, and are left out"] += 1
+        return []
+    if layout == "prompt-completion" and str(fields.get("label")).lower() == "false":  # of KTO: a bad answer
+        notes["completions that are labelled false, which are left out"] += 1
         return []
     fields, layout = _as_messages(fields, layout)
     blank = {key for key, value in fields.items() if value is None or (value == "" and key in _About.model_fields)}
@@ -142,7 +145,7 @@ def check_names(names: Iterable[str], layout: str, where: str, noun: str = "fiel
     for name in absent:
         if kind.model_fields[name].is_required():
             known = ", ".join(name if name.isidentifier() else reprlib.repr(name) for name in given[:12])
-            raise SproutError(f"{where}: {name} is missing; there are {known}")
+            raise SproutError(f"{where}: {name} is missing; there are {known or 'no fields'}")
     return other
 
 

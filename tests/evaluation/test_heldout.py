@@ -129,7 +129,7 @@ def test_the_limit_is_for_each_task(tmp_path):
     [
         ("{", r"mine.jsonl:2: not JSON"),
         ("[]", r"mine.jsonl:2: an object with the fields of a held-out task is wanted \(found \[\]\)"),
-        ({"output": "2"}, r"mine.jsonl:2: instruction: field required"),
+        ({"output": "2"}, r"mine.jsonl:2: instruction is missing; there are output"),
         ({"instruction": "Add."}, r"mine.jsonl:2: no output; give `output`"),
         ({"instruction": "Add.", "output": []}, r"mine.jsonl:2: no output"),
         ({"instruction": "Add.", "output": [[1]]}, r"mine.jsonl:2: output.0: input should be a valid string"),
@@ -147,9 +147,9 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path, row, message):
     ("task", "message"),
     [
         ("{", r"bad.json:1: not JSON"),
-        ({"Instances": []}, r"bad.json: task bad: Definition: field required"),
+        ({"Instances": []}, r"bad.json: task bad: Definition is missing; there are Instances"),
         ({"Definition": [], "Instances": []}, r"task bad: Definition: input should be a valid string"),
-        ({"Definition": "x", "Instances": [{"input": "a"}]}, r"task bad: Instances.0.output: field required"),
+        ({"Definition": "x", "Instances": [{"input": "a"}]}, r"task bad: Instances.0.output is missing"),
         ({"Definition": "x", "Instances": [{"output": []}]}, r"task bad: Instances.0.output: "),
         ({"Definition": "x", "Instances": []}, r"no held-out instances"),
     ],
