@@ -97,6 +97,19 @@ def test_several_places_are_told_apart_by_their_names(notes, tmp_path):
     }
 
 
+@pytest.mark.parametrize("name", ["hex", "base64", "idna", "rot13", "undefined", "utf-16", "none", "x"])
+def test_a_page_that_names_an_encoding_it_cannot_have_is_read_as_what_it_looks_like(notes, name):
+    page = f"<meta charset={name}><p>Müller schläft.".encode("cp1252")
+
+    assert documents(notes(**{"a.html": page}))[0] == {"a.html": "Müller schläft."}
+
+
+def test_a_list_of_texts_is_a_document_each(notes):
+    folder = notes(**{"a.json": b'["One.", "Two."]', "b.jsonl": b'"One."\n"Two."\n'})
+
+    assert [one.text for one in Texts((str(folder),)).documents(Notes())] == ["One.", "Two."] * 2
+
+
 def test_patterns_choose_files(notes):
     folder = notes(**{"a.md": "A", "b.txt": "B", "c/d.md": "D", "e.org": "E", "f.xyz": "F"})
 
@@ -109,6 +122,7 @@ def test_patterns_choose_files(notes):
         ("a.txt", b"", "files that are empty: 1 (a.txt)"),
         ("a.md", b" \r\n\t", "files that are empty: 1 (a.md)"),
         ("a.txt", b"\x89PNG\r\n\x1a\n" + bytes(256), "files that are binary, whatever their names say, left out: 1 (a.txt)"),
+        ("a.txt", b"{\\rtf1\\ansi Hello.}", "files of a word processor, RTF, which would have to be saved as plain text, left out: 1 (a.txt)"),
         ("a.md", b"%PDF-1.7\n" + bytes(256), "files that are PDF, whatever their names say, left out: 1 (a.md)"),
         ("a.png", b"\x89PNG", "files of a kind that is not read (.png), left out: 1 (a.png)"),
         ("a.py.gz", b"", "files of a kind that is not read (.gz), left out: 1 (a.py.gz)"),
