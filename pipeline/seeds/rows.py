@@ -9,7 +9,16 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from pipeline.errors import SproutError, explain
-from pipeline.seeds.conversations import Message, first_exchange, is_masked, is_persona, listed, messages_in, turns_in
+from pipeline.seeds.conversations import (
+    Message,
+    first_exchange,
+    is_labelled_bad,
+    is_masked,
+    is_persona,
+    listed,
+    messages_in,
+    turns_in,
+)
 from pipeline.seeds.markers import without_marks
 from pipeline.seeds.shapes import CONVERSATIONS, is_conversation
 from pipeline.seeds.values import Id, Text, text_of
@@ -112,7 +121,7 @@ def parse_row(fields: Fields, layout: str, where: str, notes: Counter[str]) -> l
     if is_masked(fields):
         notes["rows that are marked not to be trained on, and are left out"] += 1
         return []
-    if layout == "prompt-completion" and str(fields.get("label")).lower() == "false":  # of KTO: a bad answer
+    if is_labelled_bad(fields):
         notes["completions that are labelled false, which are left out"] += 1
         return []
     fields, layout = _as_messages(fields, layout)

@@ -28,12 +28,14 @@ def each_record(name: Path | str, wanted: Wanted, notes: Counter[str]) -> Iterat
     file, such as one of CSV, is read whole.
 
     Raises:
-        SproutError: as `read_records`, for a row when its turn comes.
+        SproutError: as `read_records`, for a row when its turn comes; and for a pipe.
     """
     place = place_of(str(name))
     if opened := open_dataset(place, wanted.splits, wanted.advice):
         yield from _numbered(place.path, opened[1], notes)
         return
+    if Path(place.path).exists() and not Path(place.path).is_file():
+        raise SproutError(f"{place.path}: is a pipe or a device, which cannot be read twice; save it as a file")
     if not (place.config or place.split) and (rows := _arrow(place) or _lines(place)):
         first = [*islice(rows, 2)]
         if len(first) == 2:  # a single object may hold all rows
@@ -64,7 +66,7 @@ def _arrow(place: Place) -> Iterator[Record] | None:
         number = 1
         try:
             if start.startswith(b"PAR1"):
-                parquet_file = parquet.ParquetFile(path)
+                parquet_file = parquet.ParquetFile(path.absolute())
                 check_columns(parquet_file.schema_arrow.names, path)
                 batches = parquet_file.iter_batches(_BATCH)
             else:

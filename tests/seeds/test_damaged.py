@@ -1,6 +1,7 @@
 """Files as scripts, editors and libraries leave them: what is read all the same, and what is said of the rest."""
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,6 +78,13 @@ def test_a_completion_that_is_labelled_bad_never_becomes_an_output(tmp_path: Pat
     assert [task.instruction for task in seeds.tasks] == ["Say 0.", "Say 2."]
     assert "completions that are labelled false, which are left out: 1" in seeds.notes
     assert [one.instruction for one in read_heldout(path)] == ["Say 0.", "Say 2."]
+
+
+def test_a_pipe_that_would_have_to_be_read_twice_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(SproutError, match=r"pipe: is a pipe or a device, which cannot be read twice; save it as a"):
+        Draw(str(tmp_path / "pipe"), {}, 0)
 
 
 def test_columns_that_are_no_text_are_in_nobodys_way(tmp_path: Path) -> None:
