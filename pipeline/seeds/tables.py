@@ -67,7 +67,7 @@ def text_table(text: str, delimiter: str, path: Path | str) -> Iterator[Header |
         if not header:
             header = header_of(cells)
             yield Header(where, check_columns([name for name in header if name], where))
-        elif delimiter == "|" and all(_RULE.fullmatch(cell.strip()) for cell in cells):
+        elif _is_no_row(cells, header, delimiter):
             continue
         elif any(cells[len(header) :]):
             raise SproutError(
@@ -78,6 +78,12 @@ def text_table(text: str, delimiter: str, path: Path | str) -> Iterator[Header |
             number += 1
             texts = (cell.replace("\r\n", "\n").strip(" " if delimiter == "|" else "") for cell in cells)
             yield Record(where, number, {name: text for name, text in zip(header, texts, strict=False) if name})
+
+
+def _is_no_row(cells: list[str], header: list[str], delimiter: str) -> bool:
+    """Whether it is the header of another file, joined to the first, or the rule below that of Markdown."""
+    names = header_of([cells[0].removeprefix("\ufeff"), *cells[1:]])
+    return names == header or (delimiter == "|" and all(_RULE.fullmatch(cell.strip()) for cell in cells))
 
 
 def check_columns(names: list[str], where: Path | str) -> list[str]:

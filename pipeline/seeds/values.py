@@ -38,14 +38,19 @@ def decoder() -> json.JSONDecoder:
     It raises `Twice` for an object that has a field twice, with different values.
     """
     return json.JSONDecoder(
-        object_pairs_hook=_object,
+        object_pairs_hook=once,
         parse_float=Literal,
         parse_int=lambda digits: int(digits) if len(digits) <= _MAX_DIGITS else digits,
         parse_constant=lambda name: None if name == "NaN" else name,
     )
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these fields.
+
+    Raises:
+        Twice: for a field that is there twice, with different values.
+    """
     found = dict(pairs)
     if len(found) < len(pairs) and (name := next((name for name, value in pairs if value != found[name]), None)):
         raise Twice(f"the field {reprlib.repr(name)} is there twice, with different values; delete one of them")

@@ -1,5 +1,6 @@
 """Numbers that tasks are ranked by, bounds for them, and how many of each group are kept."""
 
+import json
 import math
 import re
 import tomllib
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from pydantic import JsonValue
 
 from pipeline.errors import SproutError
-from pipeline.seeds.values import decoder
+from pipeline.seeds.values import once
 from pipeline.task import Task
 
 Floats = npt.NDArray[np.float64]
@@ -150,7 +151,7 @@ def read_weights(path: str) -> dict[str, float]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-        found = tomllib.loads(text) if Path(path).suffix == ".toml" else decoder().decode(text)
+        found = tomllib.loads(text) if Path(path).suffix == ".toml" else json.loads(text, object_pairs_hook=once)
     except OSError as error:
         raise SproutError(f"{path}: cannot be read ({error.strerror}); give a JSON or TOML file of weights") from None
     except (ValueError, RecursionError) as error:

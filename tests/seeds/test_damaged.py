@@ -53,6 +53,7 @@ def test_what_is_almost_json_is_refused_with_what_to_mend(
     "content",
     [
         f"{GO}\n\ufeff{GO.replace('Go', 'Come')}\n",  # files that were joined
+        "instruction,output\nGo.,Gone.\n\ufeffInstruction,Output\nCome.,Comene.\n",
         f"[{GO},\n{GO.replace('Go', 'Come')}]",
         "| instruction | input | output |\n|:---|---|---:|\n| Go. | | Gone. |\n| Come. |  | Comene. |\n",
         GO.replace("}", ', "output": "Gone."}') + GO.replace("Go", "Come"),  # a field twice that says the same
