@@ -14,6 +14,7 @@ from pipeline.passages.plain import NoText, text_of
 from pipeline.passages.web import declared_encoding, page_text
 from pipeline.seeds.datasets import on_hub, place_of
 from pipeline.seeds.records import Wanted
+from pipeline.seeds.shapes import named_in
 from pipeline.seeds.stream import each_record
 from pipeline.seeds.values import printable
 
@@ -120,7 +121,7 @@ class Texts:
         wanted = self.field or f"{', '.join(FIELDS[:-1])} or {FIELDS[-1]}"
         for record in each_record(place, Wanted(("train",), ADVICE), said):
             fields = record.value if isinstance(record.value, dict) else {}
-            names = (self.field,) if self.field else FIELDS
+            names = (named_in(fields, self.field),) if self.field else FIELDS
             found = next((fields[key] for key in names if isinstance(fields.get(key), str)), None)
             text = record.value if isinstance(record.value, str) and not self.field else found
             if text is None:

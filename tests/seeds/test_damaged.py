@@ -11,6 +11,8 @@ from pyarrow import ipc, parquet
 
 from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import read_heldout
+from pipeline.passages.notes import Notes
+from pipeline.passages.read import Texts
 from pipeline.seeds.draw import Draw
 from pipeline.seeds.read import load_seeds
 
@@ -79,6 +81,15 @@ def test_a_completion_that_is_labelled_bad_never_becomes_an_output(tmp_path: Pat
     assert [task.instruction for task in seeds.tasks] == ["Say 0.", "Say 2."]
     assert "completions that are labelled false, which are left out: 1" in seeds.notes
     assert [one.instruction for one in read_heldout(path)] == ["Say 0.", "Say 2."]
+
+
+def test_a_column_may_be_named_as_the_table_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("My Question,Answer\nName a sea.,North Sea\n")
+    fields = {"instruction": "My Question", "output": "Answer"}
+
+    assert [task.instruction for task in Draw(str(path), fields, 0).take(1)] == ["Name a sea."]
+    assert [one.text for one in Texts((str(path),), field="My Question").documents(Notes())] == ["Name a sea."]
 
 
 def test_a_pipe_that_would_have_to_be_read_twice_is_refused(tmp_path: Path) -> None:
