@@ -97,19 +97,6 @@ def test_several_places_are_told_apart_by_their_names(notes, tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["hex", "base64", "idna", "rot13", "undefined", "utf-16", "none", "x"])
-def test_a_page_that_names_an_encoding_it_cannot_have_is_read_as_what_it_looks_like(notes, name):
-    page = f"<meta charset={name}><p>Müller schläft.".encode("cp1252")
-
-    assert documents(notes(**{"a.html": page}))[0] == {"a.html": "Müller schläft."}
-
-
-def test_a_list_of_texts_is_a_document_each(notes):
-    folder = notes(**{"a.json": b'["One.", "Two."]', "b.jsonl": b'"One."\n"Two."\n'})
-
-    assert [one.text for one in Texts((str(folder),)).documents(Notes())] == ["One.", "Two."] * 2
-
-
 def test_patterns_choose_files(notes):
     folder = notes(**{"a.md": "A", "b.txt": "B", "c/d.md": "D", "e.org": "E", "f.xyz": "F"})
 
