@@ -42,15 +42,22 @@ def explain(error: "ValidationError", kind: "type[BaseModel]", noun: str = "fiel
         text = re.sub(r" at line \d+ column \d+$", "", text)  # counted in what was read, which is one line of the file
     elif first["type"] != "value_error":
         text = re.sub(r"a valid dictionary.*", "a table", text)
+        text = re.sub(r"a valid tuple", 'a list, such as ["…"]', text)
+        text = re.sub(r"^Tuple", "List", text)
         text = f"{text} (found {reprlib.repr(first['input'])})"
     return f"{_place(loc)}{': ' if loc else ''}{text[0].lower()}{text[1:]}"
 
 
-def unknown(noun: str, name: object, known: Iterable[str]) -> str:
-    """What to say of a name that does not exist: the one that is surely meant, or all there are."""
+def unknown(noun: str, name: object, known: Iterable[str], own: str = "") -> str:
+    """What to say of a name that does not exist: the one that is surely meant, or all there are.
+
+    Args:
+        own: How to name one of the user's own, where there may be some.
+    """
     names = list(known)
     close = difflib.get_close_matches(str(name), names, 1, cutoff=0.75)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+    others = f", or {own} for one of your own" if own else ""
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}{others}"
     return f"there is no {noun} {reprlib.repr(name)}; {hint}"
 
 
@@ -62,8 +69,13 @@ def not_utf8(error: UnicodeDecodeError) -> tuple[int, str]:
 
 
 def _place(loc: Sequence[int | str]) -> str:
-    # A key that a file brings may hold anything, line breaks too.
-    return ".".join(str(step) if str(step).isidentifier() else reprlib.repr(step) for step in loc)
+    # A key that a file brings may hold anything, line breaks too; of a field with several types, pydantic names one.
+    steps = [loc[number] for number in range(len(loc)) if not number or not _is_type(loc[number])]
+    return ".".join(str(step) if str(step).isidentifier() else reprlib.repr(step) for step in steps)
+
+
+def _is_type(step: int | str) -> bool:
+    return str(step) in ("str", "int", "float", "bool") or "[" in str(step)
 
 
 def _fields(kind: Any, loc: Sequence[int | str]) -> list[str]:

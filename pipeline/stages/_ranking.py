@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pydantic import JsonValue
 
 from pipeline.errors import SproutError
+from pipeline.seeds.values import once
 from pipeline.task import Task
 
 Floats = npt.NDArray[np.float64]
@@ -150,10 +151,10 @@ def read_weights(path: str) -> dict[str, float]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-        found = tomllib.loads(text) if Path(path).suffix == ".toml" else json.loads(text)
+        found = tomllib.loads(text) if Path(path).suffix == ".toml" else json.loads(text, object_pairs_hook=once)
     except OSError as error:
         raise SproutError(f"{path}: cannot be read ({error.strerror}); give a JSON or TOML file of weights") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SproutError(f'{path}: neither JSON nor TOML ({error}); write {{"maths": 2, "code": 1}}') from None
     if not isinstance(found, dict):
         raise SproutError(f'{path}: holds no weights by group; write {{"maths": 2, "code": 1}}')

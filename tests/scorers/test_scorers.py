@@ -131,7 +131,7 @@ def test_settings_stand_behind_a_star(own, settings, number):
 @pytest.mark.parametrize(
     ("place", "settings", "said"),
     [
-        ("lenght", {}, "there is no scorer 'lenght'; did you mean length?, or module:function for one of your own"),
+        ("lenght", {}, "there is no scorer 'lenght'; did you mean length?"),
         ("nowhere:at_all", {}, "nowhere:at_all: the module of this scorer cannot be imported"),
         ("own_scorers:other", {}, "has no 'other'"),
         ("own_scorers:number", {}, "own_scorers:number: is no scorer; write a function that takes a task"),
