@@ -37,7 +37,7 @@ def split_list(text: str) -> list[str]:
 
     The last piece is empty where the list is closed, as JSON is by its bracket.
     """
-    text = without_tags(text, TAGS)
+    text = without_tags(unwrapped(text), TAGS)
     if found := from_values(text) or from_table(text):
         return found
     text = BREAK.sub("\n", FENCE.sub("", text))
@@ -52,6 +52,12 @@ def split_list(text: str) -> list[str]:
         or (is_header(first) and "task" in first.casefold())
     )
     return pieces[1:] if rest and heading else pieces
+
+
+def unwrapped(text: str) -> str:
+    """Without a tag around all of it that says that this is the answer."""
+    found = WRAPPED.match(text)
+    return found["text"] if found else text
 
 
 def _titled(mark: str, piece: str) -> str:
@@ -97,6 +103,10 @@ BREAK = re.compile(
     r"^[^\S\n]*+(?:([-*_=~])\1{2,}+|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$"
     r"|(?<=[.?!])<br\s?/?>",
     re.MULTILINE,
+)
+WRAPPED = re.compile(
+    r"\s*<(?P<name>answer|response|output|result|solution|final(?:_(?:answer|response))?)>(?P<text>.*?)(?:</(?P=name)>\s*)?\Z",
+    re.DOTALL,
 )
 ENDS = (".", "!", "。", "！")
 TAGS = {

@@ -10,6 +10,7 @@ from pipeline.engines.server.body import Unreadable, kind_of, read_body
 from pipeline.engines.server.said import read_error, says
 from pipeline.engines.server.trouble import Trouble
 from pipeline.text import short
+from pipeline.thoughts import CLOSES, OPENS, end_of_first
 
 # Reasons to finish, without case and marks: of OpenAI, Anthropic, Gemini, Cohere, TGI, LM Studio, watsonx and others.
 WHOLE = {
@@ -28,8 +29,8 @@ BARRED = re.compile(
 )
 THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks", "thoughts")
 THOUGHT = re.compile(r"think|reason|thought|analysis", re.IGNORECASE)  # the type of a part
-CLOSED = re.compile(r"^.*(?:</think(?:ing)?>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>)", re.DOTALL)
-OPEN = re.compile(r"\s*(?:<think(?:ing)?>|\[THINK\]|◁think▷|<\|channel\|>analysis)")
+CLOSED = re.compile(rf"^.*(?:{CLOSES})", re.DOTALL)
+OPEN = re.compile(rf"\s*(?:{OPENS})")
 BYTES_PER_TOKEN = 4  # of English, in the tokenizers of GPT and Llama; the estimate where a server tells no counts
 MIN_REPEATED = 80  # characters of a prompt; what is shorter a model may well say
 MAX_COUNT = 10_000_000  # tokens; no request has more
@@ -61,7 +62,7 @@ def read(content: bytes, request: Request, limit: int) -> Reply:
     model = body["model"] if isinstance(body.get("model"), str) else ""
     usage = body.get("usage")
     counts, counted = _counts(usage if isinstance(usage, dict) else {}, request, text)
-    thought = thought or _thoughts_counted(usage) or bool(OPEN.match(text) or CLOSED.match(text))
+    thought = thought or _thoughts_counted(usage) or thinks(text)
     if barred := _barred(choice):
         return Reply(Completion(id=request.id, text=barred, finish_reason="error"), thought, counted, model)
     finish = _finish(choice, cut=counted and counts["completion_tokens"] >= limit)
@@ -71,8 +72,13 @@ def read(content: bytes, request: Request, limit: int) -> Reply:
 
 def visible(text: str) -> str:
     """A text without the thoughts and white space before it."""
-    text = CLOSED.sub("", text, count=1)
+    text = CLOSED.sub("", text[end_of_first(text) :], count=1)
     return "" if OPEN.match(text) else text.lstrip()
+
+
+def thinks(text: str) -> bool:
+    """Whether a text begins with thoughts."""
+    return bool(end_of_first(text) or OPEN.match(text) or CLOSED.match(text))
 
 
 def repeated(text: str, request: Request) -> str:
