@@ -19,7 +19,7 @@ from pipeline.asking.lists.marks import (
 )
 from pipeline.asking.lists.numbers import ITEM, Span, dotted, numbered
 from pipeline.asking.lists.records import from_table, from_values
-from pipeline.asking.markup import is_header, without_tags
+from pipeline.asking.markup import is_header, unwrapped, without_tags
 
 
 def parse_list(text: str) -> list[str]:
@@ -53,12 +53,6 @@ def split_list(text: str) -> list[str]:
         or (is_header(first) and "task" in first.casefold())
     )
     return pieces[1:] if rest and heading else pieces
-
-
-def unwrapped(text: str) -> str:
-    """Without a tag around all of it that says that this is the answer."""
-    found = WRAPPED.match(text)
-    return found["text"] if found else text
 
 
 def _titled(mark: str, piece: str) -> str:
@@ -105,10 +99,6 @@ BREAK = re.compile(
     r"^[^\S\n]*+(?:([-*_=~#])\1{2,}+|\[\[\w{1,20}\]\]|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$"
     r"|(?<=[.?!])<br\s?/?>",
     re.MULTILINE,
-)
-WRAPPED = re.compile(
-    r"\s*<(?P<name>answer|response|output|result|solution|final(?:_(?:answer|response))?)>(?P<text>.*?)(?:</(?P=name)>\s*)?\Z",
-    re.DOTALL,
 )
 KEY_TO_ALL = re.compile(  # the answers, after all of the tasks
     r"(?<=\S)\n\s*(?:#{1,6} |\*\*)?(?:(?:Sample |Example )?(?:Answers|Solutions|Outputs)|Answer Key)(?:\*\*)?:"
