@@ -24,7 +24,8 @@ def ends_in_loop(text: str, min_chars: int) -> bool:
 
 def is_preamble(text: str) -> bool:
     text = _BEFORE.sub("", text, count=1)
-    introduces = _INTRODUCES.match(text) or _INTRODUCES_ABROAD.match(text)
+    ends = text.endswith((":", "："))
+    introduces = ends and (_INTRODUCES.match(text) or _INTRODUCES_ABROAD.match(text))
     return bool(introduces or ANNOUNCES.fullmatch(text) or _OFFERS.match(text))
 
 

@@ -75,7 +75,7 @@ def holds_several(piece: str) -> bool:
     """
     if inline(item_of(piece)):
         return True
-    piece = own_part(piece)
+    piece = own_part(piece) if "\n" in piece.strip() else piece
     for mark in (BULLET, LETTER, ITEM):
         first, *parts = _between([found.span() for found in mark.finditer(piece)], piece)
         if parts and first.rstrip().endswith(ENDS) and all(map(stands_alone, parts)):

@@ -37,6 +37,8 @@ def own_part(text: str) -> str:
 def _unquoted(text: str) -> str:
     """Without quotes around all of it; one that stands inside too belongs to the text."""
     bare = TAIL.sub("", text)
+    if bare.endswith((">", ")", "]", "*", "_")) or " Output: " in bare:
+        bare = SAID.sub("", bare)
     opens, closes = bare[:1], bare[-1:]
     if len(bare) > 1 and QUOTES.get(opens) == closes and not {opens, closes} & set(bare[1:-1]):
         return bare[1:-1].strip()
@@ -91,10 +93,11 @@ LEAD = re.compile(
     rf"(?:(?:User|Human): +|(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:{TASK}"
     rf"|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
 )
-TAIL = re.compile(
-    r"(?<=[.?!\"”'])[,;]$|(?<=[.?!])[^\S\n]?\\$|[^\S\n]+<no_?input>$"
+TAIL = re.compile(r"(?<=[.?!\"”'])[,;]$|(?<=[.?!])[^\S\n]?\\$")
+SAID = re.compile(  # what is said about the task behind it
+    r"[^\S\n]+<no_?input>$|(?<=[.?!])[^\S\n]+Input: .*\bOutput: .*$"
     r"|(?<=[.?!])[^\S\n]+[*_]?[(\[](?i:(?:difficulty|category|type|level|skill): [^()\[\]\n]{1,40}|open-ended"
-    r"|(?:not )?classification)[)\]][*_]?$|(?<=[.?!])[^\S\n]+Input: .*\bOutput: .*$"
+    r"|(?:not )?classification)[)\]][*_]?$"
 )
 KEYED = re.compile(r"(?:[-*•] )?(?:\*\*)?[\"']?\w{1,20}[\"']?[^\S\n]?:(?:\*\*)?[^\S\n]")
 DESCRIBED = re.compile(r"^[^\S\n]*+(?:[-*•] )?(?:\*\*)?Description(?:\*\*)?:(?:\*\*)?", re.MULTILINE)
