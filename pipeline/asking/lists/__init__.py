@@ -4,7 +4,7 @@ import re
 
 from pipeline.asking.clean import FENCE, clean_text
 from pipeline.asking.lists.inline import inline
-from pipeline.asking.lists.items import item_of
+from pipeline.asking.lists.items import item_of, own_part
 from pipeline.asking.lists.marks import (
     BULLET,
     KEY,
@@ -19,7 +19,7 @@ from pipeline.asking.lists.marks import (
 )
 from pipeline.asking.lists.numbers import ITEM, Span, dotted, numbered
 from pipeline.asking.lists.records import from_table, from_values
-from pipeline.asking.markup import is_header, without_tags
+from pipeline.asking.markup import is_header, unwrapped, without_tags
 
 
 def parse_list(text: str) -> list[str]:
@@ -37,10 +37,11 @@ def split_list(text: str) -> list[str]:
 
     The last piece is empty where the list is closed, as JSON is by its bracket.
     """
-    text = without_tags(text, TAGS)
+    text = without_tags(unwrapped(text), TAGS)
     if found := from_values(text) or from_table(text):
         return found
     text = BREAK.sub("\n", FENCE.sub("", text))
+    text = text[: key.start()] if (key := KEY_TO_ALL.search(text)) else text
     spans = _spans(text)
     first, *rest = _between(spans, text)
     marks = [text[start:end].lstrip() for start, end in spans]
@@ -83,6 +84,7 @@ def holds_several(piece: str) -> bool:
     """
     if inline(item_of(piece)):
         return True
+    piece = own_part(piece) if "\n" in piece.strip() else piece
     for mark in (BULLET, LETTER, ITEM):
         first, *parts = _between([found.span() for found in mark.finditer(piece)], piece)
         if parts and first.rstrip().endswith(ENDS) and all(map(stands_alone, parts)):
@@ -103,9 +105,14 @@ def _between(spans: list[Span], text: str) -> list[str]:
 
 
 BREAK = re.compile(
-    r"^[^\S\n]*+(?:([-*_=~])\1{2,}+|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$"
+    r"^[^\S\n]*+(?:([-*_=~#])\1{2,}+|\[\[\w{1,20}\]\]|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$"
     r"|(?<=[.?!])<br\s?/?>",
     re.MULTILINE,
+)
+KEY_TO_ALL = re.compile(  # the answers, after all of the tasks
+    r"(?<=\S)\n\s*(?:#{1,6} |\*\*)?(?:(?:Sample |Example )?(?:Answers|Solutions|Outputs)|Answer Key)(?:\*\*)?:"
+    r"(?:\*\*)?[^\S\n]*(?=\n\s*(?:\*\*)?1[.):])",
+    re.IGNORECASE,
 )
 ENDS = (".", "!", "。", "！")
 NUMBER = re.compile(r"\s*+\(?(?:\d{1,2}[.)]|[A-Za-z]\)) +(?!.*\s\(?(?:\d{1,2}[.)]|[A-Za-z]\)) )", re.DOTALL)
