@@ -16,7 +16,7 @@ from pipeline.stages._consensus import MIN_ROUGE, consensus
 from pipeline.stages._counts import counted
 from pipeline.stages._judged import Pick, Picking, compared, rated
 from pipeline.task import Instance, Task
-from pipeline.text import short
+from pipeline.text import short, trimmed
 
 CONSENSUS, SCORE, CHECK, JUDGE, RATINGS = "consensus", "score:", "check", "judge", "ratings"
 ASKED = (JUDGE, RATINGS)
@@ -106,7 +106,7 @@ class Choose(Stage):
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         for number, instance in enumerate(task.instances if task.kept else (), 1):
-            places = [place for place, answer in enumerate(instance.answers, 1) if answer.text == instance.output]
+            places = [place for place, answer in enumerate(instance.answers, 1) if trimmed(answer.text) == instance.output]
             for place in places[:1]:
                 answer = instance.answers[place - 1]
                 who = f", of {shown(answer.model)}" if answer.model else ""
@@ -181,7 +181,7 @@ class Choose(Stage):
             pairs = zip(task.instances, picks, strict=True)
             task = task.update(instances=tuple(scored(instance, name, pick.scores) for instance, pick in pairs))
         instances = tuple(
-            instance.model_copy(update={"output": instance.answers[pick.place].text})
+            instance.model_copy(update={"output": trimmed(instance.answers[pick.place].text)})
             for instance, pick in zip(task.instances, picks, strict=True)
             if pick.place is not None
         )

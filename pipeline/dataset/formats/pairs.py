@@ -77,7 +77,8 @@ def ranked_of(row: Row, options: RankOptions) -> Ranked:
             if options.score in answer.scores and answer.text.strip():
                 best.setdefault(answer.text, sign * answer.scores[options.score])
     else:
-        best = {row.output: 1.0} | {one.text: 0.0 for one in row.answers if one.text.strip() and one.text != row.output}
+        others = (one.text for one in row.answers if one.text.strip() not in ("", row.output.strip()))
+        best = {row.output: 1.0} | dict.fromkeys(others, 0.0)
     return Ranked(row, tuple(best), tuple(best.values()))
 
 
