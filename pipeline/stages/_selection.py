@@ -173,7 +173,8 @@ class Selection:
         if self._in_parts:
             weights = self._weights
             if self.stage.top is None:
-                total = most_in_proportion(weights, limits) if isinstance(self.stage.given_weights, dict) else total
+                given = self.stage.given_weights
+                total = total if given in (None, BY_SIZE) else most_in_proportion(weights, limits)
             parts = quotas(total, weights, limits)
         total, parts = max(0, total - len(held)), np.maximum(parts - kept, 0)
         if self._in_parts and parts.sum() > total:

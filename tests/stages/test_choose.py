@@ -1,6 +1,7 @@
 """Which of the answers to an instance becomes its output, and when none does."""
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -105,6 +106,10 @@ def test_the_vote_of_a_real_run_is_that_of_ensemble_instruct():
         ({"order": "lowest"}, (0.9, 0.1, 0.1), "1"),
         ({}, (None, 0.2, None), "1"),  # one without the score is no candidate
         ({}, (None, None), "no_score"),
+        ({}, (math.nan, 0.2, math.nan, 0.5), "3"),  # nor is one whose score is no number
+        ({"order": "lowest"}, (math.nan, math.inf, -math.inf), "2"),
+        ({"min_gap": 3}, (math.inf, 0.2), "0"),
+        ({}, (math.nan,), "no_score"),
         ({"min_score": 0.5}, (0.1, 0.5), "1"),
         ({"min_score": 0.5}, (0.1, 0.4), "score_too_low"),
         ({"max_score": 0.5}, (0.1, 0.6), "score_too_high"),
