@@ -71,7 +71,7 @@ class Asked:
     def parse(self, completion: Completion) -> Said:
         if is_empty(completion):
             return Said("", "empty")
-        if completion.finish_reason == "length":
+        if completion.finish_reason == "length" and not self.stage.keep_cut_off:
             return Said("", "cut_off")
         text = trimmed(clean_text(completion.text))
         if self.stage.prompt == EXPLAIN:
