@@ -89,7 +89,7 @@ def redecide(
     return kept
 
 
-def check_recorded(now: Mapping[str, Mapping[str, Any]], before: Mapping[str, dict[str, Any]], folder: Path) -> None:
+def check_recorded(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]], folder: Path) -> None:
     """Refuse to decide from completions of another model, or where none are recorded; a stage may ask no more.
 
     Raises:

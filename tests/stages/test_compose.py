@@ -130,6 +130,14 @@ def test_a_table_that_is_missing_is_named_before_anything_is_asked(tmp_path):
     assert not engine.requests
 
 
+@pytest.mark.parametrize("mix", [False, True])
+def test_metadata_that_is_empty_in_all_tasks_is_an_error(mix, tmp_path):
+    given = [Task(id="t", instruction="Say it.", meta={"topic": "tea", "skills": []})]
+
+    with pytest.raises(SproutError, match="no task it is given has topic and skills in its metadata"):
+        run([Compose(template="topic", meta=("topic", "skills"), mix=mix)], given, Scripted(str), tmp_path)
+
+
 def test_metadata_that_no_task_has_is_an_error(tmp_path):
     with pytest.raises(SproutError, match=r"no task it is given has mood in its metadata; put a stage before it"):
         compose(tmp_path, varied, template="topic", meta=("mood",))
