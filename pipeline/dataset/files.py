@@ -1,12 +1,12 @@
 """The files of a dataset, written a batch at a time."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic_core import to_json
+
 Line = dict[str, Any]  # a row as it is written
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Writer(Protocol):
@@ -18,20 +18,13 @@ class Lines:
     """JSONL; not with `Dataset.to_json`, which puts a backslash before every slash."""
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("w", encoding="utf-8", newline="\n")
+        self.file = path.open("wb")
 
     def write(self, batch: Sequence[Line]) -> None:
-        self.file.writelines(_line(row) for row in batch)
+        self.file.writelines(to_json(row, inf_nan_mode="constants") + b"\n" for row in batch)
 
     def close(self) -> None:
         self.file.close()
-
-
-def _line(row: Line) -> str:
-    """As `json.dumps` has it; a row of texts is put together here, in half the time."""
-    if not all(type(value) is str for value in row.values()):
-        return f"{_encode(row)}\n"
-    return "{" + ", ".join([f"{_encode(name)}: {_encode(value)}" for name, value in row.items()]) + "}\n"
 
 
 class Parquet:

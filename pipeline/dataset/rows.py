@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.dataset.encodings import Encoding, ZeroShot, add_noise, draw, encode
 from pipeline.runs.store import at
@@ -35,10 +35,12 @@ class Row(BaseModel):
     output: str
     prompt: str
     completion: str
-    meta: dict[str, str] = {}  # what of the task's `meta` each row carries, by the name of its column
+    # What of the task's `meta` each row carries, by the name of its column.
+    meta: dict[str, str] = Field(default_factory=dict)
     answers: tuple[Answer, ...] = ()  # those of the instance, for formats that write them
-    scores: dict[str, float] = {}  # those of the task, likewise
-    said: dict[str, tuple[str, ...]] = {}  # of checks, by name: the message for each answer, or for the output
+    scores: dict[str, float] = Field(default_factory=dict)  # those of the task, likewise
+    # Of checks, by name: the message for each answer, or for the output.
+    said: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -13,12 +13,12 @@ from typing import Any, Literal, NamedTuple, Self
 
 from pipeline.engines.base import Completion, Likelihood, Request, ScoreRequest
 from pipeline.errors import SproutError
-from pipeline.runs.keys import as_json, as_text, key, name_of, sampling_of, score_key
+from pipeline.runs.keys import as_json, as_text, key, name_of, sampling_of
 from pipeline.text import alike, mend
 
 FILE = "completions.sqlite"
 MIN_PREFIX = 256  # characters; a shared prefix of at least this length is stored once
-MAX_PREFIXES = 16
+MAX_PREFIXES = 64  # that are looked for: those that were used last
 MAX_ASKED = 20_000  # requests in flight whose keys are remembered
 COMPLETION = ("text", "finish_reason", "prompt_tokens", "cached_tokens", "completion_tokens")
 
@@ -89,8 +89,8 @@ class Journal:
                 self.db.execute("PRAGMA journal_mode = WAL")
                 self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
                 self.db.executescript(SCHEMA.read_text(encoding="utf-8"))
-            for id, text in self.db.execute("SELECT id, text FROM prefixes ORDER BY id DESC LIMIT ?", (MAX_PREFIXES,)):
-                self.prefixes[text] = id
+            latest = self.db.execute("SELECT text, id FROM prefixes ORDER BY id DESC LIMIT ?", (MAX_PREFIXES,))
+            self.prefixes.update(reversed(latest.fetchall()))
 
     def __enter__(self) -> Self:
         return self
@@ -249,11 +249,8 @@ class Journal:
         same, of, found = self.asked.pop(request.id, (None, "", ""))
         if same is not request or of != model:
             prompt = request.prompt if isinstance(request.prompt, str) else ""
-            prefix = next((one for one in self.prefixes if prompt.startswith(one)), "")
-            if isinstance(request, ScoreRequest):
-                found = score_key(model, request, prefix)
-            else:  # in one, the line is too long
-                found = key(model, request, prefix)
+            prefix = next((one for one in reversed(self.prefixes) if prompt.startswith(one)), "")
+            found = key(model, request, prefix)
         if not last:
             self.asked[request.id] = request, model, found
             if len(self.asked) > MAX_ASKED:
@@ -262,16 +259,19 @@ class Journal:
 
     def _split(self, prompt: str) -> tuple[int | None, str]:
         """The shared prefix of a prompt, and the rest; requests of a stage may share thousands of characters."""
-        for prefix, id in self.prefixes.items():
+        for prefix, id in reversed(self.prefixes.items()):
             if prompt.startswith(prefix):
+                self.prefixes[prefix] = self.prefixes.pop(prefix)  # used last
                 return id, prompt[len(prefix) :]
         shared = max((alike(prompt, other) for other in self.unmatched), default=0)
-        if shared < MIN_PREFIX or len(self.prefixes) >= MAX_PREFIXES:
+        if shared < MIN_PREFIX:
             self.unmatched.append(prompt)
             return None, prompt
         row = self.db.execute("INSERT INTO prefixes (text) VALUES (?)", (prompt[:shared],)).lastrowid
         assert row is not None
         self.prefixes[prompt[:shared]] = row
+        if len(self.prefixes) > MAX_PREFIXES:
+            del self.prefixes[next(iter(self.prefixes))]
         return row, prompt[shared:]
 
 

@@ -14,12 +14,18 @@ as_json = json.JSONEncoder().encode
 as_readable_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def key(model: str, request: Request, prefix: str = "") -> str:
-    """The key of a completion: a hash of the model, the prompt, its shape, and the sampling that affects the text.
+def key(model: str, request: Request | ScoreRequest, prefix: str = "") -> str:
+    """The key of a completion or a likelihood: a hash of the model, the prompt, and all else that bears on the answer.
 
     Args:
         prefix: What the prompt begins with; it is hashed once for all requests that share it.
     """
+    if isinstance(request, ScoreRequest):
+        extras: dict[str, object] = {
+            "chat_template_kwargs": request.chat_template_kwargs,
+            "count_end": request.count_end,
+        }
+        return _key(model, request, as_json(request.continuation), extras, prefix)
     extras = {
         "chat_template_kwargs": request.chat_template_kwargs,
         "prefill": request.prefill,
@@ -27,12 +33,6 @@ def key(model: str, request: Request, prefix: str = "") -> str:
         "json_schema": "" if request.json_schema is None else json.dumps(request.json_schema),
     }
     return _key(model, request, _sampled(request.sampling)[0], extras, prefix)
-
-
-def score_key(model: str, request: ScoreRequest, prefix: str = "") -> str:
-    """The key of a likelihood."""
-    extras = {"chat_template_kwargs": request.chat_template_kwargs, "count_end": request.count_end}
-    return _key(model, request, as_json(request.continuation), extras, prefix)
 
 
 @cache

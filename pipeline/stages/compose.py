@@ -1,5 +1,6 @@
 """Write new instructions from metadata, personas, topics and levels, or from a chat model's empty user turn."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain
@@ -12,6 +13,7 @@ from pipeline.asking.ask import begun, ending, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
 from pipeline.asking.lists.listed import listed
+from pipeline.asking.rewritten import copied
 from pipeline.asking.templates import digest, render
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.errors import SproutError
@@ -28,6 +30,7 @@ from pipeline.stages._pool import Pool, all_but, fill
 from pipeline.task import Task, new_id
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=512, stop=("\n\n",))
+_EXAMPLE = re.compile(r"^\d+\. +(\S.*)", re.MULTILINE)  # an item of a list in the prompt
 
 REASONS = reasons_of(INSTRUCTION) | {
     "request_failed": Reason(
@@ -35,6 +38,9 @@ REASONS = reasons_of(INSTRUCTION) | {
     ),
     "cut_off": Reason("It reached `max_tokens`.", "Write a letter to the"),
     "prompt_echo": Reason("It is part of the prompt.", "Write one task for an assistant"),
+    "copies_prompt": Reason(
+        "It has words of an example in the prompt.", "Suggest three dinners for one from a carrot."
+    ),
     "several_tasks": Reason("It holds a list of its own.", "1. Name a bird. 2. Name a fish."),
     "not_new": Reason("Its ROUGE-L with a text of the pool is above `max_rouge`.", "Name three rivers of Asia."),
     "source": Reason("A task that was given, and is left out by `keep_given = false`.", "Name a river."),
@@ -211,7 +217,11 @@ class Compose(Stage):
     def parse(self, completion: Completion, asked: Request, about: tuple[int, Drawn], origin: str) -> Iterator[Task]:
         """The tasks of one completion, at least one: unusable ones are included, with a reason."""
         number, drawn = about
+        examples = "\n".join(_EXAMPLE.findall(_text(asked)))
+        values = [str(value) for value in drawn.values.values()]
         for item, (text, reason) in enumerate(self.texts(completion, asked)):
+            if examples and not reason and copied(text, examples, values):
+                reason = "copies_prompt"
             yield Task(
                 id=new_id(origin, number, item, text), instruction=text, parents=drawn.parents,
                 meta=drawn.values | {"by": self.name, "request": number, "item": item}, rejected=reason,
@@ -220,8 +230,7 @@ class Compose(Stage):
     def texts(self, completion: Completion, asked: Request) -> list[tuple[str, str | None]]:
         """Instructions, each with the reason to reject it, or None."""
         if self.template:
-            prompt = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[-1]["content"]
-            header = one_line(f"{prompt}\n{asked.prefill}").removesuffix("1.").strip()
+            header = one_line(f"{_text(asked)}\n{asked.prefill}").removesuffix("1.").strip()
             return listed(completion, header)[: self.num_each]
         reasons = {"error": "request_failed", "length": "cut_off"}
         text = "" if completion.finish_reason == "error" else clean_text(completion.text).strip()
@@ -230,3 +239,7 @@ class Compose(Stage):
     def too_short(self, task: Task) -> str | None:
         number = count_words(task.instruction)
         return f"{number} words" if number < self.min_words else None
+
+
+def _text(asked: Request) -> str:
+    return asked.prompt if isinstance(asked.prompt, str) else asked.prompt[-1]["content"]

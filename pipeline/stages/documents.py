@@ -182,7 +182,8 @@ class Documents(Stage):
             return "prompt_echo"
         example = _EXAMPLE.search(prompt)
         about_example = example and copied(pair.question, example[1], [passage], MOST_COPIED + 1)
-        if about_example or copied(pair.answer, prompt, [passage, pair.question]):
+        _, _, shown = prompt.partition("\nPassage:\n")  # the example; what stands above may say how to answer
+        if about_example or copied(pair.answer, shown, [passage, pair.question]):
             return "copies_prompt"
         if folded(pair.question) == folded(pair.answer):
             return "question_is_answer"

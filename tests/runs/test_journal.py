@@ -193,6 +193,26 @@ def test_a_long_beginning_that_prompts_share_is_stored_once_and_prompts_come_bac
     db.close()
 
 
+def test_beginnings_that_few_prompts_share_leave_room_for_those_of_later_stages(tmp_path):
+    def asked(stage: str, beginning: str, number: int) -> Request:
+        return Request(id=f"{stage}{number}", prompt=f"{beginning} {number}.", sampling=Sampling(seed=number))
+
+    with Journal(tmp_path / FILE) as journal:
+        for pair in range(200):
+            for number in (2 * pair, 2 * pair + 1):
+                request = asked("list", f"{pair} " * 200, number)
+                journal.record("instructions", "m", request, echo(request))
+    with Journal(tmp_path / FILE) as journal:
+        for number in range(100):
+            request = asked("task", "A demo of the stage. " * 400, number)
+            journal.record("instances", "m", request, echo(request))
+        assert journal.entry("instances", "task99").prompt == request.prompt
+    with sqlite3.connect(tmp_path / FILE) as db:
+        length = db.execute("SELECT sum(length(prompt)) FROM completions WHERE stage = 'instances'").fetchone()[0]
+    db.close()
+    assert length < 9000  # the first prompt, and what differs
+
+
 @pytest.mark.parametrize(
     "text", ["", "\0 and \0", "half \ud83d a pair", "مرحبا 你好 🎉", "line\u2028line\r\n", "x" * 10**6]
 )

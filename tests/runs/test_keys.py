@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline import Request, Sampling
 from pipeline.engines.base import ScoreRequest
-from pipeline.runs.keys import key, sampling_of, score_key
+from pipeline.runs.keys import key, sampling_of
 
 TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from('"\\\n\t\x7f😀\ud83d\udc1f'), max_size=30)
 
@@ -58,7 +58,7 @@ def test_a_key_counts_all_that_bears_on_the_text(given, sampling):
 @given(prompt=TEXT, continuation=TEXT, cut=st.integers(0, 30), count_end=st.booleans())
 def test_a_likelihood_has_a_key_of_prompt_and_continuation(prompt, continuation, cut, count_end):
     request = ScoreRequest(id="a", prompt=prompt, continuation=continuation, count_end=count_end)
-    assert score_key("m", request, prompt[:cut]) == plain("m", prompt, continuation, count_end=count_end)
+    assert key("m", request, prompt[:cut]) == plain("m", prompt, continuation, count_end=count_end)
 
 
 def test_a_number_is_written_as_it_was_given():

@@ -11,7 +11,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.errors import BudgetReached
 from pipeline.runs.budget import Budget
 from pipeline.runs.journal import FILE, Journal
-from pipeline.runs.keys import key, score_key
+from pipeline.runs.keys import key
 from pipeline.runs.probes import Probe
 from pipeline.runs.recorded import Recorded
 from pipeline.runs.redecide import Recording
@@ -73,7 +73,7 @@ def test_another_continuation_model_or_end_is_another_likelihood(journal: Journa
         base.model_copy(update={"count_end": True}),
         base.model_copy(update={"chat_template_kwargs": {"enable_thinking": False}}),
     ]
-    assert len({score_key("model", one) for one in (base, *others)} | {score_key("other", base)}) == 6
+    assert len({key("model", one) for one in (base, *others)} | {key("other", base)}) == 6
     list(recorded(engine, journal).score([base, *others, base.model_copy(update={"id": "r2"})]))
     assert engine.scored == ["r1"] * 5  # the last is the first under another id
 

@@ -161,6 +161,39 @@ def test_what_is_like_a_seed_or_a_given_task_is_not_new(tmp_path, seeds):
     assert [task.rejected for task in tasks] == ["not_new", "not_new", None]
 
 
+@pytest.mark.parametrize(
+    ("persona", "said", "reason"),
+    [
+        ("a miller", "I have half a pot of lentil soup left from Sunday. How long can I keep it?", "copies_prompt"),
+        (
+            "a miller",
+            "My flour is a year old. How long may I keep it in the fridge, and can I sell it?",
+            "copies_prompt",
+        ),
+        ("a miller", "My flour is a year old. May I still sell it to the baker?", None),
+        (
+            "a cook who says: I have half a pot of lentil soup left",
+            "I have half a pot of lentil soup left. Who wants it?",
+            None,
+        ),
+    ],
+)
+def test_what_repeats_an_example_of_the_prompt_is_no_task(tmp_path, persona, said, reason):
+    answers = iter([said])
+    tasks, _ = compose(
+        tmp_path,
+        lambda request: next(answers, "") or varied(request),
+        (),
+        template="persona",
+        values={"persona": [persona]},
+        num_each=1,
+        num_tasks=1,
+    )
+
+    assert tasks[0].instruction == said
+    assert tasks[0].rejected == reason
+
+
 def test_a_failed_request_and_a_cut_one_are_set_aside_with_their_reason(tmp_path):
     def says(request: Request) -> str | Completion:
         reason = {"compose-0": "error", "compose-1": "length"}.get(request.id, "stop")

@@ -144,6 +144,21 @@ def test_a_kind_of_ones_own_is_a_template(notes, tmp_path, monkeypatch):
         run([Documents(files=str(notes), kinds=("glossary.jinja",))], [], engine, tmp_path / "run")
 
 
+def test_an_answer_that_a_template_prescribes_is_not_copied_from_its_example(notes, tmp_path):
+    template = tmp_path / "unknown.jinja"
+    template.write_text(
+        "Ask what the passage leaves open. The answer is always: The passage does not say so anywhere.\n\n"
+        "Passage:\nAda sells eggs.\n\nQuestion: Who buys them?\nAnswer: unknown\n\n"
+        "Passage:\n{{ passage }}\n\nQuestion:"
+    )
+    stage = Documents(files=str(notes), kinds=(str(template),))
+    tasks = made(
+        tmp_path / "run", stage, lambda request: " Who owns it?\nAnswer: The passage does not say so anywhere."
+    )
+
+    assert [task.rejected for task in tasks] == [None] * len(tasks)
+
+
 def test_more_passages_add_to_what_is_there(notes, tmp_path):
     stage = Documents(files=str(notes), max_passages=5)
     made(tmp_path / "grown", stage)
@@ -227,7 +242,7 @@ def test_rows_carry_the_passage_and_its_place(notes, tmp_path):
 
     assert {*rows.column_names} == {"id", "instruction", "input", "output", "file", "start", "passage", "nothing"}
     assert all("Ada Fell" in row["passage"] and row["file"].endswith(".md") and row["nothing"] == "" for row in rows)
-    assert (tmp_path / "run/dataset/openai.jsonl").read_text().startswith('{"messages": [{"role": "user"')
+    assert (tmp_path / "run/dataset/openai.jsonl").read_text().startswith('{"messages":[{"role":"user"')
     assert '"nothing"' not in (tmp_path / "run/dataset/openai.jsonl").read_text()
 
 
