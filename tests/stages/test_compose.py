@@ -203,6 +203,13 @@ def test_a_failed_request_and_a_cut_one_are_set_aside_with_their_reason(tmp_path
     assert [task.rejected for task in tasks[:2]] == ["request_failed", "cut_off"]
 
 
+def test_a_user_turn_that_ends_before_what_it_announces_is_no_task(tmp_path):
+    said = iter(["Translate this sentence into German:", "请把下面的句子翻译成德文：", "Translate this: I am a goat."])
+    tasks, _ = compose(tmp_path, Chatty(lambda request: next(said), window=1), (), num_tasks=1)
+
+    assert [task.rejected for task in tasks] == ["ends_with_colon", "ends_with_colon", None]
+
+
 @pytest.mark.parametrize("num_bad", [1, 3, 20])
 def test_first_requests_that_bring_nothing_are_not_answered_with_a_flood(tmp_path, num_bad):
     def says(request: Request) -> Completion:
