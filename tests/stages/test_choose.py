@@ -60,6 +60,9 @@ def outcome(stage: Choose, *answers: str | Answer, judge: Scripted | None = None
         (("x", "a", "b", "a", "b", "b"), "b"),  # most votes
         (("x", "a", "b", "b", "a"), "a"),  # of two with as many, the first
         (("да", "нет", "да"), "да"),  # repeated in any script
+        (("красный мяч", "большой красный мяч", "мяч"), "красный мяч"),  # and alike in any
+        (("红色的球", "红色的大球", "一个球"), "红色的球"),
+        (("красный мяч", "the red ball", "мяч"), "no_consensus"),
         (("", "", "a"), ""),  # as published: nothing, said twice, is agreement
         (("a b", "", ""), ""),
         (("", "a", "a b"), "no_consensus"),
