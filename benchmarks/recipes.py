@@ -6,8 +6,8 @@
     python benchmarks/recipes.py --model M --engine server --url URL --others SECOND@URL --folder F
 
 Some tasks of each recipe that asks a model, from the first seed tasks of `general`; recipes on documents read the pages
-in docs/. `--others` are the models of recipes that ask several; without them the one model stands for all. Two recipes
-are left out: `instruct_mining` asks no engine and needs a reward model, `tulu_mix` only mixes. Training is one step.
+in docs/. `--others` are the models of recipes that ask several; without them the one model stands for all. `tulu_mix`,
+which only mixes, is left out, and `instruct_mining` unless `--reward` is given. Training is one step.
 What is finished in the folder is not done again. `--read` prints that many tasks of each, drawn at random, kept or
 rejected. Needs an extra for vLLM, or `--engine server --url …`.
 """
@@ -37,7 +37,7 @@ class Size(NamedTuple):
         num_rows: Of the seed tasks, the first so many.
         given: What they are to the recipe; "short" are those with short outputs, "code" the seeds with tests.
         engines: The further engines that it asks.
-        encoder: The stage that compares meanings.
+        encoder: What compares meanings: a stage, or the options of a scorer.
     """
 
     settings: tuple[str, ...] = ()
@@ -80,6 +80,7 @@ RECIPES = {
     "deita": Size(("select.top=0.3",), 30, "mix", encoder="select"),
     "kmq": Size(("select.num_clusters=5", "select.top=10"), 30, "mix", encoder="select"),
     "target": Size(("select.top=10",), 30, "mix", encoder="select"),
+    "instruct_mining": Size(("select.top=20",), encoder="score.options.knn"),
     "curriculum": Size(UNTUNED, 30, "mix"),
     "ifd": Size((), 30),
     "whats_new": Size((), 30, engines=("base",)),
@@ -95,10 +96,12 @@ def main() -> None:
     parser.add_argument("--url", help="of the server")
     parser.add_argument("--set", action="append", default=[], metavar="STAGE.KEY=VALUE", help="for all recipes")
     parser.add_argument("--encoder", help="a folder; unset: the recipe's, of the hub")
+    parser.add_argument("--reward", metavar="FOLDER", help="a reward model, such as benchmarks/reward.py makes")
     parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--read", type=int, default=0, metavar="N", help="print N tasks of each")
     args = parser.parse_args()
     args.set += [f"engine.url={args.url}"] if args.url else []
+    args.only = [name for name in args.only if name != "instruct_mining" or args.reward]
     args.folder.mkdir(parents=True, exist_ok=True)
     failed = [name for name in args.only if run(name, args)]
     print("| recipe | written | kept | requests | tokens in and out, a kept task | most frequent reasons |")
@@ -120,6 +123,7 @@ def run(name: str, args: argparse.Namespace) -> int:
     words = [name, "--model", args.model, "--engine", args.engine, "--out", str(args.folder / name)]
     settings = [*size.settings, *engines(size, args), *args.set]
     settings += [f"{size.encoder}.encoder={args.encoder}"] if args.encoder and size.encoder else []
+    settings += [f"score.options.reward.model={args.reward}"] if name == "instruct_mining" else []
     settings += [f"select.target={rows(name, args.folder, -10)}"] if name == "target" else []
     words += given(name, args.folder)
     words += [word for one in settings for word in ("--set", one)]
