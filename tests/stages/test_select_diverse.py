@@ -195,24 +195,6 @@ def test_from_each_cluster_in_proportion_and_the_better_ones_more_often(selected
     assert means[0] > means[1] + 2
 
 
-def test_clusters_have_their_parts_and_fewer_than_asked_for_are_told_of(
-    selected: Selected, minilm: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """100 tasks around two directions, 70 and 30."""
-    tasks = [task.update(id=f"m{n:03}", instruction=f"Many {n}") for n, task in enumerate((TASKS * 2)[:100])]
-    tasks = [task.score(judge=1.0) for task in tasks]
-    rng = np.random.default_rng(3)
-    heaps = np.eye(2, 8)[[int(n % 10 > 6) for n in range(100)]] + 0.05 * rng.standard_normal((100, 8))
-    vectors = (heaps / np.linalg.norm(heaps, axis=1, keepdims=True)).astype(np.float32)
-    known = Encoder(minilm, tmp_path / "run" / "vectors")
-    known.stored.append([known.key(task.instruction) for task in tasks], vectors)
-
-    decided = selected(tasks, method="k_means", top=10, num_clusters=512, by="judge")
-
-    assert Counter(int(task.id[1:]) % 10 > 6 for task in decided if task.kept) == {False: 7, True: 3}
-    assert "select: there are 2 clusters, and not 512" in caplog.text
-
-
 def test_the_order_of_a_target_is_that_of_transport(selected: Selected, tmp_path: Path) -> None:
     decided = selected(target="target.jsonl", top=10)
     gradient = transport_gradient(VECTORS[:NUM], OF_TARGETS).round(6)
