@@ -23,6 +23,7 @@ from pipeline.seeds.markers import without_marks
 from pipeline.seeds.shapes import CONVERSATIONS, is_conversation
 from pipeline.seeds.values import Id, Text, text_of
 from pipeline.task import Task
+from pipeline.text import trimmed
 
 Fields = dict[str, Any]
 Texts = tuple[str, str, str]  # instruction, input, output
@@ -204,7 +205,7 @@ def _texts(row: BaseModel, context: Fields, where: str, notes: Counter[str]) -> 
             before = before[1:]
         return _first(before + messages, where, notes)
     if isinstance(row, _PromptCompletion):
-        question, input, answer = row.prompt, "", row.completion.strip()  # it often begins with a space
+        question, input, answer = row.prompt, "", trimmed(row.completion)  # it often begins with a space
     else:
         assert isinstance(row, _Alpaca)
         question, input, answer = row.instruction, row.input, row.output

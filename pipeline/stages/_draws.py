@@ -122,15 +122,18 @@ def of_metadata(
     """
     rows = [(task.id, {name: task.meta[name] for name in names}) for task in tasks if task.meta.keys() >= {*names}]
     if not mix:
-        return [Axis([Drawn(one, (id,)) for id, row in rows for one in _spread(row)])] if rows else [], {}
+        choices = [Drawn(one, (id,)) for id, row in rows for one in _spread(row)]
+        return [Axis(choices)] if choices else [], {}
     columns: dict[str, dict[str, Drawn]] = {name: {} for name in names}
     lists = {name for _, row in rows for name, value in row.items() if isinstance(value, list)}
     for id, row in rows:
         for name, value in row.items():
             for one in value if isinstance(value, list) else [value]:
                 columns[name].setdefault(str(one), Drawn({name: one}, (id,)))
-    axes = [Axis([*column.values()]) for name, column in columns.items() if name not in lists and column]
-    return axes, {name: [*column.values()] for name, column in columns.items() if name in lists and column}
+    if not all(columns.values()):  # a list that is empty in all of them
+        return [], {}
+    axes = [Axis([*column.values()]) for name, column in columns.items() if name not in lists]
+    return axes, {name: [*column.values()] for name, column in columns.items() if name in lists}
 
 
 def _spread(row: Mapping[str, JsonValue]) -> list[dict[str, JsonValue]]:

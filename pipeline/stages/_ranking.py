@@ -138,9 +138,16 @@ def learned(worth: Floats, groups: Ints, weights: Floats) -> Floats:
     """New weights: each group's times the exponential of its mean worth; they add up to 1 (DivConquer, 2409.11378)."""
     known = ~np.isnan(worth)
     counts = np.bincount(groups[known], minlength=len(weights))
-    means = np.bincount(groups[known], worth[known], minlength=len(weights)) / np.maximum(counts, 1)
-    raised = np.where(counts > 0, weights * np.exp(means - means[counts > 0].max(initial=0)), 0)
-    return raised / raised.sum() if raised.sum() else weights
+    there = (counts > 0) & (weights > 0)
+    if not there.any():
+        return weights
+    with np.errstate(invalid="ignore"):  # infinite scores less infinite ones
+        means = np.bincount(groups[known], worth[known], minlength=len(weights)) / np.maximum(counts, 1)
+        means = np.where(np.isnan(means), 0, means)
+        highest = means[there].max()
+        raised = np.where(there, weights * np.where(means == highest, 1, np.exp(means - highest)), 0)
+    found: Floats = raised / raised.sum()
+    return found
 
 
 def read_weights(path: str) -> dict[str, float]:

@@ -43,6 +43,9 @@ REASONS = reasons_of(INSTRUCTION) | {
     ),
     "several_tasks": Reason("It holds a list of its own.", "1. Name a bird. 2. Name a fish."),
     "not_new": Reason("Its ROUGE-L with a text of the pool is above `max_rouge`.", "Name three rivers of Asia."),
+    "ends_with_colon": Reason(
+        "Without a template: it ends before what it announces; Magpie's filter.", "Translate this sentence into German:"
+    ),
     "source": Reason("A task that was given, and is left out by `keep_given = false`.", "Name a river."),
 }
 
@@ -237,7 +240,8 @@ class Compose(Stage):
             return listed(completion, header)[: self.num_each]
         reasons = {"error": "request_failed", "length": "cut_off"}
         text = "" if completion.finish_reason == "error" else clean_text(completion.text).strip()
-        return [(text, reasons.get(completion.finish_reason))]
+        unfinished = "ends_with_colon" if text.endswith((":", "：")) else None
+        return [(text, reasons.get(completion.finish_reason, unfinished))]
 
     def too_short(self, task: Task) -> str | None:
         number = count_words(task.instruction)

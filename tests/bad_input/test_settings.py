@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import recipes
-from pipeline.settings.build import build_stage, open_engine
+from pipeline import SproutError, recipes
+from pipeline.settings.build import build_stage, build_stages, open_engine
 from pipeline.settings.read import read
 from tests.bad_input.conftest import Sprout
 
@@ -116,6 +116,35 @@ def test_a_bad_change_gets_one_sentence(sprout: Sprout, change, said):
     assert said in error
     assert "planted-key-123" not in error
     assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "said"),
+    [
+        (
+            "tulu_mix",
+            'mix.datasets={Dataset={pth="x"}}',
+            "datasets.Dataset: there is no setting 'pth'; did you mean path?",
+        ),
+        (
+            "tulu_mix",
+            'mix.datasets={a={path="x",share=-1}}',
+            "datasets.a.share: input should be greater than 0 (found -1)",
+        ),
+        ("tulu_mix", "mix.datasets={str={share=1}}", "datasets.str.path is missing"),
+        ("tulu_mix", "mix.datasets={a=3}", "datasets.a: input should be a valid string (found 3)"),
+        ("kmq", 'select.weights={a="x"}', "weights.a: input should be a valid number"),
+        ("kmq", "select.weights=3", "weights: input should be a table (found 3)"),
+        ("kmq", 'select.top="many"', "top: input should be a valid integer"),
+        ("ensemble", "answer.filters=true", "filters: input should be a table (found True)"),
+        ("ensemble", "answer.filters={refusal=3}", "filters.refusal: input should be a valid boolean"),
+        ("ensemble", 'answer.engines="second"', "engines: input should be a valid list (found 'second')"),
+    ],
+)
+def test_what_is_wrong_with_a_setting_of_several_types_is_said_where_it_is(recipe, change, said):
+    with pytest.raises(SproutError) as caught:
+        build_stages(read(recipe, ["engine.model=x", change]))
+    assert f"] {said}" in str(caught.value)
 
 
 @pytest.mark.parametrize("word", ["false", "False", "no", "0"])

@@ -151,6 +151,14 @@ def test_a_table_that_is_missing_is_named_before_anything_is_asked(tmp_path):
     assert not engine.requests
 
 
+@pytest.mark.parametrize("mix", [False, True])
+def test_metadata_that_is_empty_in_all_tasks_is_an_error(mix, tmp_path):
+    given = [Task(id="t", instruction="Say it.", meta={"topic": "tea", "skills": []})]
+
+    with pytest.raises(SproutError, match="no task it is given has topic and skills in its metadata"):
+        run([Compose(template="topic", meta=("topic", "skills"), mix=mix)], given, Scripted(str), tmp_path)
+
+
 def test_metadata_that_no_task_has_is_an_error(tmp_path):
     with pytest.raises(SproutError, match=r"no task it is given has mood in its metadata; put a stage before it"):
         compose(tmp_path, varied, template="topic", meta=("mood",))
@@ -214,6 +222,13 @@ def test_a_failed_request_and_a_cut_one_are_set_aside_with_their_reason(tmp_path
 
     tasks, _ = compose(tmp_path, Chatty(says), (), num_tasks=2)
     assert [task.rejected for task in tasks[:2]] == ["request_failed", "cut_off"]
+
+
+def test_a_user_turn_that_ends_before_what_it_announces_is_no_task(tmp_path):
+    said = iter(["Translate this sentence into German:", "请把下面的句子翻译成德文：", "Translate this: I am a goat."])
+    tasks, _ = compose(tmp_path, Chatty(lambda request: next(said), window=1), (), num_tasks=1)
+
+    assert [task.rejected for task in tasks] == ["ends_with_colon", "ends_with_colon", None]
 
 
 @pytest.mark.parametrize("num_bad", [1, 3, 20])
