@@ -138,7 +138,7 @@ def test_a_bad_change_gets_one_sentence(sprout: Sprout, change, said):
         ("kmq", 'select.top="many"', "top: input should be a valid integer"),
         ("ensemble", "answer.filters=true", "filters: input should be a table (found True)"),
         ("ensemble", "answer.filters={refusal=3}", "filters.refusal: input should be a valid boolean"),
-        ("ensemble", 'answer.engines="second"', "engines: input should be a valid list (found 'second')"),
+        ("ensemble", 'answer.engines="second"', "engines: input should be a list, such as [\"…\"] (found 'second')"),
     ],
 )
 def test_what_is_wrong_with_a_setting_of_several_types_is_said_where_it_is(recipe, change, said):
