@@ -6,7 +6,8 @@ import re
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, get_args
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -31,26 +32,42 @@ class BudgetReached(SproutError):
 
 
 def explain(error: "ValidationError", kind: "type[BaseModel]", noun: str = "field") -> str:
-    """The first problem of several, in one clause; a field there is none of comes first, it may be a misspelt one."""
-    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
-    loc, text = first["loc"], first["msg"].removeprefix("Value error, ")
+    """The first problem of several, in one clause; a field there is none of comes first, it may be a misspelt one.
+
+    Of what is wrong with each of several types that a field may have, that counts which lies deepest.
+    """
+    found = error.errors(include_url=False)
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    if first["type"] != "extra_forbidden":
+        start, _ = _walk(kind, first["loc"])
+        walked = [(_walk(kind, one["loc"])[0], one) for one in found]
+        first = max((one for one in walked if one[0][: len(start)] == start), key=lambda one: len(one[0]))[1]
+    loc, text = _walk(kind, first["loc"])[0], first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         return f"{_place(loc)} is missing"
     if first["type"] == "extra_forbidden":
-        loc, text = loc[:-1], unknown(noun, loc[-1], _fields(kind, loc[:-1]))
+        text = unknown(noun, loc[-1], _fields(_walk(kind, first["loc"][:-1])[1]))
+        loc = loc[:-1]
     elif first["type"] == "json_invalid":
         text = re.sub(r" at line \d+ column \d+$", "", text)  # counted in what was read, which is one line of the file
     elif first["type"] != "value_error":
         text = re.sub(r"a valid dictionary.*", "a table", text)
+        text = re.sub(r"a valid tuple", 'a list, such as ["…"]', text)
+        text = re.sub(r"^Tuple", "List", text)
         text = f"{text} (found {reprlib.repr(first['input'])})"
     return f"{_place(loc)}{': ' if loc else ''}{text[0].lower()}{text[1:]}"
 
 
-def unknown(noun: str, name: object, known: Iterable[str]) -> str:
-    """What to say of a name that does not exist: the one that is surely meant, or all there are."""
+def unknown(noun: str, name: object, known: Iterable[str], own: str = "") -> str:
+    """What to say of a name that does not exist: the one that is surely meant, or all there are.
+
+    Args:
+        own: How to name one of the user's own, where there may be some.
+    """
     names = list(known)
     close = difflib.get_close_matches(str(name), names, 1, cutoff=0.75)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+    others = f", or {own} for one of your own" if own else ""
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}{others}"
     return f"there is no {noun} {reprlib.repr(name)}; {hint}"
 
 
@@ -66,11 +83,40 @@ def _place(loc: Sequence[int | str]) -> str:
     return ".".join(str(step) if str(step).isidentifier() else reprlib.repr(step) for step in loc)
 
 
-def _fields(kind: Any, loc: Sequence[int | str]) -> list[str]:
-    """The fields there are at a place: of a model, or of one that it holds."""
+def _fields(kind: Any) -> list[str]:
+    return [name for name, field in getattr(kind, "model_fields", {}).items() if not field.exclude]
+
+
+def _walk(kind: Any, loc: Sequence[int | str]) -> tuple[list[int | str], Any]:
+    """The steps to a place, without the names of types that pydantic has among them; and the type that is there."""
+    steps: list[int | str] = []
     for step in loc:
-        kind = kind.model_fields[step].annotation if isinstance(step, str) else get_args(kind)[0]
-    return [name for name, field in kind.model_fields.items() if not field.exclude]
+        kind = _bare(kind)
+        if isinstance(kind, UnionType) or get_origin(kind) is Union:
+            kind = next((one for one in get_args(kind) if re.match(rf"(\S*?[-\[])?{_name(one)}\b", str(step))), Any)
+            continue
+        steps.append(step)
+        if fields := getattr(kind, "model_fields", None):
+            kind = fields[step].annotation if step in fields else Any
+        else:  # a table or a list
+            kind = (get_args(kind) or (Any,))[-1 if isinstance(step, str) else 0]
+    return steps, _bare(kind)
+
+
+def _bare(kind: Any) -> Any:
+    """Without what is only said about a type, and without None where there is one other type."""
+    if get_origin(kind) is Annotated:
+        return _bare(get_args(kind)[0])
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
+        others = [one for one in get_args(kind) if one is not type(None)]
+        return _bare(others[0]) if len(others) == 1 else kind
+    return kind
+
+
+def _name(kind: Any) -> str:
+    """What pydantic calls a type that is one of several."""
+    kind = _bare(kind)
+    return "literal" if get_origin(kind) is Literal else getattr(get_origin(kind) or kind, "__name__", "Any")
 
 
 @contextmanager

@@ -27,6 +27,16 @@ def are(number: int) -> str:
     return f"{'is' if number == 1 else 'are'} {number:,}"
 
 
+def trimmed(text: str) -> str:
+    """Without white space around it, but with the indentation of the first line, where it is that of a block of code.
+
+    It is, if the next line is indented as much, or if the line returns something. One more blank is no part of it.
+    """
+    text = _BLANK_LINES.sub("", text.rstrip())
+    indented = (one for one in (text, text.removeprefix(" ")) if _INDENTED.match(one))
+    return next(indented, text.lstrip())
+
+
 def first_few(names: Sequence[str], most: int = 5) -> str:
     """The first names of a list, and how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
@@ -83,3 +93,7 @@ def hash_of(*texts: str) -> int:
     """A number for the texts, the same on every machine; two of a hundred million share one in 0.03 % of cases."""
     hashed = hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8)
     return int.from_bytes(hashed.digest())
+
+
+_BLANK_LINES = re.compile(r"\A(?:[^\S\n]*\n)+")
+_INDENTED = re.compile(r"(?P<indent>\t+|(?: {2})+)(?:(?:return|yield|raise)\b|\S.*\n\s*?(?<=\n)(?P=indent))")

@@ -3,6 +3,7 @@
 import re
 
 from pipeline.text import mend
+from pipeline.thoughts import CLOSES, OPENS, end_of_first
 
 
 def clean_text(text: str) -> str:
@@ -31,8 +32,13 @@ def without_thoughts(text: str) -> str:
     """A first tag that closes ends a thought that the prompt opened; one that is not closed goes on to the end."""
     if not may_hold_marks(text):
         return text
+    text = text[end_of_first(text) :]
     kept, start, thinking = [], 0, False
-    for number, tag in enumerate(_THOUGHT.finditer(text)):
+    tags = list(_THOUGHT.finditer(text))
+    closing = max((number for number, tag in enumerate(tags) if not tag["opens"]), default=-1)
+    for number, tag in enumerate(tags):
+        if tag["opens"] and number > closing and _WITHIN.search(text[max(0, tag.start() - 4) : tag.start()]):
+            continue  # a word of a sentence
         if not thinking and (tag["opens"] or number):
             kept.append(text[start : tag.start()])
         start, thinking = tag.end(), bool(tag["opens"])
@@ -41,9 +47,10 @@ def without_thoughts(text: str) -> str:
 
 def may_hold_marks(text: str) -> bool:
     """Whether a text has what the marks of thoughts and turns begin with; most have none, and need no search."""
-    return "<" in text or "[" in text or "###" in text or "◁" in text
+    return any(mark in text for mark in ("<", "[", "###", "◁", "&lt;")) or text.lstrip().startswith(_FIRST)
 
 
+_FIRST = ("Here is my thought", "analysis", "```")
 _LINE_END = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _MISREAD = re.compile(r"[\x80-\x9f]")  # bytes of UTF-8 that were read as Latin-1
 # Colours of a terminal; control characters; byte order mark, word joiner and overrides of direction; the zero-width
@@ -55,10 +62,8 @@ _ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # After an ASCII character, a space or a full-width mark they join nothing.
 _JOINER = re.compile(r"(?<![^\x00-\x7f\xa0\u2000-\u206f\u3000-\u303f\uff00-\uff20])[\u200c\u200d]+")
 
-_THOUGHT = re.compile(
-    r"(?P<opens><think(?:ing)?>|\[THINK\]|◁think▷|<\|channel\|>(?:analysis|commentary)(?:<\|message\|>)?)"
-    r"|</think(?:ing)?>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>"
-)
+_THOUGHT = re.compile(rf"(?P<opens>{OPENS})|{CLOSES}")
+_WITHIN = re.compile(r"[^\W\d_]{2}[,;]? \Z")
 _TOKENS = r"<\|\w{2,30}\|>|<｜[\w▁]{2,30}｜>|\[/?INST\]|<(?:start|end)_of_turn>|<[be]os>"
 _ROLES = r"### ?(?:Instruction|Response|Human|User|Assistant):"
 TOKEN = re.compile(_TOKENS)

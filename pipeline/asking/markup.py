@@ -37,6 +37,12 @@ def without_tags(text: str, names: dict[str, str]) -> str:
     return kept + html.unescape(plain)
 
 
+def unwrapped(text: str) -> str:
+    """Without a tag around all of it that says that this is the answer."""
+    found = _WRAPPED.match(text)
+    return found["text"] if found else text
+
+
 def begins_with_tag(text: str, names: dict[str, str]) -> int | None:
     """Where the tag is that the text begins with, a fence and an announcement aside."""
     place, known = 0, {*names, *_BLOCKS} - {"br"}
@@ -91,6 +97,10 @@ def is_header(text: str) -> bool:
 MAX_HEADER = 200
 _TAG = re.compile(r"<(?P<closes>/?)(?P<name>[A-Za-z][\w-]{0,30})(?:\s[^<>]{0,300})?/?>")
 _TAG_FIRST = re.compile(rf"\s*+(?P<tag>{_TAG.pattern})")
+_WRAPPED = re.compile(
+    r"\s*<(?P<name>answer|response|output|result|solution|final(?:_(?:answer|response))?)>(?P<text>.*?)(?:</(?P=name)>\s*)?\Z",
+    re.DOTALL,
+)
 _INLINE = {"b", "i", "em", "strong", "code", "span", "a", "u", "tt", "small", "mark", "font"}
 _BLOCKS = {"ol", "ul", "div", "html", "body", "table", "thead", "tbody", "main", "section", "article", "dl"}
 _RULE = re.compile(r"[|\s:+=-]++")  # and a dash

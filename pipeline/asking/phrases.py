@@ -23,7 +23,10 @@ def ends_in_loop(text: str, min_chars: int) -> bool:
 
 
 def is_preamble(text: str) -> bool:
-    return bool(_INTRODUCES.match(text) or ANNOUNCES.fullmatch(text) or _OFFERS.match(text))
+    text = _BEFORE.sub("", text, count=1)
+    ends = text.endswith((":", "："))
+    introduces = ends and (_INTRODUCES.match(text) or _INTRODUCES_ABROAD.match(text))
+    return bool(introduces or ANNOUNCES.fullmatch(text) or _OFFERS.match(text))
 
 
 def is_echo(text: str, header: str) -> bool:
@@ -64,13 +67,25 @@ _HOLDS_INPUT = _phrase(r":\s+\S+(?:\s+\S+){2,}\s*$|[\"“].{8,}[\"”]")
 SIGNS_OFF = _phrase(
     r"(?:please |just )?let me know (?:if|whether) (?:you(?:'d like| would like| need| want| have any)|there)\b"
     r"|feel free to (?:ask|reach|contact|let me|request)\b|(?:i )?hope (?:this|that|these|those|it) (?:help|meet|suit)"
+    r"|enjoy(?: (?:these|the) \w+)?!|end of (?:the )?list\b|\[(?:end|done)\]|(?:\.{3,}|…)\s*$"
+    r"|these (?:are )?(?:\w+ ){0,2}(?:tasks|instructions|prompts)\b"
     r"|(?:would you like|do you want) (?:me to|more (?:tasks|examples)|another)\b|is there anything else (?:i|you)\b"
 )
 _AGREES = r"(?:sure|certainly|of course|ok(?:ay)?|absolutely|great|no problem)\b[^.!:\n]{0,40}[.!,:]\s*"
-_INTRODUCES = _phrase(r"(?s)(?:(?:sure|certainly|of course|okay|ok)\b.*|here(?:'s| is| are)\b[^.!?]*):$")
+_INTRODUCES = _phrase(
+    r"(?s)(?:(?:sure|certainly|of course|okay|ok|got it|alright|understood)\b.*|here(?:'s| is| are)\b[^.!?]*"
+    r"|(?:continuing|i(?:'ve| have) (?:come up with|written|created|prepared)|below (?:you(?:'ll| will) find|is|are))"
+    r"\b[^.!?\n]*\b(?:tasks|instructions|prompts|examples|list)\b[^.!?\n]*):$"
+)
+_BEFORE = re.compile(r"\A(?:[^\w\s*_#>(\[\"“'-]+\s+(?=\w)|[Aa]ssistant:\s+)")  # an emoji, a turn
+_INTRODUCES_ABROAD = _phrase(  # in the languages that most models speak, up to a colon
+    r"(?:hier (?:sind|ist|zijn)|voici|aqu[ií] (?:tienes|hay|est[aá]n?|van|tem)|a continuaci[oó]n|ecco|вот|ниже"
+    r"|oto|dưới đây|berikut|işte|فيما يلي|إليك|यहाँ|以下|下面|这里是|這裡是|好的|当然|다음은|여기)"
+    r"[^.!?。\n]{0,80}[:：]$"
+)
 ANNOUNCES = _phrase(
-    rf"(?:{_AGREES})?(?:here(?:'s| is| are)|below (?:is|are)|these are|the following are)\b[^.!?:\n]{{0,80}}"
-    r"\b(?:tasks|instructions|examples?|the (?:rest|list|continuation))\b[^.!?:\n]{0,60}[.!:]?"
+    rf"(?:{_AGREES})?(?:here(?:'s| is| are)|below (?:is|are|you(?:'ll| will) find)|these are|the following are)\b"
+    r"[^.!?:\n]{0,80}\b(?:tasks|instructions|examples?|the (?:rest|list|continuation))\b[^.!?:\n]{0,60}[.!:]?"
 )
 _OFFERS = _phrase(
     rf"(?:{_AGREES})?i(?:'m|'d be| would be) (?:happy|glad) to (?:help|assist|continue|provide|write|create|generate)\b"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from string import ascii_uppercase
 
 from pydantic import JsonValue
 
@@ -27,9 +28,12 @@ def parse_ratings(text: str, count: int) -> tuple[float, ...] | None:
     text = _OUT_OF.sub(r"\1", clean_text(text))
     found = _in_values(text)
     if found is None:
-        named = [(int(one["name"]), float(one["rating"])) for one in _NAMED.finditer(text)]
-        if [name for name, _ in named] == list(range(1, count + 1)):
+        named = [(one["name"].upper(), float(one["rating"])) for one in _NAMED.finditer(text)]
+        names = [[str(number) for number in range(1, count + 1)], list(ascii_uppercase[:count])]
+        if [name for name, _ in named] in names:
             found = [rating for _, rating in named]
+        elif len(named) > 1:
+            found = []  # of other answers, or in another order
         else:
             lines = (_NUMBER.findall(line) for line in text.splitlines())
             found = [float(number) for number in next(filter(None, lines), [])]
@@ -44,19 +48,28 @@ def _in_values(text: str) -> list[float] | None:
         each: Sequence[JsonValue] = [value]
         if isinstance(value, dict):
             lists = [one for one in value.values() if isinstance(one, list)]
-            each = lists[0] if lists else [*value.values()]
+            inner = [one for one in value.values() if isinstance(one, dict)]
+            each = lists[0] if lists else [*(inner[0] if len(value) == len(inner) == 1 else value).values()]
         elif isinstance(value, list):
             each = value
+        each = [_rated(one) for one in each]
         numbers = [float(one) for one in each if isinstance(one, (int, float)) and not isinstance(one, bool)]
         if numbers and len(numbers) == len(each) and isinstance(value, (dict, list)):
             return numbers
     return None
 
 
+def _rated(value: JsonValue) -> JsonValue:
+    """The rating of an object that says what it is the rating of."""
+    if not isinstance(value, dict):
+        return value
+    return next((one for name, one in value.items() if name.strip().casefold() in ("rating", "score")), None)
+
+
 _OUT_OF = re.compile(r"(\d+(?:\.\d+)?)\s*(?:/|out of)\s*10\b")
 _NAMED = re.compile(
-    r"^\W*(?:answer|response|rating(?: of answer)?|assistant)\W*(?P<name>\d+)\W*[:=–-]\W*(?:rating\W+)?"
-    r"(?P<rating>\d+(?:\.\d+)?)\b",
+    r"(?:^|[,;][^\S\n]+)[^\w\n]*(?:(?:answer|response|rating(?: of answer)?|assistant)\W*)?(?<![\d.])"
+    r"(?P<name>\d+|[A-J])\W*?[:=–|.)-]+[^\w\n]*(?:(?:rating|score)\W+)?(?P<rating>\d+(?:\.\d+)?)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w%]|\.\d)")

@@ -27,8 +27,9 @@ def parse_rewritten(text: str) -> str:
     if found := _NEXT.search(text):
         text = text[: found.start()]
     *paragraphs, last = re.split(r"\n\s*\n", text.strip())
-    text = "\n\n".join(paragraphs if paragraphs and SIGNS_OFF.match(last.strip()) else [*paragraphs, last])
-    return _unquoted(text.strip())
+    said_about = SIGNS_OFF.match(last.strip()) or _ABOUT_ITSELF.match(last.strip())
+    text = "\n\n".join(paragraphs if paragraphs and said_about else [*paragraphs, last])
+    return _unquoted(_ONE_ITEM.sub("", text.strip()))
 
 
 def parse_with_instance(text: str, cut: bool) -> tuple[str, tuple[Instance, ...]]:
@@ -70,7 +71,15 @@ _KIND = r"(?:(?:re-?written|new|revised|improved|refined|evolved|translated|upda
 _LABEL = re.compile(
     rf"\A(?:[#>]+ *)?(?:\*\*|__)?(?:the )?{_KIND}(?:task|instruction|prompt|question|translation)"
     r"(?: in(?:to)? [\w ]{1,30}| \([^()\n]{1,30}\))?"
-    r"(?: is| would be)?(?:(?:\*\*|__)?[:：]|[:：](?:\*\*|__))(?:\*\*|__)?\s*",
+    r"(?: is| would be)?(?:(?:\*\*|__|#+)?[:：]|[:：](?:\*\*|__)|#+[^\S\n]*\n)(?:\*\*|__)?\s*",
+    re.IGNORECASE,
+)
+_ONE_ITEM = re.compile(r"\A1[.)]\s+(?!.*^\s*2[.)]\s)", re.MULTILINE | re.DOTALL)  # of a list that has no other
+_WRITTEN = r"(?:new|re-?written|revised|updated|modified|original) (?:version|task|instruction|prompt|question)"
+_ABOUT_ITSELF = re.compile(  # what a model says of the task that it has written
+    rf"\W*(?:(?:this|the) {_WRITTEN}\b|(?:explanation|note)\W*:[^\n]*\b{_WRITTEN}\b"
+    r"|this (?:version|rewrite) (?:now |also )?(?:adds|asks|requires|includes|introduces|keeps|makes|has|is)\b"
+    r"|i(?:'ve| have)? (?:added|rewritten|changed)\b[^\n]*\b(?:the|this) (?:task|prompt|instruction)\b)",
     re.IGNORECASE,
 )
 _NEXT = re.compile(  # another task, or an example of this one; a line that ends in a colon may announce that

@@ -168,9 +168,9 @@ _TOKEN = re.compile(
 _OPENS = re.compile(r"[\"'“]")
 _BEFORE = re.compile(r"\s++|```[^\n`]*+(?:\n|\Z)|(?:\w{1,30} ?= ?|[\"']?\w{1,30}[\"']? ?: ?)(?=[\[{])")
 _BEGINS = re.compile(
-    rf"[\[{{](?=\s*+(?:[\[{{\"'“\]}}]|-?\d|\w{{1,30}} ?:|\Z))|(?:{_QUOTED})[^\S\n]*+(?:,"
+    rf"[\[{{](?=\s*+(?://[^\n]*+\s*+)*+(?:[\[{{\"'“\]}}]|-?\d|\w{{1,30}} ?:|\Z))|(?:{_QUOTED})[^\S\n]*+(?:,"
     rf"|\n\s*+[\"'“])",
     re.DOTALL,
 )
-_NAMES_IT = re.compile(r"(?:json|output|the )?[^.!?\n]{0,60}:", re.IGNORECASE)
+_NAMES_IT = re.compile(r"(?:json|output|the )?[^.!?\n]{0,60}:|[^.!?:\n]{0,40}\bjson\b[^.!?:\n]{0,40}", re.IGNORECASE)
 _ENDS = re.compile(r"[^\S\n]*+(?:```[^\S\n]*+)?(?:\n|\Z)")

@@ -42,6 +42,9 @@ def parse_better(text: str) -> float | None:
         text = word if isinstance(word, str) else text
     if framed := FRAMED.search(text):
         return _points(framed["answer"] or framed["boxed"])
+    if compared := COMPARED.search(text):
+        return {">": 1.0, "<": 0.0}.get((compared["sign"] or compared["bare"])[0], 0.5)
+    text = _TAGS.sub(" ", text)
     if not OF_BOTH.match(text) and (said := BETTER.match(text)):
         return _points(said["answer"] or said["tie"])
     last = LAST.search(text)
@@ -89,14 +92,16 @@ def _said(line: str) -> bool | None:
 
 
 MAX_CHARS = 400
-_SAYS_YES = """yes true y correct yep yeah yup si sí oui ja sim да так 是 是的 はい 예 네 نعم हाँ हां ใช่"""
-_SAYS_NO = """no false n nope nah incorrect non nein nee nej não нет ні 否 不是 不 いいえ 아니요 아니오 لا नहीं ไม่ใช่"""
+_SAYS_YES = """yes true y correct yep yeah yup si sí oui ja sim да так 是 是的 はい 예 네 نعم हाँ हां ใช่
+    evet tak có kyllä 对 對 affirmative"""
+_SAYS_NO = """no false n nope nah incorrect non nein nee nej não нет ні 否 不是 不 いいえ 아니요 아니오 아니 لا नहीं ไม่ใช่
+    nie nei hayır không tidak ei"""
 _YES, _NO = set(_SAYS_YES.split()), set(_SAYS_NO.split())
 _WORDS = "|".join(sorted(map(re.escape, _YES | _NO), key=lambda word: (-len(word), word)))
 _END = r"(?![^\W_]|[-/]\w|'[a-z])"
 _MARKUP = re.compile(
     r"\\(?:boxed|text|textbf|mathrm)\b|[*_`~>#|\"“”\[\]{}\\$]|^[^\S\n]*[-+•✅❌✔✗☑→][^\S\n]*"
-    r"|</?\w{1,10}>",
+    r"|</?\w{1,20}>",
     re.MULTILINE,
 )
 # Not "yes or no", "yes/no", "no-one", "no idea".
@@ -168,12 +173,17 @@ ANSWER_KEYS = re.compile(
 )
 
 VERDICT_KEYS = re.compile(
-    r"(?i:better|best|winner|answer|verdict|choice|preferred|preference|result"
+    r"(?i:better(?:[ _](?:answer|response|one))?|best|winner|answer|verdict|choice|preferred|preference|result"
     r"|final[ _]verdict|output|judg(?:e)?ment|label|response)"
 )
 FRAMED = re.compile(r"\[\[\s*(?P<answer>A|B|C|tie)\s*\]\]|\\boxed\{(?:\\text\{)?\s*(?P<boxed>A|B|C|tie)", re.IGNORECASE)
+COMPARED = re.compile(
+    r"\[\[\s*A\s*(?P<sign>>+|<+|=+)\s*B\s*\]\]|\A\W*A\s*(?P<bare>>+|<+|=+)\s*B\W*\Z"
+)  # as Arena-Hard asks
+_TAGS = re.compile(r"</?\w{1,20}>")
 BETTER = re.compile(  # "A", "**B**", "Answer A is better", "Better: A", "A tie"; not "A good answer would be"
-    r"\W*(?:(?:the )?(?:(?:final|better|best|answer|one|option|response|verdict|choice|winner|assistant|model"
+    r"\W*(?:(?:it(?:'s| is)|so|thus|therefore|overall|in conclusion|i(?:'d| would) go with|preference)\b\W+)*"
+    r"(?:(?:the )?(?:(?:final|better|best|answer|one|option|response|verdict|choice|winner|assistant|model"
     r"|output|candidate|preferred|solution|i (?:prefer|choose|pick|would choose))\b\W*)+(?:is\b\W*)?)?"
     r"(?:(?:it(?:'s| is) )?(?:a |the )?(?P<tie>tie|draw|neither|both|equal|equally|same)\b"
     r"|(?P<answer>a|b)(?=\W*$|[.,:;!)\]*\"'\n]|\s+(?:is(?! not| worse| wrong| incorrect| less)|because|wins|does"

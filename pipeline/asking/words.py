@@ -36,13 +36,21 @@ VALUES = {word.casefold(): value for words in _LISTS for value, word in enumerat
 _ALL = "|".join(sorted((re.escape(word) for words in _LISTS[:-1] for word in words.split()), key=len, reverse=True))
 NUMBER_WORD = rf"(?:(?:{_ALL})|\d{{1,2}}(?:st|nd|rd|th))"
 
+# As lists count in them: Russian, Greek, Hebrew, Arabic, Korean, Japanese twice, Chinese.
+ALPHABETS = ("абвгдежзиклмн", "αβγδεζηθικλμ", "אבגדהוזחטיכל", "أبجدهوزحطيكل", "가나다라마바사아자차카타",
+             "アイウエオカキクケコ", "あいうえおかきくけこ", "甲乙丙丁戊己庚辛壬癸")  # fmt: skip
+LETTERS = "".join(sorted({letter for letters in ALPHABETS for one in letters for letter in (one, one.upper())}))
+
 # 1 in a circle, in brackets, with a full stop, black, double; a digit or ten on a key.
 KEYCAP = r"(?:\d\ufe0f?\u20e3){1,3}|\U0001f51f"
 CIRCLED = r"[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\u3251-\u325f\u32b1-\u32bf]"
 
 
 def place_of(letter: str) -> int:
-    """Which letter of the alphabet it is, from 1."""
+    """Which letter of its alphabet it is, from 1."""
+    for letters in ALPHABETS:
+        if letter.casefold() in letters:
+            return letters.index(letter.casefold()) + 1
     return ord(unicodedata.normalize("NFKC", letter)[0].casefold()) - ord("a") + 1
 
 

@@ -12,6 +12,8 @@ from pipeline.sandbox.run import run_program
 
 NAME = re.compile(r"\{([A-Za-z_]\w*)\}")
 LANGUAGES = ("python", "py", "python3")
+_BEGINS = re.compile(r"(?:async )?def |class |import |from |[@#]|[A-Z_]+ =")
+_DEFINES = re.compile(r"^(?:async def|def|class) \w+ ?[(:]", re.MULTILINE)
 
 
 def python(parts: dict[str, str], limits: Limits, cell: Cell, slot: int) -> Verdict:
@@ -38,8 +40,17 @@ def program_of(case: Case, template: str) -> dict[str, str] | None:
     return {"answer.py": first, "tests.py": rest}
 
 
+def is_code(text: str) -> bool:
+    """Whether a text is the body of a function, indented as one, or has a function or a class of its own.
+
+    Such a text before a fence is the answer, of which the prompt had opened the block, or a remark follows.
+    """
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return first.startswith(("    ", "\t")) or bool(_BEGINS.match(first) and _DEFINES.search(text))
+
+
 def _value(case: Case, name: str) -> str | None:
-    answer = unwrapped(case.text, LANGUAGES)
+    answer = unwrapped(case.text, LANGUAGES, is_code)
     own = {"answer": answer, "instruction": case.task.instruction, "input": case.instance.input}
     return own[name] if name in own else _text_of(case.task.meta.get(name))
 

@@ -1,6 +1,7 @@
 """Grow a handful of seed tasks into an instruction-tuning dataset, tune a model on it, and measure the gain."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ OTHERS = {  # than those of stages, which say themselves what they are for
 }
 SHARD = "one of several shards, such as 3/16, in a folder of its own beside OUT; `sprout merge` puts them together"
 REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SAME = "with several names: draw equal numbers of rows (default) or tokens, N or as many as the smallest has"
 
 
@@ -53,6 +55,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(fail("stopped; the same command continues from here", 130))
     except BrokenPipeError:  # whoever reads the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # where no better sentence was found: of a file that changed or may not be read
+        if error.filename is None and error.errno not in DISK:
+            raise
+        place = error.filename or "the disk"
+        advice = "make room" if error.errno in DISK else "let this user read and write it, or move it away"
+        sys.exit(fail(f"{place}: cannot be read or written ({error.strerror}); {advice}, and run the same command", 1))
     except Exception as error:
         from pipeline.engines.find import place_in_users_code, told
 

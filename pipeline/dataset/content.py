@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.asking.converse import question
 from pipeline.dataset.encodings import zero_shot
 from pipeline.engines.base import Message
+from pipeline.text import trimmed
 
 Shape = Literal["text", "instruction", "messages", "preference", "chat_preference", "ranked"]
 
@@ -29,7 +30,7 @@ class TextRow(_Content):
         return self
 
     def as_chat(self) -> "ChatRow":
-        return ChatRow(messages=(_said("user", self.prompt.strip()), _said("assistant", self.completion.strip())))
+        return ChatRow(messages=(_said("user", self.prompt.strip()), _said("assistant", trimmed(self.completion))))
 
 
 class ChatRow(_Content):
@@ -107,7 +108,7 @@ class PreferenceRow(_Content):
     def as_chat(self) -> "PreferenceRow":
         if not isinstance(self.prompt, str):
             return self
-        texts = {"chosen": self.chosen.strip(), "rejected": self.rejected.strip()}
+        texts = {"chosen": trimmed(self.chosen), "rejected": trimmed(self.rejected)}
         return self.model_copy(update={"prompt": (_said("user", self.prompt.strip()),), **texts})
 
 

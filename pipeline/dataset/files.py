@@ -37,7 +37,8 @@ class Parquet:
         import pyarrow.parquet
 
         table = pyarrow.Table.from_pylist(batch)
-        self.writer = self.writer or pyarrow.parquet.ParquetWriter(self.path, table.schema)
+        # Of a relative path, such as 10:30/x, pyarrow would take what is before a colon for the scheme of an address.
+        self.writer = self.writer or pyarrow.parquet.ParquetWriter(self.path.absolute(), table.schema)
         self.writer.write_table(table)
 
     def close(self) -> None:

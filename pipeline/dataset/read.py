@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,11 @@ def read_dataset(place: Path | str, chat: bool, preference: bool = False) -> Dat
 
 @dataclass(frozen=True)
 class _Source:
-    """Where rows come from: the records of a split, and the format if it is known without looking at them."""
+    """Where rows come from: the records of a split, the format if it is known without looking at them, and remarks."""
 
     records: Callable[[Split], Sequence[Record]]
     format: Format | None = None
+    notes: Counter[str] = field(default_factory=Counter)
 
 
 def _source(place: Path | str, chat: bool, preference: bool) -> _Source:
@@ -88,13 +89,16 @@ def _source(place: Path | str, chat: bool, preference: bool) -> _Source:
             f"{place}: there is no such dataset; run `sprout export` to write a run's, or name a file or folder of rows"
         )
 
-    def records(split: Split) -> Sequence[Record]:
-        if split == "train":
-            return read_records(place, Wanted(("train",), ADVICE)).records
-        there = not part.split and split in split_names(part)
-        return read_records(f"{place}@{split}", Wanted((split,), ADVICE)).records if there else ()
+    notes: Counter[str] = Counter()
 
-    return _Source(records)
+    def records(split: Split) -> Sequence[Record]:
+        if split != "train" and (part.split or split not in split_names(part)):
+            return ()
+        found = read_records(place if split == "train" else f"{place}@{split}", Wanted((split,), ADVICE))
+        notes.update(found.notes)
+        return found.records
+
+    return _Source(records, notes=notes)
 
 
 def _formats_in(folder: Path) -> list[Format]:
@@ -111,7 +115,7 @@ class _Reading:
         self.source, self.place, self.chat, self.preference = source, place, chat, preference
         self.format = source.format
         self.changed: Counter[str] = Counter()
-        self.notes: Counter[str] = Counter()
+        self.notes = source.notes
         self.unused: set[str] = set()
 
     def split(self, split: Split) -> Rows:

@@ -21,6 +21,8 @@ from pipeline.seeds.rows import CONTEXT, layout_of, parse_row, system_in
 from pipeline.seeds.shapes import CONVERSATIONS, Record
 from pipeline.seeds.values import printable
 
+Placed = tuple[str, "HeldOut"]  # where it is, for messages
+
 logger = logging.getLogger(__name__)
 
 _WANTED = Wanted(
@@ -100,17 +102,19 @@ def read_heldout(path: Path | str, max_instances: int = 100) -> tuple[HeldOut, .
         found = _read_split(split.resolve(), max_instances, notes)
     else:
         found = _read_rows(path, max_instances, notes)
-    heldout = tuple(found)
+    heldout: dict[str, HeldOut] = {}
+    places: dict[str, str] = {}
+    for where, instance in found:
+        if instance.id in heldout:
+            raise SproutError(
+                f"{where}: the id {printable(instance.id)} is already that of {places[instance.id]}; give each its own"
+            )
+        heldout[instance.id], places[instance.id] = instance, where
     if not heldout:
         raise SproutError(f"{path}: no held-out instances in it; give a folder of tasks or a file of rows")
-    seen: set[str] = set()
-    for instance in heldout:
-        if instance.id in seen:
-            raise SproutError(f"{path}: two instances have the id {printable(instance.id)}; give each its own")
-        seen.add(instance.id)
     for note, count in notes.items():
         _warn(f"{path}: {note}: {count:,}")
-    return heldout
+    return tuple(heldout.values())
 
 
 @cache
@@ -124,15 +128,16 @@ def _stem(path: Path) -> str:
     return path.with_suffix("").stem if path.suffix in _PACKED else path.stem
 
 
-def _read_split(split: Path, max_instances: int, notes: Counter[str]) -> Iterator[HeldOut]:
+def _read_split(split: Path, max_instances: int, notes: Counter[str]) -> Iterator[Placed]:
     for name in _task_names(split / "test_tasks.txt"):
         path = split.parents[1] / "tasks" / f"{name}.json"
         records = read_records(path, _WANTED)
         where = f"{path}: task {name}"
         if len(records.records) != 1:
             raise SproutError(f"{where}: one JSON object is wanted (found {len(records.records)} rows)")
+        record = records.records[0]
         notes.update(records.notes)
-        yield from islice(_natural(records.records[0].value, name, split.name, where), max_instances)
+        yield from ((where, one) for one in islice(_natural(record.value, name, split.name, where), max_instances))
 
 
 def _natural(value: Any, name: str, track: str, where: str) -> Iterator[HeldOut]:
@@ -153,13 +158,14 @@ def _task_names(path: Path) -> list[str]:
     return read_bytes(path, _WANTED.advice).decode("utf-8", "replace").split()
 
 
-def _read_rows(path: Path, max_instances: int, notes: Counter[str]) -> Iterator[HeldOut]:
+def _read_rows(path: Path, max_instances: int, notes: Counter[str]) -> Iterator[Placed]:
     taken: Counter[str] = Counter()
     records = read_records(path, _WANTED)
     notes.update(records.notes)
     for record in records.records:
         if isinstance(record.value, dict) and "Instances" in record.value:
-            yield from islice(_natural(record.value, _stem(path), "default", record.where), max_instances)
+            natural = _natural(record.value, _stem(path), "default", record.where)
+            yield from ((record.where, one) for one in islice(natural, max_instances))
             continue
         row = _row(record, notes)
         if row is None:
@@ -172,14 +178,19 @@ def _read_rows(path: Path, max_instances: int, notes: Counter[str]) -> Iterator[
             taken[task] += 1
             if taken[task] <= max_instances:
                 instruction, input, outputs = _without_marks(row.instruction, input, outputs, notes)
-                yield HeldOut(
-                    id=f"{id}-{position}" if row.instances else id,
-                    task=task,
-                    category=row.category,
-                    track=row.track,
-                    instruction=instruction,
-                    input=input,
-                    outputs=outputs,
+                if not (instruction.strip() or input.strip() or "references" in record.value):
+                    raise SproutError(f"{record.where}: the instruction is empty; say what is to be done")
+                yield (
+                    record.where,
+                    HeldOut(
+                        id=f"{id}-{position}" if row.instances else id,
+                        task=task,
+                        category=row.category,
+                        track=row.track,
+                        instruction=instruction,
+                        input=input,
+                        outputs=outputs,
+                    ),
                 )
 
 
@@ -200,6 +211,9 @@ def _row(record: Record, notes: Counter[str]) -> HeldOutRow | None:
         )
     if "instruction" not in fields and {*CONVERSATIONS, "prompt", "completion"} & fields.keys():
         return _of_conversation(fields, where, notes)
+    several = [key for key in ("outputs", "output", "references") if key in fields]
+    for key in several[1:]:
+        notes[f"rows whose field {key!r} is left out, since they have {several[0]!r}"] += 1
     for key in ("outputs", "references"):
         if key in fields:
             fields[key] = listed(fields[key])

@@ -4,9 +4,9 @@ from typing import Annotated, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError
 
-from pipeline.errors import SproutError
+from pipeline.errors import SproutError, explain
 from pipeline.seeds.conversations import listed
-from pipeline.seeds.values import Id, Text, text_of
+from pipeline.seeds.values import Id, Text, printable, text_of
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -84,6 +84,12 @@ def parse(kind: type[Kind], value: object, where: str) -> Kind:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise SproutError(f"{where}: {field + ': ' if field else ''}{first['msg'].lower()}") from None
+        raise SproutError(f"{where}: {explain(error, kind)}{_known(error, value)}") from None
+
+
+def _known(error: ValidationError, value: object) -> str:
+    """The fields there are, where one is missing."""
+    missing = any(len(one["loc"]) == 1 and one["type"] == "missing" for one in error.errors()[:1])
+    if not missing or not isinstance(value, dict):
+        return ""
+    return f"; there are {', '.join(map(printable, [*value][:12])) or 'no fields'}"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pipeline.novelty.encoder import Vectors
 from pipeline.novelty.lists import import_faiss, on_grid
 
+MIN_ROWS = 39  # of a cluster, on average: FAISS wants so many
 _FRONT, _BLOCK = 1024, 128  # of k_center: the farthest rows that are kept up to date, and the most chosen at once
 
 
@@ -63,7 +64,7 @@ def _farthest(vectors: Vectors, closest: npt.NDArray[np.float32], most: int) -> 
 
 def clusters(vectors: Vectors, num_clusters: int, random_seed: int = 0) -> npt.NDArray[np.int64]:
     """The number of the cluster of each row, by k-means: as many clusters as asked, or fewer of at least 39 rows."""
-    num_clusters = min(num_clusters, len(vectors) // 39)  # FAISS wants so many
+    num_clusters = min(num_clusters, len(vectors) // MIN_ROWS)
     if num_clusters < 2:
         return np.zeros(len(vectors), np.int64)
     faiss = import_faiss()

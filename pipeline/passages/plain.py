@@ -89,10 +89,13 @@ def _mostly_utf8(data: bytes) -> bool:
 
 
 def _known(name: str) -> str:
+    """The encoding of that name; empty if it is none of text, as hex, or not one that the name could be read in."""
     try:
-        return codecs.lookup(name).name if name else ""
-    except LookupError:
+        b"x".decode(name or "none", "replace")
+    except (LookupError, UnicodeError):
         return ""
+    found = codecs.lookup(name).name
+    return "" if found.startswith(("utf-16", "utf-32")) else found
 
 
 def _guessed(data: bytes) -> str:

@@ -14,6 +14,7 @@ from pipeline.passages.plain import NoText, text_of
 from pipeline.passages.web import declared_encoding, page_text
 from pipeline.seeds.datasets import on_hub, place_of
 from pipeline.seeds.records import Wanted
+from pipeline.seeds.shapes import named_in
 from pipeline.seeds.stream import each_record
 from pipeline.seeds.values import printable
 
@@ -120,8 +121,9 @@ class Texts:
         wanted = self.field or f"{', '.join(FIELDS[:-1])} or {FIELDS[-1]}"
         for record in each_record(place, Wanted(("train",), ADVICE), said):
             fields = record.value if isinstance(record.value, dict) else {}
-            names = (self.field,) if self.field else FIELDS
-            text = next((fields[key] for key in names if isinstance(fields.get(key), str)), None)
+            names = (named_in(fields, self.field),) if self.field else FIELDS
+            found = next((fields[key] for key in names if isinstance(fields.get(key), str)), None)
+            text = record.value if isinstance(record.value, str) and not self.field else found
             if text is None:
                 known = ", ".join(map(printable, fields)) or "no fields"
                 notes.add(f"rows without a text in {wanted}; say in `field` which has it", f"{name}, with {known}")
@@ -134,6 +136,8 @@ class Texts:
 def _text(file: File, data: bytes, notes: Notes) -> str:
     if data.startswith(b"%PDF-") and file.kind != ".pdf":
         raise NoText("files that are PDF, whatever their names say")
+    if data.startswith(b"{\\rtf"):
+        raise NoText("files of a word processor, RTF, which would have to be saved as plain text")
     if file.kind in (*PACKAGES, ".epub"):
         return packed_text(file.kind, data, file.name, notes)
     if file.kind in _WEB:

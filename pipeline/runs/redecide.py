@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pipeline.engines.base import (
@@ -32,6 +33,7 @@ from pipeline.runs.settings import (
     Described,
     changes,
     check_left_out,
+    concerned,
     file_names,
     holds_something,
     read_settings,
@@ -69,11 +71,7 @@ def redecide(
         context = recorded_only(context, stages, before)
         described = Described(names, context)
         now = {stage.name: described.of(stage) for stage in stages}
-        changed = changes(now, before)
-        if other := {key for keys in changed.values() for key in keys} & MODEL:
-            raise SproutError(
-                f"{folder}: its completions are of another {', '.join(sorted(other))}; run in another folder"
-            )
+        check_recorded(now, before, folder)
         new = folder / "redecided"
         shutil.rmtree(new, ignore_errors=True)
         tasks = first_tasks(stages, context.seeds)
@@ -91,6 +89,25 @@ def redecide(
         logger.info("%s: decided anew; `sprout run` then asks what is missing", folder)
         write_settings(folder / SETTINGS, before | {stage.name: now[stage.name] for stage in done})
     return kept
+
+
+def check_recorded(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]], folder: Path) -> None:
+    """Refuse to decide from completions of another model, or where none are recorded; a stage may ask no more.
+
+    Raises:
+        SproutError: naming what differs, or the files to delete.
+    """
+    changed = changes(now, before)
+    both = {key for name, keys in changed.items() for key in keys if key in before[name] and key in now[name]}
+    if other := both & MODEL:
+        raise SproutError(f"{folder}: its completions are of another {', '.join(sorted(other))}; run in another folder")
+    for name, keys in changed.items():
+        if any(key in now[name] for key in MODEL.intersection(keys)):
+            stale = [file for file in concerned(name, before) if holds_something(folder / file)]
+            raise SproutError(
+                f"{folder}: {name} asks a model that it did not ask before, so nothing that it said is recorded; "
+                f"delete {', '.join(stale)} and run without --redecide (what was paid for stays in {FILE})"
+            )
 
 
 def recorded_only(

@@ -1,5 +1,6 @@
 """review.jsonl: what people said of a run's tasks, one line each, and the tasks as that leaves them."""
 
+import codecs
 import fcntl
 import logging
 import os
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import SproutError, explain
 from pipeline.runs.said import Said, Texts, Verdict, as_line, digest
-from pipeline.runs.store import ID, at, drop_torn_line, ids_of, without
+from pipeline.runs.store import ID, at, ids_of, is_whole, mend_last_line, without
 from pipeline.task import Task, read_task
 
 logger = logging.getLogger(__name__)
@@ -104,12 +105,12 @@ class Reviews:
             with self.path.open("rb") as file:
                 file.seek(self._read)
                 for line in file:
-                    if not line.endswith(b"\n"):
+                    if not line.endswith(b"\n") and not is_whole(line):
                         break
                     self._read += len(line)
                     self._count += 1
                     if not line.isspace():
-                        self._take(self._parse(line))
+                        self._take(self._parse(line if self._count > 1 else line.removeprefix(codecs.BOM_UTF8)))
         except FileNotFoundError:
             self._forget()
         except OSError as error:
@@ -126,7 +127,7 @@ class Reviews:
         try:
             with open(self.path, "ab+") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                drop_torn_line(file)
+                mend_last_line(file)
                 file.write("".join(map(as_line, lines)).encode())
                 file.flush()
                 os.fsync(file.fileno())

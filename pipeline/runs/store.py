@@ -1,5 +1,6 @@
 """An append-only file of tasks, which is also the checkpoint: every task in it is done."""
 
+import json
 import os
 import re
 from array import array
@@ -90,7 +91,7 @@ class Store:
         self.ids, self.decided, self.kept, self.reasons = set(), Stored(self.path), Stored(self.path), Counter()
         if self.path.exists():
             with open(self.path, "rb+") as file:
-                drop_torn_line(file)
+                mend_last_line(file)
             for _, place, task in placed_tasks(self.path, self.ids):
                 self._count(task, place)
         return self.decided[:]
@@ -134,20 +135,34 @@ class Store:
             self.reasons[task.rejected] += 1
 
 
-def drop_torn_line(file: BinaryIO) -> None:
-    """Cut off the half line that a process killed in mid-write leaves; what it was about is simply not done."""
+def mend_last_line(file: BinaryIO) -> None:
+    """Cut off the half line that a process killed in mid-write leaves; what it was about is simply not done.
+
+    A whole line that lacks its line end alone, as some editors leave it, gets that again.
+    """
     end = size = file.seek(0, os.SEEK_END)
     while end:
         start = max(0, end - 65536)
         file.seek(start)
         newline = file.read(end - start).rfind(b"\n")
         if newline >= 0:
-            if start + newline + 1 < size:
-                file.truncate(start + newline + 1)
-            return
+            end = start + newline + 1
+            break
         end = start
-    if size:
-        file.truncate(0)
+    if end < size:
+        file.seek(end)
+        if is_whole(file.read()):
+            file.write(b"\n")
+        else:
+            file.truncate(end)
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether a line without its end is an object all the same; the beginning of one never is."""
+    try:
+        return line.endswith(b"}") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def at(tasks: Sequence[Task], places: Iterable[int]) -> Iterator[Task]:

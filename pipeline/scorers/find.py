@@ -44,7 +44,7 @@ def find_scorer(place: str, settings: Mapping[str, Mapping[str, Any]]) -> Scorer
     elif place in scorer_names():
         function = getattr(imported(f"{__package__}.{place}", "scorer"), place)
     else:
-        raise SproutError(f"{unknown('scorer', place, scorer_names())}, or module:function for one of your own")
+        raise SproutError(unknown("scorer", place, scorer_names(), own="module:function"))
     if not inspect.isfunction(function):
         raise SproutError(f"{place}: is not a scorer; write a function that takes a task and returns a number")
     found = Scorer(function, called=called)

@@ -32,5 +32,13 @@ def ifd(task: Task, wording: Wording, *, form: Form = "loss") -> Scoring:
     if after is None or before is None:
         return None
     if form == "perplexity":
-        return math.exp(before - after)
+        return _exp(before - after)
     return after / before if before else None
+
+
+def _exp(number: float) -> float:
+    """Infinite where it is too large: servers write -9999 for a token that cannot be."""
+    try:
+        return math.exp(number)
+    except OverflowError:
+        return math.inf

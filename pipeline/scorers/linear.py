@@ -22,4 +22,7 @@ def linear(task: Task, *, weights: Weights, constant: Constant = 0.0) -> Number:
     """
     if missing := [name for name in weights if name not in task.scores]:
         raise NoNumber(f"it has no {', '.join(missing)}")
-    return constant + math.fsum(weight * task.scores[name] for name, weight in weights.items())
+    terms = [weight * task.scores[name] for name, weight in weights.items()]
+    if math.isnan(sum(terms)):
+        raise NoNumber("infinite scores cancel out")
+    return constant + math.fsum(terms)

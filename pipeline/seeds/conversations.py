@@ -44,6 +44,11 @@ def is_masked(row: Mapping[str, Any]) -> bool:
     return any(_is_mark(key, row[key]) for key in _ROW_MARKS & row.keys())
 
 
+def is_labelled_bad(row: Mapping[str, Any]) -> bool:
+    """Whether a row is a prompt with a completion that people do not want, as data sets for KTO have them."""
+    return {"prompt", "completion"} <= row.keys() and str(row.get("label")).lower() == "false"
+
+
 def _is_mark(key: str, value: Any) -> bool:
     value = value.strip().lower() if isinstance(value, str) else value
     if _MASKED.match(key):

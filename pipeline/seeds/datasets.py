@@ -92,13 +92,13 @@ def open_dataset(place: Place, splits: Sequence[str], advice: str) -> tuple[str,
 @contextmanager
 def _reading(name: str, local: bool, advice: str) -> Iterator[None]:
     """The errors of the library, said as ours are."""
-    from datasets.exceptions import DatasetsError
-
     try:
         with silenced("datasets", "huggingface_hub"):
             yield
-    except (DatasetsError, OSError, ValueError, TypeError, KeyError) as error:
-        problem = " ".join(str(error).split())[:200].rstrip(".")
+    except SproutError:
+        raise
+    except Exception as error:  # the library raises whatever an empty or damaged file leads it to
+        problem = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
         if local:
             raise SproutError(
                 f"{name}: cannot be read (Is a directory); {advice}, or a folder that `datasets` reads ({problem})"
@@ -116,7 +116,6 @@ def split_names(place: Place) -> list[str]:
         SproutError: as `dataset_rows`.
     """
     import datasets
-    from datasets.exceptions import DatasetsError
 
     path = Path(place.path)
     try:
@@ -125,8 +124,8 @@ def split_names(place: Place) -> list[str]:
                 return [*json.loads((path / _ON_DISK[1]).read_text("utf-8"))["splits"]]
             if path.is_dir() or on_hub(place.path):
                 return list(datasets.get_dataset_split_names(place.path, place.config or None))
-    except (DatasetsError, OSError, ValueError, TypeError, KeyError):
-        pass  # `dataset_rows` says what is wrong with it
+    except Exception:  # `dataset_rows` says what is wrong with it
+        pass
     return []
 
 

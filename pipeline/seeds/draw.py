@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.errors import SproutError
 from pipeline.seeds.records import Wanted, as_object
 from pipeline.seeds.rows import Row, layout_of, parse_row
-from pipeline.seeds.shapes import Record
+from pipeline.seeds.shapes import Record, named_in
 from pipeline.seeds.stream import each_record
 from pipeline.task import Instance, Task, new_id
 from pipeline.text import hash_of
@@ -101,9 +101,9 @@ def tasks_of(record: Record, fields: Mapping[str, str], notes: Counter[str]) -> 
 
 def _renamed(row: Mapping[str, Any], fields: Mapping[str, str], where: str) -> dict[str, Any]:
     for theirs in fields.values():
-        if theirs not in row:
+        if named_in(row, theirs) not in row:
             raise SproutError(f"{where}: there is no field {theirs}; there are {', '.join(map(str, row)) or 'none'}")
-    return {ours: row[theirs] for ours, theirs in fields.items()}
+    return {ours: row[named_in(row, theirs)] for ours, theirs in fields.items()}
 
 
 def _task(rows: list[Row], number: int) -> Task:

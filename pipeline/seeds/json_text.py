@@ -1,5 +1,6 @@
 """The values of a JSON text, each with its place: of an array, of lines, of objects that span lines."""
 
+import json
 import re
 from collections.abc import Iterator
 from itertools import count
@@ -8,9 +9,9 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import SproutError
 from pipeline.seeds.shapes import Record
-from pipeline.seeds.values import decoder
+from pipeline.seeds.values import Twice, decoder
 
-_BETWEEN = re.compile(r"[\s,\x1e]*")  # \x1e begins a record of RFC 7464
+_BETWEEN = re.compile(r"[\s,\x1e\ufeff]*")  # \x1e begins a record of RFC 7464; \ufeff, a file joined to another
 _SPACE = re.compile(r"\s*")
 
 
@@ -34,6 +35,39 @@ def json_values(text: str, path: Path | str) -> Values:
         return Values("JSONL", [*first, *reader.values()])
     values = [*reader.values()]
     return Values("JSON" if reader.spanned else "JSONL", values)
+
+
+def not_json(error: ValueError | RecursionError, hint: str, line: int = 1) -> str:
+    """What is wrong with a text that is no JSON, and what to do.
+
+    Args:
+        hint: What to do, unless the character that is wrong shows it.
+        line: Where the value begins; an error in a later line is named with its own.
+    """
+    if isinstance(error, Twice):
+        return str(error)
+    if not isinstance(error, json.JSONDecodeError):
+        return f"not JSON (nested too deeply); {hint}"
+    problem, later = error.msg.lower(), error.lineno > line
+    if later:
+        problem, hint = f"{problem.removesuffix(' at')} at line {error.lineno}", "is the file complete?"
+    elif problem.endswith(" at"):
+        problem = f"{problem} column {error.colno}"
+    if "control character" in problem:
+        cut = "close the quote of the text, or " if error.doc[error.pos] == "\n" else ""
+        return f"not JSON ({problem}); {cut}write a line break in a text as \\n, and a tab as \\t"
+    before = error.doc[max(0, error.pos - 99) : error.pos].rstrip()[-1:]
+    found = f"{before or ' '}{error.doc[error.pos : error.pos + 9]}"
+    return f"not JSON ({problem}); {next((advice for sign, advice in _SIGNS.items() if re.match(sign, found)), hint)}"
+
+
+_SIGNS = {  # the character before, and what stands where JSON has something else
+    r".['‘’“”`]": 'put texts in double quotes, "…"',
+    r",[}\]]": "delete the comma before it",
+    r".\0": "it holds NUL bytes, so it is damaged; save the file as UTF-8",
+    r".(?:/[/*]|#)": "JSON has no comments; delete them",
+    r".(?:None|True|False|undefined|nan|inf)\b": "write null, true or false, or put it in double quotes",
+}
 
 
 class _Reader:
@@ -80,11 +114,7 @@ class _Reader:
         try:
             value, self.position = self.decoder.raw_decode(self.text, self.position)
         except (ValueError, RecursionError) as error:
-            problem = getattr(error, "msg", "nested too deeply").lower()
-            line = getattr(error, "lineno", self.line)
-            if line > self.line:
-                problem, hint = f"{problem} at line {line}", "is the file complete?"
-            raise SproutError(f"{where}: not JSON ({problem}); {hint}") from None
+            raise SproutError(f"{where}: {not_json(error, hint, self.line)}") from None
         return value
 
     def _line(self) -> int:

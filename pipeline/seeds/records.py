@@ -60,11 +60,24 @@ def read_records(name: Path | str, wanted: Wanted) -> Records:
     if arrow := arrow_rows(data, place.path):
         records = Records(arrow[0], [*tidied_records(arrow[1], notes)], notes)
     else:
-        records = _of_text(_decoded(data, place.path), place.path, wanted.splits, place.split)
+        records = _of_text(plain_text(data, place.path), place.path, wanted.splits, place.split)
         records = records._replace(records=as_reviewed(Path(place.path), records.records))
     if place.split and records.kind not in ("JSON", "JSONL"):
         raise SproutError(f"{place.path}: there are no splits in it; leave out @{place.split}")
     return records
+
+
+def plain_text(data: bytes, path: str) -> str:
+    """The text of a file, whatever its Unicode; halves of surrogate pairs stay in it, however they were written.
+
+    Raises:
+        SproutError: for what is no text in Unicode, and for NUL bytes.
+    """
+    text = _decoded(data, path)
+    if (nul := text.find("\0")) >= 0:
+        line = text.count("\n", 0, nul) + 1
+        raise SproutError(f"{path}:{line}: it holds NUL bytes, so it is damaged or no text; save the file as UTF-8")
+    return text
 
 
 def as_object(record: Record, what: str) -> dict[str, Any]:
@@ -90,15 +103,11 @@ def tidied_records(records: Iterable[Record], notes: Counter[str]) -> Iterator[R
         try:
             yield record._replace(value=tidied(record.value, notes))
         except ValueError as error:
-            problem = "bytes that are no text" if isinstance(error, UnicodeDecodeError) else str(error)
-            raise SproutError(f"{record.where}: cannot be read ({problem}); write its fields as texts") from None
+            raise SproutError(f"{record.where}: cannot be read ({error}); write its fields as texts") from None
 
 
 def _of_text(text: str, path: str, splits: Sequence[str], asked: str) -> Records:
     notes: Counter[str] = Counter()
-    if (nul := text.find("\0")) >= 0:
-        line = text.count("\n", 0, nul) + 1
-        raise SproutError(f"{path}:{line}: it holds NUL bytes, so it is damaged or no text; save the file as UTF-8")
     start = text.lstrip()[:1]
     delimiter = None if start in ("{", "[") else delimiter_of(text, Path(path))
     if delimiter:
@@ -135,7 +144,6 @@ _BOMS = {
 
 
 def _decoded(data: bytes, path: str) -> str:
-    """The text; halves of surrogate pairs stay in it for `tidied`, whatever they were written as."""
     encoding = next((name for bom, name in _BOMS.items() if data.startswith(bom)), "")
     if not encoding and b"\0" in data[:4]:
         encoding = json.detect_encoding(data)  # UTF-16 and UTF-32 without a mark

@@ -9,11 +9,21 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from pipeline.errors import SproutError, explain
-from pipeline.seeds.conversations import Message, first_exchange, is_masked, is_persona, listed, messages_in, turns_in
+from pipeline.seeds.conversations import (
+    Message,
+    first_exchange,
+    is_labelled_bad,
+    is_masked,
+    is_persona,
+    listed,
+    messages_in,
+    turns_in,
+)
 from pipeline.seeds.markers import without_marks
 from pipeline.seeds.shapes import CONVERSATIONS, is_conversation
 from pipeline.seeds.values import Id, Text, text_of
 from pipeline.task import Task
+from pipeline.text import trimmed
 
 Fields = dict[str, Any]
 Texts = tuple[str, str, str]  # instruction, input, output
@@ -94,7 +104,7 @@ def layout_of(fields: Iterable[str], where: str, kind: str = "") -> str:
         return "prompt-completion"
     if "input" in names or "output" in names or ("instruction" in names and not ours):
         return "Alpaca"
-    if ours or (kind == "JSONL" and difflib.get_close_matches("instruction", names, 1)):
+    if kind == "JSONL" and ("is_classification" in names or difflib.get_close_matches("instruction", names, 1)):
         return ""
     known = ", ".join(map(reprlib.repr, list(fields)[:12]))
     raise SproutError(f"{where}: there are {known or 'no fields'}; name them instruction, input and output")
@@ -111,6 +121,9 @@ def parse_row(fields: Fields, layout: str, where: str, notes: Counter[str]) -> l
         return []
     if is_masked(fields):
         notes["rows that are marked not to be trained on, and are left out"] += 1
+        return []
+    if is_labelled_bad(fields):
+        notes["completions that are labelled false, which are left out"] += 1
         return []
     fields, layout = _as_messages(fields, layout)
     blank = {key for key, value in fields.items() if value is None or (value == "" and key in _About.model_fields)}
@@ -142,7 +155,7 @@ def check_names(names: Iterable[str], layout: str, where: str, noun: str = "fiel
     for name in absent:
         if kind.model_fields[name].is_required():
             known = ", ".join(name if name.isidentifier() else reprlib.repr(name) for name in given[:12])
-            raise SproutError(f"{where}: {name} is missing; there are {known}")
+            raise SproutError(f"{where}: {name} is missing; there are {known or 'no fields'}")
     return other
 
 
@@ -192,7 +205,7 @@ def _texts(row: BaseModel, context: Fields, where: str, notes: Counter[str]) -> 
             before = before[1:]
         return _first(before + messages, where, notes)
     if isinstance(row, _PromptCompletion):
-        question, input, answer = row.prompt, "", row.completion.strip()  # it often begins with a space
+        question, input, answer = row.prompt, "", trimmed(row.completion)  # it often begins with a space
     else:
         assert isinstance(row, _Alpaca)
         question, input, answer = row.instruction, row.input, row.output

@@ -34,6 +34,11 @@ def header_of(cells: Iterable[Any]) -> list[str]:
     return [str(cell).strip().lower().replace(" ", "_") for cell in cells]
 
 
+def named_in(row: Mapping[str, Any], name: str) -> str:
+    """The name that a row has for a field as the user writes it, who sees `My text` where a table gives my_text."""
+    return name if name in row else header_of([name])[0]
+
+
 def is_message(value: object) -> bool:
     return isinstance(value, dict) and any(key in value for key in ROLE_KEYS)
 

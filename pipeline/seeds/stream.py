@@ -11,9 +11,10 @@ from typing import IO, Any
 
 from pipeline.errors import SproutError, not_utf8
 from pipeline.seeds.datasets import Place, open_dataset, place_of
+from pipeline.seeds.json_text import not_json
 from pipeline.seeds.records import Wanted, read_records, tidied_records
 from pipeline.seeds.shapes import Record, rows_of_line
-from pipeline.seeds.tables import without_points
+from pipeline.seeds.tables import check_columns, said_by, without_points
 from pipeline.seeds.values import decoder
 from pipeline.task import GZIP
 
@@ -27,12 +28,14 @@ def each_record(name: Path | str, wanted: Wanted, notes: Counter[str]) -> Iterat
     file, such as one of CSV, is read whole.
 
     Raises:
-        SproutError: as `read_records`, for a row when its turn comes.
+        SproutError: as `read_records`, for a row when its turn comes; and for a pipe.
     """
     place = place_of(str(name))
     if opened := open_dataset(place, wanted.splits, wanted.advice):
         yield from _numbered(place.path, opened[1], notes)
         return
+    if Path(place.path).exists() and not Path(place.path).is_file():
+        raise SproutError(f"{place.path}: is a pipe or a device, which cannot be read twice; save it as a file")
     if not (place.config or place.split) and (rows := _arrow(place) or _lines(place)):
         first = [*islice(rows, 2)]
         if len(first) == 2:  # a single object may hold all rows
@@ -63,18 +66,20 @@ def _arrow(place: Place) -> Iterator[Record] | None:
         number = 1
         try:
             if start.startswith(b"PAR1"):
-                batches = parquet.ParquetFile(path).iter_batches(_BATCH)
+                parquet_file = parquet.ParquetFile(path.absolute())
+                check_columns(parquet_file.schema_arrow.names, path)
+                batches = parquet_file.iter_batches(_BATCH)
             else:
                 reader = ipc.open_file(pyarrow.memory_map(str(path)))
+                check_columns(reader.schema.names, path)
                 batches = (reader.get_batch(place) for place in range(reader.num_record_batches))
             for batch in batches:
                 for offset in range(0, batch.num_rows, _BATCH):
                     for row in without_points(batch.slice(offset, _BATCH).to_pylist()):
                         yield Record(f"{path}: row {number}", number, row)
                         number += 1
-        except (pyarrow.ArrowException, OSError, ValueError) as error:
-            problem = str(error).partition(". ")[0]
-            raise SproutError(f"{path}: no Parquet or Arrow file that can be read ({problem})") from None
+        except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+            raise SproutError(f"{path}: no Parquet or Arrow file that can be read ({said_by(error)})") from None
 
     return rows()
 
@@ -101,7 +106,7 @@ def _objects(path: Path) -> Iterator[Record]:
     reader = decoder()
     with _opened(path) as file:
         for number, line in enumerate(_whole(file, path), 1):
-            text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            text = line.removeprefix(codecs.BOM_UTF8)  # where files are joined, also inside
             if not text.strip():
                 continue
             where = f"{path}:{number}"
@@ -110,8 +115,7 @@ def _objects(path: Path) -> Iterator[Record]:
             except UnicodeDecodeError as error:
                 raise SproutError(f"{where}: {not_utf8(error)[1]}") from None
             except (ValueError, RecursionError) as error:
-                problem = getattr(error, "msg", "nested too deeply").lower()
-                raise SproutError(f"{where}: not JSON ({problem}); each line is one JSON object") from None
+                raise SproutError(f"{where}: {not_json(error, 'each line is one JSON object')}") from None
 
 
 def _whole(file: IO[bytes], path: Path) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from pipeline.seeds.values import printable
 
 _DELIMITERS = ",;\t|"
 _EXCEL = re.compile(r"\s*sep=(.)\r?\n", re.IGNORECASE)  # a first line that Excel writes and reads
+_RULE = re.compile(r":?-*:?")  # of a table in Markdown, below the names
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -65,7 +66,9 @@ def text_table(text: str, delimiter: str, path: Path | str) -> Iterator[Header |
             continue
         if not header:
             header = header_of(cells)
-            yield Header(where, _names(header, where))
+            yield Header(where, check_columns([name for name in header if name], where))
+        elif _is_no_row(cells, header, delimiter):
+            continue
         elif any(cells[len(header) :]):
             raise SproutError(
                 f"{where}: {len(cells)} cells below {len(header)} columns; put quotes around a text with "
@@ -73,12 +76,22 @@ def text_table(text: str, delimiter: str, path: Path | str) -> Iterator[Header |
             )
         else:
             number += 1
-            texts = (cell.replace("\r\n", "\n") for cell in cells)
+            texts = (cell.replace("\r\n", "\n").strip(" " if delimiter == "|" else "") for cell in cells)
             yield Record(where, number, {name: text for name, text in zip(header, texts, strict=False) if name})
 
 
-def _names(header: list[str], where: str) -> list[str]:
-    names = [name for name in header if name]
+def _is_no_row(cells: list[str], header: list[str], delimiter: str) -> bool:
+    """Whether it is the header of another file, joined to the first, or the rule below that of Markdown."""
+    names = header_of([cells[0].removeprefix("\ufeff"), *cells[1:]])
+    return names == header or (delimiter == "|" and all(_RULE.fullmatch(cell.strip()) for cell in cells))
+
+
+def check_columns(names: list[str], where: Path | str) -> list[str]:
+    """The names of columns, if no two are the same: of one of these the texts would be lost.
+
+    Raises:
+        SproutError: for a name that is there twice.
+    """
     if len(names) > len(set(names)):
         raise SproutError(f"{where}: two columns have the same name; there are {', '.join(map(printable, names[:12]))}")
     return names
@@ -95,18 +108,23 @@ def arrow_rows(data: bytes, path: Path | str) -> tuple[str, Iterator[Record]] | 
     source = pyarrow.BufferReader(data)
     try:
         if kind == "Parquet":
-            table = parquet.read_table(source)
+            table = parquet.ParquetFile(source).read()
         else:
             open_file = ipc.open_file if data.startswith(b"ARROW1") else ipc.open_stream
             table = open_file(source).read_all()
+        check_columns(table.column_names, path)
         rows = without_points(table.to_pylist())
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        problem = str(error).partition(". ")[0]
-        raise SproutError(f"{path}: no {kind} file that can be read ({problem})") from None
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise SproutError(f"{path}: no {kind} file that can be read ({said_by(error)})") from None
     return kind, (Record(f"{path}: row {number}", number, row) for number, row in enumerate(rows, 1))
 
 
 _ARROW = {b"PAR1": "Parquet", b"ARROW1": "Arrow", b"\xff\xff\xff\xff": "Arrow"}
+
+
+def said_by(error: Exception) -> str:
+    """The first sentence of an error of a library, on one line."""
+    return " ".join(str(error).partition(". ")[0].split()) or type(error).__name__
 
 
 def without_points(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ import math
 import reprlib
 from collections import Counter
 from datetime import date, datetime, time
-from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -29,20 +28,42 @@ class Literal(float):
     written: str
 
 
+class Twice(ValueError):
+    """A field that an object has twice, so that one of the values would be lost."""
+
+
 def decoder() -> json.JSONDecoder:
-    """Reads JSON so that numbers keep their spelling, NaN is null, and an infinity is a text."""
+    """Reads JSON so that numbers keep their spelling, NaN is null, and an infinity is a text.
+
+    It raises `Twice` for an object that has a field twice, with different values.
+    """
     return json.JSONDecoder(
+        object_pairs_hook=once,
         parse_float=Literal,
         parse_int=lambda digits: int(digits) if len(digits) <= _MAX_DIGITS else digits,
         parse_constant=lambda name: None if name == "NaN" else name,
     )
 
 
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these fields.
+
+    Raises:
+        Twice: for a field that is there twice, with different values.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs) and (name := next((name for name, value in pairs if value != found[name]), None)):
+        raise Twice(f"the field {reprlib.repr(name)} is there twice, with different values; delete one of them")
+    return found
+
+
 def tidied(value: Any, notes: Counter[str], depth: int = 0) -> Any:
     """The value with its texts mended, and with nothing in it that JSON does not have; `notes` gets what was replaced.
 
+    Bytes that are no text, such as those of a picture, stay as they are.
+
     Raises:
-        ValueError: for a value that is nested too deeply, or bytes that are no text.
+        ValueError: for a value that is nested too deeply.
     """
     if isinstance(value, str):
         return _mended(value, notes)
@@ -59,8 +80,8 @@ def tidied(value: Any, notes: Counter[str], depth: int = 0) -> Any:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, bytes):
-        return _mended(value.decode("utf-8", "surrogatepass"), notes)
-    return str(value) if isinstance(value, Decimal) else repr(value)
+        return _decoded(value, notes)
+    return str(value)
 
 
 def text_of(value: Any) -> Any:
@@ -85,6 +106,13 @@ def printable(name: object) -> str:
 
 Text = Annotated[str, BeforeValidator(text_of)]
 Id = Annotated[str, BeforeValidator(id_of)]
+
+
+def _decoded(value: bytes, notes: Counter[str]) -> str | bytes:
+    try:
+        return _mended(value.decode("utf-8", "surrogatepass"), notes)
+    except UnicodeDecodeError:
+        return value
 
 
 def _mended(text: str, notes: Counter[str]) -> str:

@@ -16,7 +16,7 @@ from pipeline.engines.find import engine_class
 from pipeline.errors import SproutError, explain, unknown
 from pipeline.resources import located
 from pipeline.runs.shards import Shard, in_shard, stages_of
-from pipeline.settings.places import hint, places
+from pipeline.settings.places import hint
 from pipeline.settings.read import RunSettings
 from pipeline.settings.words import Word, word, words
 from pipeline.stage import Product, Stage
@@ -155,7 +155,7 @@ def engine_options(table: dict[str, Any], where: str = "[engine]") -> tuple[type
             f"{where} url: the engine {table.get('name', 'vllm')} asks no server; add --engine server, which is "
             f'{where} name = "server" in a file'
         )
-    if strange := [key for key in given if key not in fields and not (lax and not places(key))]:
+    if strange := [key for key in given if key not in fields and not (lax and not hint(key))]:
         meant = hint(strange[0]) if not difflib.get_close_matches(strange[0], fields, 1, cutoff=0.75) else ""
         problem = f"there is no setting {strange[0]!r}; {meant}" if meant else unknown("setting", strange[0], fields)
         raise SproutError(f"{where} {problem}")

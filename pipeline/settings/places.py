@@ -7,6 +7,9 @@ from pydantic import BaseModel
 from pipeline.recipes import SELF_INSTRUCT
 from pipeline.stages import Kind, find, names
 
+TEXTS = ("seeds", "domain", "out", "shard")
+SINGLE = (*TEXTS, "stages")  # keys above all tables
+
 
 def places(name: str, first: Kind | None = None) -> list[str]:
     """The settings of that name, such as instructions.sampling.temperature: those of a stage, or those of all.
@@ -22,7 +25,9 @@ def places(name: str, first: Kind | None = None) -> list[str]:
 
 
 def hint(name: str, first: Kind | None = None) -> str:
-    """A question that names where the setting is, for the end of a message; empty if there is no such setting."""
+    """Where the setting is, for the end of a message, mostly as a question; empty if there is no such setting."""
+    if name in SINGLE:
+        return "it stands above all tables"
     found = places(name, first)
     return f"did you mean {' or '.join(found[:3])}?" if found else ""
 

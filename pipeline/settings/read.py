@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline import recipes
 from pipeline.errors import SproutError, explain, not_utf8, unknown
 from pipeline.runs.budget import Prices
-from pipeline.settings.places import hint
+from pipeline.settings.places import SINGLE, TEXTS, hint
 from pipeline.settings.prompts import beside, line_of, own_templates
 from pipeline.settings.words import Word, words
 from pipeline.stages import names
@@ -53,7 +53,6 @@ class RunSettings(BaseModel):
 
 
 OF_RUN = "run.toml"  # in the folder of a run: its settings, so that other commands take the folder in their place
-SINGLE = ("seeds", "domain", "out", "shard", "stages")  # keys above all tables
 SHARED = ("engine", "engines", "prompts", "prices")  # tables that belong to no stage
 
 
@@ -93,6 +92,8 @@ def _read_toml(path: Path) -> tuple[str, Table]:
         return text, tomllib.loads(text)
     except OSError as error:
         raise SproutError(f"{path}: cannot be read ({error.strerror}); {_meant(path)}") from None
+    except RecursionError:
+        raise SproutError(f"{path}: not TOML that can be read: it is nested too deeply") from None
     except UnicodeDecodeError as error:
         number, problem = not_utf8(error)
         raise SproutError(f"{path}:{number}: {problem}") from None
@@ -161,7 +162,9 @@ def _apply(tables: Table, change: str) -> None:
         table = table.setdefault(step, {})
         if not isinstance(table, dict):
             raise SproutError(f"--set {key}: {step} is {reprlib.repr(table)}, so it holds no {field}")
-    table[field] = _at_home(_value(value))
+    found = _at_home(_value(value))
+    is_text = not parents and field in TEXTS and not isinstance(found, list | dict)
+    table[field] = found if isinstance(found, str) or not is_text else value  # a folder may be named 2026-01-31
 
 
 def _value(text: str) -> Any:

@@ -8,7 +8,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pipeline.engines.base import Sampling
 from pipeline.engines.find import engine_class, engine_names
 from pipeline.runs.budget import Prices
-from pipeline.settings.read import SINGLE, RunSettings
+from pipeline.settings.places import SINGLE
+from pipeline.settings.read import RunSettings
 from pipeline.settings.resolved import shown_fields, summary
 from pipeline.stages import find, names
 

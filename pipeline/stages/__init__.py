@@ -34,7 +34,7 @@ def find(name: str) -> Kind:
     if ":" in name:
         return _own(name)
     if name not in names():
-        raise SproutError(f"{unknown('stage', name, names())}, or module:Class for one of your own")
+        raise SproutError(unknown("stage", name, names(), own="module:Class"))
     module = imported(f"{__name__}.{name}", "stage")
     kinds = [
         kind

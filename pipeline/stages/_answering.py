@@ -14,6 +14,7 @@ from pipeline.evaluation.models import asked_as_chat
 from pipeline.stages.instances import as_demo
 from pipeline.stages.verify import parse_answer
 from pipeline.task import Instance, Task
+from pipeline.text import trimmed
 
 if TYPE_CHECKING:
     from pipeline.stages.answer import Answer
@@ -70,9 +71,9 @@ class Asked:
     def parse(self, completion: Completion) -> Said:
         if is_empty(completion):
             return Said("", "empty")
-        if completion.finish_reason == "length":
+        if completion.finish_reason == "length" and not self.stage.keep_cut_off:
             return Said("", "cut_off")
-        text = clean_text(completion.text).strip()
+        text = trimmed(clean_text(completion.text))
         if self.stage.prompt == EXPLAIN:
             return explained(text, self.stage.keep_explanation)
         if self.stage.prompt == WITH_DEMOS and not self.chat:

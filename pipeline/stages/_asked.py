@@ -13,6 +13,7 @@ from pipeline.asking.templates import filled_but_for
 from pipeline.engines.base import Completion, Engine, Message, Request
 from pipeline.filters.find import INSTANCE, applied, instance_reason
 from pipeline.task import Instance, Task
+from pipeline.text import trimmed
 
 if TYPE_CHECKING:
     from pipeline.stages.instances import Instances
@@ -46,7 +47,7 @@ class Asked:
             return task.reject("no_input")
         for attempt in range(1, self.stage.max_attempts + 1):
             completion = yield self._request(f"{task.id}:{attempt}", as_asked(task.instruction, given))
-            instance = Instance(input=given, output=clean_text(completion.text).strip())
+            instance = Instance(input=given, output=trimmed(clean_text(completion.text)))
             reason = (
                 "cut_off" if completion.finish_reason == "length" else instance_reason(instance, task, self.filters)
             )

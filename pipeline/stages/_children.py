@@ -135,6 +135,8 @@ def is_excuse(text: str) -> bool:
 def of_prompt(text: str, step: Step) -> str:
     """What a version has from the prompt and not from its parent: its last label, words in a row, or an example."""
     frame, parent = step.prompt.replace(step.parent.instruction, "\n"), step.parent.instruction
+    if (marked := MARKED.search(text)) and not MARKED.search(parent):
+        return marked[0]
     label = folded(frame.rsplit("\n", 1)[-1]).rstrip(":： ")
     if label and label in folded(text) and label not in folded(parent):
         return label
@@ -150,5 +152,6 @@ EXCUSE = re.compile(
     r"|(?:i'm|i am) (?:unable|not able) to (?:assist|help|provide|fulfil|complete|rewrite|create|do)\b",
     re.IGNORECASE | re.DOTALL,
 )
+MARKED = re.compile(r"\b(?:given|rewritten|created) prompt\b", re.IGNORECASE)  # by which WizardLM's code knows a copy
 LABEL = re.compile(r"^[A-Z][\w ]{1,30}: ")
 MAX_ROUGE = 0.5  # with a line of the prompt; a small model likes to vary the example

@@ -6,6 +6,8 @@ from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from pipeline.novelty.tokens import tokens
+
 if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer
 
@@ -25,7 +27,8 @@ def consensus(texts: Sequence[str], min_rouge: float = MIN_ROUGE) -> Agreed | No
     Two answers are the same if only case, punctuation and white space differ. If no two are the same, the sum of the
     ROUGE-L F1 (stemmed) with all others decides, provided that any two share more than `min_rouge`, and that it is not
     empty. Of several that are as good, the first is taken. Of three answers that is the vote of the published code,
-    which asks for the first that equals another; of more, it is a majority vote before that.
+    which asks for the first that equals another; of more, it is a majority vote before that. The published code sees
+    no words but those of a-z and 0-9; answers in other scripts are compared here by their own.
     """
     plain = [_normalized(text) for text in texts]
     repeats = [plain.count(text) for text in plain]
@@ -59,4 +62,19 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 def _scorer() -> "RougeScorer":
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(["rougeL"], use_stemmer=True)
+    return RougeScorer(["rougeL"], tokenizer=_Words())
+
+
+class _Words:
+    """Stems of a-z and 0-9, as in the published code; of a text mostly in other scripts, its words in any of them."""
+
+    def __init__(self) -> None:
+        from rouge_score.tokenizers import DefaultTokenizer
+
+        self.published = DefaultTokenizer(use_stemmer=True)
+
+    def tokenize(self, text: str) -> list[str]:
+        letters = [char for char in text if char.isalnum()]
+        if 2 * sum(map(str.isascii, letters)) > len(letters):
+            return list(self.published.tokenize(text))
+        return tokens(text)

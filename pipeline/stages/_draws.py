@@ -2,7 +2,8 @@
 
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +11,10 @@ from pydantic import JsonValue
 
 from pipeline.errors import SproutError
 from pipeline.seeds.packed import read_bytes
-from pipeline.seeds.records import Wanted, read_records
+from pipeline.seeds.records import Wanted, plain_text, read_records
 from pipeline.seeds.shapes import Record
 from pipeline.task import Task
+from pipeline.text import mend
 
 _WANTED = Wanted(splits=("train",), advice="give a file of rows, such as CSV or JSONL, or of a text on each line")
 
@@ -72,27 +74,37 @@ def axes_of_values(values: Mapping[str, Sequence[str]]) -> list[Axis]:
     return [Axis([Drawn({name: choice}) for choice in choices]) for name, choices in values.items()]
 
 
-def axis_of_table(path: str) -> Axis:
+def axis_of_table(path: str, needed: Callable[[str], bool]) -> Axis:
     """The rows of a file; one that holds texts alone has them under the name of the file.
 
+    Args:
+        needed: Whether each row must have a value under a name, since the template shows it.
+
     Raises:
-        SproutError: for a file that cannot be read or holds no rows, and for a row that is no object and no text.
+        SproutError: for a file that cannot be read or holds no rows, for a row that is no object and no text or lacks
+            a value, and for a column whose name means something else.
     """
-    name = Path(path).stem
-    choices = [
-        Drawn(record.value if isinstance(record.value, dict) else {name: record.value}) for record in _rows(path)
+    name = Path(path).name.partition(".")[0] if ".txt" in Path(path).suffixes else Path(path).stem
+    rows = [
+        (record.where, record.value if isinstance(record.value, dict) else {name: record.value})
+        for record in _rows(path)
     ]
-    if not choices:
+    if not rows:
         raise SproutError(f"{path}: holds no rows, so there is nothing to compose tasks from")
-    return Axis(choices)
+    names = dict.fromkeys(name for _, row in rows for name in row)
+    if taken := [name for name in names if name in TAKEN]:
+        raise SproutError(f"{path}: {taken[0]} is the name of something else in each task; give the column another")
+    for where, row in rows:
+        if lacking := [name for name in names if needed(name) and row.get(name) in (None, "")]:
+            raise SproutError(f"{where}: {lacking[0]} is empty, and the template shows it; leave the row out")
+    return Axis([Drawn(row) for _, row in rows])
 
 
 def _rows(path: str) -> Iterator[Record]:
-    if Path(path).suffix == ".txt":
-        text = read_bytes(path, _WANTED.advice).decode("utf-8-sig", "replace")
-        yield from (
-            Record(f"{path}:{number}", number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()
-        )
+    if ".txt" in Path(path).suffixes:
+        text = mend(plain_text(read_bytes(path, _WANTED.advice), path))
+        lines = enumerate(map(str.strip, _LINE_END.split(text)), 1)
+        yield from (Record(f"{path}:{number}", number, line) for number, line in lines if line)
         return
     for record in read_records(path, _WANTED).records:
         if not isinstance(record.value, (dict, str)):
@@ -110,15 +122,18 @@ def of_metadata(
     """
     rows = [(task.id, {name: task.meta[name] for name in names}) for task in tasks if task.meta.keys() >= {*names}]
     if not mix:
-        return [Axis([Drawn(one, (id,)) for id, row in rows for one in _spread(row)])] if rows else [], {}
+        choices = [Drawn(one, (id,)) for id, row in rows for one in _spread(row)]
+        return [Axis(choices)] if choices else [], {}
     columns: dict[str, dict[str, Drawn]] = {name: {} for name in names}
     lists = {name for _, row in rows for name, value in row.items() if isinstance(value, list)}
     for id, row in rows:
         for name, value in row.items():
             for one in value if isinstance(value, list) else [value]:
                 columns[name].setdefault(str(one), Drawn({name: one}, (id,)))
-    axes = [Axis([*column.values()]) for name, column in columns.items() if name not in lists and column]
-    return axes, {name: [*column.values()] for name, column in columns.items() if name in lists and column}
+    if not all(columns.values()):  # a list that is empty in all of them
+        return [], {}
+    axes = [Axis([*column.values()]) for name, column in columns.items() if name not in lists]
+    return axes, {name: [*column.values()] for name, column in columns.items() if name in lists}
 
 
 def _spread(row: Mapping[str, JsonValue]) -> list[dict[str, JsonValue]]:
@@ -130,4 +145,6 @@ def _spread(row: Mapping[str, JsonValue]) -> list[dict[str, JsonValue]]:
     return rows
 
 
+TAKEN = ("count", "domain", "by", "request", "item")  # what a template is given besides, and what a task has in `meta`
+_LINE_END = re.compile(r"\r\n?|\n")
 MOST = 3  # of a list; CodecLM (arXiv 2404.05875) has up to 3 skills

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pydantic import JsonValue
 
 from pipeline.errors import SproutError
+from pipeline.seeds.values import once
 from pipeline.task import Task
 
 Floats = npt.NDArray[np.float64]
@@ -137,9 +138,16 @@ def learned(worth: Floats, groups: Ints, weights: Floats) -> Floats:
     """New weights: each group's times the exponential of its mean worth; they add up to 1 (DivConquer, 2409.11378)."""
     known = ~np.isnan(worth)
     counts = np.bincount(groups[known], minlength=len(weights))
-    means = np.bincount(groups[known], worth[known], minlength=len(weights)) / np.maximum(counts, 1)
-    raised = np.where(counts > 0, weights * np.exp(means - means[counts > 0].max(initial=0)), 0)
-    return raised / raised.sum() if raised.sum() else weights
+    there = (counts > 0) & (weights > 0)
+    if not there.any():
+        return weights
+    with np.errstate(invalid="ignore"):  # infinite scores less infinite ones
+        means = np.bincount(groups[known], worth[known], minlength=len(weights)) / np.maximum(counts, 1)
+        means = np.where(np.isnan(means), 0, means)
+        highest = means[there].max()
+        raised = np.where(there, weights * np.where(means == highest, 1, np.exp(means - highest)), 0)
+    found: Floats = raised / raised.sum()
+    return found
 
 
 def read_weights(path: str) -> dict[str, float]:
@@ -150,10 +158,10 @@ def read_weights(path: str) -> dict[str, float]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-        found = tomllib.loads(text) if Path(path).suffix == ".toml" else json.loads(text)
+        found = tomllib.loads(text) if Path(path).suffix == ".toml" else json.loads(text, object_pairs_hook=once)
     except OSError as error:
         raise SproutError(f"{path}: cannot be read ({error.strerror}); give a JSON or TOML file of weights") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SproutError(f'{path}: neither JSON nor TOML ({error}); write {{"maths": 2, "code": 1}}') from None
     if not isinstance(found, dict):
         raise SproutError(f'{path}: holds no weights by group; write {{"maths": 2, "code": 1}}')

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.novelty.diversity import clusters, drawn
+from pipeline.novelty.diversity import MIN_ROWS, clusters, drawn
 from pipeline.novelty.embedding import EmbeddingIndex, Encoder
 from pipeline.novelty.transport import transport_gradient
 from pipeline.runs.context import Context
@@ -147,6 +147,11 @@ class Selection:
         num_clusters = min(stage.num_clusters, self.stage.num_kept(len(self.tasks)))
         groups[pool] = clusters(self._vectors.of(pool), num_clusters, stage.random_seed)
         names = tuple(map(str, range(int(groups.max()) + 1)))
+        if len(names) < stage.num_clusters:
+            logger.warning(
+                "%s: there are %d clusters, and not %d: each has %d tasks on average, or more, and one to be kept",
+                stage.name, len(names), stage.num_clusters, MIN_ROWS,
+            )  # fmt: skip
         self.table = replace(self.table, groups=groups, names=names)
 
     @property
@@ -173,7 +178,8 @@ class Selection:
         if self._in_parts:
             weights = self._weights
             if self.stage.top is None:
-                total = most_in_proportion(weights, limits) if isinstance(self.stage.given_weights, dict) else total
+                given = self.stage.given_weights
+                total = total if given in (None, BY_SIZE) else most_in_proportion(weights, limits)
             parts = quotas(total, weights, limits)
         total, parts = max(0, total - len(held)), np.maximum(parts - kept, 0)
         if self._in_parts and parts.sum() > total:

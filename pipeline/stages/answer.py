@@ -71,8 +71,12 @@ class Answer(Stage):
         default="first",
         description="the place among its answers of the output that an instance has; left_out: it is none of them",
     )
-    filters: dict[str, bool] | None = Field(
-        default=None, description="those that an answer must pass, as in [filter]; unset: what is set there"
+    filters: dict[str, bool] | Literal[False] | None = Field(
+        default=None,
+        description="those that an answer must pass, as in [filter]; unset: what is set there; false: none",
+    )
+    keep_cut_off: bool = Field(
+        default=False, description="an answer that reaches `max_tokens` counts too, for checks of what a model knows"
     )
     encoding: ZeroShot = Field(
         default="plain", description="of a base model's plain prompts, as in export: plain, output or examples"
@@ -91,7 +95,7 @@ class Answer(Stage):
 
     @field_validator("filters")
     @classmethod
-    def _check_filters(cls, choice: dict[str, bool] | None) -> dict[str, bool] | None:
+    def _check_filters(cls, choice: dict[str, bool] | Literal[False] | None) -> dict[str, bool] | Literal[False] | None:
         return choice and known_filters(choice)
 
     @model_validator(mode="after")
@@ -235,7 +239,7 @@ class Answer(Stage):
 
     @cached_property
     def _filters(self) -> dict[str, InstanceFilter]:
-        return applied(INSTANCE, self.filters or {})
+        return {} if self.filters is False else applied(INSTANCE, self.filters or {})
 
 
 def with_answers(task: Task, instances: Sequence[Instance], left_out: Counter[str]) -> Task:

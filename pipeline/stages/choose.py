@@ -1,5 +1,6 @@
 """Take one of the candidate answers as the output: by consensus, a score, a check, or a judge."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from pipeline.stages._consensus import MIN_ROUGE, consensus
 from pipeline.stages._counts import counted
 from pipeline.stages._judged import Pick, Picking, compared, rated
 from pipeline.task import Instance, Task
-from pipeline.text import short
+from pipeline.text import short, trimmed
 
 CONSENSUS, SCORE, CHECK, JUDGE, RATINGS = "consensus", "score:", "check", "judge", "ratings"
 ASKED = (JUDGE, RATINGS)
@@ -106,7 +107,9 @@ class Choose(Stage):
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         for number, instance in enumerate(task.instances if task.kept else (), 1):
-            places = [place for place, answer in enumerate(instance.answers, 1) if answer.text == instance.output]
+            places = [
+                place for place, answer in enumerate(instance.answers, 1) if trimmed(answer.text) == instance.output
+            ]
             for place in places[:1]:
                 answer = instance.answers[place - 1]
                 who = f", of {shown(answer.model)}" if answer.model else ""
@@ -144,7 +147,8 @@ class Choose(Stage):
                 passing.sort(key=lambda place: len(answers[place].text))
             return Pick(passing[0]) if passing else Pick(None, "none_passes")
         name = self.by.removeprefix(SCORE)
-        return self.best({place: one.scores[name] for place, one in enumerate(answers) if name in one.scores})
+        scores = {place: one.scores.get(name, math.nan) for place, one in enumerate(answers)}
+        return self.best({place: score for place, score in scores.items() if not math.isnan(score)})
 
     def best(self, scores: Mapping[int, float]) -> Pick:
         """The answer with the best score, by its place, if it keeps within the bounds."""
@@ -181,7 +185,7 @@ class Choose(Stage):
             pairs = zip(task.instances, picks, strict=True)
             task = task.update(instances=tuple(scored(instance, name, pick.scores) for instance, pick in pairs))
         instances = tuple(
-            instance.model_copy(update={"output": instance.answers[pick.place].text})
+            instance.model_copy(update={"output": trimmed(instance.answers[pick.place].text)})
             for instance, pick in zip(task.instances, picks, strict=True)
             if pick.place is not None
         )

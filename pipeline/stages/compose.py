@@ -14,7 +14,7 @@ from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
 from pipeline.asking.lists.listed import listed
 from pipeline.asking.rewritten import copied
-from pipeline.asking.templates import digest, render
+from pipeline.asking.templates import digest, render, uses
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.filters.find import INSTRUCTION, ours, reasons_of
@@ -24,7 +24,7 @@ from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.runs.products import digest as fingerprint
 from pipeline.stage import Reason, Stage
-from pipeline.stages._draws import Axis, Drawn, Draws, axes_of_values, axis_of_table, of_metadata
+from pipeline.stages._draws import TAKEN, Axis, Drawn, Draws, axes_of_values, axis_of_table, of_metadata
 from pipeline.stages._gate import Gate
 from pipeline.stages._pool import Pool, all_but, fill
 from pipeline.task import Task, new_id
@@ -43,6 +43,9 @@ REASONS = reasons_of(INSTRUCTION) | {
     ),
     "several_tasks": Reason("It holds a list of its own.", "1. Name a bird. 2. Name a fish."),
     "not_new": Reason("Its ROUGE-L with a text of the pool is above `max_rouge`.", "Name three rivers of Asia."),
+    "ends_with_colon": Reason(
+        "Without a template: it ends before what it announces; Magpie's filter.", "Translate this sentence into German:"
+    ),
     "source": Reason("A task that was given, and is left out by `keep_given = false`.", "Name a river."),
 }
 
@@ -101,6 +104,8 @@ class Compose(Stage):
             raise ValueError("template is missing: values, table and meta have no place in an empty user turn")
         if self.template and self.system is not None:
             raise ValueError("system: it is for an empty user turn; write it into the template")
+        if taken := [name for name in (*self.values, *self.meta) if name in TAKEN]:
+            raise ValueError(f"{taken[0]} is the name of something else in each task; take another")
         if empty_list := next((name for name, values in self.values.items() if not values), None):
             raise ValueError(f"values: {empty_list} has none; give some, or delete it")
         return self
@@ -185,7 +190,8 @@ class Compose(Stage):
 
     @cached_property
     def _rows(self) -> Axis:
-        return axis_of_table(self.table)
+        own = self.template.endswith(".jinja")  # which may ask whether a value is there
+        return axis_of_table(self.table, lambda name: not own and uses(name, self.template_name, self))
 
     def pre_query(self, engine: Engine) -> str | None:
         """Where the user's message begins, if there is no template.
@@ -234,7 +240,8 @@ class Compose(Stage):
             return listed(completion, header)[: self.num_each]
         reasons = {"error": "request_failed", "length": "cut_off"}
         text = "" if completion.finish_reason == "error" else clean_text(completion.text).strip()
-        return [(text, reasons.get(completion.finish_reason))]
+        unfinished = "ends_with_colon" if text.endswith((":", "：")) else None
+        return [(text, reasons.get(completion.finish_reason, unfinished))]
 
     def too_short(self, task: Task) -> str | None:
         number = count_words(task.instruction)

@@ -165,3 +165,17 @@ def test_a_heading_that_says_what_to_do_is_kept_with_what_it_is_about():
     text = f"### Task 9: Complete it\nThe dog is barking at the.\n\n### Task 10: Rivers\n{A}"
 
     assert parse_list(text) == ["Complete it: The dog is barking at the.", A]
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        (f"1. 1. {A}\n2. 2. {B}\n3. 3. {C}", ALL),
+        (f" {A}\n10. 1. {B}\n11. 2. {C}", ALL),
+        (f"1. a) {A}\n2. b) {B}", [A, B]),
+        (f"1. {A}\n2. 7. Symphony by Mahler: who wrote it?", [A, "7. Symphony by Mahler: who wrote it?"]),
+        (f"1. 1) Name it, 2) sing it.\n2. {B}", ["1) Name it, 2) sing it.", B]),
+    ],
+)
+def test_a_second_number_goes_where_each_item_has_one(text, items):
+    assert parse_list(text) == items

@@ -16,7 +16,12 @@ from pipeline.asking.ratings import parse_ratings
         ("<think>Maybe 3 and 4.</think>8 7", (8, 7)), ("Ratings: 8 7\n\nIn 1999 it was 5.", (8, 7)),
         ("Both are good.", None), ("", None), ("8", None), ("8 7 6", None), ("8 0", None), ("11 7", None), ("-8 7", (8, 7)),
         ('{"ratings": [8]}', None), ('{"ratings": ["good", "bad"]}', None), ('{"ratings": [8, true]}', None),
-        ('{"ratings": [8, 7', (8, 7)), ("80% 70%", None),
+        ('{"ratings": [8, 7', (8, 7)), ("1. 8\n2. 7", (8, 7)), ("1) 8/10\n2) 7/10", (8, 7)), ("1: 8, 2: 7", (8, 7)),
+        ("| Answer | Rating |\n|---|---|\n| 1 | 8 |\n| 2 | 7 |", (8, 7)), ("A: 8\nB: 7", (8, 7)),
+        ("Answer A: 8\nAnswer B: 7", (8, 7)), ('{"ratings": {"1": 8, "2": 7}}', (8, 7)), ("8 | 7", (8, 7)), ("8.5 - 7", (8.5, 7)),
+        ('[{"answer": 1, "rating": 8}, {"answer": 2, "rating": 7}]', (8, 7)),
+        ('{"first": {"score": 8, "why": "right"}, "second": {"score": 7}}', (8, 7)), ("1. good\n2. 7", None),
+        ("2. 7\n1. 8", None), ("1. 8\n2. 7\n3. 6", None), ("80% 70%", None),
     ],
 )  # fmt: skip
 def test_so_many_ratings_or_none(text, ratings):

@@ -5,6 +5,7 @@ import pytest
 from pipeline.asking.verdicts import parse_better, parse_yes_no
 
 NO = [
+    "<is_classification>false</is_classification>", "Hayır", "Không", "Tidak.", "Nie, to nie jest klasyfikacja.", "아니",
     "This is not a classification task.", "False", "The answer is no.", "Not a classification task", "It is not.", "It isn't.", "It’s not.", "This isn't a classification task", "No, it is not.", "No, it isn't", "no.", "Nope", "N", "n", "false.", "FALSE", "**False**", "Classification: False", "Answer: False", "Is classification: no",
     "is_classification: false", '{"answer": "no"}', '{"classification": "No"}', '{"is_classification": false}', '```json\n{"answer": "no"}\n```', "{'answer': 'No'}", '["no"]', "Not classification", "Non-classification", "non classification task", "No classification task", "It is not a classification task because the answer is open.", "It's not classification.", "That is not a classification task",
     "The task is not a classification task.", "The given task is not a classification.", "This task is not a classification task as it is open", "This does not look like it; the answer is no", "This is an open-ended task.", "Open-ended", "This is a generation task", "It is a creative writing task.", "generation", "The answer to this task is open.", "The answer to this is: No", "The correct answer is: No.", "My answer is no", "Final answer: No", "I would say no.", "I'd say no", "I think no",
@@ -14,10 +15,12 @@ NO = [
 YES = [
     "This is a classification task.", "True", "The answer is yes.", "Classification task", "It is.", "Yes, it is.", "true", "TRUE.", "**True**", "Y", "y", "Yep", "Yeah", "Classification: True", "Answer: True", "is_classification: true", '{"answer": "yes"}', '{"answer": true}', '{"is_classification": true}', '{"Classification": "Yes"}', '```json\n{"answer": "yes"}\n```',
     "It is a classification task.", "It's a classification task", "This is a binary classification task", "This is a text classification problem.", "That's classification", "It is classification.", "A classification task", "Classification", "binary classification", "Sentiment classification", "The task is a classification task because the labels are known.", "Yes, this is a classification task.", "Yes. It is not open-ended.", "Yes, it is a classification task, not a generation task.",
+    "<classification>Yes</classification>", "Evet", "Có.", "对",
     "The correct answer is: Yes", "I would say yes.", "I think yes", "Final answer: Yes.", "So the answer is yes.", "Let's think. The labels are known. So, yes.", "The answer would be yes", "Output: Yes", "$\\boxed{Yes}$", "<answer>yes</answer>", "Ja", "Oui", "Sí", "Да", "是", "是的", "はい", "예", "نعم", "हाँ", "sim", "It is. Yes", "This is a multi-class classification task", "This is a typical classification task", "Correct", "Is this a classification task? Yes, it is.", "Classification? Yes",
     "Yes, the answer is either positive or negative.", "Yes, because it could be spam or not", "Yes - classification",
 ]  # fmt: skip
 UNCLEAR = [
+    "Definitely not a list", "Certainly",
     "Yes, it is not a classification task.", "No, this is a classification task.", "Yes and no", "Yes/No", "true or false", "True/False", "Maybe", "It might be a classification task.", "It could be.", "It depends on the input.", "I am not sure whether it is a classification task.", "Is this a classification task?", "I don't know", "It is not clear.", "Possibly a classification task", "Both", "Either",
     "It is not true that this is not a classification task.", "The answer is yes. The answer is no.", "The answer is", "The answer is yes or no", "This is a task", "The task asks for a river.", '{"answer": null}', '{"answer": "maybe"}', '{"task": "x"}', "[]", "{}", "1", "0", "Classification:", "Answer:", "It", "This is", "I cannot answer that.", "None of the above", "Neither", "not", "Not necessarily", "Yes-man", "Nobody", "Nothing", "Truely", "No way to tell", "Norway", "Yesterday it was", "Trueish",
     "The label is open or closed", "The task is to classify", "A", "B", "yes no", "no yes", "No or yes?", "The answer is not yes", "Partly a classification task", "Unclear",
@@ -67,6 +70,18 @@ def test_a_verdict_for_the_second_is_read_in_the_same_way(text):
     swapped = swapped if swapped != text else "B".join(text.rsplit("A", 1))
 
     assert parse_better(swapped) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        ("My final verdict is: [[A>B]]", 1), ("[[A>>B]]", 1), ("[[B]]", 0), ("[[A<B]]", 0), ("[[A << B]]", 0), ("[[A=B]]", 0.5), ("A>B", 1),
+        ("A = B", 0.5), ("<answer>B</answer>", 0), ("So, A.", 1), ("It's B", 0), ("I'd go with A", 1), ('{"better_answer": "B"}', 0),
+        ("Therefore, the better answer is B.", 0), ("A>B>C", None), ("<answer>maybe</answer>", None),
+    ],
+)  # fmt: skip
+def test_a_verdict_may_compare_or_stand_in_a_tag(text, points):
+    assert parse_better(text) == points
 
 
 @pytest.mark.parametrize("text", TIE)

@@ -151,3 +151,14 @@ def test_a_process_of_its_own_ends_the_same_way(begun):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("sprout: old/2_classify.jsonl:3: not a task: invalid JSON")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("args", [("stats", "old"), ("why", "task_0", "old"), ()])
+def test_a_file_that_cannot_be_opened_gets_one_sentence_whatever_the_command(sprout: Sprout, begun, args):
+    Path("old/4_filter.jsonl").unlink()
+    Path("old/4_filter.jsonl").mkdir()
+    code, error = sprout(*(args or begun))
+
+    assert code == 1
+    assert "old/4_filter.jsonl: cannot be read" in error
+    assert "(Is a directory); " in error

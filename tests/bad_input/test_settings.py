@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings.build import build_stage, open_engine
+from pipeline import SproutError
+from pipeline.settings.build import build_stage, build_stages, open_engine
 from pipeline.settings.read import read
 from tests.bad_input.conftest import Sprout
 
@@ -19,6 +20,8 @@ NO_FILE = "cannot be read (No such file or directory)"
         ("seeds = [\n", "my.toml: not TOML: invalid value"),
         ('seeds = "nano"\n\n[engine]\nname = = "vllm"\n', "my.toml:4: not TOML: invalid value"),
         ("[engine]\n[engine]\n", "my.toml:2: not TOML: cannot declare ('engine',) twice"),
+        ("seeds = " + "[" * 5000, "my.toml: not TOML that can be read: it is nested too deeply"),
+        ('[engine]\nname = "vllm"\nmodel = "nano"\nout = "x"\n', "[engine] there is no setting 'out'; it stands above all tables"),
         ("# caf\xe9\n", "my.toml:1: byte 0xe9 at column 6 is not UTF-8; save the file as UTF-8"),
         ('seeds = "nano"\n'.encode("utf-16"), "my.toml:1: byte 0xff at column 1 is not UTF-8"),
         ("[instruction]\nnum_tasks = 5\n", "my.toml: there is no table or key 'instruction'; did you mean instructions?"),
@@ -86,9 +89,13 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
         ("instructions.num_generated_demos=9", "[instructions] num_generated_demos 9 is more than num_demos 8"),
         ("instructions.sampling=3", "[instructions] sampling: input should be a table (found 3)"),
         ("instructions.sampling.temprature=1", "[instructions] sampling: there is no setting 'temprature'; did you mean temperature?"),
+        ("export.formats=alpaca", "[export] formats: input should be a list, such as [\"…\"] (found 'alpaca')"),
+        ("evaluate.heldout=3", "[evaluate] heldout: input should be a valid string (found 3)"),
+        ("classify.seeds=a.csv", "[classify] there is no setting 'seeds'; it stands above all tables"),
+        ("stages=[\"instuctions\"]", "there is no stage 'instuctions'; did you mean instructions?"),
         ("classify.sampling.top_p=2", "[classify] sampling.top_p: input should be less than or equal to 1 (found 2)"),
         ("export.formats=[\"csv\"]", "[export] formats.0: there is no format 'csv'; there are alpaca, certainty, chat_certainty,"),
-        ("export.formats=[]", "[export] formats: tuple should have at least 1 item"),
+        ("export.formats=[]", "[export] formats: list should have at least 1 item"),
         ("dedup.encoder=nowhere", "[dedup]: this run has no stage dedup; add it to stages = […], or delete the table"),
         ("train.method=qlora", "[train] method: input should be 'full', 'lora' or 'half' (found 'qlora')"),
         ("train.gradient_accumulation=3", "[train] a batch of 16 cannot be cut into 3 parts"),
@@ -111,11 +118,46 @@ def test_a_bad_change_gets_one_sentence(sprout: Sprout, change, said):
     assert not Path("run").exists()
 
 
+@pytest.mark.parametrize(
+    ("recipe", "change", "said"),
+    [
+        (
+            "tulu_mix",
+            'mix.datasets={Dataset={pth="x"}}',
+            "datasets.Dataset: there is no setting 'pth'; did you mean path?",
+        ),
+        (
+            "tulu_mix",
+            'mix.datasets={a={path="x",share=-1}}',
+            "datasets.a.share: input should be greater than 0 (found -1)",
+        ),
+        ("tulu_mix", "mix.datasets={str={share=1}}", "datasets.str.path is missing"),
+        ("tulu_mix", "mix.datasets={a=3}", "datasets.a: input should be a valid string (found 3)"),
+        ("kmq", 'select.weights={a="x"}', "weights.a: input should be a valid number"),
+        ("kmq", "select.weights=3", "weights: input should be a table (found 3)"),
+        ("kmq", 'select.top="many"', "top: input should be a valid integer"),
+        ("ensemble", "answer.filters=true", "filters: input should be a table (found True)"),
+        ("ensemble", "answer.filters={refusal=3}", "filters.refusal: input should be a valid boolean"),
+        ("ensemble", 'answer.engines="second"', "engines: input should be a list, such as [\"…\"] (found 'second')"),
+    ],
+)
+def test_what_is_wrong_with_a_setting_of_several_types_is_said_where_it_is(recipe, change, said):
+    with pytest.raises(SproutError) as caught:
+        build_stages(read(recipe, ["engine.model=x", change]))
+    assert f"] {said}" in str(caught.value)
+
+
 @pytest.mark.parametrize("word", ["false", "False", "no", "0"])
 def test_a_word_for_no_is_not_taken_for_a_text_that_counts_as_yes(word):
     engine = open_engine(read(None, ["engine.name=transformers", "engine.model=nano", f"engine.chat={word}"]))
 
     assert engine.chat is False
+
+
+def test_a_folder_may_have_a_date_or_a_number_for_a_name():
+    settings = read(None, ["seeds=1e5", "out=2026-01-31", "domain=2.50"])
+
+    assert (settings.seeds, settings.out, settings.domain) == ("1e5", "2026-01-31", "2.50")
 
 
 def test_a_path_may_begin_with_the_home_folder():

@@ -1,5 +1,7 @@
 """What passes each check, as tables of awkward answers."""
 
+import time
+
 import pytest
 
 from pipeline import Instance, SproutError, Task
@@ -213,6 +215,39 @@ DOCSTRING = 'def f():\n    """\n    ```\n    f()\n    ```\n    """\n    return 1
 )
 def test_code_is_taken_out_of_its_fences(text, code):
     assert unwrapped(text, ("python", "py", "python3")) == code
+
+
+BODY = "    y = 2 * x\n    return y\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (f"{BODY}```\n", BODY),  # the prompt had opened the block
+        (f"\n{BODY}```\nThis doubles x.\n\n```python\nprint(double(2))\n```", f"\n{BODY}"),
+        (f"\treturn 2 * x\n```\n{BODY}", "\treturn 2 * x\n"),
+        (f"import math\n\ndef double(x):\n{BODY}```", f"import math\n\ndef double(x):\n{BODY}"),
+        (f"# Twice\nclass Double:\n{BODY}~~~\nDone.", f"# Twice\nclass Double:\n{BODY}"),
+        ("# Solution\n\n```python\nx = 1\n```", "x = 1\n"),
+        ("import the module first:\n```python\nx = 1\n```", "x = 1\n"),
+        ("  Sure:\n    ```python\n    x = 1\n    ```", "x = 1\n"),
+        ("    ```python\n    x = 1\n    ```", "x = 1\n"),
+        (f"def double(x):\n{BODY}", f"def double(x):\n{BODY}"),
+    ],
+)
+def test_code_that_a_text_begins_with_ends_at_the_first_fence(text, code):
+    found = program_of(case(text), "{answer}")
+
+    assert found is not None
+    assert found["answer.py"] == code
+
+
+@pytest.mark.parametrize("unit", ["```\n", "```python\nx = 1\n```\n", '"""\n```\n', "```a\n"])
+def test_a_model_that_repeats_fences_holds_nobody_up(unit):
+    start = time.monotonic()
+    unwrapped(unit * 3000, ("python",))
+
+    assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(

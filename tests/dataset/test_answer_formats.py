@@ -1,6 +1,7 @@
 """Formats that write several answers of an instance: pairs, rankings, certainty, feedback."""
 
 import json
+import math
 
 import pytest
 from pydantic import ValidationError
@@ -100,6 +101,26 @@ def test_all_answers_by_rank(tmp_path):
     [row] = export(tmp_path, "ranked", options={"ranked": {"score": "good"}})["ranked"]
 
     assert (row["answers"], row["scores"]) == (["Oslo", "Rome", "Bergen"], [3, 2, 1])
+
+
+def test_infinite_scores_have_their_rank_and_what_is_no_number_has_none(tmp_path):
+    scores = {"a": math.nan, "b": 1.0, "c": -math.inf, "d": math.inf}
+    answers = tuple(answer(text, good=score) for text, score in scores.items())
+    task = CAPITAL.update(instances=(Instance(output="a", answers=answers),))
+    export(tmp_path, "ranked", tasks=[task], options={"ranked": {"score": "good"}})
+    text = (tmp_path / "dataset" / "ranked.jsonl").read_text("utf-8")
+    row = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+    assert row["answers"] == ["d", "b", "c"]
+    assert row["scores"] == sorted(row["scores"], reverse=True)
+
+
+def test_an_answer_that_differs_from_the_output_by_blanks_is_no_other_one(tmp_path):
+    answers = (Answer(text="Oslo \n"), Answer(text="Rome"))
+    task = CAPITAL.update(instances=(Instance(output="Oslo", answers=answers),))
+    rows = export(tmp_path, "preference", tasks=[task], options={"preference": {"pairs": "all"}})["preference"]
+
+    assert [(row["chosen"], row["rejected"]) for row in rows] == [("Oslo", "Rome")]
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from pipeline.dataset.content import ChatRow, TextRow
+from pipeline.dataset.files import Parquet
 from pipeline.dataset.formats.find import shipped_formats
 from pipeline.dataset.read import read_dataset
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.runs.context import Context
+from pipeline.seeds.draw import Draw
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
 
@@ -264,3 +266,29 @@ def test_what_is_no_dataset_is_told(tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b'{"instruction": "\xff"}\n')
     with pytest.raises(SproutError, match=r"a.jsonl:1: byte 0xff at column 18 is not UTF-8"):
         read_dataset(tmp_path / "a.jsonl", False)
+
+
+def test_what_is_said_of_how_rows_are_read_is_said_of_a_training_too(tmp_path, caplog):
+    rows = [{"prompt": "Do.", "completion": "x", "label": True}, {"prompt": "Do.", "completion": "y", "label": False}]
+    (tmp_path / "all").mkdir()
+    write(tmp_path / "all" / "test.jsonl", [FOREIGN["alpaca"]])
+
+    assert len(read_dataset(write(tmp_path / "a.jsonl", rows), False).train) == 1
+    assert len(read_dataset(tmp_path / "all", False).train) == 1
+    assert [message.partition(": ")[2] for message in caplog.messages if "alpaca" not in message] == [
+        "completions that are labelled false, which are left out: 1",
+        "fields that are not trained on: label",
+        "rows of the split test, the only one: 1",
+    ]
+
+
+def test_a_folder_may_have_a_colon_in_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("10:30/x.parquet")
+    path.parent.mkdir()
+    writer = Parquet(path)
+    writer.write([FOREIGN["alpaca"]])
+    writer.close()
+
+    assert texts(read_dataset(str(path), False).train) == [PLAIN]
+    assert len(Draw(str(path), {}, 0)) == 1

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.engines.base import Request, Sampling
-from pipeline.engines.server.answer import Reply, Unreadable, read
+from pipeline.engines.server.answer import Reply, read
+from pipeline.engines.server.body import Unreadable
 from pipeline.engines.server.refusals import cut_at_stop
 from pipeline.engines.server.trouble import Trouble
 
@@ -47,17 +48,18 @@ def ending(reason: object) -> str:
     ("reasons", "expected"),
     [
         (["stop", "STOP", "Stop", "eos", "eos_token", "end_turn", "stop_sequence", "STOP_SEQUENCE", "COMPLETE", "eosFound",
-          "FINISH_REASON_STOP", "endoftext", {"type": "stop", "matched": 2}, None, "", " "], "stop"),
+          "FINISH_REASON_STOP", "endoftext", {"type": "stop", "matched": 2}, None, "", " ", "null", "None", "REASON_STOP",
+          "stop_reason_end_turn", "<|im_end|>", "eom"], "stop"),
         (["length", "LENGTH", "max_tokens", "MAX_TOKENS", "FINISH_REASON_MAX_TOKENS", "max_output_tokens", "model_length",
           "max_length", "time_limit", "token_limit", "maxPredictedTokensReached", "contextLengthReached", "max_new_tokens",
           "model_context_window_exceeded", "context_length_exceeded", {"type": "length", "length": 16}, "limit",
-          "max_completion_tokens", "truncated", "incomplete"], "length"),
+          "max_completion_tokens", "truncated", "incomplete", "max_token", "REASON_MAX_LEN", "maximum_tokens", "cut_off"], "length"),
         (["content_filter", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "refusal", "sensitive",
           "guardrail_intervened", "content_filtered", "ERROR_TOXIC", "LANGUAGE", "tool_calls", "function_call", "tool_use",
           "IMAGE_SAFETY", "MALFORMED_FUNCTION_CALL", "policy_violation"], "error"),
         (["abort", "error", "ERROR", "cancelled", "canceled", "insufficient_system_resource", "network_error", "OTHER",
           "FINISH_REASON_UNSPECIFIED", "user_stopped_it", "not_finished", "unknown", "halb", "停止", "!", 7, True, ["stop"],
-          {"why": "stop"}, "rate_limit", "failed", "modelUnloaded", "nonstop", "stop?not"], "asked again"),
+          {"why": "stop"}, "rate_limit", "failed", "modelUnloaded", "nonstop", "stop?not", "reason", "finish_reason"], "asked again"),
     ],
 )  # fmt: skip
 def test_only_reasons_known_to_be_good_leave_a_whole_text(reasons: list[object], expected: str) -> None:
@@ -233,6 +235,7 @@ VALUES = st.recursive(
                         "text": VALUES,
                         "finish_reason": VALUES,
                         "error": VALUES,
+                        "delta": VALUES | st.fixed_dictionaries({}, optional={"content": VALUES, "role": VALUES}),
                         "message": VALUES
                         | st.fixed_dictionaries(
                             {}, optional={"content": VALUES, "reasoning": VALUES, "refusal": VALUES}
@@ -246,6 +249,7 @@ VALUES = st.recursive(
             "usage": VALUES,
             "error": VALUES,
             "detail": VALUES,
+            "data": VALUES,
         },
     )
     | VALUES

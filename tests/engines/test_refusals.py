@@ -90,6 +90,11 @@ def changes(body: object, request: Request = CHAT, status: int = 400) -> list[di
         (error("the `stop` array can have at most 0 items"), {"stop"}),
         (error("seed must be >= 0 and <= 5"), {"seed"}),
         (error("参数 temperature 不支持"), {"temperature"}),
+        (error("Range of seed should be [0, 5]"), {"seed"}),
+        (error("it has a stopSequences value of 6 but the supported range is from 0 (inclusive) to 5"), {"stop"}),
+        (error("unknown field `top_p`, expected one of `model`, `messages`, `temperature`, `stop`, `seed`"), {"top_p"}),
+        (error("[{'type': 'extra_forbidden', 'loc': ('body', 'seed'), 'msg': 'Extra inputs are not permitted', 'input': "
+               "{'temperature': 0.7, 'top_p': 0.5, 'stop': ['a']}}]"), {"seed"}),
         ({"errors": [{"title": "Invalid Attribute", "detail": "presence_penalty: unknown field"}]}, {"presence_penalty"}),
     ],
 )  # fmt: skip
@@ -123,6 +128,11 @@ def test_a_parameter_that_a_refusal_names_is_left_out(body: object, left_out: se
         (error("max_tokens is too large: 1000. This model supports at most 400 completion tokens, whereas you provided "
                "1000.", param="max_tokens"), {}, {"max_tokens": 400}),
         (error("Invalid max_tokens value, the valid range of max_tokens is [1, 400]"), {}, {"max_tokens": 400}),
+        (error("it has a maxOutputTokens value of 1000 but the supported range is from 1 (inclusive) to 401 (exclusive)."),
+         {}, {"max_tokens": 400}),
+        (error("it has a topK value of 64 but the supported range is from 1 (inclusive) to 41 (exclusive)."),
+         {"top_k": 64}, {"top_k": 40}),
+        (error("presence_penalty: range: 0..1"), {}, {"presence_penalty": 1}),
     ],
 )  # fmt: skip
 def test_a_value_that_is_refused_becomes_the_nearest_one_that_is_not(

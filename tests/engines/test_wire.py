@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 
 from pipeline.engines.server.address import Address
+from pipeline.engines.server.sender import broken
 from pipeline.engines.server.waiting import retry_after
-from pipeline.engines.server.wire import broken, queue
+from pipeline.engines.server.wire import queue
 
 
 @pytest.mark.parametrize(

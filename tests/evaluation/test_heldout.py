@@ -129,11 +129,15 @@ def test_the_limit_is_for_each_task(tmp_path):
     [
         ("{", r"mine.jsonl:2: not JSON"),
         ("[]", r"mine.jsonl:2: an object with the fields of a held-out task is wanted \(found \[\]\)"),
-        ({"output": "2"}, r"mine.jsonl:2: instruction: field required"),
+        ({"output": "2"}, r"mine.jsonl:2: instruction is missing; there are output"),
         ({"instruction": "Add."}, r"mine.jsonl:2: no output; give `output`"),
         ({"instruction": "Add.", "output": []}, r"mine.jsonl:2: no output"),
+        ({"instruction": " ", "output": "2"}, r"mine.jsonl:2: the instruction is empty; say what is to be done"),
         ({"instruction": "Add.", "output": [[1]]}, r"mine.jsonl:2: output.0: input should be a valid string"),
-        ({"instruction": "Add.", "output": "2", "id": "mine-1"}, r"two instances have the id mine-1"),
+        (
+            {"instruction": "Add.", "output": "2", "id": "mine-1"},
+            r"mine.jsonl:2: the id mine-1 is already that of .*mine.jsonl:1; give each its own",
+        ),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(tmp_path, row, message):
@@ -147,9 +151,9 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path, row, message):
     ("task", "message"),
     [
         ("{", r"bad.json:1: not JSON"),
-        ({"Instances": []}, r"bad.json: task bad: Definition: field required"),
+        ({"Instances": []}, r"bad.json: task bad: Definition is missing; there are Instances"),
         ({"Definition": [], "Instances": []}, r"task bad: Definition: input should be a valid string"),
-        ({"Definition": "x", "Instances": [{"input": "a"}]}, r"task bad: Instances.0.output: field required"),
+        ({"Definition": "x", "Instances": [{"input": "a"}]}, r"task bad: Instances.0.output is missing"),
         ({"Definition": "x", "Instances": [{"output": []}]}, r"task bad: Instances.0.output: "),
         ({"Definition": "x", "Instances": []}, r"no held-out instances"),
     ],
@@ -169,3 +173,10 @@ def test_what_is_missing_is_named(tmp_path):
     (tmp_path / "latin.jsonl").write_bytes(b'{"instruction": "\xe9", "output": "x"}')
     with pytest.raises(SproutError, match=r"latin.jsonl:1: byte 0xe9 at column 18 is not UTF-8"):
         read_heldout(tmp_path / "latin.jsonl")
+
+
+def test_a_field_that_stands_beside_another_is_said_to_be_left_out(tmp_path, caplog):
+    path = lines(tmp_path, {"instruction": "Add.", "output": "2", "outputs": ["two", "II"]})
+
+    assert read_heldout(path)[0].outputs == ("two", "II")
+    assert caplog.messages == [f"{path}: rows whose field 'output' is left out, since they have 'outputs': 1"]

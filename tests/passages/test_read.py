@@ -109,6 +109,7 @@ def test_patterns_choose_files(notes):
         ("a.txt", b"", "files that are empty: 1 (a.txt)"),
         ("a.md", b" \r\n\t", "files that are empty: 1 (a.md)"),
         ("a.txt", b"\x89PNG\r\n\x1a\n" + bytes(256), "files that are binary, whatever their names say, left out: 1 (a.txt)"),
+        ("a.txt", b"{\\rtf1\\ansi Hello.}", "files of a word processor, RTF, which would have to be saved as plain text, left out: 1 (a.txt)"),
         ("a.md", b"%PDF-1.7\n" + bytes(256), "files that are PDF, whatever their names say, left out: 1 (a.md)"),
         ("a.png", b"\x89PNG", "files of a kind that is not read (.png), left out: 1 (a.png)"),
         ("a.py.gz", b"", "files of a kind that is not read (.gz), left out: 1 (a.py.gz)"),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline import SproutError, read_tasks, run
+from pipeline import Instance, SproutError, Task, read_tasks, run
 from pipeline.cli.main import main
 from pipeline.engines.scripted import Scripted
 from pipeline.sandbox.find import find_way
@@ -35,6 +35,27 @@ def test_it_runs_on_the_embedded_model_whose_place_the_solutions_take(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "dataset" / "messages.jsonl").read_text("utf-8").splitlines()]
     assert len(rows) == 12
     assert all("def " in row["messages"][1]["content"] for row in rows)
+
+
+PROMPT = 'def double(x):\n    """Twice x."""\n'
+BODY = "    y = x + x\n    return y"
+HUMAN_EVAL = {"prompt": PROMPT, "test": "def check(one):\n    assert one(2) == 4", "entry_point": "double"}
+
+
+def test_a_base_model_that_goes_on_with_the_body_of_a_function_passes_and_teaches_it_as_it_is(tmp_path):
+    program = json.dumps("{prompt}{answer}\n{test}\ncheck({entry_point})\n")
+    few = ["engine.model=toy", "export.validation_share=0", "answer.num_answers=1", f"check.program={program}"]
+    stages = build_stages(read("code", few))
+    task = Task(id="t", instruction=PROMPT, instances=(Instance(output="    return 2 * x"),), meta=HUMAN_EVAL)
+    [kept] = run(stages, [task], Scripted(lambda request: f"\n{BODY}\n"), tmp_path)
+    row = json.loads((tmp_path / "dataset" / "prompt_completion.jsonl").read_text("utf-8"))
+    chat = json.loads((tmp_path / "dataset" / "chat_prompt_completion.jsonl").read_text("utf-8"))
+    again = read_seeds(tmp_path / "dataset" / "prompt_completion.jsonl")
+
+    assert [answer.scores["check"] for answer in kept.instances[0].answers] == [1, 1]
+    assert kept.instances[0].output == row["completion"].removeprefix(" " * row["prompt"].endswith(":")) == BODY
+    assert chat["completion"][0]["content"] == BODY
+    assert again[0].instances[0].output == BODY
 
 
 def test_the_first_answer_that_passes_is_taken_and_feedback_has_all(tmp_path):

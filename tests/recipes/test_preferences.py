@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import Instance, RunOptions, Task, run
+from pipeline import Completion, Instance, RunOptions, Task, run
 from pipeline.cli.main import main
 from pipeline.engines.scripted import Scripted
 from pipeline.resources import folder
@@ -56,15 +56,25 @@ def test_tuna_exports_the_answers_in_the_order_of_their_ratings(seeds, tmp_path)
     assert all(pair["chosen"] != pair["rejected"] for pair in pairs)
 
 
-def test_r_tuning_says_which_answers_the_model_knew(tmp_path):
-    rows = [("Name the animal with stripes.", "zebra"), ("Name a bird that cannot fly.", "emu")]
-    seeds = [Task(id=text, instruction=text, instances=(Instance(output=output),)) for text, output in rows]
-    model = Scripted(lambda request: "A zebra" if "stripes" in str(request.prompt) else "A duck")
+def test_r_tuning_says_which_answers_the_model_knew_and_loses_no_row_to_a_strange_one(tmp_path):
+    said = {  # a right answer, and then wrong ones that others would leave out
+        "the animal with stripes": Completion(id="", text="A zebra"),
+        "a bird that cannot fly": Completion(id="", text="A duck"),
+        "a fish that is long": Completion(id="", text="I see the sea and the sea and", finish_reason="length"),
+        "a beast of burden": Completion(id="", text="[your answer]"),
+        "the king of beasts": Completion(id="", text="Welcome <|im_end|> to our lion house"),
+        "an animal with a hump": Completion(id="", text="I'm sorry, but as an AI I cannot do that."),
+    }
+    outputs = ("zebra", "emu", "eel", "mule", "lion", "camel")
+    seeds = [
+        Task(id=text, instruction=f"Name {text}.", instances=(Instance(output=output),))
+        for text, output in zip(said, outputs, strict=True)
+    ]
+    model = Scripted(lambda request: said[str(request.prompt).partition("Name ")[2].partition(".")[0]])
     stages = build_stages(read("r_tuning", ["engine.model=toy", "export.validation_share=0"]))
     run(stages, seeds, model, tmp_path)
-    found = [str(row["completion"]) for row in lines(tmp_path / "dataset" / "certainty.jsonl")]
+    found = dict(str(row["completion"]).strip().split("\n") for row in lines(tmp_path / "dataset" / "certainty.jsonl"))
 
-    assert sorted(text.strip() for text in found) == [
-        "emu\nDo you know this for certain? No, I am not certain.",
-        "zebra\nDo you know this for certain? Yes, I am certain.",
-    ]
+    sure = {output for output, verdict in found.items() if verdict.endswith("? Yes, I am certain.")}
+    unsure = {output for output, verdict in found.items() if verdict.endswith("? No, I am not certain.")}
+    assert (sure, unsure) == ({"zebra", "lion"}, {"emu", "eel", "mule", "camel"})

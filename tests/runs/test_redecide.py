@@ -2,10 +2,11 @@
 
 import pytest
 
-from pipeline import Completion, Context, SproutError, Task, read_tasks, run
+from pipeline import Completion, Context, Instance, SproutError, Task, read_tasks, run
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.redecide import redecide
-from pipeline.stages import Classify, Filter, Instances, Instructions
+from pipeline.stages import Choose, Classify, Filter, Instances, Instructions
+from pipeline.task import Answer
 from tests.conftest import answer
 from tests.runs.promises import files
 from tests.runs.test_run import stages
@@ -103,3 +104,44 @@ def test_without_stage_files_there_is_nothing_to_replace(folder, seeds):
 def test_without_completions_there_is_nothing_to_decide(seeds, tmp_path):
     with pytest.raises(SproutError, match=r"completions\.sqlite: does not exist"):
         redecide([Instructions(), Classify(), Instances(), Filter()], Context(seeds, Scripted(silent), tmp_path))
+
+
+ANSWERED = [
+    Task(
+        id=f"t{n}",
+        instruction="Count.",
+        instances=(Instance(output="", answers=[Answer(text=text) for text in (f"It is {n}.", "two", "Two!")]),),
+    )
+    for n in range(4)
+]
+
+
+def judged(by: str) -> list[Choose | Filter]:
+    return [Choose(by=by), Filter()]
+
+
+def rates(request):
+    return '{"ratings": [9, 3, 3]}' if str(request.prompt).find("It is") < str(request.prompt).find("two") else "3 3 9"
+
+
+def test_a_stage_that_asks_no_more_is_decided_anew(tmp_path):
+    run(judged("ratings"), ANSWERED, Scripted(rates), tmp_path / "run")
+    redecide(judged("consensus"), Context(ANSWERED, Scripted(silent), tmp_path / "run"))
+    run(judged("consensus"), ANSWERED, Scripted(silent), tmp_path / "fresh")
+
+    assert files(tmp_path / "run") == files(tmp_path / "fresh")
+    assert len(run(judged("consensus"), ANSWERED, Scripted(silent), tmp_path / "run")) == 4
+
+
+def test_a_stage_that_did_not_ask_before_is_refused_and_the_advice_works(tmp_path):
+    run(judged("consensus"), ANSWERED, Scripted(silent), tmp_path)
+    with pytest.raises(
+        SproutError, match=r"choose asks a model that it did not ask before.* without --redecide"
+    ) as error:
+        redecide(judged("ratings"), Context(ANSWERED, Scripted(silent), tmp_path))
+    for path in tmp_path.glob("*.jsonl"):
+        assert path.name in str(error.value)
+        path.unlink()
+    kept = run(judged("ratings"), ANSWERED, Scripted(rates), tmp_path)
+
+    assert [task.instances[0].output for task in kept] == [f"It is {n}." for n in range(4)]

@@ -47,6 +47,18 @@ def test_half_a_last_line_is_passed_over_and_gone_with_the_next_one(tmp_path):
     assert len(review.lines) == 2
 
 
+def test_a_file_that_an_editor_has_saved_without_its_last_line_end_loses_nothing(tmp_path):
+    review = Reviews(tmp_path)
+    review.say(*(Said(reviewer="anna", task=f"t{number}", did="drop") for number in range(2)))
+    review.path.write_bytes(b"\xef\xbb\xbf" + review.path.read_bytes().rstrip(b"\n").replace(b"\n", b"\r\n"))
+
+    read = Reviews(tmp_path)
+    assert [one.task for one in read.lines.values()] == ["t0", "t1"]
+    read.say(Said(reviewer="bo", task="t2", did="drop"))
+    assert [one.task for one in read.lines.values()] == ["t0", "t1", "t2"]
+    assert len(Reviews(tmp_path).lines) == 3
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

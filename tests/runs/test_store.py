@@ -43,6 +43,16 @@ def test_a_torn_last_line_is_not_done(tmp_path, torn):
     assert len(store.load()) == 4
 
 
+def test_a_last_line_that_an_editor_left_without_its_end_is_kept(tmp_path):
+    store = Store(tmp_path / "1_x.jsonl")
+    list(store.extend(TASKS))
+    whole = store.path.read_bytes()
+    store.path.write_bytes(whole.rstrip(b"\n"))
+
+    assert list(store.load()) == TASKS
+    assert store.path.read_bytes() == whole
+
+
 def test_a_file_of_half_a_line_is_empty(tmp_path):
     store = Store(tmp_path / "1_x.jsonl")
     store.path.write_bytes(b'{"id":')

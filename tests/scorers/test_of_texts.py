@@ -84,6 +84,16 @@ def test_linear_is_the_rule_of_its_weights():
     assert found == pytest.approx(1.0694 - 0.2996 + 0.008257 - 0.4675)
 
 
+@pytest.mark.parametrize(
+    ("reward", "length", "said"),
+    [(math.inf, 1.0, -math.inf), (-math.inf, math.inf, math.inf), (math.inf, math.inf, "infinite scores cancel out")],
+)
+def test_infinite_scores_make_an_infinite_sum_or_none(reward, length, said):
+    given = task("x").score(reward=reward, length=length)
+
+    assert number(scored(given, "linear", None, weights={"reward": -1.0, "length": 2.0}), "linear") == said
+
+
 def test_a_score_that_is_missing_is_named():
     assert number(scored(task("x").score(length=1), "linear", None, weights=RULE), "linear") == "it has no reward, knn"
 

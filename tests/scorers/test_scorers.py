@@ -72,6 +72,13 @@ def test_what_cannot_be_divided_is_no_number(per_token):
     assert scored(task("abc"), "ifd", lambda request: per_token).numbers == [{}]
 
 
+@pytest.mark.parametrize(("form", "number"), [("loss", 9999.0), ("perplexity", math.inf)])
+def test_a_token_that_a_server_calls_impossible_makes_a_number(form, number):
+    found = scored(task("abc"), "ifd", lambda request: [-9999.0 if request.prompt else -1.0], form=form)
+
+    assert found.numbers == [{"ifd": number}]
+
+
 def test_what_two_scorers_need_is_asked_once():
     scorers = {name: find_scorer(name, {}) for name in ("likelihood", "ifd")}
     found = ScoredTask(task("abc", "abc", "d"), scorers, Wording(zero_shot))
@@ -131,7 +138,7 @@ def test_settings_stand_behind_a_star(own, settings, number):
 @pytest.mark.parametrize(
     ("place", "settings", "said"),
     [
-        ("lenght", {}, "there is no scorer 'lenght'; did you mean length?, or module:function for one of your own"),
+        ("lenght", {}, "there is no scorer 'lenght'; did you mean length?"),
         ("nowhere:at_all", {}, "nowhere:at_all: there is no module nowhere in the current folder"),
         ("own_scorers:other", {}, "has no 'other'"),
         ("own_scorers:number", {}, "own_scorers:number: is not a scorer; write a function that takes a task"),

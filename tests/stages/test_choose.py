@@ -1,6 +1,7 @@
 """Which of the answers to an instance becomes its output, and when none does."""
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def outcome(stage: Choose, *answers: str | Answer, judge: Scripted | None = None
         (("x", "a", "b", "a", "b", "b"), "b"),  # most votes
         (("x", "a", "b", "b", "a"), "a"),  # of two with as many, the first
         (("да", "нет", "да"), "да"),  # repeated in any script
+        (("красный мяч", "большой красный мяч", "мяч"), "красный мяч"),  # and alike in any
+        (("红色的球", "红色的大球", "一个球"), "红色的球"),
+        (("красный мяч", "the red ball", "мяч"), "no_consensus"),
         (("", "", "a"), ""),  # as published: nothing, said twice, is agreement
         (("a b", "", ""), ""),
         (("", "a", "a b"), "no_consensus"),
@@ -105,6 +109,10 @@ def test_the_vote_of_a_real_run_is_that_of_ensemble_instruct():
         ({"order": "lowest"}, (0.9, 0.1, 0.1), "1"),
         ({}, (None, 0.2, None), "1"),  # one without the score is no candidate
         ({}, (None, None), "no_score"),
+        ({}, (math.nan, 0.2, math.nan, 0.5), "3"),  # nor is one whose score is no number
+        ({"order": "lowest"}, (math.nan, math.inf, -math.inf), "2"),
+        ({"min_gap": 3}, (math.inf, 0.2), "0"),
+        ({}, (math.nan,), "no_score"),
         ({"min_score": 0.5}, (0.1, 0.5), "1"),
         ({"min_score": 0.5}, (0.1, 0.4), "score_too_low"),
         ({"max_score": 0.5}, (0.1, 0.6), "score_too_high"),

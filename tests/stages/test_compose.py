@@ -1,5 +1,6 @@
 """Composition: what a request is about, and that every combination has its turn."""
 
+import gzip
 import re
 from collections import Counter
 
@@ -104,13 +105,33 @@ def test_the_prompt_shows_what_was_drawn(tmp_path):
         ("people.csv", "persona\na baker\na sailor\n"),
         ("people.jsonl", '{"persona": "a baker"}\n{"persona": "a sailor"}\n'),
         ("persona.json", '["a baker", "a sailor"]'),
+        ("persona.txt", "\ufeffa baker\r\n\r\n a sailor\r\n".encode("utf-16-le")),
+        ("persona.txt.gz", gzip.compress(b"a baker\ra sailor")),
     ],
 )
 def test_personas_come_from_a_file_of_any_kind(tmp_path, name, text):
-    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / name).write_bytes(text.encode() if isinstance(text, str) else text)
     tasks, _ = compose(tmp_path, varied, (), template="persona", table=str(tmp_path / name), num_tasks=4)
 
     assert Counter(task.meta["persona"] for task in tasks) == {"a baker": 2, "a sailor": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("persona.txt", "une fée\n".encode("cp1252"), "persona.txt:1: byte 0xe9 at column 6 is not UTF-8"),
+        ("persona.txt", b"a baker\na\0sailor\n", "persona.txt:2: it holds NUL bytes"),
+        ("a.csv", b"persona,age\na baker,\n,9\n", "a.csv:3: persona is empty, and the template shows it; leave the row out"),
+        ("a.json", b'[{"persona": "a baker"}, {"age": 9}]', "a.json:1: item 2: persona is empty"),
+        ("a.csv", b"persona,count\na baker,2\n", "a.csv: count is the name of something else in each task; give the column"),
+    ],
+)  # fmt: skip
+def test_a_table_that_leaves_a_prompt_without_a_value_is_refused(tmp_path, name, text, said):
+    (tmp_path / name).write_bytes(text)
+
+    with pytest.raises(SproutError) as error:
+        compose(tmp_path, varied, (), template="persona", table=str(tmp_path / name), num_tasks=4)
+    assert said in str(error.value)
 
 
 def test_a_changed_table_is_another_setting(tmp_path):
@@ -128,6 +149,14 @@ def test_a_table_that_is_missing_is_named_before_anything_is_asked(tmp_path):
     with pytest.raises(SproutError, match=r"none\.csv"):
         run([Compose(template="persona", table=str(tmp_path / "none.csv"))], [], engine, tmp_path / "run")
     assert not engine.requests
+
+
+@pytest.mark.parametrize("mix", [False, True])
+def test_metadata_that_is_empty_in_all_tasks_is_an_error(mix, tmp_path):
+    given = [Task(id="t", instruction="Say it.", meta={"topic": "tea", "skills": []})]
+
+    with pytest.raises(SproutError, match="no task it is given has topic and skills in its metadata"):
+        run([Compose(template="topic", meta=("topic", "skills"), mix=mix)], given, Scripted(str), tmp_path)
 
 
 def test_metadata_that_no_task_has_is_an_error(tmp_path):
@@ -195,6 +224,13 @@ def test_a_failed_request_and_a_cut_one_are_set_aside_with_their_reason(tmp_path
     assert [task.rejected for task in tasks[:2]] == ["request_failed", "cut_off"]
 
 
+def test_a_user_turn_that_ends_before_what_it_announces_is_no_task(tmp_path):
+    said = iter(["Translate this sentence into German:", "请把下面的句子翻译成德文：", "Translate this: I am a goat."])
+    tasks, _ = compose(tmp_path, Chatty(lambda request: next(said), window=1), (), num_tasks=1)
+
+    assert [task.rejected for task in tasks] == ["ends_with_colon", "ends_with_colon", None]
+
+
 @pytest.mark.parametrize("num_bad", [1, 3, 20])
 def test_first_requests_that_bring_nothing_are_not_answered_with_a_flood(tmp_path, num_bad):
     def says(request: Request) -> Completion:
@@ -236,6 +272,7 @@ def test_more_tasks_later_add_to_what_is_there(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"template": "topic", "values": {"count": ("a",)}}, "count is the name of something else in each task"),
         ({"meta": ("use_case",)}, "template is missing: values, table and meta have no place in an empty user turn"),
         ({"template": "topic", "system": "You teach."}, "system: it is for an empty user turn"),
         ({"template": "topic", "values": {"topic": ()}}, "values: topic has none"),

@@ -61,6 +61,7 @@ def test_all_versions_are_kept_if_that_is_asked_for(tmp_path, keep, num, root):
         (" Be brief.", "too_short"),
         (" Describe it. Give the new task alone, and do not solve it.", "copies_prompt"),
         (" Suggest a name for a bakery of two words.", "copies_prompt"),
+        (" Describe it as the given prompt does, in verse.", "copies_prompt"),
         (" I'm afraid I'm unable to assist with what you need.", "refusal"),
         (" This is too broad, so the new task is about rivers.", "copies_prompt"),
         (" 1234 5678 90 12", "no_words"),

@@ -13,7 +13,7 @@ from pipeline import Context, SproutError, Task, read_tasks
 from pipeline.engines.scripted import Scripted
 from pipeline.report.why import why
 from pipeline.runs.run import run_stages
-from pipeline.stages._ranking import quotas
+from pipeline.stages._ranking import learned, quotas
 from pipeline.stages.select import Select
 
 SIZES = {"maths": 20, "code": 6, "law": 3, None: 1}
@@ -63,6 +63,7 @@ def counts(decided: list[Task]) -> dict[object, int]:
         ({"weights": {"maths": 3, "code": 1, "history": 9}, "top": 8}, {"maths": 6, "code": 2}),
         ({"weights": {"maths": 1, "": 1}, "top": 2}, {"maths": 1, None: 1}),
         ({"weights": "equal", "max_per_group": 2, "top": 30}, {"maths": 2, "code": 2, "law": 2, None: 1}),
+        ({"weights": "equal"}, {"maths": 1, "code": 1, "law": 1, None: 1}),  # as many as there are of the smallest
         ({"weights": "equal", "min_score": 0, "top": 9}, {"maths": 5, "law": 3, None: 1}),
     ],
 )
@@ -166,6 +167,23 @@ def test_weights_for_the_next_selection_are_multiplied_by_the_exponential_of_the
     assert low == pytest.approx(
         {kind: (1 / one) / sum(1 / two for two in raised.values()) for kind, one in raised.items()}
     )
+
+
+@pytest.mark.parametrize(
+    ("scores", "shares"),
+    [
+        ({"maths": [-2000.0], "code": [-2000.0 - math.log(3)], "law": [-4000.0]}, [0.75, 0.25, 0]),
+        ({"maths": [math.inf, 1.0], "code": [math.inf], "law": [5.0]}, [0.5, 0.5, 0]),
+        ({"maths": [-math.inf], "code": [1.0], "law": [1.0]}, [0, 0.5, 0.5]),
+        ({"maths": [math.inf, -math.inf], "code": [math.log(2)], "law": [0.0]}, [0.25, 0.5, 0.25]),
+        ({"maths": [-math.inf], "code": [-math.inf], "law": [math.nan]}, [0.5, 0.5, 0]),
+    ],
+)
+def test_very_low_and_infinite_scores_make_weights_that_add_up_to_one(scores, shares):
+    groups = [place for place, some in enumerate(scores.values()) for _ in some]
+    worth = np.array([score for some in scores.values() for score in some])
+
+    assert learned(worth, np.array(groups), np.full(3, 1 / 3)).tolist() == pytest.approx(shares)
 
 
 def test_a_run_killed_after_its_weights_were_written_writes_the_same(tmp_path):

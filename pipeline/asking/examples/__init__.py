@@ -11,6 +11,7 @@ from pipeline.asking.examples.layout import in_layout, labels_in_layout, until_e
 from pipeline.asking.examples.records import from_records
 from pipeline.asking.examples.remarks import without_remarks
 from pipeline.asking.examples.whole import whole_output
+from pipeline.asking.markup import unwrapped
 from pipeline.asking.phrases import ANNOUNCES, SIGNS_OFF
 from pipeline.task import Instance
 
@@ -23,7 +24,9 @@ def parse_input_first(text: str, cut: bool = False, instruction: str = "") -> li
     so is an explanation, unless the instruction asks for it. Nor do markers count inside a block of code. When the
     completion was `cut` off, so is its last piece.
     """
-    text = _own_part(clean_text(text))
+    text = clean_text(text)
+    text = inner if _FIELD.match((inner := unwrapped(text)).lstrip()) else text
+    text = _own_part(text)
     found = [] if OUTPUT.search(text) else from_records(text, cut)
     if not found:
         text = in_layout(text, instruction)

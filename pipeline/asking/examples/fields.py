@@ -6,11 +6,13 @@ OUTPUT_NAMES = (
     r"(?:the[ _])?(?:(?:sample|example|expected|correct|desired|model|final|possible|suggested|your)[ _])?"
     r"(?:outputs?|answers?|responses?|results?|solutions?)(?:[ _](?:text|sentence))?"
     r"|completions?|targets?|reply|ans|salida|respuesta|sortie|réponse|ausgabe|antwort|risposta|saída|resposta|uitvoer"
-    r"|вывод|ответ|输出|輸出|答案|回答|出力|출력|답"
+    r"|вывод|выход|ответ|вихід|wyjście|odpowiedź|çıktı|keluaran|jawaban|đầu ra|المخرج|الإخراج|الإجابة"
+    r"|خروجی|פלט|आउटपुट|उत्तर|เอาต์พุต|输出|輸出|答案|回答|出力|출력|답"
 )
 INPUT_NAMES = (
     r"(?:the[ _])?(?:(?:sample|example|given|test|your)[ _])?inputs?(?:[ _](?:text|sentence))?"
-    r"|entrada|entrée|eingabe|invoer|ввод|输入|輸入|入力|입력"
+    r"|entrada|entrée|eingabe|invoer|ввод|вход|вхід|wejście|girdi|masukan|đầu vào|المدخل"
+    r"|الإدخال|ورودی|קלט|इनपुट|อินพุต|输入|輸入|入力|입력"
 )
 ASKED_NAMES = r"questions?|prompts?|query|problem|q|source|context|pregunta|frage|domanda|вопрос|问题|問題|質問|질문"
 LABEL_NAMES = r"(?:class[ _])?labels?|class|category|classification|(?:predicted|correct|expected) (?:class|label)"

@@ -4,7 +4,7 @@ import re
 
 from pipeline.asking.clean import FENCE, clean_text
 from pipeline.asking.lists.inline import inline
-from pipeline.asking.lists.items import item_of
+from pipeline.asking.lists.items import item_of, own_part
 from pipeline.asking.lists.marks import (
     BULLET,
     KEY,
@@ -19,7 +19,7 @@ from pipeline.asking.lists.marks import (
 )
 from pipeline.asking.lists.numbers import ITEM, Span, dotted, numbered
 from pipeline.asking.lists.records import from_table, from_values
-from pipeline.asking.markup import is_header, without_tags
+from pipeline.asking.markup import is_header, unwrapped, without_tags
 
 
 def parse_list(text: str) -> list[str]:
@@ -37,10 +37,11 @@ def split_list(text: str) -> list[str]:
 
     The last piece is empty where the list is closed, as JSON is by its bracket.
     """
-    text = without_tags(text, TAGS)
+    text = without_tags(unwrapped(text), TAGS)
     if found := from_values(text) or from_table(text):
         return found
     text = BREAK.sub("\n", FENCE.sub("", text))
+    text = text[: key.start()] if (key := KEY_TO_ALL.search(text)) else text
     spans = _spans(text)
     first, *rest = _between(spans, text)
     marks = [text[start:end].lstrip() for start, end in spans]
@@ -51,7 +52,16 @@ def split_list(text: str) -> list[str]:
         or KEY.fullmatch(first.strip())
         or (is_header(first) and "task" in first.casefold())
     )
-    return pieces[1:] if rest and heading else pieces
+    return _numbered_once(pieces[1:] if rest and heading else pieces)
+
+
+def _numbered_once(pieces: list[str]) -> list[str]:
+    """Without a second number where each piece has one ("2. 2. Name a bird."), but maybe the first."""
+    found = [NUMBER.match(piece) for piece in pieces]
+    told = [one for one, piece in zip(found, pieces, strict=True) if piece.strip()]
+    if not all(told[1:]) or len([*filter(None, told)]) < 2:
+        return pieces
+    return [piece[one.end() :] if one else piece for one, piece in zip(found, pieces, strict=True)]
 
 
 def _titled(mark: str, piece: str) -> str:
@@ -74,6 +84,7 @@ def holds_several(piece: str) -> bool:
     """
     if inline(item_of(piece)):
         return True
+    piece = own_part(piece) if "\n" in piece.strip() else piece
     for mark in (BULLET, LETTER, ITEM):
         first, *parts = _between([found.span() for found in mark.finditer(piece)], piece)
         if parts and first.rstrip().endswith(ENDS) and all(map(stands_alone, parts)):
@@ -94,11 +105,17 @@ def _between(spans: list[Span], text: str) -> list[str]:
 
 
 BREAK = re.compile(
-    r"^[^\S\n]*+(?:([-*_=~])\1{2,}+|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$"
+    r"^[^\S\n]*+(?:([-*_=~#])\1{2,}+|\[\[\w{1,20}\]\]|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$"
     r"|(?<=[.?!])<br\s?/?>",
     re.MULTILINE,
 )
+KEY_TO_ALL = re.compile(  # the answers, after all of the tasks
+    r"(?<=\S)\n\s*(?:#{1,6} |\*\*)?(?:(?:Sample |Example )?(?:Answers|Solutions|Outputs)|Answer Key)(?:\*\*)?:"
+    r"(?:\*\*)?[^\S\n]*(?=\n\s*(?:\*\*)?1[.):])",
+    re.IGNORECASE,
+)
 ENDS = (".", "!", "。", "！")
+NUMBER = re.compile(r"\s*+\(?(?:\d{1,2}[.)]|[A-Za-z]\)) +(?!.*\s\(?(?:\d{1,2}[.)]|[A-Za-z]\)) )", re.DOTALL)
 TAGS = {
     **dict.fromkeys(("li", "item", "task", "dd", "option", "entry"), "- "),
     **dict.fromkeys(("tr", "td", "th"), "| "),

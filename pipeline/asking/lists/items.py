@@ -26,9 +26,19 @@ def item_of(piece: str) -> str:
     return text
 
 
+def own_part(text: str) -> str:
+    """Up to an answer, or what is said about the task."""
+    answer = ANSWERED.search(text)
+    if answer and text[: answer.start()].strip() and not text[: answer.start()].rstrip().endswith((":", "：")):
+        return text[: answer.start()]
+    return text
+
+
 def _unquoted(text: str) -> str:
     """Without quotes around all of it; one that stands inside too belongs to the text."""
     bare = TAIL.sub("", text)
+    if bare.endswith((">", ")", "]", "*", "_")) or " Output: " in bare:
+        bare = SAID.sub("", bare)
     opens, closes = bare[:1], bare[-1:]
     if len(bare) > 1 and QUOTES.get(opens) == closes and not {opens, closes} & set(bare[1:-1]):
         return bare[1:-1].strip()
@@ -53,7 +63,7 @@ def _field(text: str) -> str:
     """The instruction of a piece that is a record, a line for each field."""
     if "\n" not in text or not KEYED.match(text) or LABEL.match(text):
         return text
-    label = LABEL.search(text)
+    label = LABEL.search(text) or DESCRIBED.search(text)
     return text[label.end() :].lstrip(" >|-+\n") if label else text
 
 
@@ -61,29 +71,36 @@ def _task_alone(text: str) -> str:
     """The first paragraph, and the next after a colon, up to an input, an answer or a word to the user."""
     first, *more = PARAGRAPH.split(text)
     shown = takewhile(lambda pair: pair[0].rstrip().endswith((":", "：")), zip([first, *more], more, strict=False))
-    text = "\n".join([first, *(following for _, following in shown)])
-    answer = ANSWERED.search(text)
-    if answer and not text[: answer.start()].rstrip().endswith((":", "：")):
-        text = text[: answer.start()]
+    text = own_part("\n".join([first, *(following for _, following in shown)]))
     line, *lines = text.split("\n")
     return "\n".join([line, *takewhile(lambda line: not SIGNS_OFF.match(line.strip()), lines)])
 
 
-ANSWERED = re.compile(
-    r"^[^\S\n]*+(?:[-*] )?(?:\*\*|__)?[\"']?(?i:(?:(?:sample|example|expected|possible) )?(?:input|output|answer"
+ANSWERED = re.compile(  # an answer, or what is said about the task
+    r"^[^\S\n]*+(?:[-*] )?[*_(\[]{0,3}[\"']?(?:(?i:(?:(?:sample|example|expected|possible) )?(?:input|output|answer"
     r"|solution|response|result)"
-    r"|explanation|difficulty|category|type|expected|is_classification|classification)[\"']?(?: \d+)?(?:\*\*|__)?:",
+    r"|explanation|difficulty|category|type|expected|is[_ ]classification|classification|reasoning|rationale"
+    r"|skills?(?: (?:tested|needed|required))?)[\"']?(?: \d+)?(?:\*\*|__)?:"
+    r"|A:(?!(?s:.*)^[^\S\n]*+B[:.)])"
+    r"|(?i:this (?:task|instruction|prompt|question)? ?(?:tests|assesses|evaluates|requires|measures|checks|challenges"
+    r"|is (?:designed|meant|intended))\b))",
     re.MULTILINE,
 )
 PARAGRAPH = re.compile(r"\n(?:[^\S\n]*+\n)++")
 BOLD = re.compile(r"(?<![\w*])\*{2,}+([^*]+)\*{2,}+(?!\w)")
 HALF_BOLD = re.compile(r"(?<=[^\s*])\*\*(?=\s|$)")
 LEAD = re.compile(
-    rf"(?:(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:{TASK}"
+    rf"(?:(?:User|Human): +|(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:{TASK}"
     rf"|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
 )
 TAIL = re.compile(r"(?<=[.?!\"”'])[,;]$|(?<=[.?!])[^\S\n]?\\$")
-KEYED = re.compile(r"[\"']?\w{1,20}[\"']?[^\S\n]?:[^\S\n]")
+SAID = re.compile(  # what is said about the task behind it
+    r"[^\S\n]+<no_?input>$|(?<=[.?!])[^\S\n]+Input: .*\bOutput: .*$"
+    r"|(?<=[.?!])[^\S\n]+[*_]?[(\[](?i:(?:difficulty|category|type|level|skill): [^()\[\]\n]{1,40}|open-ended"
+    r"|(?:not )?classification)[)\]][*_]?$"
+)
+KEYED = re.compile(r"(?:[-*•] )?(?:\*\*)?[\"']?\w{1,20}[\"']?[^\S\n]?:(?:\*\*)?[^\S\n]")
+DESCRIBED = re.compile(r"^[^\S\n]*+(?:[-*•] )?(?:\*\*)?Description(?:\*\*)?:(?:\*\*)?", re.MULTILINE)
 ASKS = re.compile(  # what a task begins with
     r"(?:add|analy[sz]e|answer|arrange|ask|categori[sz]e|change|check|choose|classify|combine|compare|complete"
     r"|compose|convert"

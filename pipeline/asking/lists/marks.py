@@ -4,7 +4,7 @@ import re
 
 from pipeline.asking.lists.numbers import SENTENCE_ENDS, Span
 from pipeline.asking.phrases import MIN_WORDS, is_preamble
-from pipeline.asking.words import NUMBER_WORD, NUMERALS, WORD, place_of, value_of
+from pipeline.asking.words import LETTERS, NUMBER_WORD, NUMERALS, WORD, place_of, value_of
 from pipeline.novelty.tokens import count_words
 
 
@@ -86,14 +86,14 @@ _BEFORE = r"(?:(?:#{1,6}|[-*+•>]) ){0,2}+(?:\*{1,3}|__?)?"
 _AFTER = r"(?:\*{1,3}|__?)?"
 _CLOSES = rf"\\?[.:)\]>]{_AFTER}(?=\s|$)|[．、：）】]"
 _ROMAN = rf"[(\[]?(?P<number>(?i:{'|'.join(NUMERALS)})|[Ⅰ-Ⅻⅰ-ⅻ])"
-_LETTER = r"[(\[（]?(?P<number>[A-Za-zＡ-Ｚａ-ｚ])"
+_LETTER = rf"[(\[（]?(?P<number>[A-Za-zＡ-Ｚａ-ｚ{LETTERS}])"
 _COUNTED = rf"(?<!\[[xX])(?:{_AFTER}(?:{_CLOSES})|[^\S\n][-–—](?=\s))"
 ROMAN = re.compile(rf"{_INDENT}{_BEFORE}{_ROMAN}{_COUNTED}", re.MULTILINE)
 LETTER = re.compile(rf"{_INDENT}{_BEFORE}{_LETTER}{_COUNTED}", re.MULTILINE)
 LATER_ROMAN, LATER_LETTER = (re.compile(rf"(?<=[.?!])[^\S\n]++{mark}{_COUNTED}") for mark in (_ROMAN, _LETTER))
 WORDED = re.compile(
-    rf"{_INDENT}{_BEFORE}(?:(?i:the|number|no\.) )?(?P<number>(?i:{NUMBER_WORD}))(?: (?i:{WORD}|one)\b)?(?:个|個)?"
-    rf"(?:{_AFTER}(?:[,，]|{_CLOSES})|[^\S\n]*+[-–—](?=\s)|[^\S\n]*+$)",
+    rf"{_INDENT}{_BEFORE}[(（]?(?:(?i:the|number|no\.) )?(?P<number>(?i:{NUMBER_WORD}))(?: (?i:{WORD}|one)\b)?"
+    rf"(?:个|個)?(?:{_AFTER}(?:[,，]|{_CLOSES})|[^\S\n]*+[-–—](?=\s)|[^\S\n]*+$)",
     re.MULTILINE,
 )
 NAMED = re.compile(
@@ -109,7 +109,7 @@ ANY_WORD = re.compile(
 )
 _SIGNS = r"[-*+•●▪–—◦‣⁃∙·○◆◇■▶▸➤➢→»❖★☆✓✔✅☐☑☒□▢👉\u2190-\u21ff\u25a0-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
 BULLET = re.compile(
-    rf"{_INDENT}(?:\\?{_SIGNS}[\ufe0f\U0001f3fb-\U0001f3ff]*+|\\item|#\."
+    rf"{_INDENT}(?:\\?{_SIGNS}[\ufe0f\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]*+|\\item|#\."
     rf"|(?:[-*+]\s)?\\?\[[ xX✓]?\\?\])(?:[^\S\n]\\?\[[ xX✓]?\\?\])?[^\S\n]",
     re.MULTILINE,
 )

@@ -6,7 +6,9 @@ from pydantic import JsonValue
 
 from pipeline.asking.lists.numbers import numbered
 from pipeline.asking.markup import column, read_table
+from pipeline.asking.phrases import MIN_WORDS
 from pipeline.asking.values import read_values
+from pipeline.novelty.tokens import count_words
 
 
 def from_values(text: str) -> list[str] | None:
@@ -49,6 +51,9 @@ def _tasks(value: JsonValue, depth: int = 0) -> list[str]:
     for names in NAMES:
         if texts := [one for name, one in value.items() if names.fullmatch(name.strip()) and isinstance(one, str)]:
             return texts[:1]
+    texts = [one for one in value.values() if isinstance(one, str)]
+    if len(value) == len(texts) == 1 and count_words(texts[0]) >= MIN_WORDS:
+        return texts
     inner = [one for name, one in value.items() if COUNTED.search(name) or isinstance(one, (list, dict))]
     return [task for one in inner for task in _tasks(one, depth + 1)] if depth < MAX_DEPTH else []
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.dataset.content import Content, Shape
 from pipeline.dataset.files import Line, Lines, Parquet, Writer
 from pipeline.errors import SproutError, explain
-from pipeline.seeds.conversations import is_masked
+from pipeline.seeds.conversations import is_labelled_bad, is_masked
 from pipeline.seeds.records import Wanted, read_records
 from pipeline.seeds.shapes import Record
 
@@ -106,6 +106,9 @@ class Format(ABC):
         """
         if is_masked(line):
             notes["rows that are marked not to be trained on, and are left out"] += 1
+            return []
+        if is_labelled_bad(line):
+            notes["completions that are labelled false, which are left out"] += 1
             return []
         return self.contents({name: value for name, value in line.items() if value is not None}, where, notes)
 

@@ -1,11 +1,15 @@
 """Which answers of an instance are paired: a better and a worse one, by a score or by what was chosen."""
 
+import math
+import sys
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.dataset.rows import Row
+
+MOST = sys.float_info.max  # in place of an infinite score, which JSON does not have
 
 
 class RankOptions(BaseModel):
@@ -73,11 +77,13 @@ def ranked_of(row: Row, options: RankOptions) -> Ranked:
     best: dict[str, float] = {}
     if options.score:
         sign = 1 if options.order == "highest" else -1
-        for answer in sorted(row.answers, key=lambda answer: -sign * answer.scores.get(options.score, 0)):
-            if options.score in answer.scores and answer.text.strip():
-                best.setdefault(answer.text, sign * answer.scores[options.score])
+        known = [(sign * answer.scores.get(options.score, math.nan), answer.text) for answer in row.answers]
+        scored = [(score, text) for score, text in known if text.strip() and not math.isnan(score)]
+        for score, text in sorted(scored, key=lambda one: -one[0]):
+            best.setdefault(text, max(-MOST, min(MOST, score)))
     else:
-        best = {row.output: 1.0} | {one.text: 0.0 for one in row.answers if one.text.strip() and one.text != row.output}
+        others = (one.text for one in row.answers if one.text.strip() not in ("", row.output.strip()))
+        best = {row.output: 1.0} | dict.fromkeys(others, 0.0)
     return Ranked(row, tuple(best), tuple(best.values()))
 
 

@@ -6,34 +6,34 @@ import re
 from typing import Any, Literal, NamedTuple
 
 from pipeline.engines.base import Completion, Request
-from pipeline.engines.server.said import read_error
+from pipeline.engines.server.body import Unreadable, kind_of, read_body
+from pipeline.engines.server.said import read_error, says
 from pipeline.engines.server.trouble import Trouble
-from pipeline.engines.server.waiting import wait_said
 from pipeline.text import short
+from pipeline.thoughts import CLOSES, OPENS, end_of_first
 
 # Reasons to finish, without case and marks: of OpenAI, Anthropic, Gemini, Cohere, TGI, LM Studio, watsonx and others.
 WHOLE = {
     "stop", "stopped", "stopsequence", "stopsequencereached", "stopstring", "stopstringfound", "stopword", "stoptoken",
     "eos", "eostoken", "eosfound", "eot", "endturn", "endofturn", "endoftext", "endofsequence", "end", "complete",
-    "completed", "finish", "finished", "done",
+    "completed", "finish", "finished", "done", "eosid", "eotid", "eom", "imend", "endofmessage", "stopstr", "normal",
+    "success",
 }  # fmt: skip
-LIMIT = re.compile(r"length|max\w*tokens|tokens?limit|limit\w*tokens|context|^(?:time)?limit$|truncat|^incomplete$")
+LIMIT = re.compile(
+    r"length|max\w*(?:tokens?|len$)|tokens?limit|limit\w*tokens|context|outputlimit|cutoff|^(?:time)?limit$|truncat|^incomplete$"
+)
 # What another try would meet again, at least with the same sampling.
 BARRED = re.compile(
     r"filter|safety|recitation|block|prohibit|spii|refus|guardrail|moderat|sensitive|toxic|copyright|violation|policy"
     r"|language|toolcall|tooluse|functioncall"
 )
-SENTENCES_OF_REFUSALS = re.compile(r"invalid|context|length|unsupported|not_found|bad.?request", re.IGNORECASE)
 THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks", "thoughts")
 THOUGHT = re.compile(r"think|reason|thought|analysis", re.IGNORECASE)  # the type of a part
-CLOSED = re.compile(r"^.*(?:</think(?:ing)?>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>)", re.DOTALL)
-OPEN = re.compile(r"\s*(?:<think(?:ing)?>|\[THINK\]|◁think▷|<\|channel\|>analysis)")
+CLOSED = re.compile(rf"^.*(?:{CLOSES})", re.DOTALL)
+OPEN = re.compile(rf"\s*(?:{OPENS})")
 BYTES_PER_TOKEN = 4  # of English, in the tokenizers of GPT and Llama; the estimate where a server tells no counts
+MIN_REPEATED = 80  # characters of a prompt; what is shorter a model may well say
 MAX_COUNT = 10_000_000  # tokens; no request has more
-
-
-class Unreadable(ValueError):
-    """What of an answer is not as an OpenAI server has it, and which field."""
 
 
 class Reply(NamedTuple):
@@ -56,13 +56,13 @@ def read(content: bytes, request: Request, limit: int) -> Reply:
         Trouble: if there is an error in it, or the server broke it off, or it holds no text.
         Unreadable: if it is not what an OpenAI server answers.
     """
-    body = _body(content)
+    body = read_body(content)
     choice = _choice(body)
     text, thought = _text(choice, isinstance(request.prompt, str))
     model = body["model"] if isinstance(body.get("model"), str) else ""
     usage = body.get("usage")
     counts, counted = _counts(usage if isinstance(usage, dict) else {}, request, text)
-    thought = thought or _thoughts_counted(usage) or bool(OPEN.match(text) or CLOSED.match(text))
+    thought = thought or _thoughts_counted(usage) or thinks(text)
     if barred := _barred(choice):
         return Reply(Completion(id=request.id, text=barred, finish_reason="error"), thought, counted, model)
     finish = _finish(choice, cut=counted and counts["completion_tokens"] >= limit)
@@ -72,44 +72,30 @@ def read(content: bytes, request: Request, limit: int) -> Reply:
 
 def visible(text: str) -> str:
     """A text without the thoughts and white space before it."""
-    text = CLOSED.sub("", text, count=1)
+    text = CLOSED.sub("", text[end_of_first(text) :], count=1)
     return "" if OPEN.match(text) else text.lstrip()
 
 
-def trouble_in(body: dict[str, Any]) -> Trouble:
-    """The error in an answer whose status was good."""
-    said, number = read_error(body), 0
-    for one in said.code.split():
-        if re.fullmatch(r"[45]\d\d", one):
-            number = int(one)
-    if re.search(r"unexpected endpoint", said.words, re.IGNORECASE):  # LM Studio, of a path it lacks
-        number = 404
-    if not number and SENTENCES_OF_REFUSALS.search(said.code):
-        number = 400
-    kind = f"answer {number}" if number else "answer aborted"
-    return Trouble(kind, said.words, number, wait_said(json.dumps(body)), params=said.params)
+def thinks(text: str) -> bool:
+    """Whether a text begins with thoughts."""
+    return bool(end_of_first(text) or OPEN.match(text) or CLOSED.match(text))
 
 
-def _body(content: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        raise Unreadable("it is not JSON") from None
-    if not isinstance(body, dict):
-        raise Unreadable("it is JSON, but no object")
-    told = "choices" not in body and any(body.get(key) for key in ("message", "detail", "msg"))
-    if body.get("error") or body.get("object") == "error" or told:
-        raise trouble_in(body)
-    return body
+def repeated(text: str, request: Request) -> str:
+    """The plain prompt that a completion begins with, as some servers put it; empty where it does not, or is short."""
+    sent = request.prompt + request.prefill if isinstance(request.prompt, str) else ""
+    return sent if len(sent) >= MIN_REPEATED and text.startswith(sent) else ""
 
 
 def _choice(body: dict[str, Any]) -> dict[str, Any]:
+    """The choice that is numbered first, wherever it stands."""
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
-        raise Unreadable(f"choices is {_kind(choices)}")
+        raise Unreadable(f"choices is {kind_of(choices)}")
     if not isinstance(choices[0], dict):
-        raise Unreadable(f"choices[0] is {_kind(choices[0])}")
-    choice: dict[str, Any] = choices[0]
+        raise Unreadable(f"choices[0] is {kind_of(choices[0])}")
+    numbered = [one for one in choices if isinstance(one, dict) and one.get("index") == 0]
+    choice: dict[str, Any] = (numbered or choices)[0]
     return choice
 
 
@@ -121,7 +107,7 @@ def _text(choice: dict[str, Any], plain: bool) -> tuple[str, bool]:
         return _content(choice["text"], "choices[0].text"), any(map(choice.get, THOUGHTS))
     message = choice.get("message")
     if not isinstance(message, dict):
-        raise Unreadable(f"choices[0].message is {_kind(message)}")
+        raise Unreadable(f"choices[0].message is {kind_of(message)}")
     parts = message.get("content")
     thought = any(map(message.get, THOUGHTS)) or (isinstance(parts, list) and any(map(_is_thought, parts)))
     return _content(parts, "choices[0].message.content"), thought
@@ -134,7 +120,7 @@ def _content(value: Any, place: str) -> str:
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
-        raise Unreadable(f"{place} is {_kind(value)}")
+        raise Unreadable(f"{place} is {kind_of(value)}")
     texts = [_part(part, f"{place}[{number}]") for number, part in enumerate(value) if not _is_thought(part)]
     return "".join(texts)
 
@@ -143,14 +129,14 @@ def _part(part: Any, place: str) -> str:
     if isinstance(part, str):
         return part
     if not isinstance(part, dict):
-        raise Unreadable(f"{place} is {_kind(part)}")
+        raise Unreadable(f"{place} is {kind_of(part)}")
     for key in ("text", "content", "value"):
         if isinstance(part.get(key), str):
             return str(part[key])
         if isinstance(part.get(key), dict) and isinstance(part[key].get("value"), str):  # as of Assistants
             return str(part[key]["value"])
     if part.get("type") in (None, "text", "output_text"):
-        raise Unreadable(f"{place}.text is {_kind(part.get('text'))}")
+        raise Unreadable(f"{place}.text is {kind_of(part.get('text'))}")
     return ""  # a reference, a picture
 
 
@@ -176,15 +162,15 @@ def _finish(choice: dict[str, Any], cut: bool) -> Literal["stop", "length"]:
     Raises:
         Trouble: for a reason that is not known to leave a whole text.
     """
-    reason = _reason(choice)
-    if not reason:
+    reason, error = _reason(choice), choice.get("error")
+    failed = isinstance(error, dict | str) and says(error)
+    if not failed and not reason:
         return "length" if cut else "stop"
-    if LIMIT.search(_letters(reason)):
+    if not failed and LIMIT.search(_letters(reason)):
         return "length"
-    if _letters(reason) in WHOLE:
+    if not failed and _letters(reason) in WHOLE:
         return "stop"
-    error = choice.get("error")
-    why = read_error(error).words if isinstance(error, dict) and error else short(reason, 80)
+    why = read_error(error).words if failed else short(reason, 80)
     raise Trouble("answer aborted", f"the server ended it early: {why}")
 
 
@@ -194,12 +180,13 @@ def _reason(choice: dict[str, Any]) -> str:
     if isinstance(reason, dict):  # SGLang's own: {"type": "length", "length": 16}
         reason = reason.get("type") or reason.get("reason") or reason
     if isinstance(reason, str):
-        return reason.strip()
+        return "" if reason.strip().lower() in ("null", "none") else reason.strip()
     return "" if reason is None else f"unknown: {json.dumps(reason)}"
 
 
 def _letters(reason: str) -> str:
-    return re.sub(r"[^a-z]", "", reason.lower()).removeprefix("finishreason")
+    letters = re.sub(r"[^a-z]", "", reason.lower())
+    return re.sub(r"^(?:finish|stop)?reason(?=.)", "", letters)
 
 
 def _counts(usage: dict[str, Any], request: Request, text: str) -> tuple[dict[str, int], bool]:
@@ -238,20 +225,3 @@ def prompt_text(request: Request) -> str:
     if isinstance(request.prompt, str):
         return request.prompt
     return "\n".join(message["content"] for message in request.prompt)
-
-
-def _kind(value: Any) -> str:
-    """What a field holds, in a word."""
-    if value is None:
-        return "missing"
-    if isinstance(value, list | dict | str) and not value:
-        return "empty"
-    names = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        str: "a text",
-        list: "a list",
-        dict: "an object",
-    }
-    return names[type(value)]

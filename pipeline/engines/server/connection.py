@@ -14,7 +14,7 @@ from pipeline.engines.server.client import Ask, Client, LoopThread, Waits, hello
 from pipeline.engines.server.environment import advice_on_key
 from pipeline.engines.server.failures import MIN_TRIES, Failures, Warnings
 from pipeline.engines.server.slots import Gate, Slots
-from pipeline.engines.server.trouble import Trouble
+from pipeline.engines.server.trouble import MOVED, UNTRUSTED, Trouble
 from pipeline.engines.server.wire import Wire
 from pipeline.errors import EngineUnreachable, SproutError
 from pipeline.text import some_of
@@ -138,6 +138,13 @@ class Connection(Client):
             return SproutError(f"{self.url}: the proxy on the way wants a user and a password that it knows (407)")
         if trouble.status == 402:
             return SproutError(f"{self.url}: requires payment first ({trouble})")
+        if trouble.status in MOVED:
+            return SproutError(f"{self.url}: {str(trouble).rstrip('.')} (answer {trouble.status})")
+        if trouble.status == UNTRUSTED:
+            return SproutError(
+                f"{self.url}: {trouble}; for a certificate of your own set SSL_CERT_FILE to a file with it, and for a "
+                f"server without TLS give a url with http://"
+            )
         try:
             names = await self.wire.served()
         except Trouble as other:

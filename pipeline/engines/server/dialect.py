@@ -1,5 +1,6 @@
 """What a server takes and what it does not, as its refusals teach it; and the body of a request in that dialect."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,7 @@ from pipeline.text import short
 NEUTRAL = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "top_k": 0, "min_tokens": 0}
 LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")  # names of the same thing
 OMITTABLE = ("temperature", "top_p", "top_k", "presence_penalty", "min_tokens", "stop", "seed", *SHAPES)
+WHOLE = ("max_tokens", "top_k", "min_tokens")  # numbers without a fraction
 GOES_ON = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM, SGLang: the last message is begun
 
 
@@ -35,8 +37,12 @@ class Dialect:
         return Dialect(self.omit | other.omit, limit, low, high, thoughts, thinks)
 
     def within(self, key: str, value: float) -> float:
-        value = min(value, self.high.get(key, value))
-        return max(value, self.low.get(key, value))
+        """The nearest value that the server takes; a whole number stays one."""
+        if (high := self.high.get(key)) is not None:
+            value = min(value, math.floor(high) if key in WHOLE else high)
+        if (low := self.low.get(key)) is not None:
+            value = max(value, math.ceil(low) if key in WHOLE else low)
+        return value
 
 
 @dataclass(frozen=True)

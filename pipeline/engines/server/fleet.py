@@ -16,9 +16,9 @@ from pipeline.engines.server.connection import MAX_PAUSE, REPORT, Connection
 from pipeline.engines.server.failures import Failures
 from pipeline.engines.server.listing import Listing
 from pipeline.engines.server.member import LOST, Member, clash
+from pipeline.engines.server.sender import MAX_CONNECT
 from pipeline.engines.server.slots import Gate, Slots
 from pipeline.engines.server.trouble import Trouble
-from pipeline.engines.server.wire import MAX_CONNECT
 from pipeline.errors import EngineUnreachable, SproutError
 
 TICK = 0.1  # seconds between two looks at all servers

@@ -48,7 +48,7 @@ class Listing:
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "it is not UTF-8"
         raise SproutError(

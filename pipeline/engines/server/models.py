@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.engines.server.sender import MAX_CONNECT
 from pipeline.engines.server.trouble import Trouble
-from pipeline.engines.server.wire import MAX_CONNECT, Wire
+from pipeline.engines.server.wire import Wire
 
 CONTEXT = ("max_model_len", "context_length", "context_window", "max_context_length")  # vLLM; OpenRouter; Groq; Mistral
 

@@ -38,16 +38,18 @@ AT_MOST = re.compile(
 )
 BELOW = re.compile(rf"(?:<(?!=)|less than(?! or)|below|lower than|smaller than)[^\d-]{{0,20}}{NUMBER}", re.I)
 RANGE = re.compile(
-    rf"between {NUMBER} and {NUMBER}|[\[(]\s*{NUMBER}\s*,\s*{NUMBER}\s*[\])]"
-    rf"|range\D{{0,20}}{NUMBER}\s*(?:-|–|to|,)\s*{NUMBER}",
+    rf"(?:between|from) {NUMBER}(?: \(inclusive\))? (?:and|to) {NUMBER}|[\[(]\s*{NUMBER}\s*,\s*{NUMBER}\s*[\])]"
+    rf"|range\D{{0,20}}{NUMBER}\s*(?:-|–|to|,|\.\.)\s*{NUMBER}",
     re.I,
 )
 NUDGE = 0.01  # beyond a bound that is not taken itself
 MAX_FLOOR = 1024  # tokens; a server that wants more of them than this means something else
 GOOD_ONES = re.compile(
-    r"(?<!un|in)(?:supported|allowed|accepted|valid|known|available)\s+(?:param\w*|arg\w*|fields|keys|options)\b",
+    r"(?<!un|in)(?:supported|allowed|accepted|valid|known|available|permitted)\s+(?:param\w*|arg\w*|fields|keys|options)\b"
+    r"|expected one of|must be one of",
     re.I,
 )
+SENT = re.compile(r"[\"']input[\"']: [{\[].*", re.DOTALL)  # what was sent, in the words of pydantic
 OF_ALL = re.compile(r"context|input|prompt|messages|total|reduce the length", re.IGNORECASE)
 ONE_OF = re.compile(
     r"\bboth\b|only one|either|at the same time|simultaneous|mutually exclusive|together", re.IGNORECASE
@@ -162,7 +164,7 @@ def _named(attempt: Attempt, request: Request, trouble: Trouble) -> list[str]:
     """The parameters of the request that a refusal names, by a field of its own or in its words."""
     sent = [key for key in attempt.body(request) if key in OMITTABLE]
     told = [key for key in sent if any(_is(key, param) for param in trouble.params)]
-    words = GOOD_ONES.split(trouble.message, maxsplit=1)[0]
+    words = GOOD_ONES.split(SENT.sub("", trouble.message), maxsplit=1)[0]
     return told or [key for key in sent if _mentions(words, key)]
 
 
@@ -180,8 +182,8 @@ def _mentions(words: str, key: str) -> bool:
         return bool(re.search(name, words, re.IGNORECASE))
     marked = (
         rf"[`'\"\[(.]\s*{name}|(?:param\w*|arg\w*|field|key|option|input|name|body)\W{{0,4}}{name}|[:>]\s+{name}|^{name}"
-        rf"|{name}\s*(?:param\w*|is\b|are\b|was\b|not\b|:|sequences?|strings?)"
-        r"|(?<![A-Za-z0-9])(?:stop[-_ ](?:sequences?|strings?|words?)|random[-_ ]seed)"
+        rf"|\b(?:range|values?) (?:of|for) {name}|{name}\s*(?:param\w*|is\b|are\b|was\b|not\b|:|sequences?|strings?)"
+        r"|(?<![A-Za-z0-9])(?:stop[-_ ]?(?:sequences?|strings?|words?)|random[-_ ]seed)"
     )
     return bool(re.search(marked, words, re.IGNORECASE)) and bool(re.search(name, words, re.IGNORECASE))
 
@@ -203,7 +205,8 @@ def _bounds(words: str) -> tuple[float | None, float | None]:
     """The least and the greatest value that a refusal allows."""
     if found := RANGE.search(words):
         least, most = (float(one) for one in found.groups() if one is not None)
-        return least + NUDGE * (least == 0), most
+        below = words[found.end() :].startswith(" (exclusive)")
+        return least + NUDGE * (least == 0), most - NUDGE * below
     low: float | None = None
     high: float | None = None
     if found := AT_LEAST.search(words):

@@ -7,21 +7,39 @@ BETWEEN = r"[^\d.;]{0,60}?"
 LONG = re.compile(
     r"context|too (?:long|large|many|big)|exceed|max_model_len|maximum|allowed\b.{0,30}(?:length|tokens)"
     r"|(?:reduce|shorten)\b.{0,40}\b(?:length|prompt|messages|tokens|input)|must be (?:<|less|lower|at most|smaller)"
-    r"|(?:longer|larger|greater|more) than|valid range|at most|up to|fewer (?:output )?tokens|less than or equal",
+    r"|(?:longer|larger|greater|more) than|range|at most|up to|fewer (?:output )?tokens|less than or equal|between"
+    r"|limit|capped|lower than|should be in|over the|n_ctx|\d\s*>\s*\d|最大|上限|超过|超過",
     re.IGNORECASE,
 )
 OF_TOKENS = re.compile(r"token|context|length|n_ctx|max_model_len|prompt|input", re.IGNORECASE)
-SUM = re.compile(rf"{NUMBER}\s*\+\s*{NUMBER}\s*>\s*{NUMBER}")  # Anthropic: 178959 + 64000 > 200000
+SUM = re.compile(  # Anthropic: 178959 + 64000 > 200000; TensorRT-LLM: prompt (4000) + max_new_tokens (1000) exceeds …
+    rf"{NUMBER}[^\d.;+]{{0,20}}\+[^\d.;+]{{0,30}}{NUMBER}[^\d.;+]{{0,20}}"
+    rf"(?:>|exceed|(?:greater|larger|more) than|over)[^\d.;]{{0,30}}{NUMBER}",
+    re.IGNORECASE,
+)
+OVERSHOT = re.compile(  # Cohere: size limit exceeded by 976 tokens
+    rf"(?:exceed\w*|over)\b[^.;]{{0,40}}? by (?:about )?{NUMBER}|{NUMBER} tokens? (?:over|too (?:many|long|much))",
+    re.IGNORECASE,
+)
 OVER = re.compile(
     rf"{NUMBER}\s*(?:tokens?\s*)?>\s*{NUMBER}(?!\d|[.,]\d|\s*-)"
 )  # Anthropic: 205000 tokens > 200000 maximum
-RANGE = re.compile(r"range[^\d.;]{0,60}?[\[(]\s*\d+\s*,\s*(\d+)\s*[\])]", re.IGNORECASE)  # DeepSeek: [1, 8192]
+RANGE = re.compile(  # DeepSeek: [1, 8192]; Gemini: from 1 (inclusive) to 8193 (exclusive)
+    r"(?:range|between|\bin\b|from)[^\d.;]{0,60}?(?:[\[(]\s*)?\b\d+(?: \(inclusive\))?\s*(?:,|-|–|~|to|and)\s*(\d+)"
+    r"(?P<below> \(exclusive\))?",
+    re.IGNORECASE,
+)
+OF_OUTPUT = re.compile(
+    r"max\w*?[-_ ]?(?:\w+[-_ ])?tokens|maxOutputTokens|output tokens|completion tokens", re.IGNORECASE
+)
 LIMITS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?:max_model_len|n_ctx|max_total_tokens)\W{{0,6}}{NUMBER}",
+        rf"(?:max_model_len|n_ctx|max_total_tokens|max_seq\w*_len\w*|max_num_tokens)\W{{0,6}}{NUMBER}",
+        rf"最大上下文\D{{0,8}}{NUMBER}",
         rf"(?:context\b|(?:sequence|prompt) (?:length|window|size|limit)){BETWEEN}{NUMBER}",
-        rf"(?:<=|less than or equal to|at most|up to|cannot exceed|not exceed|no more than){BETWEEN}{NUMBER}",
+        rf"(?:<=|less than or equal to|at most|up to|cannot exceed|not exceed|no more than|not be (?:greater"
+        rf"|larger|more) than|limited to|capped at|不能超过|不超过|最大\D{{0,4}}为|上限){BETWEEN}{NUMBER}",
         rf"{NUMBER}[\s-]*(?:tokens?[\s-]*)?(?:maximum|max\b|limit|context|available|allowed)",
         rf"(?:maximum|limit|allowed|max\b){BETWEEN}{NUMBER}",
         rf"exceed\w*{BETWEEN}{NUMBER}",
@@ -33,7 +51,7 @@ BELOW = re.compile(
 OF_PROMPT = re.compile(  # a number that is of the prompt alone
     r"(?:prompt|input|messages?)\b[^\d.;]{0,30}\b(?:contains?|has|have|is|was|count|resulted in|length)\b"
     rf"{BETWEEN}{NUMBER}"
-    rf"|(?:prompt|input) \({NUMBER}|{NUMBER} (?:input|prompt) tokens",
+    rf"|(?:prompt|input) \({NUMBER}|{NUMBER} (?:input|prompt) tokens|(?:input|prompt) tokens:? {NUMBER}",
     re.IGNORECASE,
 )
 LEAST = 16  # tokens; a smaller limit is one of something else
@@ -50,8 +68,10 @@ def fewer_tokens(message: str, asked: int) -> int:
         return 0
     if found := SUM.search(message):
         return _within(_int(found[3]) - _int(found[1]), asked)
-    if found := RANGE.search(message):
-        return _within(int(found[1][:12]), asked)
+    if OF_OUTPUT.search(message) and (found := RANGE.search(message)) and int(found[1][:12]) >= LEAST:
+        return _within(int(found[1][:12]) - bool(found["below"]), asked)
+    if found := OVERSHOT.search(message):
+        return _within(asked - _int(found[1] or found[2]), asked)
     limit = _limit(message)
     numbers = [_int(number) for number in re.findall(NUMBER, message)]
     if limit is None:
@@ -61,7 +81,7 @@ def fewer_tokens(message: str, asked: int) -> int:
         return 0
     if any(_int(next(filter(None, one.groups()))) > limit for one in OF_PROMPT.finditer(message)):
         return 0  # the prompt alone is too long
-    others = [number for number in numbers if number not in (limit, asked)]
+    others = [number for number in numbers if number not in (limit, limit + 1, asked)]
     if totals := [number - asked for number in others if number > limit and 0 < number - asked < limit]:
         return _within(limit - max(totals), asked)
     if any(number > limit for number in others):

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 MAX_DEPTH = 8
 MAX_DETAILS = 5
 MAX_WORDS = 4000  # characters of an error that are looked at
-WORDS = ("message", "detail", "msg", "error", "errors", "error_description", "text", "title", "reason", "description")
+WORDS = (
+    "message", "detail", "msg", "error", "errors", "error_description", "error_msg", "errmsg", "error_message",
+    "base_resp", "status_msg", "text", "title", "reason", "description",
+)  # fmt: skip
 NUMBERS = ("n_prompt_tokens", "n_ctx")  # llama.cpp has them beside its message
 TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^<>]*>")
 PAGE = re.compile(r"(?i)<\s*(?:!doctype|html|head|body|title|h1|p|div)\b")
@@ -46,6 +49,11 @@ def read_error(body: Any) -> Said:
     )
     codes = [str(value) for key, value in fields if key in ("code", "type", "status") and isinstance(value, str | int)]
     return Said(", ".join([words[:MAX_WORDS], *numbers]), tuple(params), " ".join(codes))
+
+
+def says(*values: Any) -> bool:
+    """Whether any of the values holds a sentence."""
+    return any(_words(value, MAX_DEPTH) for value in values)
 
 
 def _words(value: Any, depth: int) -> list[str]:

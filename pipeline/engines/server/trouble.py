@@ -4,10 +4,13 @@ import re
 
 from pipeline.text import short
 
-BUSY = {429, 503, 529}  # the server has too much to do, which says nothing about the request; 529 is Anthropic's
+BUSY = {429, 498, 503, 529}  # it has too much to do, which says nothing of the request; 498 Groq, 529 Anthropic
 LATE = {408, 504, 524}  # 524 is Cloudflare's
-PASSING = BUSY | LATE | {409, 425}  # and what is not 4xx: worth another try
-HOPELESS = {401, 402, 403, 404, 405, 407}  # no other request would fare better
+BROKEN_OFF = {424, 460, 499}  # what it depends on failed, TGI's model among it; whoever asked is said to have hung up
+PASSING = BUSY | LATE | BROKEN_OFF | {409, 423, 425}  # and what is not 4xx: worth another try
+MOVED = {301, 302, 303, 307, 308}
+UNTRUSTED = 495  # nginx: TLS found no certificate to trust
+HOPELESS = {401, 402, 403, 404, 405, 407, UNTRUSTED} | MOVED  # no other request would fare better
 MISSING = {404, 405, 501}  # there is no such path, or no such model
 REFUSALS_OF_500 = re.compile(  # what some servers answer with status 500, though the request is at fault
     r"exceed\w*[^.]{0,60}(?:context|tokens?\b|length)|context[^.]{0,30}exceed|maximum context|too long|chat template"

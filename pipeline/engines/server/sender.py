@@ -1,0 +1,181 @@
+"""Sends requests over HTTP, with the key, to the server alone; what goes wrong is a `Trouble`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from pipeline.engines.server.environment import proxy, read_key
+from pipeline.engines.server.said import said
+from pipeline.engines.server.trouble import MOVED, UNTRUSTED, Trouble
+from pipeline.engines.server.waiting import retry_after, wait_said
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+MAX_CONNECT = 10.0  # seconds
+KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
+MAX_HEADER = 1 << 16  # bytes; policies and cookies of a proxy may take more than the 8 KB of aiohttp
+MAX_HOPS = 5  # redirections
+INVALID = re.compile(r"\bvalidation errors?\b|extra_forbidden|\binput should be\b", re.IGNORECASE)
+
+
+class Sender:
+    """Sends to one server. No `Trouble` holds the key.
+
+    Args:
+        key_header: Which header has the key, if not `Authorization`.
+    """
+
+    def __init__(self, url: str, key_header: str = "") -> None:
+        self.key, self.proxy = read_key(url), proxy(url)
+        key = {key_header or "Authorization": self.key if key_header else f"Bearer {self.key}"} if self.key else {}
+        self.plain = {"Content-Type": "application/json"}
+        self.headers = self.plain | key  # with each request: the headers of a session go to the proxy as well
+        self.session: ClientSession | None = None  # belongs to the event loop
+
+    async def ask(self, url: str, timeout: float, payload: dict[str, Any] | None = None) -> bytes:
+        """The body of a good answer, in UTF-8 where its headers say what else it is in; with a payload it is a POST.
+
+        Raises:
+            Trouble: for whatever goes wrong.
+        """
+        from aiohttp import ClientError
+
+        try:
+            data = None if payload is None else json.dumps(payload, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise Trouble("request unfit", f"the prompt cannot be sent: {error.reason}", 400) from None
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._follow(url, data)
+        except TimeoutError:
+            trouble = Trouble("time-out", f"no answer within {timeout:g} s")
+        except Trouble as error:
+            trouble = error
+        except (ClientError, OSError, ValueError) as error:
+            words = self.clean(broken(error))
+            trouble = Trouble("disconnection", words, UNTRUSTED if is_untrusted(error) else 0)
+        raise trouble from None  # out here, so that it has no context: that may hold the key
+
+    def clean(self, text: str) -> str:
+        """Without the key, which servers like to repeat, and on one line."""
+        return " ".join((text.replace(self.key, "[key]") if self.key else text).split())
+
+    async def close(self) -> None:
+        if self.session:
+            await self.session.close()
+
+    async def _follow(self, url: str, data: bytes | None) -> bytes:
+        """The body of a good answer, where the server leads to. A POST stays one, or is not led on."""
+        first = url
+        for _ in range(MAX_HOPS + 1):
+            headers = self.headers if keeps_key(first, url) else self.plain
+            parts: dict[str, Any] = {"data": data, "headers": headers, "proxy": self.proxy, "allow_redirects": False}
+            async with self._session().request("POST" if data else "GET", url, **parts) as answer:
+                content = await answer.read()
+                if answer.status < 300:
+                    return in_utf8(content, answer)
+                if answer.status not in MOVED or not (place := answer.headers.get("Location")):
+                    raise self._trouble(content, answer.status, retry_after(answer.headers), answer.url.path)
+                before, url = url, urljoin(url, place)
+                if urlsplit(url).scheme not in ("http", "https"):
+                    raise ValueError
+                if data and answer.status not in (307, 308):
+                    trouble = Trouble(f"answer {answer.status}", self.clean(led(before, url)), answer.status)
+                    trouble.path = answer.url.path
+                    raise trouble
+        raise Trouble("disconnection", f"it leads from one address to another, {MAX_HOPS} times and more")
+
+    def _trouble(self, content: bytes, status: int, wait: float, path: str) -> Trouble:
+        found = said(content, status)
+        if status == 429 and "insufficient_quota" in found.code:
+            status = 402  # no wait brings it back
+        if status == 429 and re.search(r"request (?:is )?too large", found.words, re.IGNORECASE):
+            status = 413
+        if status == 500 and INVALID.search(found.words):
+            status = 400  # it is the request that is wrong, in the eyes of a server that has no answer for that
+        wait = wait or wait_said(content[:20_000].decode(errors="replace"))
+        trouble = Trouble(f"answer {status}", self.clean(found.words), status, wait, found.params)
+        trouble.path = path
+        return trouble
+
+    def _session(self) -> ClientSession:
+        from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+        if self.session is None:
+            self.session = ClientSession(
+                connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),  # `Slots` say how many there are
+                timeout=ClientTimeout(sock_connect=MAX_CONNECT),
+                cookie_jar=DummyCookieJar(),
+                max_line_size=MAX_HEADER,
+                max_field_size=MAX_HEADER,
+            )
+        return self.session
+
+
+def keeps_key(first: str, url: str) -> bool:
+    """Whether the key may go where the server leads: to the same one, or to the same host by https."""
+    one, other = urlsplit(first), urlsplit(url)
+    same = (one.scheme, one.hostname, _port(one)) == (other.scheme, other.hostname, _port(other))
+    return same or (one.hostname == other.hostname and (one.scheme, other.scheme) == ("http", "https"))
+
+
+def _port(parts: Any) -> int:
+    return int(parts.port or (443 if parts.scheme == "https" else 80))
+
+
+def led(url: str, place: str) -> str:
+    """What to say of a redirection that a request for a completion cannot follow."""
+    asked, found = urlsplit(url), urlsplit(place)
+    end = next((end for end in ("/chat/completions", "/completions") if asked.path.endswith(end)), "")
+    if end and found.path.rstrip("/").endswith(end):
+        base = urlunsplit((found.scheme, found.netloc.rpartition("@")[2], found.path.rstrip("/")[: -len(end)], "", ""))
+        return f"has moved to {base}; give that as the url"
+    base = urlunsplit((found.scheme, found.netloc.rpartition("@")[2], found.path, "", ""))
+    return f"leads to {base}, which may be a page to log in; give the url of its API"
+
+
+def in_utf8(content: bytes, answer: ClientResponse) -> bytes:
+    """The body as UTF-8, where it is in what its headers say instead: many say so of what is UTF-8."""
+    charset = answer.charset or ""
+    if charset.lower() in ("", "utf-8", "utf8") or _is_utf8(content):
+        return content
+    try:
+        return content.decode(charset).encode()
+    except (LookupError, UnicodeError):
+        return content
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_untrusted(error: Exception) -> bool:
+    """Whether TLS cannot work there, whenever it is tried: another certificate is needed, or another url."""
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    return isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError) or (
+        isinstance(cause, ssl.SSLError) and getattr(cause, "reason", "") == "WRONG_VERSION_NUMBER"
+    )
+
+
+def broken(error: Exception) -> str:
+    """What is wrong with a connection, without an address: that of a proxy may hold a password."""
+    if isinstance(cause := getattr(error, "os_error", None), OSError):
+        own = isinstance(cause, (ssl.SSLError, socket.gaierror)) or not cause.errno  # the number is not the system's
+        why = cause.strerror or str(cause) if own else os.strerror(cause.errno or 0)
+        return f"cannot connect: {why or type(cause).__name__}"
+    if isinstance(error, ValueError):
+        return "the address, or that of a proxy or a redirection, is none"
+    message = getattr(error, "message", str(error))
+    return message if isinstance(message, str) and message else "the connection broke"
