@@ -158,7 +158,7 @@ def test_a_new_stage_is_one_file(house, own):
     house.write("mine.toml", SETTINGS.partition("[score]")[0])
 
     if not own:
-        assert re.search(r"\n    shout +say every instruction out loud\n", house.sprout("--help"))
+        assert re.search(r"\n +shout +say every instruction out loud\n", house.sprout("--help"))
         assert "\n# [shout]  # Louder\n" in house.sprout("settings", "mine.toml", "--set", "stages=['export']")
     assert re.search(r"\nshout +3 ", house.sprout("plan", *changed))
     assert re.search(r"\nshout +3 +3 +0\n", house.sprout("run", *changed))

@@ -119,4 +119,4 @@ class Budget:
 
 def stop(clause: str) -> BudgetReached:
     again = "the same command" if "--max-time" in clause else "the same command with a larger limit"
-    return BudgetReached(f"stopped: {clause}; all that was paid for is kept, and {again} goes on from here")
+    return BudgetReached(f"stopped: {clause}; all that was paid for is kept, and {again} continues from here")

@@ -246,5 +246,5 @@ def test_an_own_format_that_stays_and_cannot_be_found_is_told_of(tmp_path):
     record["settings"]["formats"] = ["no_such_module:Rows"]
     (tmp_path / "dataset" / "dataset.json").write_text(json.dumps(record))
 
-    with pytest.raises(SproutError, match=r"no_such_module:Rows: the module of this format cannot be imported"):
+    with pytest.raises(SproutError, match=r"no_such_module:Rows: there is no module no_such_module"):
         export(tmp_path)

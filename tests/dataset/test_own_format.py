@@ -52,7 +52,7 @@ def test_a_format_of_ones_own_is_a_class_in_a_file_written_and_trained_on_like_a
     ("name", "problem"),
     [
         ("alpacca", "there is no format 'alpacca'; did you mean alpaca"),
-        ("no_such_module:Own", "cannot be imported"),
+        ("no_such_module:Own", "there is no module no_such_module"),
         ("json:Own", "has no 'Own'"),
         ("json:JSONDecoder", "is not a format; derive the class"),
     ],

@@ -124,7 +124,7 @@ def chosen(folder: Path, wanted: Wanted, advice: str, dropped: bool = False) -> 
     states = find_states(folder, None, reason, wanted.search, wanted.marks)
     found = [state for state in states if state.original.kept and bool(state.dropped) >= dropped]
     if not found:
-        raise SproutError(f"{folder}: no {'dropped ' if dropped else ''}task is like that")
+        raise SproutError(f"{folder}: no {'dropped ' if dropped else ''}task matches")
     return found
 
 
