@@ -3,7 +3,8 @@
     python benchmarks/novelty_alone.py --sizes 1000000 10000000
 
 The pool is made-up texts of which none is an edit of another one, so that it need not be filtered; a quarter of the
-texts that are decided about are edits of a text of the pool.
+texts that are decided about are edits of a text of the pool. The time with two threads says what searching in parallel
+would win.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import gc
 import random
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from novelty import MAX_ROUGE, cpu_seconds, made_up_texts, readable, resident, spell
@@ -23,8 +25,8 @@ def alone(sizes: Sequence[int], num: int) -> None:
     originals = made_up_texts(seed=0, edits=0)
     pool: list[str] = []
     rng = random.Random(1)
-    print("| pool | time a text | CPU | build, a text | add, a text | bytes a text | too close |")
-    print("|---:|---:|---:|---:|---:|---:|---:|")
+    print("| pool | time a text | CPU | with two threads | build, a text | add, a text | bytes a text | too close |")
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     for size in sorted(sizes):
         pool += islice(originals, size - len(pool))
         coming = [edited(rng.choice(pool), rng) if rng.random() < 0.25 else next(originals) for _ in range(num)]
@@ -35,11 +37,15 @@ def alone(sizes: Sequence[int], num: int) -> None:
         cpu, start = cpu_seconds(), time.perf_counter()
         close = [index.nearest(text).text is not None for text in coming]
         seconds, cpu = time.perf_counter() - start, cpu_seconds() - cpu
+        start = time.perf_counter()
+        with ThreadPoolExecutor(2) as threads:
+            assert [one.text is not None for one in threads.map(index.nearest, coming)] == close
+        both = time.perf_counter() - start
         start = cpu_seconds()
         for text in coming:
             index.add(text)
         add = cpu_seconds() - start
-        cells = [f"{size:,}", *map(readable, (seconds / num, cpu / num, build / size, add / num))]
+        cells = [f"{size:,}", *map(readable, (seconds / num, cpu / num, both / num, build / size, add / num))]
         print(f"| {' | '.join(cells)} | {memory / size:,.0f} | {sum(close):,} of {num:,} |", flush=True)
         del index
 

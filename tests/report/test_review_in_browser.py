@@ -120,7 +120,7 @@ def test_two_people_review_at_once(tmp_path: Path, screen: Callable[..., Seen]) 
         bo.at(2)  # fetched before anna changed it
         bo.press(" ")
         bo.reach("#trouble:has-text('somebody has changed this task')")
-        assert "today" in bo.page.inner_text(".instruction")
+        bo.reach(".instruction:has-text('today')")
         bo.press(" ")
         bo.at(3)
         assert bo.page.is_hidden("#trouble")
