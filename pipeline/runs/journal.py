@@ -249,8 +249,7 @@ class Journal:
         same, of, found = self.asked.pop(request.id, (None, "", ""))
         if same is not request or of != model:
             prompt = request.prompt if isinstance(request.prompt, str) else ""
-            prefix = next((one for one in reversed(self.prefixes) if prompt.startswith(one)), "")
-            found = key(model, request, prefix)
+            found = key(model, request, self._known_prefix(prompt))
         if not last:
             self.asked[request.id] = request, model, found
             if len(self.asked) > MAX_ASKED:
@@ -259,10 +258,9 @@ class Journal:
 
     def _split(self, prompt: str) -> tuple[int | None, str]:
         """The shared prefix of a prompt, and the rest; requests of a stage may share thousands of characters."""
-        for prefix, id in reversed(self.prefixes.items()):
-            if prompt.startswith(prefix):
-                self.prefixes[prefix] = self.prefixes.pop(prefix)  # used last
-                return id, prompt[len(prefix) :]
+        if prefix := self._known_prefix(prompt):
+            self.prefixes[prefix] = self.prefixes.pop(prefix)  # used last
+            return self.prefixes[prefix], prompt[len(prefix) :]
         shared = max((alike(prompt, other) for other in self.unmatched), default=0)
         if shared < MIN_PREFIX:
             self.unmatched.append(prompt)
@@ -273,6 +271,9 @@ class Journal:
         if len(self.prefixes) > MAX_PREFIXES:
             del self.prefixes[next(iter(self.prefixes))]
         return row, prompt[shared:]
+
+    def _known_prefix(self, prompt: str) -> str:
+        return next((one for one in reversed(self.prefixes) if prompt.startswith(one)), "")
 
 
 def _completion(id: str, columns: Sequence[Any], demos: str = "null") -> Completion:

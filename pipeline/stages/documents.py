@@ -29,7 +29,8 @@ from pipeline.task import Instance, Task, new_id
 from pipeline.text import first_few, folded, hash_of
 
 MOST_COPIED = 2  # words in a row that a question may share with the example in its prompt
-_EXAMPLE = re.compile(r"^Passage:\n(.+?)\n\nQuestion:", re.MULTILINE | re.DOTALL)
+# What a prompt shows, from the passage of its example on; what stands above may say how to answer.
+_SHOWN = re.compile(r"^Passage:\n(?P<passage>.+?)\n\nQuestion:.*", re.MULTILINE | re.DOTALL)
 
 
 class Documents(Stage):
@@ -182,11 +183,10 @@ class Documents(Stage):
         prompt = self.prompt(kind, "", False)
         if is_echo(pair.question, prompt):
             return "prompt_echo"
-        example = _EXAMPLE.search(prompt)
-        about_example = example and copied(pair.question, example[1], [passage], MOST_COPIED + 1)
-        _, _, shown = prompt.partition("\nPassage:\n")  # the example; what stands above may say how to answer
-        if about_example or copied(pair.answer, shown, [passage, pair.question]):
-            return "copies_prompt"
+        if shown := _SHOWN.search(prompt):
+            about_example = copied(pair.question, shown["passage"], [passage], MOST_COPIED + 1)
+            if about_example or copied(pair.answer, shown[0], [passage, pair.question]):
+                return "copies_prompt"
         if folded(pair.question) == folded(pair.answer):
             return "question_is_answer"
         return "refers_to_passage" if self.closed_book and refers_to_passage(pair.question) else None
