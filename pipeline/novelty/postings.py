@@ -8,22 +8,25 @@ import numpy as np
 
 from pipeline.novelty.bounds import Array, Bounds, Paired
 
-LENGTH = (1 << 32) - 1  # the bits of a key that hold the length of the row; a hash of what it is posted under is above
+LENGTH = (1 << 32) - 1  # the bits of a key that hold the length of the row
 
-_FACTORS = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F  # odd, without a pattern; 31 bits of the sum of products are used
-_ALONE = LENGTH  # in place of the second token of a pair
+_FACTORS = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F  # odd, without a pattern; 30 bits of the sum of products are used
+_PAIR = 1 << 62
+_LOW = (1 << 64) - 1
 _YOUNG = 64  # rows that may be sorted apart from the others, times their square root: each merge copies all postings
-_MOST = 4  # postings read for each row that there is, before it is quicker to look at all rows
+_MOST = 4  # postings of each row that are read, on average, before it is quicker to look at all rows
 
 
 class _Sorted(NamedTuple):
-    keys: Array
+    keys: Array  # a hash of the tokens << 32 | length of the row
+    folded: Array  # signature of the row, folded to 64 bits
     rows: Array
 
-    def merged(self, keys: Array, rows: Array) -> "_Sorted":
-        order = keys.argsort(kind="stable")
-        places = self.keys.searchsorted(keys[order], side="right") + np.arange(len(keys))
-        is_old = np.ones(len(self.keys) + len(keys), bool)
+    def merged(self, *added: Array) -> "_Sorted":
+        """With postings in any order: their keys, signatures and rows."""
+        order = added[0].argsort(kind="stable")
+        places = self.keys.searchsorted(added[0][order], side="right") + np.arange(len(order))
+        is_old = np.ones(len(self.keys) + len(order), bool)
         is_old[places] = False
 
         def both(old: Array, new: Array) -> Array:
@@ -32,16 +35,17 @@ class _Sorted(NamedTuple):
             column[places] = new[order]
             return column
 
-        return _Sorted(both(self.keys, keys), both(self.rows, rows))
+        return _Sorted(*map(both, self, added))
 
 
-NOTHING = _Sorted(np.empty(0, np.int64), np.empty(0, np.uint32))
+_NOTHING = _Sorted(np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint32))
 
 
 class Postings:
     """A posting says that a row has some token, or some two, among its rare ones; `RougeIndex` says which and why.
 
-    They are sorted by a hash of that and by the length of the row; those of the latest rows apart from the others.
+    They are sorted by a hash of that and by the length of the row; those of the latest rows apart from the others. The
+    last few rows wait to be sorted in, and every search looks at all of them.
 
     Args:
         num_frequent: Tokens with lower ids are frequent.
@@ -51,16 +55,56 @@ class Postings:
     def __init__(self, num_frequent: int, paired: Paired) -> None:
         self.num_frequent, self.paired = num_frequent, paired
         self.num_rows = self._num_old = 0  # rows that are sorted in, and those that are in `_old`
-        self._old = self._young = NOTHING
+        self._old = self._young = _NOTHING
+        self._waiting, self.num_waiting = _NOTHING, 0  # its keys are lengths alone
 
-    def add(self, ids: Array, lengths: Array, num_rare: Array) -> None:
-        """Post the next rows.
+    def wait(self, length: int, folded: int, row: int) -> None:
+        """Look at the row in each search, until it is sorted in."""
+        if self.num_waiting == len(self._waiting.keys):
+            self._waiting = _Sorted(*(np.resize(column, 2 * self.num_waiting + 64) for column in self._waiting))
+        for column, value in zip(self._waiting, (length, folded, row), strict=True):
+            column[self.num_waiting] = value
+        self.num_waiting += 1
+
+    def sort_in(self, ids: Array, lengths: Array, folded: Array, num_rare: Array) -> None:
+        """Sort in the next rows; none waits after that.
 
         Args:
             ids: Their token ids, one row after the other.
             lengths: [row] How many of them each has.
-            num_rare: [row] How many of those, the rarest, are posted.
+            folded: [row] Their signatures, folded to 64 bits.
+            num_rare: [row] How many of the tokens, the rarest, are posted.
         """
+        keys, row = self._keys(ids, lengths, num_rare)
+        self._young = self._young.merged(keys | lengths[row], folded[row], row + self.num_rows)
+        self.num_rows += len(lengths)
+        if self.num_rows - self._num_old > _YOUNG * isqrt(self.num_rows):
+            self._old, self._young, self._num_old = self._old.merged(*self._young), _NOTHING, self.num_rows
+        self.num_waiting = 0
+
+    def search(self, ids: Sequence[int], folded: int, bounds: Bounds) -> tuple[Array, Array] | None:
+        """Rows with rare tokens, a length and a signature within the bounds, and the bits each may differ in.
+
+        A row that shares several rare tokens comes several times. None: it is quicker to look at all rows.
+        """
+        edges = np.array(self._edges(ids, bounds), np.int64)
+        spans = [(self._waiting, 0, self.num_waiting)]
+        for part in (self._old, self._young):
+            if len(part.keys):
+                at = part.keys.searchsorted(edges).tolist()
+                spans += [(part, start, stop) for start, stop in zip(at[::2], at[1::2], strict=True) if start < stop]
+        keys = np.concatenate([part.keys[start:stop] for part, start, stop in spans])
+        if len(keys) > _MOST * self.num_rows + self.num_waiting:
+            return None
+        theirs = np.concatenate([part.folded[start:stop] for part, start, stop in spans])
+        far = bounds.far.take(keys & LENGTH, mode="clip")  # a row too long for the table gets its last entry, -1
+        near = (np.bitwise_count(theirs ^ np.uint64(folded)) <= far).nonzero()[0]
+        if not len(near):
+            return near, near
+        return np.concatenate([part.rows[start:stop] for part, start, stop in spans])[near], far[near]
+
+    def _keys(self, ids: Array, lengths: Array, num_rare: Array) -> tuple[Array, Array]:
+        """What to post the rows under, and the row of each of these."""
         row = np.repeat(np.arange(len(lengths)), lengths)
         token = np.sort(row << 32 | LENGTH - ids.astype(np.int64))  # row by row, from the rarest to the most frequent
         position = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -71,34 +115,16 @@ class Postings:
         alone = is_first & ~in_pairs & (position < num_rare[row])
         in_pairs &= position <= num_rare[row]
         twice = is_second & in_pairs
-        keys = [_hash(ids[alone], np.full(alone.sum(), _ALONE, np.uint64)), _hash(ids[twice], ids[twice])]
+        keys = [ids[alone] << np.uint64(32), _keys_of(ids[twice], ids[twice])]
         rows = [row[alone], row[twice]]
         ids, row = ids[is_first & in_pairs], row[is_first & in_pairs]
         for step in range(1, self.paired.last + 1):
             same = (row[step:] == row[:-step]).nonzero()[0]
             if not len(same):
                 break
-            keys.append(_hash(ids[same], ids[same + step]))
+            keys.append(_keys_of(ids[same], ids[same + step]))
             rows.append(row[same])
-        row = np.concatenate(rows)
-        key = np.concatenate(keys).view(np.int64) | lengths[row]
-        self._young = self._young.merged(key, (row + self.num_rows).astype(np.uint32))
-        self.num_rows += len(lengths)
-        if self.num_rows - self._num_old > _YOUNG * isqrt(self.num_rows):
-            self._old, self._young, self._num_old = self._old.merged(*self._young), NOTHING, self.num_rows
-
-    def search(self, ids: Sequence[int], bounds: Bounds) -> list[Array] | None:
-        """The rows that share rare tokens with a text and are as long as the bounds allow; some come several times.
-
-        None: so many that it is quicker to look at all rows.
-        """
-        edges = np.array(self._edges(ids, bounds), np.int64)
-        found: list[Array] = []
-        for part in (self._old, self._young):
-            if len(part.keys):
-                at = part.keys.searchsorted(edges).tolist()
-                found += [part.rows[start:stop] for start, stop in zip(at[::2], at[1::2], strict=True) if start < stop]
-        return found if sum(map(len, found)) <= _MOST * self.num_rows else None
+        return np.concatenate(keys).view(np.int64), np.concatenate(rows)
 
     def _edges(self, ids: Sequence[int], bounds: Bounds) -> list[int]:
         """The keys that are looked up: from the first to the second, which is not included, and so on."""
@@ -113,7 +139,7 @@ class Postings:
             previous = id
             is_frequent = id < self.num_frequent
             if times == 1 and position < len(last) and (any_alone or not is_frequent):
-                key = _key(id, _ALONE)
+                key = id << 32
                 edges += (key | first, (key | last[position]) + 1)
             if is_frequent and any_paired and times <= 2:
                 for other in earlier if times == 1 else [id]:
@@ -124,12 +150,13 @@ class Postings:
         return edges
 
 
-def _hash(ids: Array, others: Array) -> Array:
-    first, second = (np.uint64(factor) for factor in _FACTORS)
-    mixed: Array = ids * first + others * second
-    hashed: Array = mixed >> np.uint64(33) << np.uint64(32)
-    return hashed
+def _key(token: int, other: int) -> int:
+    """Of a pair: a hash above all ids."""
+    return _PAIR | (token * _FACTORS[0] + other * _FACTORS[1] & _LOW) >> 34 << 32
 
 
-def _key(id: int, other: int) -> int:
-    return (id * _FACTORS[0] + other * _FACTORS[1] & 0xFFFFFFFFFFFFFFFF) >> 33 << 32
+def _keys_of(tokens: Array, others: Array) -> Array:
+    """`_key` of each."""
+    mixed: Array = tokens * np.uint64(_FACTORS[0]) + others * np.uint64(_FACTORS[1])
+    keys: Array = np.uint64(_PAIR) | mixed >> np.uint64(34) << np.uint64(32)
+    return keys

@@ -62,7 +62,7 @@ class RougeIndex:
         often: Tokens that occur more often than this are frequent.
     """
 
-    def __init__(self, texts: Iterable[str] = (), max_rouge: float = 0.7, often: int = 500) -> None:
+    def __init__(self, texts: Iterable[str] = (), max_rouge: float = 0.7, often: int = 1000) -> None:
         if not 0 < max_rouge < 1:
             raise ValueError(f"max_rouge is {max_rouge}; it must be above 0 and below 1")
         self.max_rouge = max_rouge
@@ -72,9 +72,7 @@ class RougeIndex:
         self._texts: list[str] = []  # all others: row r has the token ids self._ids[self._ends[r] : self._ends[r + 1]]
         self._ids = array("I")
         self._ends = array("q", [0])
-        self._signatures = array("Q")  # 4 x 64 bits for each row,
-        self._folded = array("Q")  # and these folded to 64
-        self._lengths = array("I")
+        self._signatures = array("Q")  # 4 x 64 bits for each row
         self._sequences: list[str | list[int]] = []  # of the first rows, once `closest` has needed them
         self._longest = 1  # a power of two that no row is longer than
         self._vocabulary: dict[str, int] = {}  # token -> id; rare tokens have high ids
@@ -127,8 +125,10 @@ class RougeIndex:
         return Nearest(float(scores[best]), self._texts[rows[best]])
 
     def add(self, text: str) -> None:
-        self._append(text)
-        if len(self._texts) - self._postings.num_rows >= _WAITING + isqrt(len(self._texts)) // 2:
+        signature = self._append(text)
+        if signature is not None:
+            self._postings.wait(self._ends[-1] - self._ends[-2], _fold(signature), len(self._texts) - 1)
+        if self._postings.num_waiting >= _WAITING + isqrt(len(self._texts)) // 2:
             self._sort_in()
 
     def _same(self, text: str) -> Nearest:
@@ -149,31 +149,27 @@ class RougeIndex:
         """The rows that no condition rules out, in the order they were added."""
         signature = self._signature(ids)
         limits = bounds(len(ids), self.max_rouge, self._longest)
-        found = self._postings.search(ids, limits)
-        waiting = np.arange(0 if found is None else self._postings.num_rows, len(self._texts))
-        rows = np.concatenate([*(found or ()), waiting])
-        lengths = np.frombuffer(self._lengths, np.uint32).take(rows)
-        far = limits.far.take(lengths, mode="clip")  # a row too long for the table gets its last entry, -1
-        folded = np.frombuffer(self._folded, np.uint64).take(rows)
-        near = (np.bitwise_count(folded ^ np.uint64(_fold(signature))) <= far).nonzero()[0]
-        rows = rows[near]
+        found = self._postings.search(ids, _fold(signature), limits)
+        if found is None:
+            lengths = np.diff(np.frombuffer(self._ends, np.int64))
+            found = np.arange(len(lengths)), limits.far.take(lengths, mode="clip")
+        rows, far = found
         if len(rows) > 8:
             theirs = np.frombuffer(self._signatures, np.uint64).reshape(-1, 4).take(rows, axis=0)
             ours = np.frombuffer(signature.to_bytes(32, sys.byteorder), np.uint64)
-            num_bits = np.bitwise_count(theirs ^ ours).view(np.uint32).ravel() * np.uint32(0x01010101) >> np.uint32(24)
-            rows = rows[num_bits <= far[near]]
+            rows = rows[np.bitwise_count(theirs ^ ours).sum(axis=1) <= far]
         return sorted(set(rows.tolist()))
 
     def _sequence(self, row: int) -> str | list[int]:
         return _sequence(self._ids[self._ends[row] : self._ends[row + 1]])
 
-    def _append(self, text: str) -> None:
-        """Store the text, as a new row if it has any tokens."""
+    def _append(self, text: str) -> int | None:
+        """Store the text as a new row and return its signature; None if it has no tokens and so no row."""
         self._count += 1
         words = _words(text)
         if not words:
             self._wordless.setdefault(text.strip(), text)
-            return
+            return None
         vocabulary = self._vocabulary
         ids = [vocabulary.setdefault(word, len(vocabulary)) for word in words]
         for id in range(len(self._flips), len(vocabulary) + 1):
@@ -183,10 +179,9 @@ class RougeIndex:
         self._ids.extend(ids)
         self._ends.append(len(self._ids))
         self._signatures.frombytes(signature.to_bytes(32, sys.byteorder))
-        self._folded.append(_fold(signature))
-        self._lengths.append(len(ids))
         while self._longest < len(ids):
             self._longest *= 2
+        return signature
 
     def _sort_in(self) -> None:
         """Post the waiting rows; at four times the size, all rows, by what is rare now."""
@@ -202,7 +197,9 @@ class RougeIndex:
         lengths = np.diff(ends)
         sizes, size = np.unique(lengths, return_inverse=True)
         num_rare = [len(bounds(m, self.max_rouge, self._longest).last) for m in sizes.tolist()]
-        self._postings.add(np.frombuffer(self._ids, np.uint32)[ends[0] : ends[-1]], lengths, np.array(num_rare)[size])
+        ids = np.frombuffer(self._ids, np.uint32)[ends[0] : ends[-1]]
+        signatures = np.frombuffer(self._signatures, np.uint64)[4 * start : 4 * stop].reshape(-1, 4)
+        self._postings.sort_in(ids, lengths, np.bitwise_xor.reduce(signatures, axis=1), np.array(num_rare)[size])
 
     def _rank(self) -> int:
         """Give new ids, from frequent to rare, and return how many are of frequent tokens. Signatures stay."""
