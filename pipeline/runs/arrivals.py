@@ -10,9 +10,14 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
+from pipeline.runs.known import Known
 from pipeline.runs.lock import until_fork
 
 SIZE = 1 << 18  # bytes that wait
+FIND = (
+    "SELECT text, finish_reason, prompt_tokens, cached_tokens, completion_tokens, max_tokens FROM completions "
+    "WHERE key = ?"
+)
 INSERT = "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 Row = tuple[str | int | float | None, ...]  # of the table `completions`, with its key first
@@ -29,6 +34,7 @@ class Arrivals:
     def __init__(self, db: sqlite3.Connection, journal: Path) -> None:
         self.db, self.path = db, journal.with_name(f"{journal.name}-arrived")
         self.rows: dict[str, Row] = {}  # those that wait, by key
+        self.known: Known | None = None  # all keys, once one is looked for
         self.size = 0  # of the file
         self.file: FileIO | None = None
 
@@ -38,7 +44,21 @@ class Arrivals:
             self._open()
             self.close()
 
+    def find(self, key: str) -> Row | None:
+        """What the columns of `FIND` say of a key."""
+        if self.known is None:
+            self.commit()
+            self.known = Known(key for (key,) in self.db.execute("SELECT key FROM completions"))
+        if not self.known.may_hold(key):
+            return None
+        if row := self.rows.get(key):
+            return (*row[9:14], row[8])
+        found: Row | None = self.db.execute(FIND, (key,)).fetchone()
+        return found
+
     def add(self, key: str, row: Row) -> None:
+        if self.known is not None:
+            self.known.add(key)
         if self.file is None:
             self._open()
         if self.file is None:

@@ -109,12 +109,7 @@ class Journal:
         """The completion of the same request, unless a smaller `max_tokens` cut it off."""
         most = request.sampling.max_tokens
         with self.safe, self.lock:
-            key = self._key(model, request)
-            arrived = self.arrivals.rows.get(key)
-            row = (*arrived[9:14], arrived[8]) if arrived else self.db.execute(
-                "SELECT text, finish_reason, prompt_tokens, cached_tokens, completion_tokens, max_tokens "
-                "FROM completions WHERE key = ?", (key,),
-            ).fetchone()  # fmt: skip
+            row = self.arrivals.find(self._key(model, request))
         if row is None:
             return None
         self.asked.pop(request.id, None)
