@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import Task
-from pipeline.asking import clean, lists, phrases
-from pipeline.asking.examples import _names, remarks, without_remark
+from pipeline.asking import clean, examples, lists, phrases
+from pipeline.asking.examples import _names, fields, layout, remarks, without_remark
 from pipeline.asking.lists import numbers
 from pipeline.asking.lists.inline import BARE, DIGIT, INLINE, LATER_BARE
 from pipeline.filters import instances, refusals, repeats
@@ -35,6 +35,13 @@ MARKED = st.lists(
 WORDY = st.lists(
     st.sampled_from(("come", "Up", "with", "a", "series", "of", "tasks:", "-", "…", "up!", "é")), max_size=7
 ).map(" ".join)
+NAMED = st.lists(
+    st.sampled_from(
+        ("Example 1", "EXAMPLE 2: Input: a", "eXample 3: Output: b", "Instance 1:\nInput: c", "test case 4: Q: d", "Sample #5",
+         "## Example #6", "例 7\nInput: e", "Pair 8 - input: f", "Ejemplo 9: label: g", "**Task**: h", "Task: i", "example 1\n",
+         "ſample 2: input: j", "Input: k", "Output: l")
+    ), max_size=5,
+).map("\n".join)  # fmt: skip
 LINES = st.lists(st.sampled_from(PIECES), max_size=8).map(lambda some: "\n".join(some))
 
 
@@ -58,6 +65,17 @@ def test_a_list_is_searched_only_for_what_may_be_in_it(text):
         assert not lists.KEY_TO_ALL.search(text)
     if not numbers.TWO_PARTS.search(text):
         assert not numbers.DOTTED.search(text)
+
+
+@settings(deadline=None)
+@given(text=NAMED)
+def test_examples_are_searched_only_for_names_that_may_be_in_them(text):
+    if not layout.may_name_others(text):
+        assert not fields.OTHER_EXAMPLE.search(text)
+        assert "example" in text.lower() or not fields.EXAMPLE_LINE.search(text)
+    assert "#" in text or not fields.HASHED.search(text)
+    assert "Example" in text or not examples.EXAMPLE.search(text)
+    assert "Task" in text or not examples.TASK.search(text)
 
 
 @settings(deadline=None)
