@@ -234,6 +234,7 @@ class Journal:
     def sitting(self, id: int | None, stage: str, seconds: float, busy: float, in_flight: float) -> int:
         """Record how long a stage was at work; with the id of an earlier record, replace that record."""
         with self.safe, self.lock:
+            self.arrivals.commit()  # at the end of a stage all is there for whoever opens the file besides
             row = self.db.execute("INSERT OR REPLACE INTO sittings VALUES (?, ?, ?, ?, ?)",
                 (id, stage, seconds, busy, in_flight)).lastrowid  # fmt: skip
             assert row is not None
