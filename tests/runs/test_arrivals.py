@@ -79,8 +79,10 @@ def test_a_row_that_a_kill_has_cut_off_is_left_out(tmp_path):
         assert journal.requests("classify") == {f"r{number}" for number in range(8)}
 
 
-def test_an_answer_is_found_before_and_after_it_is_committed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("bits", [8, 1 << 25])  # with 8 all keys look as if they were known
+def test_an_answer_is_found_before_and_after_it_is_committed(tmp_path, monkeypatch, bits):
     monkeypatch.setattr(arrivals, "SIZE", 1000)
+    monkeypatch.setattr("pipeline.runs.known.BITS", bits)
     with Journal(tmp_path / FILE) as journal:
         for number in range(30):
             record(journal, number)
