@@ -33,8 +33,7 @@ def consensus(texts: Sequence[str], min_rouge: float = MIN_ROUGE) -> Agreed | No
     plain = [_normalized(text) for text in texts]
     repeats = [plain.count(text) for text in plain]
     if max(repeats, default=0) > 1:
-        place = repeats.index(max(repeats))
-        return Agreed(place, "exact") if texts[place].strip() else None
+        return Agreed(repeats.index(max(repeats)), "exact")
     sums = [0.0] * len(texts)
     lowest = 1.0
     for one, other in combinations(range(len(texts)), 2):
