@@ -77,7 +77,7 @@ def unknown(noun: str, name: object, known: Iterable[str], own: str = "", listed
         near = ", ".join(difflib.get_close_matches(str(name), names, NUM_NEAREST, cutoff=0))
         hint = f"the nearest are {near}{others}; `{listed}` shows all {len(names)}"
     else:
-        hint = f"there are {', '.join(names)}{others}"
+        hint = f"there are {', '.join(names) or 'none'}{others}"
     return f"there is no {noun} {reprlib.repr(name)}; {hint}"
 
 

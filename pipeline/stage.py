@@ -246,6 +246,10 @@ class Product(Configured, ABC):
         A finished product is kept as it is.
         """
 
+    def lack(self) -> str | None:
+        """What it lacks, and what to do, in a sentence; a run that lists it says so before it starts."""
+        return None
+
     def made_from(self, num_tasks: int, num_seeds: int) -> str:
         """What it takes of the kept tasks and the seeds, for the log."""
         return counted(num_tasks, "task")
