@@ -246,7 +246,7 @@ class Product(Configured, ABC):
         A finished product is kept as it is.
         """
 
-    def lack(self) -> str | None:
+    def lack(self, context: "Context") -> str | None:
         """What it lacks, and what to do, in a sentence; a run that lists it says so before it starts."""
         return None
 

@@ -91,7 +91,7 @@ class Evaluate(Evaluates):
         return table(read_evaluation(folder))
 
     def make(self, tasks: Sequence[Task], context: Context) -> None:
-        if lack := self.lack():
+        if lack := self.lack(context):
             raise SproutError(lack)
         heldout = self.instances()
         options = self.options(heldout, context)
@@ -124,7 +124,7 @@ class Evaluate(Evaluates):
         with remembering(self.kind, context.folder, opener(context, [model]), context.budget) as opened:
             return reworded(heldout, self.phrasings - 1, opened(model), context.folder)
 
-    def lack(self) -> str | None:
+    def lack(self, context: Context) -> str | None:
         if not self.heldout and not self.lm_eval:
             return f"there is nothing to evaluate on; give held-out tasks with --heldout, or in {self.name}.heldout"
         self.instances()  # or say what is wrong with them
