@@ -11,6 +11,13 @@ from pipeline.settings.build import build_stages, engine_options
 from pipeline.settings.read import read
 from pipeline.stages import Instructions
 
+
+def built(changes: list[str]) -> None:
+    settings = read(None, changes)
+    engine_options(settings.engine)
+    build_stages(settings)
+
+
 SCORERS = "import json\ndef loud(task, *, times: int = 2, share: float | None = None):\n    return times\n"
 
 
@@ -55,9 +62,7 @@ def test_what_is_no_number_is_refused_where_one_is_wanted(
     ]  # fmt: skip
 
     with pytest.raises(SproutError) as error:
-        settings = read(None, [*given, change])
-        engine_options(settings.engine)
-        build_stages(settings)
+        built([*given, change])
     assert said in str(error.value)
 
 

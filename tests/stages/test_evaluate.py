@@ -4,13 +4,11 @@ import json
 
 import pytest
 
-from pipeline import run
 from pipeline.engines.base import Request
 from pipeline.errors import SproutError
 from pipeline.evaluation.record import read_evaluation
 from pipeline.evaluation.table import table
 from pipeline.runs.context import Context
-from pipeline.stages import Instructions
 from pipeline.stages.evaluate import Evaluate
 from pipeline.task import Instance, Task
 from tests.stages.evaluating import Closing, engine, half, make, predictions, right, wrong
@@ -299,17 +297,3 @@ def test_one_wording_asks_no_more_than_before(tmp_path, heldout):
     assert len(base.requests) == 6
     assert "phrasings" not in found
     assert not (tmp_path / "phrasings.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({}, "there is nothing to evaluate on; give held-out tasks with --heldout, or in evaluate.heldout"),
-        ({"heldout": "nowhere.jsonl"}, "nowhere.jsonl: cannot be read (No such file or directory)"),
-    ],
-)
-def test_a_run_that_cannot_be_evaluated_at_its_end_is_refused_at_its_beginning(tmp_path, model, seeds, settings, said):
-    with pytest.raises(SproutError) as error:
-        run([Instructions(num_tasks=1), Evaluate(**settings)], seeds, model, tmp_path / "run")
-    assert str(error.value).startswith(said)
-    assert not (tmp_path / "run" / "1_instructions.jsonl").exists()

@@ -11,7 +11,6 @@ from pipeline.dataset.encodings import zero_shot
 from pipeline.errors import SproutError
 from pipeline.runs.run import run
 from pipeline.stages.export import Export
-from pipeline.stages.instructions import Instructions
 from pipeline.stages.train import Train
 from pipeline.training.settings import Training, TrainingSettings
 from pipeline.training.tune import tune
@@ -168,18 +167,3 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert found.stdout.strip() == "set()"
-
-
-@pytest.mark.parametrize(
-    ("settings", "local", "said"),
-    [
-        ({"dataset": "nowhere.jsonl"}, True, "train.dataset: there is no nowhere.jsonl, and no stage before writes it; list `export`"),
-        ({}, False, "train: the model of the run, toy, is a name on its server, and training needs weights; set train.model"),
-    ],
-)  # fmt: skip
-def test_a_run_that_cannot_train_at_its_end_is_refused_at_its_beginning(tmp_path, model, seeds, settings, local, said):
-    model.model, model.loads_folders = "toy", local
-    with pytest.raises(SproutError) as error:
-        run([Instructions(num_tasks=1), Export(), Train(**settings)], seeds, model, tmp_path / "run")
-    assert str(error.value).startswith(said)
-    assert not (tmp_path / "run" / "1_instructions.jsonl").exists()
