@@ -39,9 +39,9 @@ def in_our_names(row: Mapping[str, Any], where: str, notes: Counter[str]) -> dic
             that a task does not have.
     """
     given = {key: value for key, value in row.items() if value not in (None, "")}
-    folded = {key.casefold(): key for key in given}
     if any(names <= given.keys() for names in WHOLE) or any(name in given for name in CONVERSATIONS):
         return dict(row)
+    folded = {key.casefold(): key for key in given}
     found = {ours: [folded[name] for name in names if name in folded] for ours, names in NAMES.items()}
     if not found["instruction"] or not found["output"]:
         return dict(row)
