@@ -137,6 +137,7 @@ def sprout(args: list[str], port: int) -> str:
     return out.getvalue()
 
 
+@pytest.mark.usefixtures("no_page")  # but that of `sprout report`
 @pytest.mark.parametrize("page", list(dict.fromkeys(one.page for one in RUN)))
 def test_the_commands_of_a_page_run_in_their_order(
     page: str, shop: Path, server_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
