@@ -16,6 +16,7 @@ from pipeline.engines.scripted import Scripted
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ENCODING = ("sentence_transformers", "faiss")  # packages
+NO_REPORT = "raise ModuleNotFoundError('No module named bokeh', name='bokeh')"  # as bokeh.py: a page takes long to draw
 QUESTIONS = ("do not do the task.", "for which it is the right answer.")  # how those for an input, and for labels, end
 VERBS = [
     "Describe",
@@ -123,7 +124,7 @@ def model() -> Scripted:
     return Scripted(answer)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def seeds() -> list[Task]:
     plain = [
         Task(

@@ -9,10 +9,12 @@ import pytest
 from pipeline.engines.base import Engine
 from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
+from pipeline.engines.vllm import VLLM
+from pipeline.resources import NANO
 from tests.engines.providers import HEALTHY, HEALTHY_PLAIN
 from tests.engines.runs import Written, sprout, written
 from tests.engines.stand_in import Answer, Plan, StandIn
-from tests.engines.started import MODELS, ray_cluster, start, vllm_server
+from tests.engines.started import MODELS, OF_NANO, ray_cluster, start, vllm_server
 
 Serve = Callable[..., StandIn]
 Connect = Callable[..., Server]
@@ -125,6 +127,15 @@ def started(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     yield engines
     for engine in engines.values():
         engine.close()
+
+
+@pytest.fixture(scope="session")
+def nano_in_vllm() -> Iterator[VLLM]:
+    """The embedded model in vLLM in this process; a test may close it, and the next one starts it again."""
+    pytest.importorskip("vllm")
+    engine = VLLM(str(NANO), chat=False, **OF_NANO)
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(scope="session")
