@@ -1,17 +1,16 @@
 """Toys that stand for the real things: a scripted model and a few seed tasks."""
 
-import gc
 import hashlib
 import importlib.util
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline import Instance, Request, Task
 from pipeline.engines.scripted import Scripted
+from tests import session
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -86,22 +85,7 @@ def answer(request: Request) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     """Tests press Ctrl-C in processes, which inherit that it is ignored if a script starts them in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    config.pluginmanager.register(Frozen())
-
-
-class Frozen:
-    """What was imported, as it stays to the end: collecting garbage need not look at it, and a training collects twice."""
-
-    modules = 0
-
-    def pytest_runtest_teardown(self) -> None:
-        if len(sys.modules) > self.modules + 50:
-            gc.collect()
-            gc.freeze()
-            self.modules = len(sys.modules)
-
-    def pytest_unconfigure(self) -> None:
-        gc.unfreeze()
+    config.pluginmanager.register(session)
 
 
 @pytest.fixture(scope="session")
