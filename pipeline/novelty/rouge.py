@@ -5,21 +5,21 @@ from array import array
 from bisect import bisect
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from math import isqrt
 
 import numpy as np
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
 from pipeline.novelty import Nearest
-from pipeline.novelty.postings import LENGTH, Array, Bounds, Postings
+from pipeline.novelty.bounds import Array, bounds, f1, paired
+from pipeline.novelty.postings import Postings
 from pipeline.novelty.tokens import tokens
 
 __all__ = ["RougeIndex", "tokens"]
 
-Number = TypeVar("Number", float, Array)
-
 _CHUNK = 1 << 18  # tokens worked on at once, to bound the memory that takes,
+_WAITING = 512  # rows that may wait to be sorted in, besides half the square root of their number: all are looked at
 _SHARE = 1 / 32  # or this share of the tokens sorted in before: each time, all postings are copied
 _BIT = [1 << bit for bit in range(256)]
 _UTF32 = f"utf-32-{sys.byteorder[0]}e"
@@ -37,27 +37,36 @@ class RougeIndex:
 
     It is exact because only texts that cannot score above `max_rouge` are left out. Let x have m tokens, y have n, and
     their longest common subsequence L. F1 grows with L, so y is too close to x if and only if L >= need(m, n), the
-    least L whose F1, in the float operations of rouge_score, is above `max_rouge`. Three conditions follow from that:
+    least L whose F1, in the float operations of rouge_score, is above `max_rouge`. Four conditions follow from that:
 
     1. Rare tokens. Put the tokens of both texts in any one fixed order, here roughly from rare to frequent. They share
        at least L of them, counted with repeats, and none before the first shared one; if that is at position i of x and
        j of y, then need(m, n) <= L <= min(m - i, n - j). So it is enough to post y under its first tokens, the first
        n - min need(n, .) + 1, and to look up the token at position i of x only for lengths with need(m, n) <= m - i.
        The first shared token is the first of its repeats in both texts: each distinct token is posted, looked up, once.
-    2. Length. need(m, n) <= min(m, n).
-    3. Parity. Each occurrence of a token flips one bit of its text's signature. Shared occurrences cancel out, so two
+    2. Pairs of frequent tokens. A frequent token is shared with many texts. But if it is the first shared one, what
+       follows is as frequent, and if need(m, n) > 1 they share a second one, at position i2 > i of x and j2 > j of y,
+       with need(m, n) <= L <= 1 + min(m - i2, n - j2). So it is enough to post y under each two of the frequent tokens
+       among its first n - min need(n, .) + 2, where twice the same token are two as well. A long text has too many
+       pairs and is posted under each of the tokens alone. Which tokens count as frequent only matters to speed.
+    3. Length. need(m, n) <= min(m, n).
+    4. Parity. Each occurrence of a token flips one bit of its text's signature. Shared occurrences cancel out, so two
        signatures differ in at most m + n - 2 L <= m + n - 2 need(m, n) bits. Tokens that flip the same bit, and folding
        256 bits to 64, only bring signatures closer.
 
-    What satisfies all three is compared by its true L. A text just added is found without condition 1, until there are
-    enough of them to be sorted in. Memory: about 370 bytes a text at a million texts of 15 tokens, besides the texts.
-    A search leaves nothing behind, but it must not run while another thread adds.
+    What satisfies all four is compared by its true L. A text just added is found without the first two, until there are
+    enough of them to be sorted in. Memory: about 350 bytes a text of 15 tokens, besides the texts. A search leaves
+    nothing behind, but it must not run while another thread adds.
+
+    Args:
+        often: Tokens that occur more often than this are frequent.
     """
 
-    def __init__(self, texts: Iterable[str] = (), max_rouge: float = 0.7) -> None:
+    def __init__(self, texts: Iterable[str] = (), max_rouge: float = 0.7, often: int = 1000) -> None:
         if not 0 < max_rouge < 1:
             raise ValueError(f"max_rouge is {max_rouge}; it must be above 0 and below 1")
         self.max_rouge = max_rouge
+        self._often = often
         self._count = 0
         self._wordless: dict[str, str] = {}  # texts without tokens, by their stripped form
         self._texts: list[str] = []  # all others: row r has the token ids self._ids[self._ends[r] : self._ends[r + 1]]
@@ -69,7 +78,7 @@ class RougeIndex:
         self._vocabulary: dict[str, int] = {}  # token -> id; rare tokens have high ids
         self._flips = [_BIT[0]]  # id -> the signature bit it flips; the last one is for unknown tokens
         self._ranked = 0  # the number of rows when ids were last given by frequency
-        self._postings = Postings()
+        self._postings = Postings(0, paired(max_rouge))
         for text in texts:
             self._append(text)
         self._sort_in()
@@ -93,7 +102,7 @@ class RougeIndex:
             return Nearest(0.0, None)
         sequences = [self._sequence(row) for row in rows]
         found = zip(_lcs(ids, sequences).tolist(), sequences, rows, strict=True)
-        scored = ((_f1(lcs, len(ids), len(sequence)), -row) for lcs, sequence, row in found if lcs)
+        scored = ((f1(lcs, len(ids), len(sequence)), -row) for lcs, sequence, row in found if lcs)
         score, row = max(scored, default=(0.0, 0))
         return Nearest(score, self._texts[-row]) if score > self.max_rouge else Nearest(0.0, None)
 
@@ -111,15 +120,15 @@ class RougeIndex:
         rows = lcs.nonzero()[0]
         if not len(rows):
             return Nearest(0.0, None)
-        scores = _f1(lcs[rows], len(ids), np.diff(self._ends)[rows])
+        scores = f1(lcs[rows], len(ids), np.diff(self._ends)[rows])
         best = int(scores.argmax())
         return Nearest(float(scores[best]), self._texts[rows[best]])
 
     def add(self, text: str) -> None:
         signature = self._append(text)
         if signature is not None:
-            self._postings.append(self._ends[-1] - self._ends[-2], _folded(signature), len(self._texts) - 1)
-        if self._postings.full:
+            self._postings.wait(self._ends[-1] - self._ends[-2], _fold(signature), len(self._texts) - 1)
+        if self._postings.num_waiting >= _WAITING + isqrt(len(self._texts)) // 2:
             self._sort_in()
 
     def _same(self, text: str) -> Nearest:
@@ -139,8 +148,12 @@ class RougeIndex:
     def _candidates(self, ids: Sequence[int]) -> list[int]:
         """The rows that no condition rules out, in the order they were added."""
         signature = self._signature(ids)
-        bounds = _bounds(len(ids), self.max_rouge, self._longest)
-        rows, far = self._postings.search(ids, _folded(signature), bounds)
+        limits = bounds(len(ids), self.max_rouge, self._longest)
+        found = self._postings.search(ids, _fold(signature), limits)
+        if found is None:
+            lengths = np.diff(np.frombuffer(self._ends, np.int64))
+            found = np.arange(len(lengths)), limits.far.take(lengths, mode="clip")
+        rows, far = found
         if len(rows) > 8:
             theirs = np.frombuffer(self._signatures, np.uint64).reshape(-1, 4).take(rows, axis=0)
             ours = np.frombuffer(signature.to_bytes(32, sys.byteorder), np.uint64)
@@ -171,17 +184,25 @@ class RougeIndex:
         return signature
 
     def _sort_in(self) -> None:
-        """Post the waiting rows under their rare tokens; at four times the size, all rows, by what is rare now."""
+        """Post the waiting rows; at four times the size, all rows, by what is rare now."""
         if len(self._texts) >= 4 * self._ranked:
-            self._rank()
-            self._postings = Postings()
+            self._postings = Postings(self._rank(), paired(self.max_rouge))
         while (start := self._postings.num_rows) < len(self._texts):
             size = max(_CHUNK, int(self._ends[start] * _SHARE))
             stop = bisect(self._ends, self._ends[start] + size, lo=start + 2) - 1
-            self._postings.merge(stop, *self._rare_tokens(start, stop))
+            self._post(start, stop)
 
-    def _rank(self) -> None:
-        """Give new ids, from frequent to rare. Signatures stay."""
+    def _post(self, start: int, stop: int) -> None:
+        ends = np.frombuffer(self._ends, np.int64)[start : stop + 1]
+        lengths = np.diff(ends)
+        sizes, size = np.unique(lengths, return_inverse=True)
+        num_rare = [len(bounds(m, self.max_rouge, self._longest).last) for m in sizes.tolist()]
+        ids = np.frombuffer(self._ids, np.uint32)[ends[0] : ends[-1]]
+        signatures = np.frombuffer(self._signatures, np.uint64)[4 * start : 4 * stop].reshape(-1, 4)
+        self._postings.sort_in(ids, lengths, np.bitwise_xor.reduce(signatures, axis=1), np.array(num_rare)[size])
+
+    def _rank(self) -> int:
+        """Give new ids, from frequent to rare, and return how many are of frequent tokens. Signatures stay."""
         parts = np.array_split(np.frombuffer(self._ids, np.uint32), len(self._ids) // _CHUNK + 1)
         counts = np.zeros(len(self._vocabulary), np.int64)
         for part in parts:
@@ -196,45 +217,10 @@ class RougeIndex:
         self._flips[:-1] = [self._flips[old] for old in order]
         self._sequences.clear()
         self._ranked = len(self._texts)
-
-    def _rare_tokens(self, start: int, stop: int) -> tuple[Array, Array, Array]:
-        """Keys, folded signatures and rows of the postings for the rows from `start` to `stop`."""
-        ends = np.frombuffer(self._ends, np.int64)[start : stop + 1]
-        lengths = np.diff(ends)
-        ids = np.frombuffer(self._ids, np.uint32)[ends[0] : ends[-1]].astype(np.int64)
-        row = np.repeat(np.arange(stop - start), lengths)
-        token = np.sort(row << 32 | LENGTH - ids)  # row by row, from the rarest to the most frequent
-        position = np.arange(len(ids)) - (ends[row] - ends[0])
-        sizes, size = np.unique(lengths, return_inverse=True)
-        listed = np.array([len(_bounds(m, self.max_rouge, self._longest).last) for m in sizes.tolist()], np.int64)
-        keep = position < listed[size][row]
-        keep[1:] &= token[1:] != token[:-1]
-        row = row[keep]
-        signatures = np.frombuffer(self._signatures, np.uint64).reshape(-1, 4)[start:stop]
-        keys = LENGTH - (token[keep] & LENGTH) << 32 | lengths[row]
-        return keys, np.bitwise_xor.reduce(signatures, axis=1)[row], row + start
+        return int((counts > self._often).sum())
 
 
-@lru_cache(maxsize=256)
-def _bounds(m: int, max_rouge: float, longest: int) -> Bounds:
-    n = np.arange(1, int(min(2 * m / max_rouge + 2, max(m, longest))) + 1)
-    need = np.maximum(1, (max_rouge * (m + n) / 2).astype(np.int64) - 1)
-    while (short := _f1(need, m, n) <= max_rouge).any():
-        need += short
-    can = need <= np.minimum(m, n)
-    far = np.where(can, m + n - 2 * need, -1)
-    lengths, need = n[can], need[can]  # both grow
-    last = lengths[need.searchsorted(np.arange(m, need[0] - 1, -1), side="right") - 1]
-    return Bounds(np.append(-1, far), int(lengths[0]), last.tolist())
-
-
-def _f1(lcs: Number, m: int, n: Number) -> Number:
-    """F1 in the float operations of rouge_score, whose rounding decides exact ties; `lcs` must not be 0."""
-    precision, recall = lcs / n, lcs / m
-    return 2 * precision * recall / (precision + recall)
-
-
-def _folded(signature: int) -> int:
+def _fold(signature: int) -> int:
     return (signature ^ signature >> 64 ^ signature >> 128 ^ signature >> 192) & 0xFFFFFFFFFFFFFFFF
 
 

@@ -55,7 +55,7 @@ def test_every_decision_and_score_is_that_of_rouge_score(max_rouge: float, num_w
     rng = random.Random(f"{max_rouge} {num_words}")
     texts = random_texts(rng, 130, num_words, max_length=rng.choice([4, 8, 16]))
     start = rng.choice([0, 20, 40])
-    index = RougeIndex(texts[:start], max_rouge)
+    index = RougeIndex(texts[:start], max_rouge, often=rng.choice([0, 3, 500]))
     pairs = 0
     for position, text in enumerate(texts[start:], start):
         expected = closest(texts[:position], text)
@@ -63,7 +63,7 @@ def test_every_decision_and_score_is_that_of_rouge_score(max_rouge: float, num_w
         assert index.closest(text) == expected
         index.add(text)
         pairs += position
-    rebuilt = RougeIndex(texts, max_rouge)
+    rebuilt = RougeIndex(texts, max_rouge, often=rng.choice([0, 3, 500]))
     assert [rebuilt.nearest(text) for text in texts] == [index.nearest(text) for text in texts]
     assert pairs > 7_500  # 28 cases: more than 210,000
 
@@ -113,11 +113,12 @@ def test_of_equal_scores_the_text_added_first_is_named() -> None:
     assert RougeIndex(texts[::-1]).nearest("one two three four eight") == expected._replace(text=texts[2])
 
 
-def test_a_growing_index_answers_alike_while_its_tokens_are_sorted_and_renumbered() -> None:
+@pytest.mark.parametrize("often", [0, 20, 500])
+def test_a_growing_index_answers_alike_while_its_tokens_are_sorted_and_renumbered(often: int) -> None:
     rng = random.Random(1)
     frequent = random_texts(rng, 800, num_words=400, max_length=20)
     now_rare = [text.replace("w", "v") for text in random_texts(rng, 2400, num_words=300, max_length=20)]
-    index = RougeIndex(frequent[:10])
+    index = RougeIndex(frequent[:10], often=often)
     rejected = 0
     for text in frequent[10:] + now_rare:
         best = index.closest(text)
@@ -128,6 +129,19 @@ def test_a_growing_index_answers_alike_while_its_tokens_are_sorted_and_renumbere
         index.add(text)
     assert len(index) == 3200
     assert rejected > 500
+
+
+@pytest.mark.parametrize("max_length", [6, 18, 40, 70])
+@pytest.mark.parametrize("max_rouge", [0.2, 0.5, 0.7, 0.9])
+def test_pairs_of_frequent_tokens_find_what_single_ones_find(max_rouge: float, max_length: int) -> None:
+    rng = random.Random(f"{max_rouge} {max_length}")
+    texts = random_texts(rng, 800, num_words=rng.choice([8, 40, 150]), max_length=max_length)
+    alone = RougeIndex(texts[:700], max_rouge, often=1_000_000)
+    found = [alone.nearest(text) for text in texts[700:]]
+    assert sum(one.text is not None for one in found) > 5
+    for often in (0, 20, 100):
+        index = RougeIndex(texts[:700], max_rouge, often)
+        assert [index.nearest(text) for text in texts[700:]] == found
 
 
 def test_the_order_of_tokens_does_not_matter_to_the_answers() -> None:
@@ -206,16 +220,19 @@ def test_one_repeated_token_is_compared_by_how_often_it_comes() -> None:
     for max_rouge in (0.4, 0.7, 0.95):
         for text in texts:
             pool = [other for other in texts if other != text]
-            assert RougeIndex(pool, max_rouge).nearest(text) == above(closest(pool, text), max_rouge)
+            expected = above(closest(pool, text), max_rouge)
+            assert RougeIndex(pool, max_rouge).nearest(text) == expected
+            assert RougeIndex(pool, max_rouge, often=0).nearest(text) == expected
 
 
 def test_permutations_of_the_same_words_are_told_apart() -> None:
     rng = random.Random(4)
     words = [f"w{i}" for i in range(12)]
     texts = [" ".join(rng.sample(words, len(words))) for _ in range(80)]
-    index = RougeIndex(texts[:40], max_rouge=0.55)
-    for text in texts[40:]:
-        assert index.nearest(text) == above(closest(texts[:40], text), 0.55)
+    for often in (0, 500):
+        index = RougeIndex(texts[:40], max_rouge=0.55, often=often)
+        for text in texts[40:]:
+            assert index.nearest(text) == above(closest(texts[:40], text), 0.55)
 
 
 def test_more_distinct_tokens_than_unicode_has_characters_are_told_apart() -> None:
@@ -256,7 +273,8 @@ def test_any_text_that_was_added_is_found_again(texts: list[str], max_rouge: flo
 @given(st.lists(st.text("ab c", max_size=12), max_size=6), st.text("ab c", max_size=12), st.floats(1e-300, 1 - 1e-16))
 def test_any_threshold_is_respected(pool: list[str], text: str, max_rouge: float) -> None:
     if tokens(text):
-        assert RougeIndex(pool, max_rouge).nearest(text) == above(closest(pool, text), max_rouge)
+        expected = above(closest(pool, text), max_rouge)
+        assert RougeIndex(pool, max_rouge).nearest(text) == RougeIndex(pool, max_rouge, 0).nearest(text) == expected
 
 
 def test_an_empty_index_has_nothing_near() -> None:
