@@ -1,7 +1,9 @@
 """Which tests run first and which together, and what collecting garbage need not look at."""
 
 import gc
+import os
 import sys
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -14,6 +16,21 @@ SLOW = [  # first, or one process would be at work on them while the other has n
     "tests/asking/nasty/test_fuzz.py", "tests/test_additions.py", "tests/cli/test_lists.py", "tests/runs/test_rewriting.py",
     "tests/stages/test_check.py", "tests/engines/test_deviations.py", "tests/cli/", "tests/novelty/", "tests/recipes/",
 ]  # fmt: skip
+
+
+def pytest_configure() -> None:
+    """Keep bytecode, whatever the environment says: hundreds of processes import the same modules."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    gc.disable()  # all that is made here stays
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
