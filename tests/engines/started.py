@@ -35,7 +35,7 @@ TRIES = 9  # Ray gives parts of itself 15 s to start, which a busy machine may n
 TOY = "tests.engines.toy_replica:Toy"  # what answers in a replica on Ray
 MODELS = ["transformers", pytest.param("vllm", marks=pytest.mark.vllm), pytest.param("server", marks=pytest.mark.vllm)]
 SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512}  # what makes vLLM start fast
-OF_NANO = SMALL | {"max_num_batched_tokens": 2048, "window": 32, "enable_lora": True, "max_lora_rank": 16}
+OF_NANO = SMALL | {"max_num_batched_tokens": 2048, "window": 32}
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def answers(engine: Engine) -> list[str]:
 
 
 @pytest.mark.vllm
-def test_the_folder_and_the_adapter_answer_the_same_in_vllm_and_transformers(tuned, nano_in_vllm):
+def test_the_folder_and_the_adapter_answer_the_same_in_vllm_and_transformers(tuned):
     pytest.importorskip("vllm")
     from vllm import SamplingParams
     from vllm.lora.request import LoRARequest
@@ -49,8 +49,10 @@ def test_the_folder_and_the_adapter_answer_the_same_in_vllm_and_transformers(tun
     assert answers(merged) == expected
     merged.close()
 
-    assert answers(nano_in_vllm) != expected
-    assert nano_in_vllm._core
+    base = VLLM(str(NANO), enable_lora=True, max_lora_rank=16, **SMALL)
+    assert answers(base) != expected
+    assert base._core
     adapter = LoRARequest("tuned", 1, str(tuned / "adapter"))
-    found = nano_in_vllm._core.llm.generate(PROMPTS, SamplingParams(temperature=0, max_tokens=12), lora_request=adapter)
+    found = base._core.llm.generate(PROMPTS, SamplingParams(temperature=0, max_tokens=12), lora_request=adapter)
     assert [output.outputs[0].text for output in found] == expected
+    base.close()
