@@ -5,7 +5,8 @@
 Replicas are simulated: each is a process of its own on a local Ray cluster, and answers a request after a random time
 without computing anything. Prompts have 2 KB, answers 1 KB. A thousand requests and more are asked before the clock
 starts, until all replicas are at work. CPU time is that of this process with all its threads: what the machine does
-besides for the replicas counts in the wall clock alone. Needs the ray extra, and 80 MB of memory for each replica.
+besides for the replicas counts in the wall clock alone. Needs the ray extra, and 80 MB of memory for each replica. Some
+hundred replicas wake up so often that they take all of two cores: `--step 0.2` lets them do so less often.
 """
 
 import argparse
@@ -22,14 +23,13 @@ from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.resources import NANO
 
 PROMPT, ANSWER = 2048, 1024  # characters
-TICK = 0.02  # seconds of a step
 
 
 class Simulated:
     """Answers each request after a random time, `seconds` on average."""
 
     def __init__(self, model: str, options: dict[str, Any]) -> None:
-        self.seconds = float(options["seconds"])
+        self.seconds, self.pause = float(options["seconds"]), float(options["step"])
         self.due: dict[str, tuple[float, Request]] = {}
         self.text = "a" * ANSWER
 
@@ -37,7 +37,7 @@ class Simulated:
         self.due[name] = time.monotonic() + random.uniform(0.5, 1.5) * self.seconds, request
 
     def step(self) -> list[tuple[str, Completion]]:
-        time.sleep(TICK)
+        time.sleep(self.pause)
         now = time.monotonic()
         names = [name for name, (due, _) in self.due.items() if due <= now]
         return [(name, Completion(id=self.due.pop(name)[1].id, text=self.text, prompt_tokens=512)) for name in names]
@@ -56,18 +56,19 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=64, help="requests that a replica holds")
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=2.0, help="for an answer, on average")
+    parser.add_argument("--step", type=float, default=0.02, help="seconds of a step of a replica")
     args = parser.parse_args()
     print("| replicas | in flight | requests/s | most there can be | CPU of the coordinator a request |")
     print("|---:|---:|---:|---:|---:|")
     for replicas in args.replicas:
-        speed, cpu = measure(replicas, args.slots, args.requests, args.seconds)
+        speed, cpu = measure(replicas, args)
         limit = replicas * args.slots / args.seconds
         print(
             f"| {replicas} | {replicas * args.slots:,} | {speed:,.0f} | {limit:,.0f} | {cpu * 1e6:.0f} µs |", flush=True
         )
 
 
-def measure(replicas: int, slots: int, num_requests: int, seconds: float) -> tuple[float, float]:
+def measure(replicas: int, args: argparse.Namespace) -> tuple[float, float]:
     """Requests a second, and seconds of CPU for each."""
     from pipeline.engines.ray.cluster import LOCAL_SETTINGS
 
@@ -82,7 +83,8 @@ def measure(replicas: int, slots: int, num_requests: int, seconds: float) -> tup
 
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
     ray.init(address="local", num_cpus=replicas, object_store_memory=200 << 20, **quiet)
-    options: dict[str, Any] = {"slots": slots, "window": replicas * slots, "chat": False, "seconds": seconds}
+    options: dict[str, Any] = {"slots": args.slots, "window": replicas * args.slots, "chat": False}
+    options |= {"seconds": args.seconds, "step": args.step}
     engine = Ray(str(NANO), num_replicas=replicas, replica="coordinator:Simulated", **options)
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / FILE) as journal:
         recorded = Recorded(engine, journal, "measured", Budget())
@@ -92,13 +94,13 @@ def measure(replicas: int, slots: int, num_requests: int, seconds: float) -> tup
             next(completions)
             handed_out += 1
         wall, cpu = time.perf_counter(), time.process_time()
-        for number in range(num_requests):
+        for number in range(args.requests):
             assert next(completions).id == f"r{handed_out + number}"
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         completions.close()
     engine.close()
     ray.shutdown()
-    return num_requests / wall, cpu / num_requests
+    return args.requests / wall, cpu / args.requests
 
 
 def requests() -> Iterator[Request]:

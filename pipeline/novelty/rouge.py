@@ -62,7 +62,7 @@ class RougeIndex:
         often: Tokens that occur more often than this are frequent.
     """
 
-    def __init__(self, texts: Iterable[str] = (), max_rouge: float = 0.7, often: int = 1000) -> None:
+    def __init__(self, texts: Iterable[str] = (), max_rouge: float = 0.7, often: int = 4000) -> None:
         if not 0 < max_rouge < 1:
             raise ValueError(f"max_rouge is {max_rouge}; it must be above 0 and below 1")
         self.max_rouge = max_rouge
