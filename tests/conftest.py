@@ -14,10 +14,12 @@ import pytest
 from pipeline import Instance, Request, Task
 from pipeline.engines import find
 from pipeline.engines.scripted import Scripted
+from tests import session
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ENCODING = ("sentence_transformers", "faiss")  # packages
+NO_REPORT = "raise ModuleNotFoundError('No module named bokeh', name='bokeh')"  # as bokeh.py: a page takes long to draw
 QUESTIONS = ("do not do the task.", "for which it is the right answer.")  # how those for an input, and for labels, end
 VERBS = [
     "Describe",
@@ -84,9 +86,10 @@ def answer(request: Request) -> str:
     return "\nInput: one\nOutput: eins\nExample 2\nInput: two\nOutput: zwei"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Tests press Ctrl-C in processes, which inherit that it is ignored if a script starts them in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.pluginmanager.register(session)
 
 
 @pytest.fixture(scope="session")
@@ -111,11 +114,17 @@ def modules_of_this_test_alone() -> Iterator[None]:
 
 
 @pytest.fixture
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run draws no page at its end, which takes longer than all else that it does with toys."""
+    monkeypatch.setattr("pipeline.cli.work.write_report", lambda folder, seeds: None)
+
+
+@pytest.fixture
 def model() -> Scripted:
     return Scripted(answer)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def seeds() -> list[Task]:
     plain = [
         Task(
