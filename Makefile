@@ -8,13 +8,13 @@ export HF_HUB_OFFLINE ?= 1
 run: .venv/run ## grow a dataset on the embedded model, tune the model on it, measure the gain
 	$(BIN)/sprout run quickstart
 
-test: check ## everything: on two cores, the tests of a file together, as they share what they start
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile
+test: check ## everything, on two cores
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2
 
 check: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 gain: .venv/run ## what the dataset of the quick start is worth, against all controls, as in docs/quickstart.md
 	$(BIN)/sprout gain quickstart --random-seeds 3 --set evaluate.num_demos=9

@@ -83,13 +83,13 @@ def settings() -> Iterator[str]:
     found = schema()
     definitions = found["$defs"]
     yield from ("# Settings", "", MADE, "")
-    yield "A settings file is TOML: `seeds`, `domain`, `out`, `stages`, tables `[engine]`, `[prompts]` and `[prices]`,"
-    yield "and one for each stage."
+    yield "A settings file is TOML: `seeds`, `domain`, `out`, `stages`, `modules`, tables `[engine]`, `[prompts]` and"
+    yield "`[prices]`, and one for each stage."
     yield "What it does not set has the default; `--set stage.key=value` sets one for a single command."
-    yield "Paths count from the folder in which `sprout` is called, but those in `[prompts]` from that of the file;"
-    yield "`~/` is your home."
+    yield "Paths count from the folder in which `sprout` is called, but `modules` and those in `[prompts]` from that of"
+    yield "the file; `~/` is your home."
     yield "`sprout settings` prints all of them as such a file, `sprout settings --schema` a JSON Schema for an editor."
-    top = {key: found["properties"][key] for key in ("seeds", "domain", "out", "stages")}
+    top = {key: found["properties"][key] for key in ("seeds", "domain", "out", "stages", "modules")}
     yield from ("", *setting_table(top, definitions))
     for name in engine_names():
         kind = engine_class(name)

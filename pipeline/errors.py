@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 
+NUM_NEAREST = 5  # names in a message
+
+
 class SproutError(Exception):
     """What was found, where, and what to do about it. The command line prints it and exits with `exit_code`."""
 
@@ -58,16 +61,23 @@ def explain(error: "ValidationError", kind: "type[BaseModel]", noun: str = "fiel
     return f"{_place(loc)}{': ' if loc else ''}{text[0].lower()}{text[1:]}"
 
 
-def unknown(noun: str, name: object, known: Iterable[str], own: str = "") -> str:
+def unknown(noun: str, name: object, known: Iterable[str], own: str = "", listed: str = "") -> str:
     """What to say of a name that does not exist: the one that is surely meant, or all there are.
 
     Args:
         own: How to name one of the user's own, where there may be some.
+        listed: The command that lists all of them, where they are too many for a message; it names the nearest.
     """
     names = list(known)
     close = difflib.get_close_matches(str(name), names, 1, cutoff=0.75)
     others = f", or {own} for one of your own" if own else ""
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}{others}"
+    if close:
+        hint = f"did you mean {close[0]}?"
+    elif listed:
+        near = ", ".join(difflib.get_close_matches(str(name), names, NUM_NEAREST, cutoff=0))
+        hint = f"the nearest are {near}{others}; `{listed}` shows all {len(names)}"
+    else:
+        hint = f"there are {', '.join(names) or 'none'}{others}"
     return f"there is no {noun} {reprlib.repr(name)}; {hint}"
 
 

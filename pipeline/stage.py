@@ -8,8 +8,9 @@ from inspect import isabstract
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from pipeline.strict import Strict
 from pipeline.task import Task
 from pipeline.text import counted
 
@@ -55,7 +56,7 @@ class Reason(NamedTuple):
     by_default: bool = True  # false: it is given only if the settings ask for it
 
 
-class Configured(BaseModel):
+class Configured(Strict):
     """What stages and products have in common: their fields are their settings, and a misspelt one is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -113,6 +114,11 @@ class Configured(BaseModel):
     def implied(cls, given: Mapping[str, Any], has_model: bool) -> Iterator[str]:
         """What options of its command that are given change in other settings, as `--set` has it."""
         return iter(())
+
+    @classmethod
+    def deeper(cls, key: str, table: Mapping[str, Any]) -> list[str]:
+        """Where in its table a key would stand that is no setting of its own, such as `options.knn.encoder`."""
+        return []
 
     def resolve(self, stages: Sequence["Stage | Product"]) -> Self:
         """This stage with what it needs to know of the others in the list; called once, when the list is built."""
@@ -239,6 +245,10 @@ class Product(Configured, ABC):
 
         A finished product is kept as it is.
         """
+
+    def lack(self, context: "Context") -> str | None:
+        """What it lacks, and what to do, in a sentence; a run that lists it says so before it starts."""
+        return None
 
     def made_from(self, num_tasks: int, num_seeds: int) -> str:
         """What it takes of the kept tasks and the seeds, for the log."""

@@ -4,16 +4,22 @@ import hashlib
 import importlib.util
 import os
 import signal
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline import Instance, Request, Task
+from pipeline.engines import find
 from pipeline.engines.scripted import Scripted
+from tests import session
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ENCODING = ("sentence_transformers", "faiss")  # packages
+NO_REPORT = "raise ModuleNotFoundError('No module named bokeh', name='bokeh')"  # as bokeh.py: a page takes long to draw
 QUESTIONS = ("do not do the task.", "for which it is the right answer.")  # how those for an input, and for labels, end
 VERBS = [
     "Describe",
@@ -80,9 +86,10 @@ def answer(request: Request) -> str:
     return "\nInput: one\nOutput: eins\nExample 2\nInput: two\nOutput: zwei"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Tests press Ctrl-C in processes, which inherit that it is ignored if a script starts them in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.pluginmanager.register(session)
 
 
 @pytest.fixture(scope="session")
@@ -94,12 +101,30 @@ def minilm() -> str:
     return str(Path(spec.submodule_search_locations[0]) / "model")
 
 
+@pytest.fixture(autouse=True)
+def modules_of_this_test_alone() -> Iterator[None]:
+    """Modules that a test writes are found by it alone, so that tests may give theirs the same name."""
+    names, path = {*sys.modules}, [*sys.path]
+    find.look_in(Path.cwd())
+    yield
+    sys.path[:] = path
+    for name in sys.modules.keys() - names:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(tempfile.gettempdir()):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run draws no page at its end, which takes longer than all else that it does with toys."""
+    monkeypatch.setattr("pipeline.cli.work.write_report", lambda folder, seeds: None)
+
+
 @pytest.fixture
 def model() -> Scripted:
     return Scripted(answer)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def seeds() -> list[Task]:
     plain = [
         Task(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import NO_REPORT
+
 ROOT = Path(__file__).parents[1]
 TOY = """
 def answer(request):
@@ -121,6 +123,7 @@ class House:
         )  # fmt: skip
         self.write("seeds.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         self.write("toy.py", TOY)
+        self.write("bokeh.py", NO_REPORT)
         self.write("mine.toml", SETTINGS)
 
     def write(self, name: str, text: str) -> None:

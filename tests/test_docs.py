@@ -139,7 +139,7 @@ def sprout(args: list[str], port: int) -> str:
 
 @pytest.mark.parametrize("page", list(dict.fromkeys(one.page for one in RUN)))
 def test_the_commands_of_a_page_run_in_their_order(
-    page: str, shop: Path, server_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, shop: Path, server_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_page: None
 ):
     shutil.copytree(shop, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)

@@ -57,6 +57,21 @@ def test_the_installed_command_runs_from_seeds_to_a_dataset(installed, tmp_path)
     assert where.startswith(str(installed.parent))
 
 
+def test_the_wheel_holds_prompts_seeds_and_model(installed, tmp_path):
+    code = (
+        "from pathlib import Path; from pipeline.seeds.read import read_seeds; from pipeline.resources import *;"
+        "from pipeline.asking.templates import render; import pipeline;"
+        "print(len(read_seeds('general')), len(render('classify', demos=[], instruction='x')));"
+        "print((NANO / 'model.safetensors').is_file(), (HELDOUT / 'splits').is_dir());"
+        "print((Path(pipeline.__file__).parent / 'py.typed').is_file())"
+    )
+    seeds, prompt, *there = call(installed / "python", tmp_path, "-c", code).split()
+
+    assert int(seeds) >= 175
+    assert int(prompt) > 0
+    assert there == ["True"] * 3
+
+
 def test_what_the_installed_package_says_to_install_is_a_line_for_it(installed, tmp_path):
     said = call(installed / "python", tmp_path, "-c", "from pipeline.resources import install; print(install('embed'))")
 

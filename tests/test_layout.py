@@ -10,7 +10,16 @@ import pytest
 from pipeline.stages import find, names
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
-BASE = ("toml", "resources", "stage", "task", "text", "thoughts", "errors")  # the modules that everything is made of
+BASE = (
+    "toml",
+    "resources",
+    "stage",
+    "strict",
+    "task",
+    "text",
+    "thoughts",
+    "errors",
+)  # the modules that everything is made of
 HOUSE = (
     "cli", "report", "gain", "settings", "recipes", "stages", "training", "evaluation", "dataset", "filters", "scorers",
     "checks", "sandbox", "passages", "seeds", "runs", "asking", "novelty", "engines", *BASE,

@@ -21,6 +21,8 @@ RECIPES = ROOT / "docs" / "recipes.md"
 class ToyServer(BaseHTTPRequestHandler):
     """An OpenAI-compatible server of a base model that answers like the scripted one."""
 
+    disable_nagle_algorithm = True  # or each answer takes 40 ms
+
     def do_GET(self) -> None:
         self.reply({"object": "list", "data": [{"id": "my-model", "object": "model"}]})
 
@@ -47,10 +49,14 @@ class ToyServer(BaseHTTPRequestHandler):
         pass
 
 
+class Listening(ThreadingHTTPServer):
+    request_queue_size = 128  # of 5, connections beyond it would wait for seconds
+
+
 @pytest.fixture(scope="module")
 def server_port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), ToyServer) as server:
-        thread = threading.Thread(target=server.serve_forever)
+    with Listening(("127.0.0.1", 0), ToyServer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server.server_address[1]
         server.shutdown()

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -15,7 +14,7 @@ import yaml
 
 from pipeline.cli.main import main
 from tests.report.reviewing_browser import CHROMIUM, Seen, chromium, screen
-from tests.test_readme import ToyServer
+from tests.test_readme import Listening, ToyServer
 
 __all__ = ["chromium", "screen"]
 
@@ -50,8 +49,8 @@ class Counting(ToyServer):
 @pytest.fixture
 def url() -> Iterator[str]:
     Counting.asked = 0
-    with ThreadingHTTPServer(("127.0.0.1", 0), Counting) as server:
-        thread = Thread(target=server.serve_forever)
+    with Listening(("127.0.0.1", 0), Counting) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/v1"
         server.shutdown()

@@ -1,19 +1,21 @@
 """Numbers and times as they are typed."""
 
 import argparse
+import math
 import re
 from collections.abc import Callable
 
+THOUSANDS = re.compile(r"\d{1,3}(?:[,_]\d{3})+(?:\.\d+)?")  # 1,000,000; a comma anywhere else is no number
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
     def read(text: str) -> float:
         try:
-            value = kind(text.replace("_", "").replace(",", ""))
+            value = kind(text.replace("_", "").replace(",", "") if THOUSANDS.fullmatch(text) else text)
         except ValueError:
             value = 0
-        if value <= 0:
+        if not 0 < value < math.inf:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
         return value
 

@@ -14,6 +14,7 @@ from pipeline.dataset.formats.find import find_format, shipped_formats
 from pipeline.dataset.formats.turns import SYSTEM
 from pipeline.errors import SproutError
 from pipeline.runs.products import read_record
+from pipeline.seeds.columns import in_our_names
 from pipeline.seeds.datasets import on_hub, place_of, split_names
 from pipeline.seeds.records import Wanted, as_object, read_records
 from pipeline.seeds.shapes import Record
@@ -104,8 +105,13 @@ def _source(place: Path | str, chat: bool, preference: bool) -> _Source:
 def _formats_in(folder: Path) -> list[Format]:
     """The formats whose files lie in a folder, in the order they were asked for."""
     listed = read_record(folder / "dataset.json").get("settings", {}).get("formats", [])
-    formats = map(find_format, dict.fromkeys([*listed, *shipped_formats()]))
-    return [one for one in formats if one.is_in(folder, "train")]
+    found = []
+    for name in dict.fromkeys([*listed, *shipped_formats()]):
+        try:
+            found.append(find_format(name))
+        except SproutError as error:  # one of the user's own, whose module is elsewhere
+            logger.warning("%s: the format %s is passed over: %s", folder, name, error)
+    return [one for one in found if one.is_in(folder, "train")]
 
 
 class _Reading:
@@ -125,6 +131,8 @@ class _Reading:
 
     def _contents(self, record: Record) -> Iterator[Content]:
         line, where = as_object(record, "row"), record.where
+        if not self.source.format:
+            line = in_our_names(line, where, self.notes)
         self.format = self.format or recognise(line, where)
         self.unused |= {name for name in line.keys() - _KNOWN if line[name] not in (None, "")}
         for content in self.format.read(line, where, self.notes):

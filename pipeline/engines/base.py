@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.errors import SproutError
+from pipeline.strict import Strict
 
 Message = dict[str, str]  # {"role": "user", "content": "..."}
 Prompt = str | tuple[Message, ...]  # a string is completed as it stands; messages go through the chat template
@@ -17,7 +18,7 @@ Prompt = str | tuple[Message, ...]  # a string is completed as it stands; messag
 NEUTRAL = {"top_p": 1.0, "top_k": 0, "presence_penalty": 0.0, "min_tokens": 0, "stop": (), "seed": None}
 
 
-class Sampling(BaseModel):
+class Sampling(Strict):
     """How to sample, in the words vLLM and the OpenAI API share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -155,7 +156,7 @@ Likelihoods = Generator[Likelihood, None, None]
 R = TypeVar("R")
 
 
-class Options(BaseModel):
+class Options(Strict):
     """What the table of an engine may hold in a settings file: the arguments of its constructor, with their limits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

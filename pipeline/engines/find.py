@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import traceback
 from functools import cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +26,7 @@ def engine_class(name: str) -> type[Engine]:
 
     Args:
         name: Of a module or package in `pipeline/engines`, such as `vllm`; or `module:Class`, where the module is in
-            the current folder or anywhere else on the path.
+            the folder of the settings, in the current folder or anywhere else on the path.
 
     Raises:
         SproutError: if there is none.
@@ -47,22 +48,34 @@ def engine_names() -> list[str]:
 
 
 def named(place: str, noun: str) -> Any:
-    """What `module:name` stands for. The module may be in the current folder.
+    """What `module:name` stands for. The module may be in the folder of `look_in`, or in the current one.
 
     Args:
         noun: What it should be, for messages.
 
     Raises:
-        SproutError: for a module that cannot be imported, and for a name that it does not have.
+        SproutError: for a module that cannot be imported, for one whose name another one has, and for a name that it
+            does not have.
     """
     module, _, name = place.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # an installed command does not look there
-    found = imported(module, noun, place)
+    if module.endswith(".py") or "/" in module:
+        raise SproutError(f"{place}: a module is named without its folder and .py; give {Path(module).stem}:{name}")
+    found = _of_the_user(module, noun, place)
     try:
         return vars(found)[name]
     except KeyError:
         raise SproutError(f"{place}: {found.__file__ or module} has no {name!r}; give module:name") from None
+
+
+def look_in(folder: Path) -> None:
+    """Look for modules of the user's own in this folder, that of the settings at hand, before all others."""
+    _of_settings[:] = [folder.resolve()]
+
+
+def is_in(place: str, folder: Path) -> bool:
+    """Whether `module:name` names a module that lies in this folder."""
+    module, colon, name = place.partition(":")
+    return bool(colon and name.isidentifier() and module and _origin(module.partition(".")[0], folder))
 
 
 def imported(module: str, noun: str, place: str = "") -> ModuleType:
@@ -79,9 +92,10 @@ def imported(module: str, noun: str, place: str = "") -> ModuleType:
         return importlib.import_module(module)
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and place and error.name in (module, module.partition(".")[0]):
+            beside = "".join(f", beside the settings ({one})" for one in _of_settings if one != Path.cwd())
             raise SproutError(
-                f"{place}: there is no module {error.name} in the current folder ({Path.cwd()}) or on Python's path; "
-                f"run sprout in the folder of {error.name}.py, or add that folder to PYTHONPATH"
+                f"{place}: there is no module {error.name} in the current folder ({Path.cwd()}){beside} or on Python's "
+                f"path; put {error.name}.py beside the settings file, or add its folder to PYTHONPATH"
             ) from None
         problem = told(error)
         raise SproutError(
@@ -110,6 +124,34 @@ def told(error: BaseException) -> str:
     """The kind of an error and what it says, on one line, without the address that pydantic adds."""
     text = str(getattr(error, "msg", None) or error).partition("For further information")[0]
     return f"{type(error).__name__}: {' '.join(text.split()).rstrip('.')}"
+
+
+_of_settings: list[Path] = []  # at most one folder
+
+
+def _of_the_user(module: str, noun: str, place: str) -> ModuleType:
+    """A module from the first folder that has it, or from anywhere on Python's path."""
+    top = module.partition(".")[0]
+    folders = [*dict.fromkeys([*_of_settings, Path.cwd()])]
+    sys.path += [str(one) for one in folders if str(one) not in sys.path]  # for what it imports later
+    for folder in folders:
+        if not (origin := _origin(top, folder)):
+            continue
+        there = getattr(sys.modules.get(top), "__file__", None)
+        if there and Path(there).exists() and not Path(there).samefile(origin):
+            raise SproutError(f"{place}: {origin} has the name of another module, {there}; rename it")
+        sys.path.insert(0, str(folder))  # before a module of the same name elsewhere
+        try:
+            return imported(module, noun, place)
+        finally:
+            sys.path.remove(str(folder))
+    return imported(module, noun, place)
+
+
+def _origin(module: str, folder: Path) -> str:
+    """The file of a module in a folder; empty if there is none, or only a folder of that name."""
+    spec = PathFinder.find_spec(module, [str(folder)])
+    return spec.origin or "" if spec else ""
 
 
 def _where(error: BaseException, module: str) -> str:

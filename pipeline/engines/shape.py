@@ -9,10 +9,11 @@ from typing import Any
 
 from pipeline.engines.base import Request, Sampling
 from pipeline.engines.tokens import render
+from pipeline.thoughts import CLOSES, OPENS
 
 logger = logging.getLogger(__name__)
 
-OPENED = re.compile(r"<think(?:ing)?>(?!.*</think(?:ing)?>)|\[THINK\](?!.*\[/THINK\])", re.DOTALL)
+OPENED = re.compile(rf"(?:{OPENS})(?!.*(?:{CLOSES}))", re.DOTALL)
 CHANNELS = "<|channel|>analysis"  # of gpt-oss, which always thinks
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.errors import SproutError
 from pipeline.evaluation.shapes import HeldOutRow, NaturalTask, Reference, parse
 from pipeline.resources import HELDOUT
+from pipeline.seeds.columns import in_our_names
 from pipeline.seeds.conversations import is_masked, listed
 from pipeline.seeds.markers import without_marks
 from pipeline.seeds.packed import read_bytes
@@ -198,6 +199,7 @@ def _row(record: Record, notes: Counter[str]) -> HeldOutRow | None:
     """The row, its system message put before its instruction; None if it is marked as not to be used."""
     fields = {key: value for key, value in as_object(record, "held-out task").items() if value is not None}
     where = record.where
+    fields = in_our_names(fields, where, notes)
     if "instruction" not in fields and "references" in fields:
         one = parse(Reference, fields, where)
         about = {"id": one.id, "task": one.task_id, "category": one.task_category, "track": one.track}

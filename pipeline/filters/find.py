@@ -71,7 +71,8 @@ def check_choice(choice: Choice, known: Iterable[str]) -> None:
     """
     names = list(known)
     if strange := next((name for name in choice if name not in names), None):
-        raise SproutError(f"filters: {unknown('filter', strange, names)}")
+        own = "a stage, as module:Class in stages = […],"
+        raise SproutError(f"filters: {unknown('filter', strange, names, own)}")
 
 
 def _reason(check: Callable[..., str | None]) -> Reason:

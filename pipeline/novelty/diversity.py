@@ -12,6 +12,8 @@ from pipeline.novelty.encoder import Vectors
 from pipeline.novelty.lists import import_faiss, on_grid
 
 MIN_ROWS = 39  # of a cluster, on average: FAISS wants so many
+MAX_ROWS = 256  # of a cluster, on average, that its centre is found by
+ROUNDS = 25  # of k-means
 _FRONT, _BLOCK = 1024, 128  # of k_center: the farthest rows that are kept up to date, and the most chosen at once
 
 
@@ -63,14 +65,18 @@ def _farthest(vectors: Vectors, closest: npt.NDArray[np.float32], most: int) -> 
 
 
 def clusters(vectors: Vectors, num_clusters: int, random_seed: int = 0) -> npt.NDArray[np.int64]:
-    """The number of the cluster of each row, by k-means: as many clusters as asked, or fewer of at least 39 rows."""
+    """The number of the cluster of each row, by k-means: as many clusters as asked, or fewer of at least 39 rows.
+
+    The centres move `ROUNDS` times over at most `MAX_ROWS` rows a cluster, drawn at random; then every row goes to the
+    nearest. Both numbers are the defaults of FAISS.
+    """
     num_clusters = min(num_clusters, len(vectors) // MIN_ROWS)
     if num_clusters < 2:
         return np.zeros(len(vectors), np.int64)
     faiss = import_faiss()
     seed = random.Random(f"{random_seed}:clusters").getrandbits(31)
     with _one_thread(faiss):
-        kmeans = faiss.Kmeans(vectors.shape[1], num_clusters, niter=25, seed=seed)
+        kmeans = faiss.Kmeans(vectors.shape[1], num_clusters, niter=ROUNDS, max_points_per_centroid=MAX_ROWS, seed=seed)
         kmeans.train(vectors)
         nearest: npt.NDArray[np.int64] = kmeans.index.search(vectors, 1)[1][:, 0]
     return nearest

@@ -23,6 +23,7 @@ from pipeline.runs.remarks import read_remarks
 from pipeline.runs.reviews import STAGE, Reviews
 from pipeline.runs.settings import read_settings
 from pipeline.runs.shards import usage
+from pipeline.runs.store import whole_lines
 from pipeline.task import Task, read_task
 from pipeline.text import mend
 
@@ -148,10 +149,7 @@ def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASK
 
 def read_whole(path: Path) -> Iterator[Task]:
     """The tasks of a file, one at a time; a line that is being written is not one yet."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.endswith(b"\n") and not line.isspace():
-                yield read_task(line, f"{path}:{number}")
+    return (read_task(line, f"{path}:{number}") for number, _, line in whole_lines(path))
 
 
 def chosen(id: str, share: float) -> bool:

@@ -15,6 +15,7 @@ from pipeline.runs.products import read_record
 from pipeline.runs.reviews import STAGE, Reviewed, Reviews, tags_of
 from pipeline.runs.said import Texts
 from pipeline.runs.settings import read_settings
+from pipeline.runs.store import whole_lines
 from pipeline.task import Task, read_task
 from pipeline.text import short
 
@@ -78,21 +79,19 @@ def find_states(
     path = files[last if stage in (None, STAGE) else stage]
     reviews = Reviews(folder) if stage in (None, STAGE, last) else None
     check_reason(path, reason, reviews)
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.endswith(b"\n"):
-                task = read_task(line, f"{path}:{number}")
-                if stage == STAGE and not task.kept:
-                    continue
-                state = reviews.of(task) if reviews and task.kept else Reviewed(task, task)
-                found = state.result
-                wanted = {None: found.kept, "all": True, "rejected": not found.kept}
-                if (
-                    wanted.get(reason, found.rejected == reason)
-                    and search.casefold() in text_of(found).casefold()
-                    and marks.fit(state)
-                ):
-                    yield state
+    for number, _, line in whole_lines(path):
+        task = read_task(line, f"{path}:{number}")
+        if stage == STAGE and not task.kept:
+            continue
+        state = reviews.of(task) if reviews and task.kept else Reviewed(task, task)
+        found = state.result
+        wanted = {None: found.kept, "all": True, "rejected": not found.kept}
+        if (
+            wanted.get(reason, found.rejected == reason)
+            and search.casefold() in text_of(found).casefold()
+            and marks.fit(state)
+        ):
+            yield state
 
 
 def stage_that_gave(reason: str, files: Mapping[str, Path], reviews: Reviews) -> str | None:

@@ -12,11 +12,13 @@ from pipeline.errors import SproutError
 from pipeline.runs.context import Context
 from pipeline.runs.files import stage_files
 from pipeline.runs.journal import FILE, Journal
-from pipeline.runs.reviews import STAGE, Reviewed, Reviews
+from pipeline.runs.reviews import STAGE, Reviewed, Reviews, touched
 from pipeline.runs.said import Said
 from pipeline.runs.settings import FILE as SETTINGS
 from pipeline.runs.settings import read_settings
 from pipeline.runs.shards import shard_folders
+from pipeline.runs.store import ID, whole_lines
+from pipeline.settings.read import look_as
 from pipeline.stage import Stage
 from pipeline.stages import find as find_kind
 from pipeline.task import Task, read_task
@@ -50,15 +52,14 @@ def why(task_id: str, folders: list[Path], full: bool = False) -> str:
 
 def find(task_id: str, folder: Path) -> dict[str, dict[str, Task]]:
     """What each stage has written about the tasks whose id begins so: by id, then by stage."""
-    wanted = f'"id":"{task_id}'.encode()
     found: dict[str, dict[str, Task]] = {}
     for stage, path in stage_files(folder).items():
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if wanted in line and line.endswith(b"\n"):
-                    task = read_task(line, f"{path}:{number}")
-                    if task.id.startswith(task_id):
-                        found.setdefault(task.id, {})[stage] = task
+        for number, _, line in whole_lines(path):
+            match = ID.match(line)
+            if not match or match[1].decode().startswith(task_id):
+                task = read_task(line, f"{path}:{number}")
+                if task.id.startswith(task_id):
+                    found.setdefault(task.id, {})[stage] = task
     return found
 
 
@@ -74,6 +75,7 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
     if last.scores:
         yield f"  scores: {', '.join(f'{name} {score:g}' for name, score in last.scores.items())}"
     settings = read_settings(folder / SETTINGS)
+    look_as(folder)
     shard = shard_of(last, folder)
     if shard:
         yield f"  from {shard}"
@@ -120,12 +122,9 @@ def told(state: Reviewed, lines: Sequence[Said]) -> Iterator[str]:
 
 def shard_of(task: Task, folder: Path) -> Path | None:
     """The shard that a task of a merged run is from, if its folder is still there."""
-    wanted = f'{{"id":"{task.id}"'.encode()
     for shard in shard_folders(folder):
-        for path in stage_files(shard).values():
-            with path.open("rb") as file:
-                if any(line.startswith(wanted) for line in file):
-                    return shard
+        if any(any(touched(path, [task.id])) for path in stage_files(shard).values()):
+            return shard
     return None
 
 

@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from pipeline.errors import BudgetReached, SproutError
 from pipeline.runs.products import read_record, write_record
+from pipeline.strict import Strict
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ MILLION = 1_000_000
 PRICES = "prices.json"
 
 
-class Prices(BaseModel):
+class Prices(Strict):
     """What a million tokens cost, in a currency of your choice."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -3,18 +3,17 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import accumulate
 from pathlib import Path
 
 from pipeline.errors import SproutError
 from pipeline.runs.reviews import STAGE, Reviews, touched
-from pipeline.runs.store import Stored
+from pipeline.runs.store import Stored, whole_lines
 from pipeline.task import read_task
 from pipeline.text import first_few
 
 REJECTED = re.compile(rb',"rejected":"(\w+)"\}\n\Z')  # the end of a rejected line; a nested field has more braces
 
-PLACE = re.compile(rb'"meta":\{"request":\d+,"item":(\d+)')  # of a task that was read from a list
+PLACE = re.compile(rb'"meta": ?\{"request": ?\d+, ?"item": ?(\d+)')  # of a task that was read from a list
 
 
 def stage_files(folder: Path) -> dict[str, Path]:
@@ -62,23 +61,12 @@ def dropped_from(path: Path, reviews: Reviews) -> Counter[str]:
 
 def reasons(path: Path) -> Iterator[str]:
     """For each task in a file, the reason it was rejected, or "kept"; a line still being written is skipped."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            if found := REJECTED.search(line, max(0, len(line) - 80)):
-                yield found[1].decode()
-            elif b'"rejected":' in line or not line.startswith(b'{"id":"'):  # in a text, quotes have backslashes
-                yield read_task(line, f"{path}:{number}").rejected or "kept"
-            else:
-                yield "kept"
+    return (reason for _, _, reason in _with_reasons(path))
 
 
 def kept_in(path: Path) -> Stored:
     """The kept tasks of a stage's file, found without a look at what else their lines hold."""
-    with path.open("rb") as file:
-        starts = accumulate(map(len, file), initial=0)
-        return Stored(path, (start for start, reason in zip(starts, reasons(path), strict=False) if reason == "kept"))
+    return Stored(path, (place for place, _, reason in _with_reasons(path) if reason == "kept"))
 
 
 def kept_by_place(path: Path) -> list[tuple[int, int]]:
@@ -88,12 +76,22 @@ def kept_by_place(path: Path) -> list[tuple[int, int]]:
     """
     kept: Counter[int] = Counter()
     all: Counter[int] = Counter()
-    with path.open("rb") as file:
-        for line, reason in zip(file, reasons(path), strict=False):  # the last line may still be being written
-            if found := PLACE.search(line):
-                place = int(found[1])
-                all[place] += 1
-                kept[place] += reason == "kept"
-            elif not all:
-                return []
+    for _, line, reason in _with_reasons(path):
+        if found := PLACE.search(line):
+            place = int(found[1])
+            all[place] += 1
+            kept[place] += reason == "kept"
+        elif not all:
+            return []
     return [(kept[place], all[place]) for place in range(max(all, default=-1) + 1)]
+
+
+def _with_reasons(path: Path) -> Iterator[tuple[int, bytes, str]]:
+    """Each line of a file with the byte it begins at and the reason its task was rejected, or "kept"."""
+    for number, place, line in whole_lines(path):
+        if found := REJECTED.search(line, max(0, len(line) - 80)):
+            yield place, line, found[1].decode()
+        elif b'"rejected"' in line or not line.startswith(b'{"id":"'):  # in a text, quotes have backslashes
+            yield place, line, read_task(line, f"{path}:{number}").rejected or "kept"
+        else:
+            yield place, line, "kept"

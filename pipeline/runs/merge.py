@@ -19,7 +19,7 @@ from pipeline.runs.reviews import FILE as REVIEWS
 from pipeline.runs.settings import FILE as SETTINGS
 from pipeline.runs.settings import STAGE_FILE, read_settings, write_settings
 from pipeline.runs.shards import FILE, MERGED, Shard, finished
-from pipeline.runs.store import to_line
+from pipeline.runs.store import to_line, whole_lines
 from pipeline.task import Task, read_task
 
 NOT_NEW = "not_new"
@@ -206,9 +206,7 @@ class Merging:
 
 
 def lines_of(path: Path) -> Iterator[tuple[bytes, Task]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            yield line, read_task(line, f"{path}:{number}")
+    return ((line, read_task(line, f"{path}:{number}")) for number, _, line in whole_lines(path))
 
 
 def copy_records(shards: Mapping[Shard, Path], out: Path) -> None:

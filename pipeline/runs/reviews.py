@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import SproutError, explain
 from pipeline.runs.said import Said, Texts, Verdict, as_line, digest
-from pipeline.runs.store import ID, at, ids_of, is_whole, mend_last_line, without
+from pipeline.runs.store import ID, at, ids_of, is_whole, mend_last_line, whole_lines, without
 from pipeline.task import Task, read_task
 
 logger = logging.getLogger(__name__)
@@ -264,10 +264,9 @@ def _fold(state: Reviewed, one: Said, instruction: str) -> None:
 def touched(path: Path, ids: Iterable[str]) -> Iterator[Task]:
     """The tasks of a stage's file that have one of these ids."""
     wanted = {*ids}
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            found = ID.match(line)
-            if line.endswith(b"\n") and (not found or found[1].decode() in wanted):
-                task = read_task(line, f"{path}:{number}")
-                if task.id in wanted:
-                    yield task
+    for number, _, line in whole_lines(path):
+        found = ID.match(line)
+        if not found or found[1].decode() in wanted:
+            task = read_task(line, f"{path}:{number}")
+            if task.id in wanted:
+                yield task

@@ -110,7 +110,7 @@ def run_stages(
     budget = context.budget
     check_packages(stages)
     for stage in stages:
-        if isinstance(stage, Stage) and (lack := stage.lack_of_seeds(context.seeds)):
+        if lack := stage.lack_of_seeds(context.seeds) if isinstance(stage, Stage) else stage.lack(context.of(stage)):
             raise SproutError(lack)
     with only_writer(context.folder):
         check_settings(stages, files, context)

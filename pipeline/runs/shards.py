@@ -10,6 +10,7 @@ from pipeline.runs.files import stage_files
 from pipeline.runs.journal import FILE as JOURNAL
 from pipeline.runs.journal import Journal, Usage
 from pipeline.runs.products import read_record, write_record
+from pipeline.runs.store import whole_lines
 from pipeline.stage import Product, Stage
 
 FILE = "shard.json"  # in the folder of a finished shard: which it is, and how many tasks are in its files
@@ -116,8 +117,7 @@ def usage(folder: Path) -> dict[str, Usage]:
 
 def _count(path: Path) -> int:
     """The tasks in a file."""
-    with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    return sum(1 for _ in whole_lines(path))
 
 
 def _joined(one: Usage, other: Usage) -> Usage:

@@ -1,5 +1,6 @@
 """An append-only file of tasks, which is also the checkpoint: every task in it is done."""
 
+import codecs
 import json
 import os
 import re
@@ -156,6 +157,21 @@ def mend_last_line(file: BinaryIO) -> None:
             file.write(b"\n")
         else:
             file.truncate(end)
+
+
+def whole_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Each line of a stage's file that is a task, with its number and the byte it begins at.
+
+    As a run reads the file: blank lines and a byte order mark at the beginning are passed over, and a last line without
+    its line end counts if it is whole. Half a line, as one that is being written, is not a task yet.
+    """
+    end = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            text = line if end else line.removeprefix(codecs.BOM_UTF8)
+            end += len(line)
+            if not text.isspace() and (text.endswith(b"\n") or is_whole(text)):
+                yield number, end - len(text), text
 
 
 def is_whole(line: bytes) -> bool:

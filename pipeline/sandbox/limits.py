@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from pipeline.strict import Strict
 
 MEBI, KIBI = 1 << 20, 1 << 10
 
 
-class Limits(BaseModel):
+class Limits(Strict):
     """What a program may use; one that wants more is stopped, or told no by the system."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

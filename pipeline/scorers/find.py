@@ -3,16 +3,18 @@
 import inspect
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import ConfigDict, ValidationError, create_model
 
 from pipeline.engines.find import imported, named
 from pipeline.errors import SproutError, explain, unknown
 from pipeline.scorers.base import Scorer
+from pipeline.strict import Strict
 
 NAME = re.compile(r"[\w-]+")
 
@@ -29,13 +31,31 @@ def find_scorer(place: str, settings: Mapping[str, Mapping[str, Any]]) -> Scorer
     """The scorer of that name.
 
     Args:
-        place: A name of those that ship, or `module:function`, where the module is in the current folder or anywhere
-            else on the path; with `name=` before it, that is what its score is called.
+        place: A name of those that ship, or `module:function`, where the module is beside the settings, in the current
+            folder or anywhere else on the path; with `name=` before it, that is what its score is called.
         settings: Those of several scorers, by the names of their scores.
 
     Raises:
         SproutError: if there is none, if what is there is no scorer, and for a setting that it does not take.
     """
+    found = _bare(place)
+    return replace(found, settings=_settings(found, settings.get(found.name, {})))
+
+
+def places_of(setting: str, scorers: Iterable[str]) -> list[str]:
+    """Where a setting of scorers stands, such as `knn.encoder`: of those of these that have it."""
+    found = []
+    for place in scorers:
+        with suppress(SproutError):
+            scorer = _bare(place)
+            found += (
+                [f"{scorer.name}.{setting}"] if setting in inspect.getfullargspec(scorer.function).kwonlyargs else []
+            )
+    return found
+
+
+def _bare(place: str) -> Scorer:
+    """The scorer without its settings."""
     called, _, place = place.rpartition("=")
     if called and not NAME.fullmatch(called):
         raise SproutError(f"{called}={place}: a score is called by letters, digits, - and _; rename it")
@@ -49,7 +69,7 @@ def find_scorer(place: str, settings: Mapping[str, Mapping[str, Any]]) -> Scorer
         raise SproutError(f"{place}: is not a scorer; write a function that takes a task and returns a number")
     found = Scorer(function, called=called)
     _check(place, found)
-    return replace(found, settings=_settings(found, settings.get(found.name, {})))
+    return found
 
 
 def _check(place: str, scorer: Scorer) -> None:
@@ -68,6 +88,10 @@ def _check(place: str, scorer: Scorer) -> None:
         )
 
 
+class _Settings(Strict):
+    model_config = ConfigDict(extra="forbid")
+
+
 def _settings(scorer: Scorer, given: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are given and the defaults of the others, in the types that the function declares."""
     function = scorer.function
@@ -81,7 +105,7 @@ def _settings(scorer: Scorer, given: Mapping[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {
         one.name: (types.get(one.name, Any), ... if one.default is one.empty else one.default) for one in own
     }
-    kind: type[BaseModel] = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+    kind = create_model(function.__name__, __base__=_Settings, **fields)
     try:
         return dict(kind.model_validate(dict(given)))
     except ValidationError as error:

@@ -85,6 +85,14 @@ def listed(value: Any) -> Any:
     return value
 
 
+def in_turns(value: Any) -> Any:
+    """Messages from a list of texts that user and assistant say in turns, as LIMA has it; anything else as it is."""
+    texts = listed(value)
+    if not (isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts)):
+        return value
+    return [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(texts)]
+
+
 def turns_in(value: Any, where: str, notes: Counter[str]) -> list[Message]:
     """The messages of a field `history`: pairs of a question and its answer, or messages."""
     turns: list[Message] = []

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import SproutError
+from pipeline.seeds.columns import in_our_names
 from pipeline.seeds.records import Wanted, as_object
 from pipeline.seeds.rows import Row, layout_of, parse_row
 from pipeline.seeds.shapes import Record, named_in
@@ -93,8 +94,7 @@ def tasks_of(record: Record, fields: Mapping[str, str], notes: Counter[str]) -> 
         SproutError: for a row that is no task.
     """
     row = as_object(record, "task")
-    if fields:
-        row = _renamed(row, fields, record.where)
+    row = _renamed(row, fields, record.where) if fields else in_our_names(row, record.where, notes)
     if found := parse_row(row, layout_of(row, record.where), record.where, notes):
         yield _task(found, record.number)
 

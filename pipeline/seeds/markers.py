@@ -3,7 +3,8 @@
 import re
 from collections import Counter
 
-from pipeline.asking.clean import without_thoughts
+from pipeline.asking.clean import may_hold_marks, without_thoughts
+from pipeline.thoughts import CLOSES, OPENS, end_of_first
 
 _NO_INPUT = re.compile(r"[<\[(]?\s*(?:no[\s_-]?input|#?n/a)\s*/?[>\])]?\.?", re.IGNORECASE)
 _PERHAPS_NONE = re.compile(r"none|null|nil|nan|-+|empty", re.IGNORECASE)
@@ -11,9 +12,9 @@ _NOT_AVAILABLE = re.compile(r"#?n/a\.?|null|nan", re.IGNORECASE)
 _TOKEN = r"<\|\w{2,30}\|>|<｜[\w▁]{2,30}｜>|<(?:start|end)_of_turn>|<[be]os>|\[(?:BOS|EOS)\]"
 _FIRST = re.compile(rf"\s*(?:(?:{_TOKEN}|<s>)\s*)+(?:(?<=>)(?:assistant|user|system|model)\n)?")
 _LAST = re.compile(rf"\s*(?:(?:{_TOKEN}|</s>)\s*)+\Z")
-_THOUGHT_OPENS = re.compile(r"<think(?:ing)?>|\[THINK\]|◁think▷")
-_THOUGHT_CLOSES = re.compile(r"</think(?:ing)?>|\[/THINK\]|◁/think▷")
-_CLOSES_ALONE = re.compile(r"(?:</think(?:ing)?>|\[/THINK\]|◁/think▷)[^\S\n]*\n")
+_THOUGHT_OPENS = re.compile(OPENS)
+_THOUGHT_CLOSES = re.compile(CLOSES)
+_CLOSES_ALONE = re.compile(rf"(?:{CLOSES})[^\S\n]*\n")
 
 
 def without_marks(instruction: str, input: str, output: str, notes: Counter[str]) -> tuple[str, str, str]:
@@ -42,7 +43,10 @@ def _without_tokens(text: str, notes: Counter[str]) -> str:
 
 
 def _without_thoughts(output: str, question: str, notes: Counter[str]) -> str:
-    if "think" not in output and "THINK" not in output:
+    if not may_hold_marks(output):
+        return output
+    if end_of_first(output):
+        notes["outputs that begin with what may be thoughts, such as <reasoning>, and are kept as they are"] += 1
         return output
     opened, closed = len(_THOUGHT_OPENS.findall(output)), len(_THOUGHT_CLOSES.findall(output))
     if not opened and not closed:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pipeline.errors import SproutError
 from pipeline.resources import folder
 from pipeline.runs.store import to_line
+from pipeline.seeds.columns import in_our_names
 from pipeline.seeds.kinds import labelled, looks_like_classification
 from pipeline.seeds.own import own_tasks
 from pipeline.seeds.records import Records, Wanted, as_object, read_records
@@ -62,6 +63,7 @@ def load_seeds(path: Path | str) -> Seeds:
         return Seeds([], NONE, [], {}, [])
     path = folder("seed_tasks") / f"{path}.jsonl" if str(path) in SHIPPED else path
     records = read_records(path, _WANTED)
+    records = _in_our_names(records)
     layout = _layout(records)
     if layout:
         seeds = _from_rows(records, layout)
@@ -102,6 +104,18 @@ def problem_of(task: Task) -> str | None:
     if (number := next(empty, None)) is not None:
         return f"instances.{number}.output is empty; write the right answer, or leave the instance out"
     return None
+
+
+def _in_our_names(records: Records) -> Records:
+    """The rows and their header with our names of fields, where theirs are well-known ones."""
+    rows = [
+        one._replace(value=in_our_names(one.value, one.where, records.notes)) if isinstance(one.value, dict) else one
+        for one in records.records
+    ]
+    header = records.header
+    if header:
+        header = header._replace(names=[*in_our_names(dict.fromkeys(header.names, "…"), header.where, Counter())])
+    return records._replace(records=rows, header=header)
 
 
 def _layout(records: Records) -> str:

@@ -12,6 +12,7 @@ from pipeline.errors import SproutError, explain
 from pipeline.seeds.conversations import (
     Message,
     first_exchange,
+    in_turns,
     is_labelled_bad,
     is_masked,
     is_persona,
@@ -185,7 +186,9 @@ def _as_messages(fields: Fields, layout: str) -> tuple[Fields, str]:
             return rest | {"messages": [*prompt, *completion]}, "messages"  # type: ignore[misc]
     elif layout in ("messages", "ShareGPT") and fields.get("messages") is None:
         name = next((name for name in CONVERSATIONS if fields.get(name) is not None), "messages")
-        return {"messages" if key == name else key: value for key, value in fields.items() if key != "messages"}, layout
+        fields = {"messages" if key == name else key: value for key, value in fields.items() if key != "messages"}
+        if name != "turns":  # which are all the user's, as MT-Bench has them
+            fields["messages"] = in_turns(fields.get("messages"))
     return fields, layout
 
 

@@ -18,7 +18,8 @@ class Record(NamedTuple):
 COLUMNS = frozenset(
     {
         *("instruction", "input", "output", "outputs", "instances", "prompt", "completion", "messages"),
-        *("conversations", "id", "prediction", "references"),
+        *("conversations", "id", "prediction", "references", "question", "answer", "query", "response", "context"),
+        *("problem", "solution", "inputs", "targets"),
     }
 )
 CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns")

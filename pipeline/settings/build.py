@@ -89,15 +89,19 @@ def _build(one: Word, settings: RunSettings) -> Stage | Product:
     try:
         return one.kind(**fields | shared | {"label": one.label})
     except ValidationError as error:
-        raise SproutError(f"[{one.name}] {_explained(error, one.kind)}") from None
+        raise SproutError(f"[{one.name}] {_explained(error, one, settings)}") from None
 
 
-def _explained(error: ValidationError, kind: type[Stage] | type[Product]) -> str:
+def _explained(error: ValidationError, one: Word, settings: RunSettings) -> str:
     """What is wrong with the table of a stage; of a key that is somewhere else, where that is."""
-    strange = next((one["loc"] for one in error.errors() if one["type"] == "extra_forbidden"), ())
-    if len(strange) == 1 and (meant := hint(str(strange[0]), kind)):
-        return f"there is no setting {str(strange[0])!r}; {meant}"
-    return explain(error, kind, "setting")
+    strange = next((problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"), ())
+    if len(strange) == 1:
+        key = str(strange[0])
+        inside = [f"{one.name}.{place}" for place in one.kind.deeper(key, settings.tables.get(one.name, {}))]
+        meant = f"did you mean {' or '.join(inside)}?" if inside else hint(key, one.kind, listed(settings))
+        if meant:
+            return f"there is no setting {key!r}; {meant}"
+    return explain(error, one.kind, "setting")
 
 
 def open_engines(settings: RunSettings) -> dict[str, Engine]:

@@ -1,13 +1,14 @@
 """Where a setting stands that was looked for somewhere else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel
 
 from pipeline.recipes import SELF_INSTRUCT
+from pipeline.settings.words import Word
 from pipeline.stages import Kind, find, names
 
-TEXTS = ("seeds", "domain", "out", "shard")
+TEXTS = ("seeds", "domain", "out", "shard", "modules")
 SINGLE = (*TEXTS, "stages")  # keys above all tables
 
 
@@ -24,11 +25,21 @@ def places(name: str, first: Kind | None = None) -> list[str]:
     return usual or [place for own in found.values() for place in own]
 
 
-def hint(name: str, first: Kind | None = None) -> str:
-    """Where the setting is, for the end of a message, mostly as a question; empty if there is no such setting."""
+def hint(name: str, first: Kind | None = None, listed: Sequence[Word] = ()) -> str:
+    """Where the setting is, for the end of a message, mostly as a question; empty if there is no such setting.
+
+    Args:
+        first: The stage that it was looked for in.
+        listed: The stages of the run; only if none of them has the setting, another one is named.
+    """
     if name in SINGLE:
         return "it stands above all tables"
     found = places(name, first)
+    if listed and not any(place.startswith(f"{first.kind}.") for place in found if first):
+        if here := [place for word in listed for place in _within(word.kind, word.name, name)]:
+            found = here
+        elif found:
+            return f"{' or '.join(found[:3])} would be it, but this run has no such stage"
     return f"did you mean {' or '.join(found[:3])}?" if found else ""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline import recipes
+from pipeline.engines.find import look_in
 from pipeline.errors import SproutError, explain, not_utf8, unknown
 from pipeline.runs.budget import Prices
 from pipeline.settings.places import SINGLE, TEXTS, hint
@@ -43,6 +44,7 @@ class RunSettings(BaseModel):
         min_length=1,
         description="the pipeline, in order: kind, kind-label, or module:Class of your own; unset: Self-Instruct",
     )
+    modules: str = Field(default="", description="the folder of modules of your own; unset: that of this file")
     engine: Table = Field(default={"name": "vllm"}, description="where completions come from")
     engines: dict[str, Table] = Field(default={}, description="further engines, for stages that name one")
     prompts: dict[str, str] = Field(
@@ -65,6 +67,8 @@ def read(name: str | None, changes: Sequence[str] = ()) -> RunSettings:
     path = _path_of(name) if name else Path()
     text, tables = _read_toml(path) if name else ("", {})
     tables = _at_home(tables) | ({"out": name} if name and path != Path(name) and path.name == OF_RUN else {})
+    if name and path.parent != recipes.FOLDER and isinstance(folder := tables.get("modules", ""), str):
+        tables["modules"] = str(path.parent / folder)
     settings = _settings(tables, str(name))
     tables |= {"prompts": beside(path, settings.prompts)} if settings.prompts else {}
     places = {template: f"{path}:{line_of(text, template)}" for template in settings.prompts}
@@ -73,6 +77,16 @@ def read(name: str | None, changes: Sequence[str] = ()) -> RunSettings:
         settings = _settings(tables, "--set")
         places |= {template: "--set" for template in settings.prompts if change.startswith(f"prompts.{template}=")}
     return settings.model_copy(update={"prompts": own_templates(tables.get("prompts", {}), places, settings.stages)})
+
+
+def look_as(folder: Path) -> None:
+    """Look for modules of the user's own where the run in a folder had them."""
+    try:
+        modules = tomllib.loads((folder / OF_RUN).read_text("utf-8")).get("modules")
+    except (OSError, ValueError):
+        return
+    if isinstance(modules, str):
+        look_in(folder / modules)
 
 
 def _path_of(name: str) -> Path:
@@ -101,6 +115,8 @@ def _read_toml(path: Path) -> tuple[str, Table]:
         problem, _, place = str(error).partition(" (at line ")
         line = f":{place.partition(',')[0]}" if place else ""
         raise SproutError(f"{path}{line}: not TOML: {problem[0].lower()}{problem[1:]}") from None
+    except ValueError as error:  # of Python's own, such as a number of more than 4,300 digits
+        raise SproutError(f"{path}: not TOML that can be read: {error}") from None
 
 
 def _meant(path: Path) -> str:
@@ -120,6 +136,8 @@ def _at_home(value: Any) -> Any:
 
 
 def _settings(tables: Table, where: str) -> RunSettings:
+    if isinstance(folder := tables.get("modules"), str):
+        look_in(Path(folder))
     if isinstance(tables.get("stages"), dict):
         raise SproutError(f"{where}: stages is a list of names; give the settings of a stage below [its name]")
     for key, value in tables.items():
@@ -144,11 +162,13 @@ def _check_known(tables: Table, key: str, where: str) -> None:
     listed: list[Word] = words(tables["stages"]) if isinstance(tables.get("stages"), list) else []
     known = [*SINGLE, *SHARED, *dict.fromkeys([*(word.name for word in listed), *names()])]
     if key not in known:
-        problem = unknown("table or key", key, known)
+        problem = unknown("table or key", key, known, listed="sprout settings")
         if "-" in key and key.partition("-")[0] in (*names(), *(word.kind.kind for word in listed)):
             problem = f"[{key}] belongs to no stage; list it in stages = […], or delete the table"
-        elif not difflib.get_close_matches(key, known, 1, cutoff=0.75) and (meant := hint(key)):
+        elif not difflib.get_close_matches(key, known, 1, cutoff=0.75) and (meant := hint(key, listed=listed)):
             problem = f"there is no table or key {reprlib.repr(key)}; {meant}"
+        elif isinstance(tables[key], dict) and "did you mean" not in problem:
+            problem += ", and a stage of your own has a table once stages = […] lists it"
         raise SproutError(f"{where}: {problem}")
 
 
@@ -170,5 +190,5 @@ def _apply(tables: Table, change: str) -> None:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from pipeline.engines.find import engine_names
+from pipeline.engines.find import engine_names, is_in
 from pipeline.settings.build import build_stages, engine_options, listed
 from pipeline.settings.read import RunSettings
 from pipeline.stage import Configured
@@ -27,6 +27,7 @@ def as_toml(settings: RunSettings) -> str:
     words = [one.written for one in listed(settings)]
     single: dict[str, Any] = {"seeds": settings.seeds, "domain": settings.domain, "out": settings.out}
     single |= {"shard": settings.shard} if settings.shard else {}
+    single |= {"modules": str(Path(settings.modules).resolve())} if _has_modules(settings) else {}
     single |= {"stages": words}
     for key, item in single.items():
         lines.append(line(key, item, RunSettings.model_fields[key].description))
@@ -44,6 +45,21 @@ def as_toml(settings: RunSettings) -> str:
         if kind not in {stage.kind for stage in stages}:
             lines += ["", *absent(find(kind))]
     return "\n".join(lines) + "\n"
+
+
+def _has_modules(settings: RunSettings) -> bool:
+    """Whether modules of the user's own lie in the folder of the settings, which the file then has to name."""
+    given = [settings.stages or (), settings.engine, settings.engines, settings.tables]
+    places = (text.rpartition("=")[2] for text in _texts(given))
+    return bool(settings.modules) and any(is_in(place, Path(settings.modules)) for place in places)
+
+
+def _texts(item: Any) -> Iterator[str]:
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, dict | list | tuple):
+        for inner in item.values() if isinstance(item, dict) else item:
+            yield from _texts(inner)
 
 
 def engine_table(name: str, given: dict[str, Any]) -> Iterator[str]:

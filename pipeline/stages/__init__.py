@@ -24,17 +24,19 @@ def summary(name: str) -> str:
     return text.partition("\n")[0].rstrip(".")
 
 
-@cache
 def find(name: str) -> Kind:
     """The class of a kind of stage: by the name of one that ships, or `module:Class` for one of the user's own.
 
     Raises:
         SproutError: for an unknown name, and for a module or class that cannot be imported.
     """
-    if ":" in name:
-        return _own(name)
+    return _own(name) if ":" in name else _shipped(name)
+
+
+@cache
+def _shipped(name: str) -> Kind:
     if name not in names():
-        raise SproutError(unknown("stage", name, names(), own="module:Class"))
+        raise SproutError(unknown("stage", name, names(), own="module:Class", listed="sprout settings"))
     module = imported(f"{__name__}.{name}", "stage")
     kinds = [
         kind

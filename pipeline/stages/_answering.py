@@ -37,7 +37,7 @@ class Case(NamedTuple):
 class Said(NamedTuple):
     """What of a completion is its answer, or what it lacks."""
 
-    text: str
+    text: str  # as far as there is one
     lack: str = ""  # "cut_off", "empty" or "unreadable"
 
 
@@ -69,11 +69,16 @@ class Asked:
         return Request(id=id, prompt=prompt, sampling=sampling, demos=ids, chat_template_kwargs=kwargs)
 
     def parse(self, completion: Completion) -> Said:
+        said = self._read(completion)
+        return Said(said.text) if self.stage.keep_incomplete else said
+
+    def _read(self, completion: Completion) -> Said:
         if is_empty(completion):
             return Said("", "empty")
-        if completion.finish_reason == "length" and not self.stage.keep_cut_off:
-            return Said("", "cut_off")
-        text = trimmed(clean_text(completion.text))
+        said = self._answer_in(trimmed(clean_text(completion.text)))
+        return Said(said.text, "cut_off") if completion.finish_reason == "length" else said
+
+    def _answer_in(self, text: str) -> Said:
         if self.stage.prompt == EXPLAIN:
             return explained(text, self.stage.keep_explanation)
         if self.stage.prompt == WITH_DEMOS and not self.chat:
@@ -107,10 +112,8 @@ def explained(text: str, whole: bool) -> Said:
         whole: The explanation belongs to the answer and stands before it.
     """
     found = list(ANSWER.finditer(text))
-    if not found:
-        return Said("", "unreadable")
-    answer = text[found[-1].end() :].strip()
+    answer = text[found[-1].end() :].strip() if found else ""
     if not answer:
-        return Said("", "unreadable")
+        return Said(text, "unreadable")
     before = text[: found[-1].start()].strip()
     return Said(f"{before}\n\n{answer}" if whole and before else answer)

@@ -75,8 +75,10 @@ class Answer(Stage):
         default=None,
         description="those that an answer must pass, as in [filter]; unset: what is set there; false: none",
     )
-    keep_cut_off: bool = Field(
-        default=False, description="an answer that reaches `max_tokens` counts too, for checks of what a model knows"
+    keep_incomplete: bool = Field(
+        default=False,
+        description="an answer that is cut off at `max_tokens`, empty or unreadable counts too, as it stands, for "
+        "checks of what a model knows",
     )
     encoding: ZeroShot = Field(
         default="plain", description="of a base model's plain prompts, as in export: plain, output or examples"

@@ -40,8 +40,9 @@ class Choose(Stage):
     (the correction of CLEAR, arXiv 2403.12776); with `ratings`, it rates all answers from 1 to 10, in their order and
     in reverse (CodecLM, arXiv 2404.05875). What a judge finds is in the scores `judge` and `rating` of the answers.
 
-    An instance of which no answer qualifies is left out and counted in `meta["left_out"]`; a task with none left is
-    rejected, for the reason of its first. Of answers that are as good, the first is taken.
+    Answers that the stage `answer` has left out, such as empty ones, have no vote and are no choice. An instance of
+    which no answer qualifies is left out and counted in `meta["left_out"]`; a task with none left is rejected, for the
+    reason of its first. Of answers that are as good, the first is taken.
     """
 
     templates: ClassVar[tuple[str, ...]] = ("choose", "choose_ratings")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -90,8 +91,8 @@ class Evaluate(Evaluates):
         return table(read_evaluation(folder))
 
     def make(self, tasks: Sequence[Task], context: Context) -> None:
-        if not self.heldout and not self.lm_eval:
-            raise SproutError("there is nothing to evaluate on; give held-out tasks with --heldout")
+        if lack := self.lack(context):
+            raise SproutError(lack)
         heldout = self.instances()
         options = self.options(heldout, context)
         if heldout and self.phrasings > 1:
@@ -123,7 +124,17 @@ class Evaluate(Evaluates):
         with remembering(self.kind, context.folder, opener(context, [model]), context.budget) as opened:
             return reworded(heldout, self.phrasings - 1, opened(model), context.folder)
 
+    def lack(self, context: Context) -> str | None:
+        if not self.heldout and not self.lm_eval:
+            return f"there is nothing to evaluate on; give held-out tasks with --heldout, or in {self.name}.heldout"
+        self.instances()  # or say what is wrong with them
+        return None
+
     def instances(self) -> tuple[HeldOut, ...]:
+        return self.held_out
+
+    @cached_property
+    def held_out(self) -> tuple[HeldOut, ...]:
         return read_sets(self.heldout, self.max_instances) if self.heldout else ()
 
     def options(self, heldout: Sequence[HeldOut], context: Context) -> EvaluationOptions:

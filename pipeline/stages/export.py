@@ -146,6 +146,15 @@ class Export(Exports):
             check_hub(self.push_to_hub)
         return self
 
+    @classmethod
+    def deeper(cls, key: str, table: Mapping[str, Any]) -> list[str]:
+        given = table.get("formats")
+        try:
+            found = [find_format(str(name)) for name in given] if isinstance(given, list) else []
+        except SproutError:
+            return []
+        return [f"options.{one.name}.{key}" for one in found if key in type(one).Options.model_fields]
+
     def resolve(self, stages: Sequence[Stage | Product]) -> Self:
         """Takes the settings of the run's training on this dataset, for the configs of other trainers.
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.errors import SproutError
 from pipeline.runs.context import Context
@@ -15,6 +15,7 @@ from pipeline.seeds.draw import Draw
 from pipeline.stage import Flag, Stage
 from pipeline.stages._gate import Gate
 from pipeline.stages._pool import all_but
+from pipeline.strict import Strict
 from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 FIELDS = ("instruction", "input", "output", "id", "name", "is_classification", "prompt", "completion", "messages")
 
 
-class Dataset(BaseModel):
+class Dataset(Strict):
     """A dataset that tasks are taken from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -17,7 +17,7 @@ from pipeline.errors import SproutError
 from pipeline.runs.code import digest_of_code
 from pipeline.runs.context import Context
 from pipeline.scorers.base import NoNumber, Number, Scorer, Work
-from pipeline.scorers.find import find_scorer
+from pipeline.scorers.find import find_scorer, places_of
 from pipeline.scorers.lines import Lines
 from pipeline.scorers.scored import Of, ScoredTask, parts, scores_of, with_numbers
 from pipeline.scorers.wording import SAMPLING, Wording
@@ -73,6 +73,11 @@ class Score(Stage):
         if same := next((one.name for one in found if self.engine and self.engine in one.engines), None):
             raise ValueError(f"options.{same}: {self.engine} is the engine of the stage itself; name another one")
         return self
+
+    @classmethod
+    def deeper(cls, key: str, table: Mapping[str, Any]) -> list[str]:
+        given = table.get("scorers")
+        return [f"options.{place}" for place in places_of(key, map(str, given))] if isinstance(given, list) else []
 
     @property
     def other_engines(self) -> tuple[str, ...]:

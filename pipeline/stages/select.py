@@ -101,7 +101,10 @@ class Select(Stage):
         default="rank", description="how they are chosen: by score alone, or for coverage"
     )
     num_clusters: int = Field(
-        default=512, ge=1, description="k_means; DivConquer (arXiv 2409.11378) tries 512, 1024 and 4096"
+        default=512,
+        ge=1,
+        description="k_means: how many groups; DivConquer (arXiv 2409.11378) tries 512, 1024 and 4096. They are found "
+        "in 25 rounds, from at most 256 tasks for each",
     )
     num_neighbours: int = Field(default=150, ge=1, description="vote_k (arXiv 2209.01975)")
     rho: int = Field(

@@ -13,7 +13,8 @@ from pipeline.engines.model_folder import check_model, choose_chat, is_hub_name
 from pipeline.errors import SproutError
 from pipeline.resources import located
 from pipeline.runs.context import Context
-from pipeline.stage import Flag
+from pipeline.seeds.datasets import on_hub, place_of
+from pipeline.stage import Flag, Product
 from pipeline.task import Task
 from pipeline.text import counted
 from pipeline.training.settings import Training, TrainingSettings
@@ -58,6 +59,18 @@ class Train(Trains):
     def needs(self) -> dict[str, str]:
         return {"trl": "train", "peft": "train"}
 
+    def lack(self, context: Context) -> str | None:
+        """A model with weights, or something to tune on, which an earlier product of the run may write."""
+        if lack := self._lack_of_weights(context):
+            return lack
+        made = {one.written for one in context.stages if isinstance(one, Product)}
+        if self.dataset in made or Path(self.place(context.folder)).exists() or on_hub(place_of(self.dataset).path):
+            return None
+        return (
+            f"{self.name}.dataset: there is no {self.dataset}, and no stage before writes it; list `export`, or name a "
+            "file or folder of rows"
+        )
+
     def make(self, tasks: Sequence[Task], context: Context) -> None:
         dataset = self.place(context.folder)
         check_reviewed(dataset)
@@ -71,14 +84,9 @@ class Train(Trains):
         return own if own.is_dir() or self.dataset == type(self).model_fields["dataset"].default else self.dataset
 
     def training(self, dataset: Path | str, context: Context, **changes: Any) -> Training:
+        if lack := self._lack_of_weights(context):
+            raise SproutError(lack)
         model = located(self.model or context.engine.model)
-        if not model:
-            raise SproutError("train: no model is named; give a folder, a name on the hub, or nano, with --model")
-        if not (self.model or context.engine.loads_folders or is_hub_name(model) or Path(model).is_dir()):
-            raise SproutError(
-                f"{self.name}: the model of the run, {model}, is a name on its server, and training needs weights; set "
-                f"{self.name}.model to a folder or a name on the hub"
-            )
         check_model(model)
         asked = context.engine.chat if self.chat is None and model == context.engine.model else self.chat
         chat = choose_chat(model, asked)
@@ -86,3 +94,14 @@ class Train(Trains):
         settings = TrainingSettings(**{key: getattr(self, key) for key in TrainingSettings.model_fields} | changes)
         rows = read_dataset(dataset, chat, preference=settings.objective == "dpo")
         return Training(model=model, rows=rows.train, validation=rows.validation, settings=settings)
+
+    def _lack_of_weights(self, context: Context) -> str | None:
+        model = located(self.model or context.engine.model)
+        if not model:
+            return "train: no model is named; give a folder, a name on the hub, or nano, with --model"
+        if self.model or context.engine.loads_folders or is_hub_name(model) or Path(model).is_dir():
+            return None
+        return (
+            f"{self.name}: the model of the run, {model}, is a name on its server, and training needs weights; set "
+            f"{self.name}.model to a folder or a name on the hub"
+        )

@@ -6,12 +6,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.dataset.content import ChatRow, PreferenceRow, TextRow
+from pipeline.strict import Strict
 from pipeline.training.presets import PRESETS, Preset
 
 Scheduler = Literal["cosine", "linear", "constant", "constant_with_warmup"]
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Strict):
     """How a model is tuned, whatever it is tuned on.
 
     Example:

@@ -21,7 +21,7 @@ sentences = st.lists(sentence, min_size=2, max_size=9)
 plain = {name: style for name, style in STYLES.items() if name not in ("quoted all", "a word nobody knows")}
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=500)
 @given(st.sampled_from(sorted(plain)), sentences, st.booleans(), st.sampled_from(["\n", "\n\n", "\r\n"]))
 def test_a_list_in_any_style_is_read_back(name, items, numbered, between):
     start = 1 if "9." in plain[name] else 9
@@ -40,7 +40,7 @@ WRITERS = {
 }  # fmt: skip
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=500)
 @given(st.sampled_from(sorted(WRITERS)), sentences)
 def test_a_list_written_in_any_way_is_read_back(name, items):
     assert parse_list(WRITERS[name](items)) == items
@@ -71,7 +71,7 @@ LAYOUTS = {
 }  # fmt: skip
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=500)
 @given(st.sampled_from(sorted(LAYOUTS)), pairs)
 def test_examples_in_any_layout_are_read_back(name, instances):
     assert parse_input_first(LAYOUTS[name](instances), False, "Turn the given words round.") == instances

@@ -105,7 +105,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
         ("engine.chat=perhaps", "[engine] chat: input should be a valid boolean, unable to interpret input (found 'perhaps')"),
         ("engine.dtype=float31", "dtype 'float31' is not known; take one of float64, float32, bfloat16, float16"),
         ("engine.api_key=planted-key-123", "[engine] there is no setting 'api_key'; there are model"),
-        ("api_key=planted-key-123", "--set: there is no table or key 'api_key'; there are seeds"),
+        ("api_key=planted-key-123", "--set: there is no table or key 'api_key'; the nearest are prices, "),
         ('seeds="a\\u0000b"', "cannot be read (embedded null byte)"),
     ],
 )  # fmt: skip
@@ -214,3 +214,29 @@ def test_a_process_of_its_own_ends_the_same_way():
     assert done.returncode == 2
     assert "sprout: there is no command 'grow'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+STAGES = 'stages=["instructions","score","select-second","export"]'
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (['score.scorers=["knn","length"]', "score.encoder=x"], "[score] there is no setting 'encoder'; did you mean score.options.knn.encoder?"),
+        (['score.scorers=["near=knn"]', "score.neighbours=3"], "did you mean score.options.near.neighbours?"),
+        (['score.scorers=["length"]', "score.encoder=x"], "[score] there is no setting 'encoder'; did you mean select-second.encoder?"),
+        (['score.scorers=["length"]', "score.max_overlap=1"], "'max_overlap'; decontaminate.max_overlap would be it, but this run has no such stage"),
+        (['export.formats=["alpaca","preference"]', "export.min_gap=1"], "[export] there is no setting 'min_gap'; did you mean export.options.preference.min_gap?"),
+        (["instructions.temperature=1"], "[instructions] there is no setting 'temperature'; did you mean instructions.sampling.temperature?"),
+        (["num_neighbours=3"], "--set: there is no table or key 'num_neighbours'; did you mean select-second.num_neighbours?"),
+        (["mine.max_words=3"], "--set: there is no table or key 'mine'; the nearest are engine, domain, mix, engines, "),
+        (["mine.max_words=3"], "; `sprout settings` shows all 33, and a stage of your own has a table once stages = […] lists it"),
+        (['stages=["my_kind"]'], "there is no stage 'my_kind'; the nearest are mix, "),
+        (['stages=["my_kind"]'], ", or module:Class for one of your own; `sprout settings` shows all 22"),
+    ],
+)  # fmt: skip
+def test_what_is_meant_is_looked_for_in_the_stages_of_the_run(changes: list[str], said: str) -> None:
+    given = [STAGES, 'score.scorers=["length"]', "select-second.top=3"]
+    with pytest.raises(SproutError) as caught:
+        build_stages(read(None, [*given, *changes]))
+    assert said in str(caught.value)

@@ -217,20 +217,22 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("how", BROKEN)
+PLACES = [
+    ("broken_module.py", ["settings", "--set", "stages=['broken_module:Stage']"]),
+    ("broken_module.py", ["settings", "--set", "score.scorers=['broken_module:score']"]),
+    ("broken_module.py", ["settings", "--set", "export.formats=['broken_module:Format']"]),
+    ("broken_module.py", ["run", "--engine", "broken_module:Engine"]),
+    ("pipeline/dataset/formats/broken_module.py", ["settings", "--set", "export.formats=['alpaca']"]),
+    ("pipeline/scorers/broken_module.py", ["settings", "--set", "score.scorers=['broken_module']"]),
+    ("pipeline/stages/broken_module.py", ["settings", "--set", "stages=['broken_module']"]),
+    ("pipeline/filters/broken_module.py", ["settings"]),
+    ("pipeline/engines/broken_module.py", ["settings"]),
+]
+
+
 @pytest.mark.parametrize(
-    ("place", "words"),
-    [
-        ("broken_module.py", ["settings", "--set", "stages=['broken_module:Stage']"]),
-        ("broken_module.py", ["settings", "--set", "score.scorers=['broken_module:score']"]),
-        ("broken_module.py", ["settings", "--set", "export.formats=['broken_module:Format']"]),
-        ("broken_module.py", ["run", "--engine", "broken_module:Engine"]),
-        ("pipeline/dataset/formats/broken_module.py", ["settings", "--set", "export.formats=['alpaca']"]),
-        ("pipeline/scorers/broken_module.py", ["settings", "--set", "score.scorers=['broken_module']"]),
-        ("pipeline/stages/broken_module.py", ["settings", "--set", "stages=['broken_module']"]),
-        ("pipeline/filters/broken_module.py", ["settings"]),
-        ("pipeline/engines/broken_module.py", ["settings"]),
-    ],
+    ("how", "place", "words"),
+    [*((how, *PLACES[0]) for how in BROKEN), *(("an error", *place) for place in PLACES[1:])],
 )
 def test_a_broken_module_is_a_sentence_with_its_line(how, place, words, house):
     text, line = BROKEN[how]

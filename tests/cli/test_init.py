@@ -11,14 +11,13 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from pipeline.cli.main import main
-from tests.test_readme import ToyServer
+from tests.test_readme import Listening, ToyServer
 
 SEEDS = """\
 instruction,input,output,is_classification
@@ -47,8 +46,8 @@ class Models(ToyServer):
 
 @contextlib.contextmanager
 def serving(handler: type[ToyServer]) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever)
+    with Listening(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/v1"
         server.shutdown()

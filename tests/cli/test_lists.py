@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import NO_REPORT
+
 MODELS = '''
 import os
 import signal
@@ -122,6 +124,7 @@ class Work:
             "instances": [{"output": "Po"}],
         }
         texts = {"my_models.py": MODELS, "my_stages.py": STAGES, "my.toml": SETTINGS, "seeds.jsonl": json.dumps(seed)}
+        texts["bokeh.py"] = NO_REPORT
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
 

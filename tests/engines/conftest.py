@@ -1,6 +1,7 @@
 """Tiny random models, saved as any other model is, and servers of our own."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 from pipeline.engines.base import Engine
 from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
+from pipeline.engines.vllm import VLLM
+from pipeline.resources import NANO
 from tests.engines.providers import HEALTHY, HEALTHY_PLAIN
 from tests.engines.runs import Written, sprout, written
 from tests.engines.stand_in import Answer, Plan, StandIn
-from tests.engines.started import MODELS, ray_cluster, start, vllm_server
+from tests.engines.started import MODELS, OF_NANO, ray_cluster, start, vllm_server
+from tests.session import ENGINES
 
 Serve = Callable[..., StandIn]
 Connect = Callable[..., Server]
@@ -113,47 +117,62 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return found
 
 
-@pytest.fixture(scope="session")
-def vllm_url(chat_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with vllm_server(chat_model, tmp_path_factory.mktemp("server") / "log.txt") as url:
-        yield url
+SHARED = ExitStack()  # what vLLM and Ray start for the files of `ENGINES`
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Close all that at the last test of these files: it takes processor time for as long as it is there."""
+    if not nextitem or nextitem.nodeid.partition("::")[0] not in ENGINES:
+        SHARED.close()
+
+
+def pytest_sessionfinish() -> None:
+    SHARED.close()  # after Ctrl-C
 
 
 @pytest.fixture(scope="session")
-def started(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    engines: dict[str, Any] = {}
-    yield engines
-    for engine in engines.values():
-        engine.close()
+def vllm_url(chat_model: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return SHARED.enter_context(vllm_server(chat_model, tmp_path_factory.mktemp("server") / "log.txt"))
 
 
 @pytest.fixture(scope="session")
-def connected(started: dict[str, Any]) -> Iterator[None]:
+def nano_in_vllm() -> VLLM:
+    """The embedded model in vLLM in this process; a test may close it, and the next one starts it again."""
+    pytest.importorskip("vllm")
+    return SHARED.enter_context(closing(VLLM(str(NANO), chat=False, **OF_NANO)))
+
+
+@pytest.fixture(scope="session")
+def connected() -> None:
     """This process is connected to a Ray cluster, in which eight replicas of a toy find room."""
-    with ray_cluster(8) as cluster:
-        import ray
+    cluster = SHARED.enter_context(ray_cluster(8))
+    import ray
 
-        ray.init(cluster.address, log_to_driver=False, configure_logging=False)
-        yield
-        if "ray" in started:
-            started.pop("ray").close()
-        ray.shutdown()
+    ray.init(cluster.address, log_to_driver=False, configure_logging=False)
+    SHARED.callback(ray.shutdown)
+
+
+@pytest.fixture(scope="session")
+def started() -> dict[str, Engine]:
+    return {}
 
 
 @pytest.fixture(params=["scripted", "ray", *MODELS])
-def engine(request: pytest.FixtureRequest, started: dict[str, Any]) -> Engine:
-    if request.param not in started:
-        started[request.param] = start(request.param, request)
-    found: Engine = started[request.param]
-    return found
+def engine(request: pytest.FixtureRequest, started: dict[str, Engine]) -> Engine:
+    return found(request, started)
 
 
 @pytest.fixture(params=MODELS)
-def model(request: pytest.FixtureRequest, started: dict[str, Any]) -> Engine:
+def model(request: pytest.FixtureRequest, started: dict[str, Engine]) -> Engine:
+    return found(request, started)
+
+
+def found(request: pytest.FixtureRequest, started: dict[str, Engine]) -> Engine:
+    """The engine by the name that is the fixture's parameter, started if it is not yet."""
     if request.param not in started:
-        started[request.param] = start(request.param, request)
-    found: Engine = started[request.param]
-    return found
+        started[request.param] = SHARED.enter_context(closing(start(request.param, request)))
+    return started[request.param]
 
 
 @pytest.fixture(scope="session")

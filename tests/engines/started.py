@@ -26,15 +26,15 @@ from pipeline.engines.vllm import VLLM
 
 os.environ["RAY_AUTH_MODE"] = "token"  # before the first import of Ray, which vLLM brings about too
 
-QUIET = [  # what vLLM does that would be an error here: a part of torch that it imports, and a context it leaves open
+QUIET = [  # what vLLM does that would be an error here: it imports a part of torch that is on its way out
     pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*Context.__del__:pytest.PytestUnraisableExceptionWarning"),
 ]
 WINDOW = 8
 TRIES = 9  # Ray gives parts of itself 15 s to start, which a busy machine may not do
 TOY = "tests.engines.toy_replica:Toy"  # what answers in a replica on Ray
 MODELS = ["transformers", pytest.param("vllm", marks=pytest.mark.vllm), pytest.param("server", marks=pytest.mark.vllm)]
 SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512}  # what makes vLLM start fast
+OF_NANO = SMALL | {"max_num_batched_tokens": 2048, "window": 32}
 
 
 @contextmanager

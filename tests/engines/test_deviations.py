@@ -30,6 +30,7 @@ from tests.engines.providers import (
 from tests.engines.runs import Written, run_on, sprout, written
 from tests.engines.stand_in import MODELS, Answer
 
+pytestmark = pytest.mark.usefixtures("no_page")
 HALF = "1. Describe the gla"
 
 

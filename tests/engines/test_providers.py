@@ -7,6 +7,7 @@ import pytest
 from tests.engines.providers import HEALTHY, HEALTHY_PLAIN, PROVIDERS, Provider
 from tests.engines.runs import Written, sprout, written
 
+pytestmark = pytest.mark.usefixtures("no_page")
 BASE = {"vLLM with a base model"}
 
 

@@ -1,7 +1,6 @@
 """Two real replicas of vLLM on nano give what one process gives."""
 
 import hashlib
-from importlib.util import find_spec
 
 import pytest
 
@@ -9,10 +8,9 @@ from pipeline.engines.base import Engine, Request, Sampling, ScoreRequest
 from pipeline.engines.ray import Ray
 from pipeline.engines.vllm import VLLM
 from pipeline.resources import NANO
-from tests.engines.started import QUIET, SMALL
+from tests.engines.started import OF_NANO, QUIET
 
 pytestmark = [*QUIET, pytest.mark.vllm]
-LARGE = SMALL | {"max_model_len": 512}
 WORDS = ("tea", "river", "poem", "market", "violin")
 
 
@@ -31,15 +29,12 @@ def digest(engine: Engine) -> str:
         ScoreRequest(id=f"s{number}", prompt="Name a", continuation=f" {word}") for number, word in enumerate(WORDS)
     ]
     likelihoods = [f"{one.sum:.4f}" for one in engine.score(scored)]
-    engine.close()
     return hashlib.sha256("\n".join((*texts, *likelihoods)).encode()).hexdigest()
 
 
-def test_two_replicas_answer_as_one_process_does(connected: None) -> None:
-    if not find_spec("vllm"):
-        pytest.skip("vllm is not installed")
-    spread = Ray(str(NANO), num_replicas=2, slots=16, window=32, **LARGE)
-
+def test_two_replicas_answer_as_one_process_does(connected: None, nano_in_vllm: VLLM) -> None:
+    spread = Ray(str(NANO), num_replicas=2, slots=16, chat=False, **OF_NANO)
     found = digest(spread)
+    spread.close()
 
-    assert found == digest(VLLM(str(NANO), window=32, **LARGE))
+    assert found == digest(nano_in_vllm)

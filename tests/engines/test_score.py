@@ -11,10 +11,9 @@ from pipeline.engines.base import Engine, Likelihood, Request, Sampling, ScoreRe
 from pipeline.engines.scripted import Scripted
 from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
-from pipeline.engines.vllm import VLLM
 from pipeline.errors import SproutError
 from pipeline.resources import NANO
-from tests.engines.started import MODELS, QUIET, ready, vllm_server
+from tests.engines.started import QUIET, ready
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytestmark = QUIET
@@ -32,7 +31,6 @@ PLAIN = [  # prompt, continuation
     ("", "Write a short story about a fox and a crow."),
     ("3, 1, 4", ", 1, 5, 9, 2 and 6"),
 ]
-SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512, "max_model_len": 512}
 
 
 @pytest.fixture(scope="session")
@@ -160,26 +158,18 @@ def test_an_endless_stream_of_texts_can_be_left(engine: Engine) -> None:
     assert list(engine.score([])) == []
 
 
-@pytest.fixture(scope="module")
-def nano_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with vllm_server(str(NANO), tmp_path_factory.mktemp("nano") / "log.txt", max_model_len=512) as url:
-        yield url
-
-
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["transformers", pytest.param("vllm", marks=pytest.mark.vllm)])
 def test_the_embedded_model_gives_the_likelihoods_of_torch_again_after_it_was_closed(
     name: str, cross_entropy: CrossEntropy, request: pytest.FixtureRequest
 ) -> None:
-    engine: Engine
-    if name == "server":
-        engine = Server("tiny", ready(request.getfixturevalue("nano_url")), chat=False, window=4)  # without tokenizer
-    else:
-        engine = Transformers(str(NANO), window=4) if name == "transformers" else VLLM(str(NANO), window=4, **SMALL)
+    in_torch = name == "transformers"
+    engine: Engine = Transformers(str(NANO), window=4) if in_torch else request.getfixturevalue("nano_in_vllm")
     pairs = [("Name the capital.\n\nFrance\n\n", "Paris"), ("Count from 2 to 5.\n\n", "2, 3, 4, 5"), *PLAIN]
-    for _ in range(2):
+    for closed in (False, True):
+        if closed:
+            engine.close()
         for found, (prompt, continuation) in zip(engine.score(asked(pairs)), pairs, strict=True):
             near(found, cross_entropy(str(NANO), prompt, continuation))
-        engine.close()
 
 
 @pytest.mark.vllm

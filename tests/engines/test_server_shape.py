@@ -26,6 +26,7 @@ from tests.engines.runs import Written, sprout, written
 from tests.engines.stand_in import Answer
 from tests.engines.test_refusals import changes
 
+pytestmark = pytest.mark.usefixtures("no_page")
 SAMPLING = Sampling(temperature=0, max_tokens=8, stop=("\n", "Task:"))
 PLAIN = Request(id="r", prompt="p", sampling=SAMPLING, choices=(" Yes", " No"))
 CHAT = Request(id="r", prompt=({"role": "user", "content": "p"},), sampling=SAMPLING, choices=("Yes", "No"))

@@ -18,7 +18,7 @@ from pipeline.engines.transformers import Transformers
 from pipeline.engines.vllm import VLLM
 from pipeline.resources import PACKAGE
 from tests.engines.conftest import CHAT_TEMPLATE, save_model
-from tests.engines.started import QUIET, SMALL
+from tests.engines.started import QUIET
 
 pytestmark = QUIET
 NANO = PACKAGE / "nano" / "model"
@@ -117,18 +117,15 @@ def test_a_message_is_answered_with_a_choice(model: Engine) -> None:
 
 
 @pytest.mark.vllm
-def test_the_embedded_model_gives_the_same_held_answers_in_vllm() -> None:
+def test_the_embedded_model_gives_the_same_held_answers_in_vllm(nano_in_vllm: VLLM) -> None:
     from pipeline import read_seeds
     from pipeline.stages import Classify
 
-    pytest.importorskip("vllm")
     seeds = read_seeds("nano")
     stage = Classify()
     prompt = stage.prompts(stage.demos(seeds))
     requests = [held((" Yes", " No"), id=seed.id, prompt=prompt(seed)) for seed in seeds[:24]]
-    engine = VLLM(str(NANO), chat=False, **SMALL | {"max_num_batched_tokens": 4096})
-    texts = [completion.text for completion in engine.generate(requests)]
-    engine.close()
+    texts = [completion.text for completion in nano_in_vllm.generate(requests)]
     assert texts == [completion.text for completion in Transformers(str(NANO), dtype="float64").generate(requests)]
     assert {*texts} == {" Yes", " No"}
 

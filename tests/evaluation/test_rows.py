@@ -73,7 +73,7 @@ def test_a_held_out_row_is_read_as_people_have_it(write: Callable[..., Path], co
         ('{"instruction": "Add.", "output": {"a": 1}}', ":1: outputs.0: input should be a valid string"),
         ('{"instruction": "Add.", "output": "4", "history": [["a", "b"]]}', ":1: history: a held-out task is one question; write what"),
         ('{"messages": [{"role": "berater", "content": "Hi?"}]}', ":1: messages.0: the role 'berater' is not known"),
-        ("instruction,answer\nAdd.,4\n", ":2: no output; give `output`"),
+        ("instruction,answr\nAdd.,4\n", ":2: no output; give `output`"),
         ("Add them up.\n", ":1: not JSON (expecting value)"),
         ('"Add."', ":1: an object with the fields of a held-out task is wanted (found 'Add.')"),
         ("[]", ": no held-out instances in it"),

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import read_tasks
 
-SMALL = ["instructions.num_tasks=60", "train.max_steps=100", "evaluate.max_instances=1"]
+SMALL = ["instructions.num_tasks=60", "train.max_steps=100", "train-seeds.max_steps=100", "evaluate.max_instances=1"]
 
 
 def sprout(command: str, out: Path, *changes: str, threads: int = 2) -> str:

@@ -131,19 +131,6 @@ def test_a_growing_index_answers_alike_while_its_tokens_are_sorted_and_renumbere
     assert rejected > 500
 
 
-@pytest.mark.parametrize("max_length", [6, 18, 40, 70])
-@pytest.mark.parametrize("max_rouge", [0.2, 0.5, 0.7, 0.9])
-def test_pairs_of_frequent_tokens_find_what_single_ones_find(max_rouge: float, max_length: int) -> None:
-    rng = random.Random(f"{max_rouge} {max_length}")
-    texts = random_texts(rng, 800, num_words=rng.choice([8, 40, 150]), max_length=max_length)
-    alone = RougeIndex(texts[:700], max_rouge, often=1_000_000)
-    found = [alone.nearest(text) for text in texts[700:]]
-    assert sum(one.text is not None for one in found) > 5
-    for often in (0, 20, 100):
-        index = RougeIndex(texts[:700], max_rouge, often)
-        assert [index.nearest(text) for text in texts[700:]] == found
-
-
 def test_the_order_of_tokens_does_not_matter_to_the_answers() -> None:
     rng = random.Random(2)
     texts = random_texts(rng, 600, num_words=50, max_length=12)

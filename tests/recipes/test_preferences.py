@@ -64,8 +64,9 @@ def test_r_tuning_says_which_answers_the_model_knew_and_loses_no_row_to_a_strang
         "a beast of burden": Completion(id="", text="[your answer]"),
         "the king of beasts": Completion(id="", text="Welcome <|im_end|> to our lion house"),
         "an animal with a hump": Completion(id="", text="I'm sorry, but as an AI I cannot do that."),
+        "an animal that builds dams": Completion(id="", text="", completion_tokens=1),
     }
-    outputs = ("zebra", "emu", "eel", "mule", "lion", "camel")
+    outputs = ("zebra", "emu", "eel", "mule", "lion", "camel", "beaver")
     seeds = [
         Task(id=text, instruction=f"Name {text}.", instances=(Instance(output=output),))
         for text, output in zip(said, outputs, strict=True)
@@ -77,4 +78,4 @@ def test_r_tuning_says_which_answers_the_model_knew_and_loses_no_row_to_a_strang
 
     sure = {output for output, verdict in found.items() if verdict.endswith("? Yes, I am certain.")}
     unsure = {output for output, verdict in found.items() if verdict.endswith("? No, I am not certain.")}
-    assert (sure, unsure) == ({"zebra", "lion"}, {"emu", "eel", "mule", "camel"})
+    assert (sure, unsure) == ({"zebra", "lion"}, {"emu", "eel", "mule", "camel", "beaver"})

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,19 +46,19 @@ def check_windows(stages: Stages, seeds: Sequence[Task], toys: MakeToys, folder:
     assert files(folder / "1") == files(folder / "8") == files(folder / "64")
 
 
-def check_kills(stages: Stages, seeds: Sequence[Task], toys: MakeToys, folder: Path, share: float) -> None:
-    """A run that was killed after that share of any stage's file ends with the same bytes, and asks little again."""
+def check_kills(stages: Stages, seeds: Sequence[Task], toys: MakeToys, folder: Path) -> None:
+    """A run that was killed after some share of any stage's file ends with the same bytes, and asks little again."""
     go(stages(), seeds, toys(8), folder / "whole")
     names = sorted(files(folder / "whole"))
-    for number, name in enumerate(names):
-        shutil.copytree(folder / "whole", killed := folder / f"killed{number}")
+    for share, (number, name) in product((0.03, 0.5, 0.97), enumerate(names)):
+        shutil.copytree(folder / "whole", killed := folder / f"killed{number}_{share}")
         data = (killed / name).read_bytes()
         (killed / name).write_bytes(data[: int(len(data) * share)])
         for later in names[number + 1 :]:
             (killed / later).unlink()
         go(stages(), seeds, there := toys(3), killed)
 
-        assert files(killed) == files(folder / "whole"), name
+        assert files(killed) == files(folder / "whole"), (name, share)
         assert len(there.requests) <= 8  # what was in flight when the whole run had enough
 
 

@@ -31,9 +31,8 @@ def test_how_many_requests_are_in_flight_does_not_change_a_byte(stages, seeds, t
 
 
 @each_run
-@pytest.mark.parametrize("share", [0.03, 0.4, 0.75, 0.98])
-def test_a_run_killed_anywhere_in_any_stage_ends_with_the_same_bytes(stages, seeds, tmp_path, share):
-    check_kills(stages, seeds, toys, tmp_path, share)
+def test_a_run_killed_anywhere_in_any_stage_ends_with_the_same_bytes(stages, seeds, tmp_path):
+    check_kills(stages, seeds, toys, tmp_path)
 
 
 @each_run
@@ -145,15 +144,15 @@ def test_more_tasks_later_add_to_what_is_there(seeds, tmp_path):
     assert all(files(tmp_path / "grown")[name].startswith(data) for name, data in small.items())
 
 
-def test_four_rounds_of_a_thousand_tasks_lose_no_parent_and_count_every_reason(seeds, tmp_path):
-    stages = [Instructions(num_tasks=1000, max_rouge=0.99), Evolve(rounds=4, keep="all")]
+def test_four_rounds_of_three_hundred_tasks_lose_no_parent_and_count_every_reason(seeds, tmp_path):
+    stages = [Instructions(num_tasks=300, max_rouge=0.99), Evolve(rounds=4, keep="all")]
     run(stages, seeds, toy(64), tmp_path)
     given = {task.id: task for task in read_tasks(tmp_path / "1_instructions.jsonl") if task.kept}
     decided = {task.id: task for task in read_tasks(tmp_path / "2_evolve.jsonl")}
     versions = {id: task for id, task in decided.items() if id not in given}
 
-    assert len(given) == 1000
-    assert len(versions) == 4000
+    assert len(given) == 300
+    assert len(versions) == 1200
     assert given.keys() <= decided.keys()
     reasons = Counter(task.rejected for task in versions.values())
     assert {None, "refusal", "same", "too_short", "copies_prompt", "cut_off"} == reasons.keys()
@@ -166,4 +165,4 @@ def test_four_rounds_of_a_thousand_tasks_lose_no_parent_and_count_every_reason(s
         assert len(line) <= 5
         assert version.meta["request"] == f"{line[-1].id}:{version.meta['round']}"
     rounds = Counter(task.meta["round"] for task in versions.values())
-    assert rounds == {1: 1000, 2: 1000, 3: 1000, 4: 1000}
+    assert rounds == {1: 300, 2: 300, 3: 300, 4: 300}

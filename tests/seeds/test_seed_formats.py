@@ -163,7 +163,7 @@ def test_ids_stay_when_rows_are_added_or_moved(tmp_path):
         ("instruction,output\n", ": no seed tasks in it"),
         ("instruction,inputs,output\na,b,c\n", ":1: there is no column 'inputs'; did you mean input?"),
         ("instructions,output\na,b\n", ":1: there is no column 'instructions'; did you mean instruction?"),
-        ("\ninstruction,answer\na,b\n", ":2: output is missing; there are instruction, answer"),
+        ("\ninstruction,answr\na,b\n", ":2: output is missing; there are instruction, answr"),
         ("output,output\na,b\n", ":1: two columns have the same name; there are output, output"),
         ("instruction,output\na,b,c\n", ":2: 3 cells below 2 columns; put quotes around a text with ',' in it"),
         ('instruction,output\n"a\nb",c\nd\n', ":4: output is missing; there are instruction"),
@@ -183,10 +183,10 @@ def test_ids_stay_when_rows_are_added_or_moved(tmp_path):
         (lines(TWICE) + "{oops\n", ":2: not JSON (expecting property name"),
         (lines(TWICE) + "[1]\n", ":2: an object with the fields of a task is wanted (found [1])"),
         (lines(TWICE, {"instruction": "a"}), ":2: output is missing; there are instruction"),
-        (lines({"instruction": "a", "response": "b"}), ":1: output is missing; there are instruction, response"),
+        (lines({"instruction": "a", "respond": "b"}), ":1: output is missing; there are instruction, respond"),
         (lines({"instuction": "a", "output": "b"}), ":1: there is no field 'instuction'; did you mean instruction?"),
         (lines({"prompt": "a", "chosen": "b"}), ":1: completion is missing; there are prompt, chosen"),
-        (lines({"question": "a", "answer": "b"}), ":1: there are 'question', 'answer'; name them instruction, input and output"),
+        (lines({"questions": "a", "answer": "b"}), ":1: there are 'questions', 'answer'; name them instruction, input and output"),
         (lines(TWICE | {"output": [3]}), ":1: output: input should be a valid string (found [3])"),
         (lines(TWICE | {"output": None}), ":1: output is missing; there are instruction, input"),
         (lines(chat(("user", "a"))), ":1: no message of the assistant, so no output"),
@@ -209,10 +209,10 @@ def test_a_bad_row_gets_one_sentence_that_names_its_line(tmp_path, content, said
 
 def test_a_table_without_a_known_column_is_told_by_its_ending(tmp_path):
     for name in ("s.csv", "s.csv.gz"):
-        with pytest.raises(SproutError, match=r":1: there are 'question', 'anser'; name them instruction"):
-            read_seeds(written(tmp_path / name, "question;anser\na;b\n"))
+        with pytest.raises(SproutError, match=r":1: there are 'ask', 'anser'; name them instruction"):
+            read_seeds(written(tmp_path / name, "ask;anser\na;b\n"))
     with pytest.raises(SproutError, match=r"s.txt:1: not JSON \(expecting value\); each line"):
-        read_seeds(written(tmp_path / "s.txt", "question;anser\na;b\n"))
+        read_seeds(written(tmp_path / "s.txt", "ask;anser\na;b\n"))
 
 
 def test_folders_that_datasets_reads_are_read(tmp_path, caplog):

@@ -15,6 +15,7 @@ ROW = {"instruction": "Say it.", "input": "it", "output": "it"}
 OWN = {"id": "x", "instruction": "Say it.", "is_classification": False, "instances": [{"input": "it", "output": "it"}]}
 HALVES = "halves of surrogate pairs that are replaced by U+FFFD"
 THOUGHTS = "outputs with thoughts, which are removed: 1"
+THOUGHTS_PERHAPS = "outputs that begin with what may be thoughts, such as <reasoning>, and are kept as they are: 1"
 THOUGHTS_KEPT = "outputs with a mark of thoughts, such as <think>, that are kept as they are: 1"
 TOKENS = "texts that begin or end with a model's token, such as </s>, which is removed: 1"
 
@@ -135,6 +136,11 @@ CLEANED = [
     ("Say.", "", "<think>hm</think>\n\nx", ("Say.", "", "x"), THOUGHTS),
     ("Say.", "", "\n<thinking>\nhm\n</thinking>x", ("Say.", "", "x"), THOUGHTS),
     ("Say.", "", "hm\n</think>\n\nx", ("Say.", "", "x"), THOUGHTS),
+    ("Say.", "", "<seed:think>hm</seed:think>x", ("Say.", "", "x"), THOUGHTS),
+    ("Say.", "", "<|begin_of_thought|>hm<|end_of_thought|>\nx", ("Say.", "", "x"), THOUGHTS),
+    ("Say.", "", "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>x", ("Say.", "", "x"), THOUGHTS),
+    ("Say.", "", "<|START_THINKING|>hm<|END_THINKING|>x", ("Say.", "", "x"), THOUGHTS),
+    ("Say.", "", "<reasoning>hm</reasoning>x", ("Say.", "", "<reasoning>hm</reasoning>x"), THOUGHTS_PERHAPS),
     ("Say.", "", "[THINK]hm[/THINK]x", ("Say.", "", "x"), THOUGHTS),
     ("Say.", "", "a <think>hm</think> b", ("Say.", "", "a \n b"), THOUGHTS),
     ("Say.", "", "The tag </think> ends it.", ("Say.", "", "The tag </think> ends it."), THOUGHTS_KEPT),

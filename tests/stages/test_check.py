@@ -117,22 +117,21 @@ def test_programs_laid_out_as_in_humaneval_are_run(sandbox, tmp_path):
     assert [answer.scores["check"] for answer in task.instances[0].answers] == [1, 0, 1, 0, 0]
 
 
-def test_164_programs_take_less_than_two_minutes(sandbox, tmp_path):
-    tasks = [doubles(n, "    return 2 * x\n" if n % 3 else "    return 3 * x\n", **HUMAN_EVAL) for n in range(164)]
+def test_as_many_programs_as_humaneval_has_would_take_less_than_two_minutes(sandbox, tmp_path):
+    tasks = [doubles(n, "    return 2 * x\n" if n % 3 else "    return 3 * x\n", **HUMAN_EVAL) for n in range(41)]
     start = time.monotonic()
     found = checked(tasks, tmp_path, program=LAYOUT)
 
-    assert time.monotonic() - start < 120
-    assert [task.kept for task in found] == [bool(n % 3) for n in range(164)]
+    assert time.monotonic() - start < 120 * 41 / 164
+    assert [task.kept for task in found] == [bool(n % 3) for n in range(41)]
 
 
-@pytest.mark.parametrize("workers", [1, 5])
-def test_how_many_run_at_a_time_does_not_change_a_byte(sandbox, workers, tmp_path):
-    tasks = [doubles(n, RIGHT, WRONG) for n in range(12)]
-    checked(tasks, tmp_path / "one", workers=2)
-    checked(tasks, tmp_path / "other", workers=workers)
+def test_how_many_run_at_a_time_does_not_change_a_byte(sandbox, tmp_path):
+    tasks = [doubles(n, RIGHT, WRONG) for n in range(8)]
+    for workers in (1, 2, 5):
+        checked(tasks, tmp_path / str(workers), workers=workers)
 
-    assert files(tmp_path / "one") == files(tmp_path / "other")
+    assert files(tmp_path / "1") == files(tmp_path / "2") == files(tmp_path / "5")
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(sandbox, tmp_path):

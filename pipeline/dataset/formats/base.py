@@ -15,6 +15,7 @@ from pipeline.errors import SproutError, explain
 from pipeline.seeds.conversations import is_labelled_bad, is_masked
 from pipeline.seeds.records import Wanted, read_records
 from pipeline.seeds.shapes import Record
+from pipeline.strict import Strict
 
 Split = Literal["train", "validation"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -30,7 +31,7 @@ class RowFields(BaseModel):
     def rows(self) -> Sequence[Content]: ...
 
 
-class NoOptions(BaseModel):
+class NoOptions(Strict):
     """Of a format that has no settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -21,8 +21,8 @@ def find_format(name: str) -> Format:
     """The format of that name.
 
     Args:
-        name: Of a module in `pipeline/dataset/formats`, such as `alpaca`; or `module:Class`, where the module is in the
-            current folder or anywhere else on the path.
+        name: Of a module in `pipeline/dataset/formats`, such as `alpaca`; or `module:Class`, where the module is
+            beside the settings, in the current folder or anywhere else on the path.
 
     Raises:
         SproutError: if there is none.

@@ -5,14 +5,15 @@ import sys
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from pipeline.dataset.rows import Row
+from pipeline.strict import Strict
 
 MOST = sys.float_info.max  # in place of an infinite score, which JSON does not have
 
 
-class RankOptions(BaseModel):
+class RankOptions(Strict):
     """What makes one answer better than another."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

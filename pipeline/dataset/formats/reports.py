@@ -4,10 +4,11 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from pipeline.dataset.formats.pairs import completion_of
 from pipeline.dataset.rows import Row
+from pipeline.strict import Strict
 
 PRAISE = (
     "All tests pass.",
@@ -18,7 +19,7 @@ PRAISE = (
 )
 
 
-class FeedbackOptions(BaseModel):
+class FeedbackOptions(Strict):
     """How the verdict on an answer is put before the task."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

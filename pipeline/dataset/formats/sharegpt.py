@@ -5,6 +5,7 @@ from typing import Any
 from pipeline.dataset.files import Line
 from pipeline.dataset.formats.turns import Conversation, messages_of
 from pipeline.dataset.rows import Row
+from pipeline.seeds.conversations import in_turns
 
 
 class ShareGPT(Conversation):
@@ -15,4 +16,4 @@ class ShareGPT(Conversation):
         return {"id": row.id, "conversations": [{"from": "human", "value": human}, {"from": "gpt", "value": gpt}]}
 
     def turns(self, line: Line) -> Any:
-        return line.get("conversations")
+        return in_turns(line.get("conversations"))

@@ -4,10 +4,11 @@ import random
 from dataclasses import replace
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from pipeline.dataset.formats.pairs import completion_of
 from pipeline.dataset.rows import Row
+from pipeline.strict import Strict
 
 REFUSALS = (
     "I do not know the answer to that.",
@@ -21,7 +22,7 @@ REFUSALS = (
 )
 
 
-class CertaintyOptions(BaseModel):
+class CertaintyOptions(Strict):
     """What counts as known, and what is said about it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

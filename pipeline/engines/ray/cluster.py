@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import threading
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.errors import EngineUnreachable, SproutError, silenced
@@ -48,7 +49,7 @@ class Cluster:
 
     def __init__(self, address: str | None) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home unless told not to
-        if "RAY_AUTH_TOKEN" in os.environ:
+        if os.environ.get("RAY_AUTH_TOKEN") or (address not in LOCAL and _has_token_file()):
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # else Ray would not send it
         try:
             import ray
@@ -109,6 +110,22 @@ def first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).split("\n") if line.strip()), type(error).__name__)[:300]
 
 
+def _has_token_file() -> bool:
+    """Whether the environment names a file with a token; Ray ends the whole process if it cannot read that.
+
+    Raises:
+        SproutError: for one that cannot be read, or is empty.
+    """
+    name = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
+    try:
+        if name and not Path(name).read_text("utf-8").strip():
+            raise SproutError(f"RAY_AUTH_TOKEN_PATH: {name} is empty; write the token of the cluster's head into it")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SproutError(f"RAY_AUTH_TOKEN_PATH: {name} cannot be read ({why}); name a file with the token") from None
+    return bool(name)
+
+
 def _connect(ray: Any, address: str | None) -> None:
     if address and address.startswith("ray://"):
         raise SproutError(
@@ -136,7 +153,10 @@ def _problem(error: BaseException, address: str | None) -> str:
         causes.append(cause)
     text = " ".join(str(one) for one in causes)
     if "AuthToken" in text or any(type(one).__name__ == "AuthenticationError" for one in causes):
-        return f"engine.address {address}: the cluster does not take this token; set RAY_AUTH_TOKEN to that of its head"
+        return (
+            f"engine.address {address}: the cluster takes no token but that of its head; give it in RAY_AUTH_TOKEN, in "
+            f"a file that RAY_AUTH_TOKEN_PATH names, or in ~/.ray/auth_token with RAY_AUTH_MODE=token"
+        )
     return (
         f"engine.address {address}: no cluster can be joined there ({first_line(error)}); see that `ray status` works "
         f"on this machine, or leave engine.address out to use this machine alone"

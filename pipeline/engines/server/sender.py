@@ -13,8 +13,8 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pipeline.engines.server.environment import proxy, read_key
 from pipeline.engines.server.said import said
-from pipeline.engines.server.trouble import MOVED, UNTRUSTED, Trouble
-from pipeline.engines.server.waiting import retry_after, wait_said
+from pipeline.engines.server.trouble import LOADING, MAYBE_LOADING, MOVED, UNTRUSTED, Trouble
+from pipeline.engines.server.waiting import retry_after, until_reset, wait_said
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -83,7 +83,7 @@ class Sender:
                 if answer.status < 300:
                     return in_utf8(content, answer)
                 if answer.status not in MOVED or not (place := answer.headers.get("Location")):
-                    raise self._trouble(content, answer.status, retry_after(answer.headers), answer.url.path)
+                    raise self._trouble(content, answer)
                 before, url = url, urljoin(url, place)
                 if urlsplit(url).scheme not in ("http", "https"):
                     raise ValueError
@@ -93,17 +93,20 @@ class Sender:
                     raise trouble
         raise Trouble("disconnection", f"it leads from one address to another, {MAX_HOPS} times and more")
 
-    def _trouble(self, content: bytes, status: int, wait: float, path: str) -> Trouble:
-        found = said(content, status)
+    def _trouble(self, content: bytes, answer: ClientResponse) -> Trouble:
+        found, status, limited = said(content, answer.status), answer.status, answer.status == 429
         if status == 429 and "insufficient_quota" in found.code:
             status = 402  # no wait brings it back
         if status == 429 and re.search(r"request (?:is )?too large", found.words, re.IGNORECASE):
             status = 413
         if status == 500 and INVALID.search(found.words):
             status = 400  # it is the request that is wrong, in the eyes of a server that has no answer for that
-        wait = wait or wait_said(content[:20_000].decode(errors="replace"))
+        if status in MAYBE_LOADING and LOADING.search(found.words):
+            status = 503
+        wait = retry_after(answer.headers) or wait_said(content[:20_000].decode(errors="replace"))
+        wait = wait or (until_reset(answer.headers) if limited else 0.0)
         trouble = Trouble(f"answer {status}", self.clean(found.words), status, wait, found.params)
-        trouble.path = path
+        trouble.path = answer.url.path
         return trouble
 
     def _session(self) -> ClientSession:

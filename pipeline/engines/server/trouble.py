@@ -12,6 +12,17 @@ MOVED = {301, 302, 303, 307, 308}
 UNTRUSTED = 495  # nginx: TLS found no certificate to trust
 HOPELESS = {401, 402, 403, 404, 405, 407, UNTRUSTED} | MOVED  # no other request would fare better
 MISSING = {404, 405, 501}  # there is no such path, or no such model
+MAYBE_LOADING = {400, 404, 405, 409, 422, 424, 500, 501, 502}
+LOADING = re.compile(  # the model will be there soon, whatever the status says
+    r"\b(?:model|engine|deployment|server|endpoint|replica|worker|instance|service|it)\b[^.;!?]{0,80}?(?:"
+    r"\b(?:is|are|being|currently|still|now)\s+(?:(?:currently|still|now|busy|in the process of)\s+)*"
+    r"(?:(?:re|down)?loading|pulling|starting|warming|initiali[sz]ing|launching|building|deploying|provisioning|scaling"
+    r"|spinning|booting|cold[- ]starting)\b"
+    r"|\bbeing\s+(?:(?:re|down)?loaded|pulled|started|warmed|initiali[sz]ed|launched|built|deployed|provisioned)\b"
+    r"|(?:\bnot|n't)(?: yet)? ready\b)"
+    r"|^(?:down)?loading (?:the )?model\b",
+    re.IGNORECASE,
+)
 REFUSALS_OF_500 = re.compile(  # what some servers answer with status 500, though the request is at fault
     r"exceed\w*[^.]{0,60}(?:context|tokens?\b|length)|context[^.]{0,30}exceed|maximum context|too long|chat template"
     r"|(?:un|not |n't )support",

@@ -11,7 +11,7 @@ from pipeline.report.show import ANY, Marks, find_states
 from pipeline.runs.files import stage_files
 from pipeline.runs.reviews import DROPPED, FILE, Reviewed, Reviews
 from pipeline.runs.said import Deed, Said, Texts, digest
-from pipeline.runs.store import ID
+from pipeline.runs.store import ID, whole_lines
 from pipeline.task import Instance, read_task
 from pipeline.text import short
 
@@ -133,13 +133,12 @@ def by_ids(folder: Path, ids: Sequence[str]) -> list[Reviewed]:
     reviews, beginnings = Reviews(folder), tuple(ids)
     found: dict[str, tuple[str, Reviewed]] = {}
     for stage, path in reversed(stage_files(folder).items()):
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                match = ID.match(line)
-                if line.endswith(b"\n") and (not match or match[1].decode().startswith(beginnings)):
-                    task = read_task(line, f"{path}:{number}")
-                    if task.id.startswith(beginnings) and task.id not in found:
-                        found[task.id] = stage, reviews.of(task)
+        for number, _, line in whole_lines(path):
+            match = ID.match(line)
+            if not match or match[1].decode().startswith(beginnings):
+                task = read_task(line, f"{path}:{number}")
+                if task.id.startswith(beginnings) and task.id not in found:
+                    found[task.id] = stage, reviews.of(task)
     return [_one(folder, id, found) for id in dict.fromkeys(ids)]
 
 

@@ -20,7 +20,7 @@ from pipeline.runs.reviews import Reviewed
 from pipeline.runs.said import Said, Texts, digest
 from pipeline.runs.settings import FILE as SETTINGS
 from pipeline.runs.settings import read_settings
-from pipeline.runs.store import ID, Stored
+from pipeline.runs.store import ID, Stored, whole_lines
 from pipeline.task import read_task
 
 
@@ -177,12 +177,8 @@ def tasks_of(folder: Path, choice: Choice) -> TaskDesk:
 
 def offsets_in(path: Path) -> dict[str, int]:
     """Where each task of a stage's file begins."""
-    found, end = {}, 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.endswith(b"\n") and not line.isspace():
-                match = ID.match(line)
-                id = match[1].decode() if match else read_task(line, f"{path}:{number}").id
-                found[id] = end
-            end += len(line)
+    found = {}
+    for number, place, line in whole_lines(path):
+        match = ID.match(line)
+        found[match[1].decode() if match else read_task(line, f"{path}:{number}").id] = place
     return found
