@@ -1,6 +1,7 @@
 """Where the files that ship with the project are: prompts, seed tasks, the embedded model."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -18,6 +19,7 @@ def folder(name: str) -> Path:
     return Path(chosen) if chosen else shipped(name)
 
 
+@cache
 def shipped(name: str) -> Path:
     """As `folder`, whatever the environment says."""
     inside = PACKAGE / name

@@ -47,10 +47,12 @@ def without_thoughts(text: str) -> str:
 
 def may_hold_marks(text: str) -> bool:
     """Whether a text has what the marks of thoughts and turns begin with; most have none, and need no search."""
-    return any(mark in text for mark in ("<", "[", "###", "◁", "&lt;")) or text.lstrip().startswith(_FIRST)
+    if "<" in text or "[" in text or "###" in text or "◁" in text or "&lt;" in text:  # in a third of the time of `any`
+        return True
+    return _FIRST.match(text) is not None
 
 
-_FIRST = ("Here is my thought", "analysis", "```")
+_FIRST = re.compile(r"\s*+(?:Here is my thought|analysis|```)")
 _LINE_END = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _MISREAD = re.compile(r"[\x80-\x9f]")  # bytes of UTF-8 that were read as Latin-1
 # Colours of a terminal; control characters; byte order mark, word joiner and overrides of direction; the zero-width

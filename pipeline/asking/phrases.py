@@ -1,6 +1,7 @@
 """What chat models say around an answer: announcements, sign-offs, refusals, and the same words over and over."""
 
 import re
+from functools import lru_cache
 
 from pipeline.novelty.tokens import count_words
 from pipeline.text import words
@@ -15,10 +16,15 @@ def ends_in_loop(text: str, min_chars: int) -> bool:
     text = " ".join(text.split())[-8 * MAX_PERIOD :]
     if len(text) < min_chars:
         return False
-    for period in range(1, min(MAX_PERIOD, len(text) // 8) + 1):
+    end, last = text[-4:], len(text) - 4
+    first = last - min(MAX_PERIOD, len(text) // 8)
+    place = text.rfind(end, first, last + 3)
+    while place >= 0:  # wherever it ends in the same way, one period before
+        period = last - place
         size = max(min_chars, 8 * period)
-        if text[-1 - period] == text[-1] and text[period - size :] == text[-size:-period]:
+        if text[period - size :] == text[-size:-period]:
             return True
+        place = text.rfind(end, first, place + 3)
     return False
 
 
@@ -33,8 +39,20 @@ def is_echo(text: str, header: str) -> bool:
     """Whether the text is what the prompt begins with, or a part of it, whatever its capitals and punctuation."""
     if count_words(text) < MIN_WORDS or count_words(header) < MIN_WORDS:
         return False
-    said, asked = (f" {' '.join(words(one))} " for one in (text, header))
+    asked, small = _bare_header(header), text.casefold()
+    first = _WORD.search(small)
+    if first and f" {first[0]} " not in asked and asked[1:].partition(" ")[0] not in small:
+        return False  # the first word of what is within the other one is there too
+    said = _bare(text)
     return said in asked or asked in said
+
+
+def _bare(text: str) -> str:
+    return f" {' '.join(words(text))} "
+
+
+_WORD = re.compile(r"\w+")
+_bare_header = lru_cache(maxsize=16)(_bare)  # that of a stage is compared with all it writes
 
 
 def names_input(instruction: str) -> bool:

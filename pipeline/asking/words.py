@@ -56,6 +56,8 @@ def place_of(letter: str) -> int:
 
 def value_of(number: str) -> int:
     """The number that a mark says: in digits of any script, in a circle, on a key, as a word, or as a roman one."""
+    if number.isdecimal():
+        return int(number)
     if number == "\U0001f51f":
         return 10
     if known := VALUES.get(number.casefold()):

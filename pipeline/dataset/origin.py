@@ -13,11 +13,11 @@ from pipeline.engines.base import Engine
 from pipeline.engines.model_folder import is_hub_name
 from pipeline.resources import NANO, shipped, shown
 from pipeline.runs.context import Context
-from pipeline.runs.files import find_stage_files, funnel
+from pipeline.runs.files import find_stage_files, funnel, kept_in
 from pipeline.runs.keys import identity
 from pipeline.runs.reviews import reviewed
 from pipeline.runs.settings import digest_of_seeds, digest_of_tasks, read_settings
-from pipeline.runs.store import Stored, read_kept
+from pipeline.runs.store import ids_of
 from pipeline.seeds.read import SHIPPED, read_seeds
 from pipeline.stage import BUILT_IN, Stage
 from pipeline.task import Task
@@ -63,7 +63,7 @@ class Licences(BaseModel):
 def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
     """What the folder of a run tells of these tasks; nothing if its last stage and reviewers have kept others."""
     files = find_stage_files(context.folder)
-    if not files or not _same(_ids(tasks), _ids(reviewed(read_kept(list(files.values())[-1]), context.folder))):
+    if not files or not _same(ids_of(tasks), ids_of(reviewed(kept_in(list(files.values())[-1]), context.folder))):
         return Origin()
     counts = {stage: dict(counts) for stage, counts in funnel(context.folder).items()}
     tables = read_settings(context.folder / "settings.json")
@@ -124,10 +124,6 @@ def _word(stage: Stage) -> str:
     kind, label = type(stage), f"-{stage.label}" if stage.label else ""
     own = not kind.__module__.startswith(BUILT_IN)
     return f"{kind.__module__}:{kind.__name__}{label}" if own else stage.name
-
-
-def _ids(tasks: Sequence[Task]) -> Iterable[str]:
-    return tasks.ids() if isinstance(tasks, Stored) else (task.id for task in tasks)
 
 
 def _same(ids: Iterable[str], others: Iterable[str]) -> bool:

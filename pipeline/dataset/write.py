@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.dataset.figures import Counts, Figures
-from pipeline.dataset.files import Writer
+from pipeline.dataset.files import Line, Writer
 from pipeline.dataset.formats.base import SPLITS, Format, Split
 from pipeline.dataset.rows import Row, Rows, held_back
 from pipeline.errors import SproutError
@@ -70,23 +70,22 @@ def _write(folder: Path, formats: Sequence[Format], items: Iterable[tuple[Split,
     writers: dict[tuple[str, Split], list[Writer]] = {}
     lacking, total = Counter[str](), 0
 
-    def parts(one: Format, item: Any) -> list[Any]:
-        found = list(one.parts(item))
-        lacking[one.name] += not found
-        return found
-
     with ExitStack() as stack:
         for split, batch in _batches(items):
             total += len(batch)
             for one in formats:
-                lines = [one.line(part) for item in batch for part in parts(one, item)]
+                name, lines = one.name, list[Line]()
+                for item in batch:
+                    before = len(lines)
+                    lines += map(one.line, one.parts(item))
+                    lacking[name] += len(lines) == before
                 if not lines:
                     continue
-                if (one.name, split) not in writers:
-                    writers[one.name, split] = one.open(folder, split, fingerprint)
-                    for writer in writers[one.name, split]:
+                if (name, split) not in writers:
+                    writers[name, split] = one.open(folder, split, fingerprint)
+                    for writer in writers[name, split]:
                         stack.callback(writer.close)
-                for writer in writers[one.name, split]:
+                for writer in writers[name, split]:
                     writer.write(lines)
     _say_lacking(formats, lacking, total, {name for name, split in writers if split == "train"})
 

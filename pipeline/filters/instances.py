@@ -16,7 +16,7 @@ def placeholder(instance: Instance, task: Task) -> str | None:
     An output that the instruction names is an answer, as is "None" where there may be none.
     """
     text, given = instance.output.strip(), instance.input.strip()
-    if not any(char.isprintable() and not char.isspace() for char in text):
+    if not text[:1].isalnum() and not any(char.isprintable() and not char.isspace() for char in text):
         return "nothing that can be seen"
     if _BLANK.fullmatch(given):
         return given
@@ -37,7 +37,9 @@ def preamble(instance: Instance, task: Task) -> str | None:
 @example("Explain why the sea is salty.", ("", "Explain why the sea is salty."))
 def prompt_echo(instance: Instance, task: Task) -> str | None:
     """The output is the instruction."""
-    return short(instance.output, 60) if folded(instance.output) == folded(task.instruction) else None
+    output, asked = instance.output, task.instruction
+    same = _first(output) == _first(asked) and folded(output) == folded(asked)
+    return short(output, 60) if same else None
 
 
 @example("Name a place to drink coffee.", ("", "a caf\ufffd"))
@@ -60,6 +62,11 @@ def unclosed_fence(instance: Instance, task: Task) -> str | None:
     """A block of code that is begun and not ended was cut off."""
     fences: list[str] = FENCE.findall(instance.output) if "```" in instance.output else []
     return fences[-1].strip() if len(fences) % 2 else None
+
+
+def _first(text: str) -> str:
+    """What the folded text begins with; most texts differ in that."""
+    return text.lstrip()[:1].casefold()[:1]
 
 
 _BLANK = re.compile(

@@ -37,7 +37,7 @@ def bare_label(instance: Instance, task: Task) -> str | None:
 @example("Is this sincere? Answer with a single word.", ("What a day!", "It is likely to be taken both ways."))
 def not_a_word(instance: Instance, task: Task) -> str | None:
     """The instruction ends by asking for a single word, and the output is a sentence."""
-    if len(instance.output.split()) <= MAX_WORDS or "word" not in task.instruction.lower():
+    if "word" not in task.instruction.lower() or len(instance.output.split()) <= MAX_WORDS:
         return None
     wordy = folded(instance.output) not in folded(instance.input)
     return short(instance.output, 60) if wordy and _ONE_WORD.search(task.instruction) else None

@@ -1,6 +1,7 @@
 """The words of a text: as in rouge_score for ASCII, and by a similar rule for every other script."""
 
 import unicodedata
+from functools import lru_cache
 
 _ASCII = bytes(ord(chr(code).lower()) if code < 128 and chr(code).isalnum() else 32 for code in range(256))
 
@@ -58,6 +59,7 @@ def _within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:
 _PIECES = _Pieces()
 
 
+@lru_cache(maxsize=16)  # each filter counts anew
 def count_words(text: str) -> int:
     """Words are counted at blanks; in scripts without blanks, by character."""
     return max(len(text.split()), 0 if text.isascii() else len(tokens(text)))

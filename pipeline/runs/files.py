@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import SproutError
 from pipeline.runs.reviews import STAGE, Reviews, touched
-from pipeline.runs.store import whole_lines
+from pipeline.runs.store import Stored, whole_lines
 from pipeline.task import read_task
 from pipeline.text import first_few
 
@@ -61,7 +61,12 @@ def dropped_from(path: Path, reviews: Reviews) -> Counter[str]:
 
 def reasons(path: Path) -> Iterator[str]:
     """For each task in a file, the reason it was rejected, or "kept"; a line still being written is skipped."""
-    return (reason for _, reason in _with_reasons(path))
+    return (reason for *_, reason in _with_reasons(path))
+
+
+def kept_in(path: Path) -> Stored:
+    """The kept tasks of a stage's file, found without a look at what else their lines hold."""
+    return Stored(path, (place for place, _, reason in _with_reasons(path) if reason == "kept"))
 
 
 def kept_by_place(path: Path) -> list[tuple[int, int]]:
@@ -71,7 +76,7 @@ def kept_by_place(path: Path) -> list[tuple[int, int]]:
     """
     kept: Counter[int] = Counter()
     all: Counter[int] = Counter()
-    for line, reason in _with_reasons(path):
+    for _, line, reason in _with_reasons(path):
         if found := PLACE.search(line):
             place = int(found[1])
             all[place] += 1
@@ -81,12 +86,12 @@ def kept_by_place(path: Path) -> list[tuple[int, int]]:
     return [(kept[place], all[place]) for place in range(max(all, default=-1) + 1)]
 
 
-def _with_reasons(path: Path) -> Iterator[tuple[bytes, str]]:
-    """Each line of a file with the reason its task was rejected, or "kept"."""
-    for number, _, line in whole_lines(path):
+def _with_reasons(path: Path) -> Iterator[tuple[int, bytes, str]]:
+    """Where each line of a file is, the line, and the reason its task was rejected, or "kept"."""
+    for number, place, line in whole_lines(path):
         if found := REJECTED.search(line, max(0, len(line) - 80)):
-            yield line, found[1].decode()
+            yield place, line, found[1].decode()
         elif b'"rejected"' in line or not line.startswith(b'{"id":"'):  # in a text, quotes have backslashes
-            yield line, read_task(line, f"{path}:{number}").rejected or "kept"
+            yield place, line, read_task(line, f"{path}:{number}").rejected or "kept"
         else:
-            yield line, "kept"
+            yield place, line, "kept"

@@ -5,21 +5,22 @@ import os
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
 from pipeline.engines.base import Completion, Likelihood, Request, ScoreRequest
 from pipeline.errors import SproutError
+from pipeline.runs.arrivals import Arrivals
 from pipeline.runs.keys import as_json, as_text, key, name_of, sampling_of
-from pipeline.text import alike, mend
+from pipeline.runs.prefixes import Prefixes
+from pipeline.text import mend
 
 FILE = "completions.sqlite"
-MIN_PREFIX = 256  # characters; a shared prefix of at least this length is stored once
-MAX_PREFIXES = 64  # that are looked for: those that were used last
 MAX_ASKED = 20_000  # requests in flight whose keys are remembered
+SOON = 1.0  # seconds after which other processes see a completion
 COMPLETION = ("text", "finish_reason", "prompt_tokens", "cached_tokens", "completion_tokens")
 
 SCHEMA = Path(__file__).with_suffix(".sql")
@@ -76,9 +77,8 @@ class Journal:
         self.path = path
         self.closed = False
         self.lock = threading.Lock()  # completions arrive in the threads of engines
-        self.prefixes: dict[str, int] = {}
-        self.unmatched: deque[str] = deque(maxlen=4)  # recent prompts without a known prefix
         self.asked: dict[str, tuple[Request | ScoreRequest, str, str]] = {}  # in flight, by id: request, model, key
+        self.timer: threading.Timer | None = None
         self.safe = _Safe(path)
         with self.safe:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,8 +89,10 @@ class Journal:
                 self.db.execute("PRAGMA journal_mode = WAL")
                 self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
                 self.db.executescript(SCHEMA.read_text(encoding="utf-8"))
-            latest = self.db.execute("SELECT text, id FROM prefixes ORDER BY id DESC LIMIT ?", (MAX_PREFIXES,))
-            self.prefixes.update(reversed(latest.fetchall()))
+            self.arrivals = Arrivals(self.db, path)
+            if not frozen:
+                self.arrivals.recover()
+            self.prefixes = Prefixes(self.db)
 
     def __enter__(self) -> Self:
         return self
@@ -98,16 +100,16 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         with self.safe, self.lock:  # SQLite crashes if one thread closes what another one is writing to
             self.closed = True
-            self.db.close()
+            if self.timer:
+                self.timer.cancel()
+            with closing(self.db):
+                self.arrivals.close()
 
     def find(self, model: str, request: Request) -> Completion | None:
         """The completion of the same request, unless a smaller `max_tokens` cut it off."""
         most = request.sampling.max_tokens
         with self.safe, self.lock:
-            row = self.db.execute(
-                "SELECT text, finish_reason, prompt_tokens, cached_tokens, completion_tokens, max_tokens "
-                "FROM completions WHERE key = ?", (self._key(model, request),),
-            ).fetchone()  # fmt: skip
+            row = self.arrivals.find(self._key(model, request))
         if row is None:
             return None
         self.asked.pop(request.id, None)
@@ -120,17 +122,17 @@ class Journal:
         with self.safe, self.lock:
             if self.closed:
                 return
-            prefix, rest = self._split(mend(as_text(request)))
-            self.db.execute(
-                "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    self._key(model, request, last=True), stage, request.id,
-                    as_json(request.demos) if request.demos else "[]", name_of(model), prefix, rest,
-                    sampling_of(request), request.sampling.max_tokens,
-                    mend(completion.text), completion.finish_reason,
-                    completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens, time.time(),
-                ),
-            )  # fmt: skip
+            prefix, rest = self.prefixes.split(mend(as_text(request)))
+            key = self._key(model, request, last=True)
+            self.arrivals.add(key, (
+                key, stage, request.id, as_json(request.demos) if request.demos else "[]", name_of(model), prefix, rest,
+                sampling_of(request), request.sampling.max_tokens, mend(completion.text), completion.finish_reason,
+                completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens, time.time(),
+            ))  # fmt: skip
+            if self.timer is None:  # so that other processes see them soon
+                self.timer = threading.Timer(SOON, self._late)
+                self.timer.daemon = True
+                self.timer.start()
 
     def find_likelihood(self, model: str, request: ScoreRequest) -> Likelihood | None:
         """The likelihood of the same continuation after the same prompt."""
@@ -150,7 +152,7 @@ class Journal:
         with self.safe, self.lock:
             if self.closed:
                 return
-            prefix, rest = self._split(mend(as_text(request)))
+            prefix, rest = self.prefixes.split(mend(as_text(request)))
             self.db.execute(
                 "INSERT OR REPLACE INTO likelihoods VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -167,27 +169,25 @@ class Journal:
 
     def entry(self, stage: str, request: str) -> Entry | None:
         """The latest completion of a request, by its id."""
-        with self.safe, self.lock:
-            row = self.db.execute(
-                "SELECT model, coalesce(prefixes.text, '') || prompt, sampling, completions.text, finish_reason, "
-                "prompt_tokens, cached_tokens, completion_tokens, demos "
-                "FROM completions LEFT JOIN prefixes ON prefixes.id = prefix "
-                "WHERE stage = ? AND request = ? ORDER BY arrived DESC LIMIT 1", (stage, request),
-            ).fetchone()  # fmt: skip
-        if row is None:
+        rows = self._rows(
+            "SELECT model, coalesce(prefixes.text, '') || prompt, sampling, completions.text, finish_reason, "
+            "prompt_tokens, cached_tokens, completion_tokens, demos "
+            "FROM completions LEFT JOIN prefixes ON prefixes.id = prefix "
+            "WHERE stage = ? AND request = ? ORDER BY arrived DESC LIMIT 1", stage, request,
+        )  # fmt: skip
+        if not rows:
             return None
-        model, prompt, sampling, *columns, demos = row
+        model, prompt, sampling, *columns, demos = rows[0]
         return Entry(stage, request, model, prompt, sampling, _completion(request, columns, demos))
 
     def entries(self, stage: str, requests: Iterable[str]) -> list[Entry]:
         """The latest completion of each request, and of those whose ids extend it with a colon: `ID:0`, `ID:1`."""
         found = []
         for request in requests:
-            with self.safe, self.lock:
-                rows = self.db.execute(
-                    "SELECT DISTINCT request FROM completions WHERE stage = ? AND (request = ? OR "
-                    "request >= ? AND request < ?)", (stage, request, f"{request}:", f"{request};"),
-                ).fetchall()  # fmt: skip
+            rows = self._rows(
+                "SELECT DISTINCT request FROM completions WHERE stage = ? AND (request = ? OR "
+                "request >= ? AND request < ?)", stage, request, f"{request}:", f"{request};",
+            )  # fmt: skip
             found += [
                 entry
                 for (id,) in sorted(rows, key=lambda row: (len(row[0]), row[0]))
@@ -199,81 +199,70 @@ class Journal:
         """The texts that were scored for requests, with those whose ids extend one with a colon."""
         found = []
         for request in requests:
-            with self.safe, self.lock:
-                found += self.db.execute(
-                    "SELECT model, coalesce(prefixes.text, '') || prompt, continuation, num_tokens, "
-                    "sum / max(num_tokens, 1) FROM likelihoods LEFT JOIN prefixes ON prefixes.id = prefix "
-                    "WHERE stage = ? AND (request = ? OR request >= ? AND request < ?) ORDER BY arrived",
-                    (stage, request, f"{request}:", f"{request};"),
-                ).fetchall()
+            found += self._rows(
+                "SELECT model, coalesce(prefixes.text, '') || prompt, continuation, num_tokens, "
+                "sum / max(num_tokens, 1) FROM likelihoods LEFT JOIN prefixes ON prefixes.id = prefix "
+                "WHERE stage = ? AND (request = ? OR request >= ? AND request < ?) ORDER BY arrived",
+                stage, request, f"{request}:", f"{request};",
+            )  # fmt: skip
         return [ScoredText(*row) for row in found]
 
     def requests(self, stage: str, kind: Literal["completions", "likelihoods"] = "completions") -> set[str]:
         """The ids of all requests of a stage that have a completion, or a likelihood."""
-        with self.safe, self.lock:
-            return {id for (id,) in self.db.execute(f"SELECT request FROM {kind} WHERE stage = ?", (stage,))}
+        return {id for (id,) in self._rows(f"SELECT request FROM {kind} WHERE stage = ?", stage)}
 
     def answered(self, stage: str, model: str) -> bool:
         """Whether the model has a completion with text, or a likelihood, for the stage."""
-        with self.safe, self.lock:
-            row = self.db.execute(
-                "SELECT 1 FROM completions WHERE stage = ?1 AND model = ?2 AND text != '' "
-                "UNION ALL SELECT 1 FROM likelihoods WHERE stage = ?1 AND model = ?2 LIMIT 1", (stage, name_of(model))
-            ).fetchone()  # fmt: skip
-        return row is not None
+        return bool(self._rows(
+            "SELECT 1 FROM completions WHERE stage = ?1 AND model = ?2 AND text != '' "
+            "UNION ALL SELECT 1 FROM likelihoods WHERE stage = ?1 AND model = ?2 LIMIT 1", stage, name_of(model)
+        ))  # fmt: skip
 
     def usage(self) -> dict[str, Usage]:
         """Usage by stage, in the order in which the stages began."""
-        with self.safe, self.lock:
-            rows = self.db.execute(
-                "SELECT stage, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), min(arrived), "
-                "max(arrived), coalesce(seconds, 0), coalesce(busy, 0), coalesce(in_flight / max(busy, 1e-9), 0) "
-                "FROM (SELECT stage, prompt_tokens, cached_tokens, completion_tokens, arrived FROM completions "
-                "UNION ALL SELECT stage, prompt_tokens + num_tokens, 0, 0, arrived FROM likelihoods) "
-                "LEFT JOIN (SELECT stage AS name, sum(seconds) AS seconds, sum(busy) AS busy, "
-                "sum(in_flight) AS in_flight FROM sittings GROUP BY stage) ON name = stage "
-                "GROUP BY stage ORDER BY min(arrived)"
-            )
-            return {stage: Usage(*figures) for stage, *figures in rows}
+        rows = self._rows(
+            "SELECT stage, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), min(arrived), "
+            "max(arrived), coalesce(seconds, 0), coalesce(busy, 0), coalesce(in_flight / max(busy, 1e-9), 0) "
+            "FROM (SELECT stage, prompt_tokens, cached_tokens, completion_tokens, arrived FROM completions "
+            "UNION ALL SELECT stage, prompt_tokens + num_tokens, 0, 0, arrived FROM likelihoods) "
+            "LEFT JOIN (SELECT stage AS name, sum(seconds) AS seconds, sum(busy) AS busy, "
+            "sum(in_flight) AS in_flight FROM sittings GROUP BY stage) ON name = stage "
+            "GROUP BY stage ORDER BY min(arrived)"
+        )
+        return {stage: Usage(*figures) for stage, *figures in rows}
 
     def sitting(self, id: int | None, stage: str, seconds: float, busy: float, in_flight: float) -> int:
         """Record how long a stage was at work; with the id of an earlier record, replace that record."""
         with self.safe, self.lock:
+            self.arrivals.commit()  # at the end of a stage all is there for whoever opens the file besides
             row = self.db.execute("INSERT OR REPLACE INTO sittings VALUES (?, ?, ?, ?, ?)",
                 (id, stage, seconds, busy, in_flight)).lastrowid  # fmt: skip
             assert row is not None
             return row
+
+    def _rows(self, statement: str, *values: str) -> list[Any]:
+        """What a statement finds, in all that has arrived."""
+        with self.safe, self.lock:
+            self.arrivals.commit()
+            return self.db.execute(statement, values).fetchall()
+
+    def _late(self) -> None:
+        with suppress(SproutError), self.safe, self.lock:  # whoever writes or closes it next is told
+            self.timer = None
+            if not self.closed:
+                self.arrivals.commit()
 
     def _key(self, model: str, request: Request | ScoreRequest, last: bool = False) -> str:
         """The key of a request, which is looked for when it is asked and, for the last time, when it is answered."""
         same, of, found = self.asked.pop(request.id, (None, "", ""))
         if same is not request or of != model:
             prompt = request.prompt if isinstance(request.prompt, str) else ""
-            found = key(model, request, self._known_prefix(prompt))
+            found = key(model, request, self.prefixes.of(prompt))
         if not last:
             self.asked[request.id] = request, model, found
             if len(self.asked) > MAX_ASKED:
                 del self.asked[next(iter(self.asked))]
         return found
-
-    def _split(self, prompt: str) -> tuple[int | None, str]:
-        """The shared prefix of a prompt, and the rest; requests of a stage may share thousands of characters."""
-        if prefix := self._known_prefix(prompt):
-            self.prefixes[prefix] = self.prefixes.pop(prefix)  # used last
-            return self.prefixes[prefix], prompt[len(prefix) :]
-        shared = max((alike(prompt, other) for other in self.unmatched), default=0)
-        if shared < MIN_PREFIX:
-            self.unmatched.append(prompt)
-            return None, prompt
-        row = self.db.execute("INSERT INTO prefixes (text) VALUES (?)", (prompt[:shared],)).lastrowid
-        assert row is not None
-        self.prefixes[prompt[:shared]] = row
-        if len(self.prefixes) > MAX_PREFIXES:
-            del self.prefixes[next(iter(self.prefixes))]
-        return row, prompt[shared:]
-
-    def _known_prefix(self, prompt: str) -> str:
-        return next((one for one in reversed(self.prefixes) if prompt.startswith(one)), "")
 
 
 def _completion(id: str, columns: Sequence[Any], demos: str = "null") -> Completion:

@@ -60,22 +60,34 @@ def as_text(request: Request | ScoreRequest) -> str:
 def sampling_of(request: Request) -> str:
     """How the completion was sampled, apart from `max_tokens`, and the shape it was held to; as JSON."""
     _, written = _sampled(request.sampling)
-    if not request.choices and request.json_schema is None:
+    if request.choices:
+        return f"{written[:-1]}, {_choices(request.choices)[1][1:]}"
+    if request.json_schema is None:
         return written
-    shape = request.model_dump(mode="json", include={"choices", "json_schema"}, exclude_defaults=True)
-    return as_readable_json(json.loads(written) | shape)
+    shape = request.model_dump(mode="json", include={"json_schema"})
+    return f"{written[:-1]}, {as_readable_json(shape)[1:]}"
 
 
 def _key(model: str, request: Request | ScoreRequest, rest: str, extras: Mapping[str, object], prefix: str) -> str:
     """The hash of a JSON array: model, prompt, the rest, and those of the extras that are not empty."""
     given = {name: value for name, value in extras.items() if value}
-    end = f"{rest}, {as_json(given) if given else '{}'}]"
+    choices = given.get("choices")
+    if isinstance(choices, tuple) and len(given) == 1:
+        end = f"{rest}, {_choices(choices)[0]}]"
+    else:
+        end = f"{rest}, {as_json(given) if given else '{}'}]"
     if isinstance(request.prompt, str):
         hashed = _begun(identity(model), prefix).copy()
         hashed.update(f"{as_json(request.prompt[len(prefix) :])[1:]}, {end}".encode())
     else:
         hashed = hashlib.sha256(f"[{as_json(identity(model))}, {as_json(request.prompt)}, {end}".encode())
     return hashed.hexdigest()[:32]
+
+
+@lru_cache(maxsize=64)
+def _choices(choices: tuple[str, ...]) -> tuple[str, str]:
+    """The choices of a request as a JSON object: for its key, and to be read."""
+    return as_json({"choices": choices}), as_readable_json({"choices": choices})
 
 
 @lru_cache(maxsize=64)

@@ -5,11 +5,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, TextIO
+from weakref import WeakSet
 
 from pipeline.errors import SproutError
 
-_held: set[TextIO] = set()
+_held: WeakSet[IO[Any]] = WeakSet()
 
 
 @contextmanager
@@ -29,14 +30,16 @@ def only_writer(folder: Path) -> Iterator[None]:
         raise SproutError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
     with file:
         _lock(file, folder)
-        _held.add(file)
-        try:
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
-            yield
-        finally:
-            _held.discard(file)
+        until_fork(file)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def until_fork(file: IO[Any]) -> None:
+    """Close a forked worker's copy of a locked file; it would hold the lock after this process has ended."""
+    _held.add(file)
 
 
 def _lock(file: TextIO, folder: Path) -> None:
@@ -54,10 +57,8 @@ def _lock(file: TextIO, folder: Path) -> None:
 
 
 def _let_go() -> None:
-    """Close a forked worker's copy of the file; it would hold the lock after this process has ended."""
-    for file in _held:
+    for file in [*_held]:
         file.close()
-    _held.clear()
 
 
 os.register_at_fork(after_in_child=_let_go)

@@ -50,10 +50,10 @@ class Outcomes(Generic[A]):
         """Yield all answers; see `in_turn`."""
         with closing(answers):
             for answer in answers:
-                if self.answered and not self._held:
-                    yield answer
-                else:
-                    yield from self.in_turn(answer)
+                yield from self.in_turn(answer)
+                if self.answered:
+                    break
+            yield from answers
 
     def in_turn(self, answer: A) -> Iterator[A]:
         """Yield an answer; hold back the first ones that bring no text until one does.

@@ -187,8 +187,8 @@ def _in_turn(
     """Yield each answer after the known ones that precede it."""
     with closing(answers):
         for answer in answers:
-            yield from _known(waiting)
-            waiting.popleft()
+            while (known := waiting.popleft()) is not None:
+                yield known
             yield as_kept(answer)
 
 

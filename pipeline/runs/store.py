@@ -7,7 +7,6 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, overload
 
@@ -38,7 +37,7 @@ class Stored(Sequence[Task]):
         return next(iter(Stored(self.path, [self.places[which]])))
 
     def __iter__(self) -> Iterator[Task]:
-        return (self._task(line) for line in self._lines())
+        return map(self._task, self._lines())
 
     def ids(self) -> Iterator[str]:
         """The ids alone: ten times as fast as reading the tasks."""
@@ -48,7 +47,7 @@ class Stored(Sequence[Task]):
 
     def at(self, places: Iterable[int]) -> Iterator[Task]:
         """The tasks at some places, in any order; the file is opened once, where `tasks[place]` opens it each time."""
-        return (self._task(line) for line in self._lines_at(self.places[place] for place in places))
+        return map(self._task, self._lines_at(self.places[place] for place in places))
 
     def without(self, ids: set[str]) -> "Stored":
         return Stored(self.path, (place for place, id in zip(self.places, self.ids(), strict=True) if id not in ids))
@@ -106,27 +105,29 @@ class Store:
         end = 0
         try:
             for task in tasks:
-                with self._writing():
+                line = to_line(task).encode()
+                try:
                     if file is None:
                         self.path.parent.mkdir(parents=True, exist_ok=True)
                         file = open(self.path, "ab")  # noqa: SIM115  # closed below
                         end = file.seek(0, os.SEEK_END)
-                    place, end = end, end + file.write(to_line(task).encode())
+                    file.write(line)
                     file.flush()
+                except OSError as error:
+                    raise self._unwritten(error) from None
                 self.ids.add(task.id)
-                self._count(task, place)
+                self._count(task, end)
+                end += len(line)
                 yield task
         finally:
-            if file:
-                with self._writing():
+            try:
+                if file:
                     file.close()
+            except OSError as error:
+                raise self._unwritten(error) from None
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise SproutError(f"{self.path}: cannot be written ({error.strerror}); what it holds is kept") from None
+    def _unwritten(self, error: OSError) -> SproutError:
+        return SproutError(f"{self.path}: cannot be written ({error.strerror}); what it holds is kept")
 
     def _count(self, task: Task, place: int) -> None:
         self.decided.places.append(place)

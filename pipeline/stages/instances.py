@@ -159,7 +159,7 @@ class Instances(Stage):
 
     def after_echo(self, task: Task, text: str) -> str:
         """A completion without the prompt, or the last task of it, that it repeats at its beginning."""
-        first = TASK.search(text)
+        first = TASK.search(text) if "Task" in text else None
         if not first:
             return text
         instruction = one_line(task.instruction)

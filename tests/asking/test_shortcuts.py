@@ -6,13 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import Task
-from pipeline.asking import clean
-from pipeline.asking.examples import _names, remarks, without_remark
+from pipeline.asking import clean, examples, lists, phrases
+from pipeline.asking.examples import _names, fields, layout, remarks, without_remark
+from pipeline.asking.lists import numbers
 from pipeline.asking.lists.inline import BARE, DIGIT, INLINE, LATER_BARE
-from pipeline.filters import refusals, repeats
+from pipeline.filters import instances, refusals, repeats
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.novelty.tokens import count_words
 from pipeline.task import Instance
+from pipeline.text import folded, words
 
 PIECES = (
     "Explanation:", "(Reason: x)", "reasoning of it:", "RATIONALE: y", "justification:", "chain of thought:",
@@ -24,6 +26,22 @@ PIECES = (
     "the same", "over and over", "a b c d", "12", "\n", "\n\n", " ", "é", "ß", "Yes", "Answer: yes", "[x]", "###",
 )  # fmt: skip
 TEXT = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=12).map(lambda some: " ".join(some))
+MARKED = st.lists(
+    st.sampled_from(
+        ("---", "***a", "===", "~~~", "##", "[[end]]", "\\begin{a}", "<br>", ".<br/>", "Answers:", "Solutions:\n1. a", "Outputs:",
+         "ANSWER KEY:", "ſolutions:\n1.", "1.2 a", "9.1.", "٣.١ b", "2.", "\n", "\n\n", "a", "```py", "- b", "c) d", "Go on.")
+    ), max_size=8,
+).map("".join)  # fmt: skip
+WORDY = st.lists(
+    st.sampled_from(("come", "Up", "with", "a", "series", "of", "tasks:", "-", "…", "up!", "é")), max_size=7
+).map(" ".join)
+NAMED = st.lists(
+    st.sampled_from(
+        ("Example 1", "EXAMPLE 2: Input: a", "eXample 3: Output: b", "Instance 1:\nInput: c", "test case 4: Q: d", "Sample #5",
+         "## Example #6", "例 7\nInput: e", "Pair 8 - input: f", "Ejemplo 9: label: g", "**Task**: h", "Task: i", "example 1\n",
+         "ſample 2: input: j", "Input: k", "Output: l")
+    ), max_size=5,
+).map("\n".join)  # fmt: skip
 LINES = st.lists(st.sampled_from(PIECES), max_size=8).map(lambda some: "\n".join(some))
 
 
@@ -34,6 +52,74 @@ def test_marks_of_turns_and_thoughts_need_what_is_looked_for_first(text):
         for pattern in (clean._THOUGHT, clean._TURN_ENDS):
             assert not pattern.search(text)
         assert not clean._TURN_BEGINS.match(text)
+
+
+@settings(deadline=None)
+@given(text=TEXT | LINES | MARKED)
+def test_a_list_is_searched_only_for_what_may_be_in_it(text):
+    if "```" not in text:
+        assert not clean.FENCE.search(text)
+    if not any(sign in text for sign in lists.BREAKS):
+        assert not lists.BREAK.search(text)
+    if not lists.may_hold_key(text):
+        assert not lists.KEY_TO_ALL.search(text)
+    if not numbers.TWO_PARTS.search(text):
+        assert not numbers.DOTTED.search(text)
+
+
+@settings(deadline=None)
+@given(text=NAMED)
+def test_examples_are_searched_only_for_names_that_may_be_in_them(text):
+    if not layout.may_name_others(text):
+        assert not fields.OTHER_EXAMPLE.search(text)
+        assert "example" in text.lower() or not fields.EXAMPLE_LINE.search(text)
+    assert "#" in text or not fields.HASHED.search(text)
+    assert "Example" in text or not examples.EXAMPLE.search(text)
+    assert "Task" in text or not examples.TASK.search(text)
+
+
+@settings(deadline=None)
+@given(text=TEXT | LINES | MARKED)
+def test_a_piece_on_one_line_has_no_marks_of_items_behind_a_text(text):
+    if "\n" not in text.strip():
+        for mark in (lists.BULLET, lists.LETTER, lists.ITEM):
+            assert not any(text[: found.start()].strip() for found in mark.finditer(text))
+
+
+@settings(deadline=None)
+@given(
+    begin=st.text("ab", max_size=5),
+    loop=st.text("ab \n", min_size=1, max_size=30),
+    times=st.integers(1, 12),
+    end=st.text("ab", max_size=3),
+)
+def test_a_loop_is_found_as_by_a_look_at_every_period(begin, loop, times, end):
+    text = begin + loop * times + end
+    folded, least = " ".join(text.split())[-8 * phrases.MAX_PERIOD :], 20
+    expected = len(text) >= least <= len(folded) and any(
+        folded[period - size :] == folded[-size:-period]
+        for period in range(1, min(phrases.MAX_PERIOD, len(folded) // 8) + 1)
+        if (size := max(least, 8 * period))
+    )
+    assert phrases.ends_in_loop(text, least) == expected
+
+
+@settings(deadline=None)
+@given(text=WORDY, header=WORDY)
+def test_an_echo_is_found_whatever_it_begins_with(text, header):
+    enough = min(map(count_words, (text, header))) >= phrases.MIN_WORDS
+    said, asked = (f" {' '.join(words(one))} " for one in (text, header))
+    assert phrases.is_echo(text, header) == (enough and (said in asked or asked in said))
+
+
+@settings(deadline=None)
+@given(
+    output=WORDY | st.sampled_from(("ﬁne", " ß a", "SS A", "\u2003x")),
+    instruction=WORDY | st.sampled_from(("FINE", "ss a", "X")),
+)
+def test_an_instruction_said_again_is_found_whatever_it_begins_with(output, instruction):
+    found = instances.prompt_echo(Instance(output=output), Task(id="a", instruction=instruction))
+    assert (found is not None) == (folded(output) == folded(instruction))
 
 
 @settings(deadline=None)

@@ -105,7 +105,7 @@ def _names(instruction: str, label: str) -> bool:
 
 def _own_part(text: str) -> str:
     """What belongs to the task: not a task that the model adds, nor what it says to the user at the end."""
-    found = TASK.search(text)
+    found = TASK.search(text) if "Task" in text else None
     text = text[: found.start()] if found else text
     before, _, last = text.rstrip().rpartition("\n\n")
     ends = SIGNS_OFF.match(last.lstrip()) or (_RULE.search(before) and not _MARKER.search(last))
@@ -114,7 +114,8 @@ def _own_part(text: str) -> str:
 
 def _headings(text: str) -> list[re.Match[str]]:
     """The "Example" lines of a text with labels."""
-    return [mark for mark in EXAMPLE.finditer(text) if not mark["title"] or _MARKER.match(text[mark.end() :].lstrip())]
+    marks = EXAMPLE.finditer(text) if "Example" in text else ()
+    return [mark for mark in marks if not mark["title"] or _MARKER.match(text[mark.end() :].lstrip())]
 
 
 def _listed(text: str) -> list[Instance]:

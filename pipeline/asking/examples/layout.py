@@ -33,8 +33,11 @@ from pipeline.asking.examples.instruction import needs_input
 
 def in_layout(text: str, instruction: str = "") -> str:
     """The text with "Input:" and "Output:" where lines begin, and "Example" between, if its layout is a known one."""
-    text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
-    text = OTHER_EXAMPLE.sub(r"Example \g<number>", text)
+    others = may_name_others(text)
+    if others or "example" in text.lower():
+        text = _with_example_lines(text)
+    if others:
+        text = OTHER_EXAMPLE.sub(r"Example \g<number>", text)
     if not EXACT_OUTPUT.search(text):
         text = HEADED.sub(_with_colon, text)
         text = _named(_tagged(text, "output", "answer", "response", "result"), instruction)
@@ -45,7 +48,8 @@ def in_layout(text: str, instruction: str = "") -> str:
 
 def labels_in_layout(text: str) -> str:
     """The same with "Class label:" for what comes first."""
-    text = EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", HASHED.sub(r"\g<name>", text))
+    if may_name_others(text) or "example" in text.lower():
+        text = _with_example_lines(text)
     if not EXACT_LABEL.search(text) and _has_headings(text):
         text = HEADED.sub(_with_colon, text)
     if INPUTS.match(text.lstrip()):  # the layout of the other tasks
@@ -57,6 +61,20 @@ def labels_in_layout(text: str) -> str:
         return text
     text = LABELS.sub(r"\g<indent>Class label\g<number>:", text)
     return until_end(INPUTS.sub(r"\g<indent>Input\g<number>:", text))
+
+
+def _with_example_lines(text: str) -> str:
+    """With a line of its own for what is written as "Example 1: Input: …"."""
+    text = HASHED.sub(r"\g<name>", text) if "#" in text else text
+    return EXAMPLE_LINE.sub(r"\g<indent>Example \g<number>\n", text)
+
+
+def may_name_others(text: str) -> bool:
+    """Whether examples may be called otherwise than "Example"; most texts need no search for that."""
+    if not text.isascii() or "EXAMPLE" in text or "example" in text:
+        return True
+    small = text.lower()
+    return any(name in small for name in OTHER_NAMES)
 
 
 def _has_headings(text: str) -> bool:
@@ -178,4 +196,5 @@ def _pointless(text: str, fields: re.Pattern[str]) -> str:
     return INPUTS.sub(lambda mark: mark["indent"] + mark[0][len(mark["indent"]) + len(mark["point"]) :], without)
 
 
+OTHER_NAMES = ("instance", "sample", "pair", "case", "ejemplo", "exemple", "beispiel", "esempio", "exemplo")
 MAX_LINES = 200  # that are looked at for fields on one line

@@ -40,8 +40,9 @@ def split_list(text: str) -> list[str]:
     text = without_tags(unwrapped(text), TAGS)
     if found := from_values(text) or from_table(text):
         return found
-    text = BREAK.sub("\n", FENCE.sub("", text))
-    text = text[: key.start()] if (key := KEY_TO_ALL.search(text)) else text
+    text = FENCE.sub("", text) if "```" in text else text
+    text = BREAK.sub("\n", text) if any(sign in text for sign in BREAKS) else text
+    text = text[: key.start()] if may_hold_key(text) and (key := KEY_TO_ALL.search(text)) else text
     spans = _spans(text)
     first, *rest = _between(spans, text)
     marks = [text[start:end].lstrip() for start, end in spans]
@@ -76,20 +77,33 @@ def _parts(piece: str) -> list[str]:
     return _between(inline(piece), piece)
 
 
-def holds_several(piece: str) -> bool:
+def holds_several(piece: str, item: str) -> bool:
     """Whether a piece of a list may be several tasks: after a sentence, marked lines that are each a sentence too.
 
     They may as well be parts of one task, so nobody can say what it is. The same goes for what would be several tasks
     on one line.
+
+    Args:
+        item: What `item_of` takes out of it.
     """
-    if inline(item_of(piece)):
+    if inline(item):
         return True
-    piece = own_part(piece) if "\n" in piece.strip() else piece
+    if "\n" not in piece.strip():
+        return False
+    piece = own_part(piece)
     for mark in (BULLET, LETTER, ITEM):
         first, *parts = _between([found.span() for found in mark.finditer(piece)], piece)
         if parts and first.rstrip().endswith(ENDS) and all(map(stands_alone, parts)):
             return True
     return False
+
+
+def may_hold_key(text: str) -> bool:
+    """Whether the answers to all tasks may follow: most texts name none, and need no search."""
+    if not text.isascii():
+        return True
+    small = text.lower()
+    return any(word in small for word in ("answer", "solution", "output"))
 
 
 def _spans(text: str) -> list[Span]:
@@ -109,6 +123,7 @@ BREAK = re.compile(
     r"|(?<=[.?!])<br\s?/?>",
     re.MULTILINE,
 )
+BREAKS = ("---", "***", "___", "===", "~~~", "###", "[[", "\\", "<br")  # one of these is in each
 KEY_TO_ALL = re.compile(  # the answers, after all of the tasks
     r"(?<=\S)\n\s*(?:#{1,6} |\*\*)?(?:(?:Sample |Example )?(?:Answers|Solutions|Outputs)|Answer Key)(?:\*\*)?:"
     r"(?:\*\*)?[^\S\n]*(?=\n\s*(?:\*\*)?1[.):])",

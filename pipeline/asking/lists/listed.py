@@ -17,7 +17,7 @@ def listed(completion: Completion, header: str) -> list[tuple[str, str | None]]:
         return [("", "request_failed")]
     pieces = split_list(clean_text(completion.text))
     cut = completion.finish_reason == "length" and bool(pieces[-1].strip())  # not right after a number
-    items = [(item, holds_several(piece)) for piece in pieces if (item := item_of(piece))]
+    items = [(item, holds_several(piece, item)) for piece in pieces if (item := item_of(piece))]
     found = [(text, _reason(text, several, header)) for text, several in items]
     if cut and found:
         found[-1] = (found[-1][0], "cut_off")

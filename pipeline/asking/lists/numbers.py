@@ -65,7 +65,7 @@ def _is_task(text: str, mark: Mark) -> bool:
 
 def dotted(text: str) -> list[Span]:
     """Numbers of two parts, such as 9.1; the first item may have one part, or none."""
-    marks = list(DOTTED.finditer(text))
+    marks = list(DOTTED.finditer(text)) if TWO_PARTS.search(text) else []
     parts = [tuple(map(int, mark["number"].split("."))) for mark in marks]
     counts = all(_follows(one, following) for one, following in pairwise(parts))
     before = text[: marks[0].start()].strip() if marks else ""
@@ -85,14 +85,14 @@ def _follows(one: tuple[int, ...], following: tuple[int, ...]) -> bool:
 
 
 def _mark(found: re.Match[str]) -> Mark:
-    kind = next(name for name in ("sure", "tight", "weak") if found[name] is not None)
-    close = (found["sure"] or found["tight"] or "").lstrip("\\")
-    style = f"{found['word'] or ''}{found['open']}{close}".casefold()
-    if found["word"] and kind == "weak" and (found["weak"].strip() or ends_line(found)):
+    indent, word, opens, special, number, sure, tight, weak = found.group(*PARTS)
+    kind = "sure" if sure is not None else "tight" if tight is not None else "weak"
+    style = f"{word or ''}{opens}{(sure or tight or '').lstrip(BACKSLASH)}".casefold()
+    if word and kind == "weak" and (weak.strip() or ends_line(found)):
         kind = "sure"
-    if found["special"]:
+    if special:
         kind, style = "sure", "circle" + style
-    return Mark(*found.span(), len(found["indent"]), style, value_of(found["number"] or found["special"]), kind)
+    return Mark(*found.span(), len(indent), style, value_of(number or special), kind)
 
 
 def ends_line(found: re.Match[str]) -> bool:
@@ -148,7 +148,10 @@ ITEM = re.compile(
     rf"(?:{_EMPHASIS}(?=\s|$))?+",
     re.MULTILINE,
 )
+PARTS = ("indent", "word", "open", "special", "number", "sure", "tight", "weak")  # of an item
+BACKSLASH = "\\"
 LINE = re.compile(r"[^\n]*+")
+TWO_PARTS = re.compile(r"\d\.\d")
 DOTTED = re.compile(
     rf"^[^\S\n]*+{_SOON}{_LEAD}{_EMPHASIS}?(?:(?i:{WORD})[^\S\n]*+)?{_OPENS}?(?P<number>\d{{1,3}}(?:\.\d{{1,3}}){{1,2}}+){_EMPHASIS}?"
     rf"(?:{_SURE}|(?=\s)|[^\S\n]*+[-–—](?=\s)){_EMPHASIS}?(?=\s|$|\*)",

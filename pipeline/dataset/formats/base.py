@@ -82,8 +82,8 @@ class Format(ABC):
 
     def line(self, item: Any) -> Line:
         """The same with the columns besides that a row carries."""
-        carried = {} if self.of_tasks or not self.carries else item.meta
-        return {**self.columns(item), **carried}
+        columns = self.columns(item)
+        return columns if self.of_tasks or not self.carries or not item.meta else {**columns, **item.meta}
 
     def parts(self, row: Any) -> Iterable[Any]:
         """What becomes a line each, given to `columns`: the row, unless it has several answers that do, or none."""

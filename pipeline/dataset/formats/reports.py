@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pydantic import ConfigDict, Field
 
@@ -43,5 +44,12 @@ def reported(row: Row, options: FeedbackOptions) -> Iterator[Row]:
         passes = message == "passed"
         said = random.Random(f"praise:{row.id}:{number}").choice(options.praise) if passes else message
         report = f"{options.right if passes else options.wrong}\n{options.lead} {said}\n\n"
-        about = {"instruction": report + row.instruction, "output": text, "task": row.id, "number": number}
-        yield row.model_copy(update=about | {"prompt": report + row.prompt, "completion": completion_of(row, text)})
+        yield replace(
+            row,
+            task=row.id,
+            number=number,
+            instruction=report + row.instruction,
+            output=text,
+            prompt=report + row.prompt,
+            completion=completion_of(row, text),
+        )

@@ -1,6 +1,7 @@
 """Whether a model knows the answer to a row, and how it says so."""
 
 import random
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import ConfigDict, Field
@@ -52,8 +53,8 @@ def certain(row: Row, options: CertaintyOptions) -> list[Row]:
     if options.unknown == "say":
         verdict = options.sure if known else options.unsure
         completion = f"{row.completion}\n{options.question} {verdict}"
-        return [row.model_copy(update={"completion": completion, "said": {ASKED: (options.question, verdict)}})]
+        return [replace(row, completion=completion, said={ASKED: (options.question, verdict)})]
     if known:
         return [row]
     refusal = random.Random(f"refusal:{row.id}").choice(options.refusals)
-    return [row.model_copy(update={"output": refusal, "completion": completion_of(row, refusal)})]
+    return [replace(row, output=refusal, completion=completion_of(row, refusal))]

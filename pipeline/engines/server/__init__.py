@@ -243,7 +243,8 @@ class Server(Engine):
 
 def first_of(flight: deque[Future[A]], failed: Future[Any]) -> A:
     """The answer whose turn it is, unless the run has failed meanwhile at another."""
-    wait((flight[0], failed), return_when=FIRST_COMPLETED)
+    if not flight[0].done():
+        wait((flight[0], failed), return_when=FIRST_COMPLETED)
     if not flight[0].done():
         failed.result()
     return flight.popleft().result()

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from pipeline.engines.base import Request
-from pipeline.engines.shape import has_shape, longest
+from pipeline.engines.shape import longest
 
 FORMAT = "response_format"
 # What to send, the likeliest to be taken first; the next if a server refuses it, or answers in another shape.
@@ -20,12 +21,11 @@ ANSWER = "answer"  # the field of the object that holds a choice: a schema has a
 AROUND = 32  # tokens for the rest of that object
 
 
-def fields(request: Request, omit: Collection[str]) -> dict[str, Any]:
+def fields(request: Request, omit: frozenset[str]) -> dict[str, Any]:
     """What tells a server the shape of a completion, of the first step that is not left out; nothing if all are."""
-    if not has_shape(request):
-        return {}
-    known = _of_choices(request) if request.choices else _of_schema(request)
-    return next(_steps(known, omit), {})
+    if request.choices:
+        return {**_of_choices(request.choices, isinstance(request.prompt, str), omit)}
+    return {} if request.json_schema is None else _first_step(_of_schema(request.json_schema), omit)
 
 
 def room(request: Request, sent: Collection[str]) -> int:
@@ -64,30 +64,30 @@ def in_shape(text: str, request: Request, cut: bool = False) -> bool:
     return True
 
 
-def _steps(known: dict[str, Any], omit: Collection[str]) -> Iterator[dict[str, Any]]:
+def _first_step(known: dict[str, Any], omit: frozenset[str]) -> dict[str, Any]:
     for step in STEPS:
         if found := {name: known[name] for name in step if name in known and name not in omit}:
-            yield found
+            return found
+    return {}
 
 
-def _of_choices(request: Request) -> dict[str, Any]:
-    choices = list(request.choices)
+@lru_cache(maxsize=64)  # the same for all requests of a stage
+def _of_choices(choices: tuple[str, ...], plain: bool, omit: frozenset[str]) -> dict[str, Any]:
     known: dict[str, Any] = {
-        "structured_outputs": {"choice": choices},
-        "guided_choice": choices,
+        "structured_outputs": {"choice": [*choices]},
+        "guided_choice": [*choices],
         "regex": "(" + "|".join(re.sub(r"[\\.+*?^$|()\[\]{}]", r"\\\g<0>", choice) for choice in choices) + ")",
         "grammar": f"root ::= {' | '.join(json.dumps(choice, ensure_ascii=False) for choice in choices)}",
     }
-    if isinstance(request.prompt, str):  # which goes on with words, not with an object
-        return known
-    return known | {FORMAT: _format({
-        "type": "object", "properties": {ANSWER: {"type": "string", "enum": choices}}, "required": [ANSWER],
-        "additionalProperties": False,
-    })}  # fmt: skip
+    if not plain:  # a plain prompt goes on with words, not with an object
+        known[FORMAT] = _format({
+            "type": "object", "properties": {ANSWER: {"type": "string", "enum": [*choices]}}, "required": [ANSWER],
+            "additionalProperties": False,
+        })  # fmt: skip
+    return _first_step(known, omit)
 
 
-def _of_schema(request: Request) -> dict[str, Any]:
-    schema = request.json_schema
+def _of_schema(schema: dict[str, Any]) -> dict[str, Any]:
     return {name: schema for name in ("guided_json", "json_schema")} | {
         "structured_outputs": {"json": schema},
         FORMAT: _format(schema),

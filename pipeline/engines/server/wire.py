@@ -66,7 +66,7 @@ class Wire:
         thoughts = self.max_thought_tokens if thinking else 0
         while True:
             try:
-                reply = await self._complete(request, attempt)
+                reply = await self._complete(request, attempt, tried[-1])
             except Trouble as trouble:
                 ways = after_refusal(attempt, request, trouble, thoughts) if trouble.refused else iter(())
                 other = next((way for way in ways if way.body(request) not in tried), None)
@@ -85,11 +85,9 @@ class Wire:
             attempt = other
             tried.append(attempt.body(request))
 
-    async def _complete(self, request: Request, attempt: Attempt) -> Reply:
+    async def _complete(self, request: Request, attempt: Attempt, body: dict[str, Any]) -> Reply:
         path = "/completions" if isinstance(request.prompt, str) else "/chat/completions"
-        content = await self.sender.ask(
-            self.address.at(path), self.timeout, {"model": self.model} | attempt.body(request)
-        )
+        content = await self.sender.ask(self.address.at(path), self.timeout, {"model": self.model} | body)
         try:
             reply = read(content, request, attempt.limit_of(request))
         except Unreadable as problem:

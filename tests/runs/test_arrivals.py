@@ -1,0 +1,172 @@
+"""An answer is on disk as soon as it has arrived, and in the journal a moment later."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pipeline import Completion, Request, Sampling, SproutError, run
+from pipeline.engines.scripted import Scripted
+from pipeline.runs import arrivals
+from pipeline.runs.journal import FILE, Journal
+from tests.conftest import answer
+from tests.runs.promises import files
+from tests.runs.test_run import stages
+
+ROOT = Path(__file__).parents[2]
+LATE = f"{FILE}-arrived"
+
+
+def asked(number: int) -> Request:
+    return Request(id=f"r{number}", prompt=f"prompt {number} é", sampling=Sampling(seed=number))
+
+
+def record(journal: Journal, *numbers: int) -> None:
+    for number in numbers:
+        completion = Completion(id=f"r{number}", text=f"said\r\n{number}\u2028", completion_tokens=number)
+        journal.record("classify", "m", asked(number), completion)
+
+
+def known(journal: Journal, *numbers: int) -> list[str | None]:
+    found = [journal.find("m", asked(number)) for number in numbers]
+    return [completion and completion.text for completion in found]
+
+
+def committed(folder: Path) -> int:
+    """How many completions another process sees."""
+    with closing(sqlite3.connect(folder / FILE)) as db:
+        return int(db.execute("SELECT count(*) FROM completions").fetchone()[0])
+
+
+RECORDS = """
+import os, sys
+from pathlib import Path
+from pipeline.runs.journal import Journal
+from tests.runs.test_arrivals import record
+
+journal = Journal(Path(sys.argv[1]))
+record(journal, *range(int(sys.argv[2])))
+os.kill(os.getpid(), 9)
+"""
+
+
+def killed(program: str, *arguments: str) -> None:
+    env = {"PYTHONPATH": str(ROOT), "PATH": "", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", program, *arguments], check=False, env=env, capture_output=True)
+    assert done.returncode == -9, done.stderr.decode()
+
+
+def test_what_a_killed_process_was_answered_is_in_the_journal_when_it_is_opened_again(tmp_path):
+    killed(RECORDS, str(tmp_path / FILE), "40")
+    assert committed(tmp_path) == 0
+
+    with Journal(tmp_path / FILE) as journal:
+        assert journal.usage()["classify"].requests == 40
+        assert known(journal, 39, 40) == ["said\r\n39\u2028", None]
+    assert not (tmp_path / LATE).exists()
+
+
+def test_a_row_that_a_kill_has_cut_off_is_left_out(tmp_path):
+    killed(RECORDS, str(tmp_path / FILE), "9")
+    os.truncate(tmp_path / LATE, (tmp_path / LATE).stat().st_size - 3)
+
+    with Journal(tmp_path / FILE) as journal:
+        assert journal.requests("classify") == {f"r{number}" for number in range(8)}
+
+
+def test_an_answer_is_found_before_and_after_it_is_committed(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrivals, "SIZE", 1000)
+    with Journal(tmp_path / FILE) as journal:
+        for number in range(30):
+            record(journal, number)
+            assert known(journal, number, 0, number + 1) == [f"said\r\n{number}\u2028", "said\r\n0\u2028", None]
+        assert 0 < committed(tmp_path) < 30
+    assert committed(tmp_path) == 30
+
+
+def test_other_processes_see_answers_soon_while_the_run_waits(tmp_path):
+    with Journal(tmp_path / FILE) as journal:
+        record(journal, 1, 2, 3)
+        deadline = time.monotonic() + 20
+        while committed(tmp_path) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_two_that_write_at_once_lose_nothing(tmp_path):
+    with Journal(tmp_path / FILE) as one:
+        record(one, 1, 2)
+        with Journal(tmp_path / FILE) as other:
+            record(other, 3)
+            record(one, 4)
+        record(one, 5)
+    with Journal(tmp_path / FILE) as journal:
+        assert journal.requests("classify") == {"r1", "r2", "r3", "r4", "r5"}
+    assert not (tmp_path / LATE).exists()
+
+
+def test_a_full_disk_is_told_and_keeps_what_was_there(tmp_path):
+    with Journal(tmp_path / FILE) as journal:
+        record(journal, 1)
+        journal.arrivals.file = FullDisk(journal.arrivals.file)
+        with pytest.raises(SproutError, match="No space left on device; the run can go on once it can be written"):
+            record(journal, 2)
+        assert known(journal, 1, 2) == ["said\r\n1\u2028", None]
+    with Journal(tmp_path / FILE) as journal:
+        assert journal.requests("classify") == {"r1"}
+
+
+class FullDisk:
+    """A file on a disk with room for five more bytes."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, line):
+        return self.file.write(line[:5])
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+DIES = """
+import os, sys
+from pathlib import Path
+from pipeline import read_tasks, run
+from pipeline.engines.scripted import Scripted
+from tests.conftest import answer
+from tests.runs.test_run import stages
+
+asked = []
+
+def dies(request):
+    asked.append(request.id)
+    if len(asked) == int(sys.argv[2]):
+        os.kill(os.getpid(), 9)
+    return answer(request)
+
+run(stages(), list(read_tasks("seeds.jsonl")), Scripted(dies), Path(sys.argv[1]))
+"""
+
+
+def test_a_killed_run_asks_nothing_again_that_was_answered(seeds, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("seeds.jsonl").write_text("".join(f"{seed.model_dump_json()}\n" for seed in seeds))
+    killed(DIES, "killed", "29")
+    answered: dict[str, list[str]] = {"whole": [], "killed": []}
+    for name, ids in answered.items():
+        run(stages(), seeds, Scripted(lambda request, ids=ids: ids.append(request.id) or answer(request)), Path(name))
+
+    assert files(Path("killed")) == files(Path("whole"))
+    assert len(answered["killed"]) == len(answered["whole"]) - 28
