@@ -5,7 +5,6 @@ import importlib.util
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,14 +101,14 @@ def minilm() -> str:
 
 
 @pytest.fixture(autouse=True)
-def modules_of_this_test_alone() -> Iterator[None]:
+def modules_of_this_test_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Modules that a test writes are found by it alone, so that tests may give theirs the same name."""
     names, path = {*sys.modules}, [*sys.path]
     find.look_in(Path.cwd())
     yield
     sys.path[:] = path
     for name in sys.modules.keys() - names:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(tempfile.gettempdir()):
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path_factory.getbasetemp())):
             del sys.modules[name]
 
 
