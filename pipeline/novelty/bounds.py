@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Number = TypeVar("Number", float, Array)
 
-_MOST_RARE = 16  # of more rare tokens there are too many pairs
-_LONGEST = 256  # longer texts have more than that, or the threshold is so high that it does not matter
+_MOST_RARE = 16  # a text with more rare tokens than this would have too many pairs
+_LONGEST = 256  # texts of this many tokens and more are never posted under pairs
 
 
 class Bounds(NamedTuple):
@@ -19,11 +19,11 @@ class Bounds(NamedTuple):
     far: Array  # [n]: the most signature bits they may differ in; -1: no text of n tokens can be too close
     first: int  # the least n that can
     last: list[int]  # [i]: the largest n that can if the rarest shared token is at position i
-    need: int  # tokens that they share at least, whatever n is
+    need: int  # the fewest tokens that they must share, whatever n is
 
 
 class Paired(NamedTuple):
-    """How long the texts are that are posted under pairs of their frequent tokens; none are if last < first."""
+    """The least and the greatest length of texts that are posted under pairs; if last < first, none are."""
 
     first: int
     last: int
