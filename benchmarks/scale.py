@@ -16,6 +16,7 @@ import math
 import random
 import resource
 import sqlite3
+import sys
 import tempfile
 import time
 from collections import deque
@@ -37,6 +38,7 @@ from pipeline.stages import Classify, Export, Filter, Instances, Instructions
 
 STAGES = ("instructions", "classify", "instances", "filter", "export")
 NUM_WORDS = 50_000
+NUM_READ = 1_000_000  # words of the text that inputs and outputs are taken from
 SIZE = 1024  # characters of a completion of the bare loop
 MOST_BARE = 100_000  # tasks of the bare loop
 
@@ -47,6 +49,7 @@ class Model:
     def __init__(self) -> None:
         self.words = [spell(rank) for rank in range(NUM_WORDS)]
         self.often = list(accumulate(1 / (rank + 2) for rank in range(NUM_WORDS)))  # Zipf's law
+        self.read = random.Random(0).choices(self.words, cum_weights=self.often, k=NUM_READ)
         self.seconds = 0.0
 
     def __call__(self, request: Request) -> str:
@@ -63,19 +66,30 @@ class Model:
         if prompt.endswith("Classification:"):
             return rng.choice([" Yes", " No", " No"])
         if prompt.endswith("Class label:"):
-            return f" one\nInput: {self.text(rng, 20)}\nClass label: two\nInput: {self.text(rng, 20)}"
-        examples = [f"Input: {self.text(rng, 20)}\nOutput: {self.text(rng, 40)}" for _ in range(2)]
+            return f" one\nInput: {self.quote(rng, 20)}\nClass label: two\nInput: {self.quote(rng, 20)}"
+        examples = [f"Input: {self.quote(rng, 20)}\nOutput: {self.quote(rng, 40)}" for _ in range(2)]
         return f"\n{examples[0]}\nExample 2\n{examples[1]}"
 
     def text(self, rng: random.Random, mean: int) -> str:
-        num = max(4, round(rng.gammavariate(4, mean / 4)))
+        """Words that are drawn one by one, so that no two texts have more in common than chance gives them."""
+        num = length(rng, mean)
         return " ".join(rng.choices(self.words, cum_weights=self.often, k=num)).capitalize() + "."
 
+    def quote(self, rng: random.Random, mean: int) -> str:
+        """Words that follow each other in a text of a million, which is quicker; inputs and outputs need no more."""
+        start = rng.randrange(NUM_READ - 100)
+        return " ".join(self.read[start : start + length(rng, mean)]).capitalize() + "."
 
-def measure(num_tasks: int) -> dict[str, tuple[float, float, str]]:
-    """By stage: seconds of its own, peak of memory in MiB, and the beginning of a hash of its file."""
+
+def length(rng: random.Random, mean: int) -> int:
+    return max(4, round(rng.gammavariate(4, mean / 4)))
+
+
+def measure(num_tasks: int, formats: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    """By stage: seconds of its own, and the peak of memory in MiB; a line on stderr as each ends."""
     model, found = Model(), {}
-    stages: list[Stage | Product] = [Instructions(num_tasks=num_tasks), Classify(), Instances(), Filter(), Export()]
+    export = Export(formats=formats) if formats else Export()
+    stages: list[Stage | Product] = [Instructions(num_tasks=num_tasks), Classify(), Instances(), Filter(), export]
     seeds = read_seeds("general")
     tasks: Sequence[Task] = seeds
     with tempfile.TemporaryDirectory() as folder:
@@ -83,13 +97,17 @@ def measure(num_tasks: int) -> dict[str, tuple[float, float, str]]:
         engine.requests = deque(maxlen=1)  # type: ignore[assignment]  # it would remember them all
         context = Context(seeds, engine, Path(folder))
         for stage, file in zip(stages, file_names(stages).values(), strict=True):
-            begun, elsewhere = time.process_time(), model.seconds
+            begun, elsewhere, clock = time.process_time(), model.seconds, time.monotonic()
             tasks = run_stages([stage], {stage.name: file}, tasks, context)
             seconds = time.process_time() - begun - (model.seconds - elsewhere)
-            path = Path(folder) / file
-            data = path.read_bytes() if path.is_file() else b""
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            found[stage.name] = seconds, peak, hashlib.sha256(data).hexdigest()[:8]
+            found[stage.name] = seconds, peak
+            used = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+            print(
+                f"{stage.name}: {seconds:,.0f} s of CPU, {model.seconds - elsewhere:,.0f} s more of the model's, "
+                f"{time.monotonic() - clock:,.0f} s by the clock, {peak:,.0f} MiB, {used / 1e9:,.2f} GB on disk",
+                file=sys.stderr,
+            )
     return found
 
 
@@ -116,6 +134,7 @@ def bare(num_tasks: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--formats", nargs="+", default=(), help="of the dataset; as `Export` has them, unless told")
     args = parser.parse_args()
     columns = [*(f"{name}, µs a task" for name in STAGES), "all, µs a task", "bare loop", "to bare", "memory", "growth"]
     print(f"| tasks | {' | '.join(columns)} |")
@@ -124,12 +143,12 @@ def main() -> None:
     for size in args.sizes:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             least = process.submit(bare, min(size, MOST_BARE)).result() / min(size, MOST_BARE)
-            found = process.submit(measure, size).result()
-        total = sum(seconds for seconds, _, _ in found.values())
+            found = process.submit(measure, size, tuple(args.formats)).result()
+        total = sum(seconds for seconds, _ in found.values())
         growth = math.log(total / before[1]) / math.log(size / before[0]) if before else math.nan
         before = size, total
         cells = [f"{found[name][0] / size * 1e6:,.0f}" for name in STAGES]
-        memory = max(peak for _, peak, _ in found.values())
+        memory = max(peak for _, peak in found.values())
         print(
             f"| {size:,} | {' | '.join(cells)} | {total / size * 1e6:,.0f} | {least * 1e6:,.0f} | "
             f"{total / size / least:.1f} | {memory:,.0f} MiB | "
