@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import sqlite3
+from functools import cached_property
 from io import FileIO
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from pipeline.runs.lock import until_fork
 SIZE = 1 << 18  # bytes that wait
 FIND = (
     "SELECT text, finish_reason, prompt_tokens, cached_tokens, completion_tokens, max_tokens FROM completions "
-    "WHERE key = ?"
+    "WHERE rowid = ? AND key = ?"
 )
-INSERT = "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INDEX = "requests"  # the index of the ids of requests, which is made when one is looked for
+INSERT = "INSERT INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 Row = tuple[str | int | float | None, ...]  # of the table `completions`, with its key first
 
@@ -34,7 +36,6 @@ class Arrivals:
     def __init__(self, db: sqlite3.Connection, journal: Path) -> None:
         self.db, self.path = db, journal.with_name(f"{journal.name}-arrived")
         self.rows: dict[str, Row] = {}  # those that wait, by key
-        self.known: Known | None = None  # all keys, once one is looked for
         self.size = 0  # of the file
         self.file: FileIO | None = None
 
@@ -44,25 +45,28 @@ class Arrivals:
             self._open()
             self.close()
 
+    @cached_property
+    def known(self) -> Known:
+        """All keys in the table."""
+        known = Known()
+        for row, key in self.db.execute("SELECT rowid, key FROM completions"):
+            known.add(key, row)
+        return known
+
     def find(self, key: str) -> Row | None:
         """What the columns of `FIND` say of a key."""
-        if self.known is None:
-            self.commit()
-            self.known = Known(key for (key,) in self.db.execute("SELECT key FROM completions"))
-        if not self.known.may_hold(key):
-            return None
-        if row := self.rows.get(key):
-            return (*row[9:14], row[8])
-        found: Row | None = self.db.execute(FIND, (key,)).fetchone()
+        if waiting := self.rows.get(key):
+            return (*waiting[9:14], waiting[8])
+        row = self.known.row(key)
+        found: Row | None = None if row is None else self.db.execute(FIND, (row, key)).fetchone()
         return found
 
     def add(self, key: str, row: Row) -> None:
-        if self.known is not None:
-            self.known.add(key)
         if self.file is None:
             self._open()
+            self.db.execute(f"DROP INDEX IF EXISTS {INDEX}")
         if self.file is None:
-            self.db.execute(INSERT, row)
+            self._insert([row])
             return
         line = to_json(row) + b"\n"
         if self.file.write(line) < len(line):
@@ -72,6 +76,20 @@ class Arrivals:
         self.size += len(line)
         if self.size > SIZE:
             self.commit()
+
+    def index(self) -> None:
+        """See to it that a search for the id of a request need not read the whole table.
+
+        A run does without the index: ids are random, so to keep it would cost more than all else it writes here. Nor is
+        it made while another process is at work, which would have to wait for it.
+        """
+        try:
+            if self.file is None:
+                self._open()
+            if self.file is not None:
+                self.db.execute(f"CREATE INDEX IF NOT EXISTS {INDEX} ON completions (stage, request)")
+        except (sqlite3.OperationalError, OSError):  # it may not be written, or the disk is full: the search is slow
+            pass
 
     def commit(self) -> None:
         """Put all that waits into the table."""
@@ -99,7 +117,7 @@ class Arrivals:
             until_fork(file)
             file.seek(0)
             if rows := _rows(file.readall()):
-                self._insert(rows)
+                self._insert(list({str(row[0]): row for row in rows}.values()))
             file.truncate(0)
         except BaseException as error:
             file.close()
@@ -109,9 +127,16 @@ class Arrivals:
             self.file = file
 
     def _insert(self, rows: list[Row]) -> None:
+        """Put rows into the table, in place of earlier ones with the same keys."""
+        keys = [str(row[0]) for row in rows]
+        earlier = [(row, key) for key in keys if (row := self.known.row(key)) is not None]
         self.db.execute("BEGIN")
         with self.db:
+            self.db.executemany("DELETE FROM completions WHERE rowid = ? AND key = ?", earlier)
             self.db.executemany(INSERT, rows)
+            ((last,),) = self.db.execute("SELECT last_insert_rowid()")
+        for row, key in enumerate(keys, last - len(keys) + 1):
+            self.known.add(key, row)
 
 
 def _rows(data: bytes) -> list[Row]:

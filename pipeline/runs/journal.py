@@ -78,6 +78,7 @@ class Journal:
         self.closed = False
         self.lock = threading.Lock()  # completions arrive in the threads of engines
         self.asked: dict[str, tuple[Request | ScoreRequest, str, str]] = {}  # in flight, by id: request, model, key
+        self.answers: set[tuple[str, str]] | None = None  # stages and models, see `answered`
         self.timer: threading.Timer | None = None
         self.safe = _Safe(path)
         with self.safe:
@@ -129,6 +130,8 @@ class Journal:
                 sampling_of(request), request.sampling.max_tokens, mend(completion.text), completion.finish_reason,
                 completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens, time.time(),
             ))  # fmt: skip
+            if self.answers is not None and completion.text:
+                self.answers.add((stage, name_of(model)))
             if self.timer is None:  # so that other processes see them soon
                 self.timer = threading.Timer(SOON, self._late)
                 self.timer.daemon = True
@@ -161,6 +164,8 @@ class Journal:
                     json.dumps(likelihood.per_token), likelihood.prompt_tokens, time.time(),
                 ),
             )  # fmt: skip
+            if self.answers is not None:
+                self.answers.add((stage, name_of(model)))
 
     def _likelihood(self, where: str, values: tuple[str, ...], id: str) -> Likelihood | None:
         with self.safe, self.lock:
@@ -169,31 +174,32 @@ class Journal:
 
     def entry(self, stage: str, request: str) -> Entry | None:
         """The latest completion of a request, by its id."""
-        rows = self._rows(
-            "SELECT model, coalesce(prefixes.text, '') || prompt, sampling, completions.text, finish_reason, "
-            "prompt_tokens, cached_tokens, completion_tokens, demos "
-            "FROM completions LEFT JOIN prefixes ON prefixes.id = prefix "
-            "WHERE stage = ? AND request = ? ORDER BY arrived DESC LIMIT 1", stage, request,
-        )  # fmt: skip
-        if not rows:
-            return None
-        model, prompt, sampling, *columns, demos = rows[0]
-        return Entry(stage, request, model, prompt, sampling, _completion(request, columns, demos))
+        found = self._entries(stage, "request = ?", request)
+        return found[-1] if found else None
 
     def entries(self, stage: str, requests: Iterable[str]) -> list[Entry]:
         """The latest completion of each request, and of those whose ids extend it with a colon: `ID:0`, `ID:1`."""
-        found = []
-        for request in requests:
-            rows = self._rows(
-                "SELECT DISTINCT request FROM completions WHERE stage = ? AND (request = ? OR "
-                "request >= ? AND request < ?)", stage, request, f"{request}:", f"{request};",
-            )  # fmt: skip
-            found += [
-                entry
-                for (id,) in sorted(rows, key=lambda row: (len(row[0]), row[0]))
-                if (entry := self.entry(stage, id))
-            ]
+        found: list[Entry] = []
+        for id in requests:
+            rows = self._entries(stage, "(request = ? OR request >= ? AND request < ?)", id, f"{id}:", f"{id};")
+            latest = {row.request: row for row in rows}
+            found += sorted(latest.values(), key=lambda row: (len(row.request), row.request))
         return found
+
+    def _entries(self, stage: str, where: str, *values: str) -> list[Entry]:
+        """In the order of arrival."""
+        with self.lock:
+            self.arrivals.index()
+        rows = self._rows(
+            "SELECT request, demos, model, coalesce(prefixes.text, '') || prompt, sampling, completions.text, "
+            "finish_reason, prompt_tokens, cached_tokens, completion_tokens "
+            f"FROM completions LEFT JOIN prefixes ON prefixes.id = prefix WHERE stage = ? AND {where} ORDER BY arrived",
+            stage, *values,
+        )  # fmt: skip
+        return [
+            Entry(stage, id, model, prompt, sampling, _completion(id, columns, demos))
+            for id, demos, model, prompt, sampling, *columns in rows
+        ]
 
     def scored(self, stage: str, requests: Iterable[str]) -> list[ScoredText]:
         """The texts that were scored for requests, with those whose ids extend one with a colon."""
@@ -213,10 +219,12 @@ class Journal:
 
     def answered(self, stage: str, model: str) -> bool:
         """Whether the model has a completion with text, or a likelihood, for the stage."""
-        return bool(self._rows(
-            "SELECT 1 FROM completions WHERE stage = ?1 AND model = ?2 AND text != '' "
-            "UNION ALL SELECT 1 FROM likelihoods WHERE stage = ?1 AND model = ?2 LIMIT 1", stage, name_of(model)
-        ))  # fmt: skip
+        if self.answers is None:
+            self.answers = {(stage, model) for stage, model in self._rows(
+                "SELECT DISTINCT stage, model FROM completions WHERE text != '' "
+                "UNION SELECT DISTINCT stage, model FROM likelihoods"
+            )}  # fmt: skip
+        return (stage, name_of(model)) in self.answers
 
     def usage(self) -> dict[str, Usage]:
         """Usage by stage, in the order in which the stages began."""

@@ -1,7 +1,7 @@
--- The journal of a run.
+-- The journal of a run. What completions are looked for by is kept elsewhere: see arrivals.py.
 CREATE TABLE IF NOT EXISTS prefixes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS completions (
-  key TEXT PRIMARY KEY,      -- hash of model, prompt (text or messages), shape, and sampling but for max_tokens
+  key TEXT NOT NULL,         -- hash of model, prompt (text or messages), shape, and sampling but for max_tokens
   stage TEXT NOT NULL,
   request TEXT NOT NULL,     -- id of the request, unique within its stage
   demos TEXT NOT NULL,       -- JSON: ids of the tasks its prompt shows
@@ -17,7 +17,6 @@ CREATE TABLE IF NOT EXISTS completions (
   completion_tokens INTEGER NOT NULL,
   arrived REAL NOT NULL      -- seconds since 1970
 );
-CREATE INDEX IF NOT EXISTS requests ON completions (stage, request);
 CREATE TABLE IF NOT EXISTS likelihoods (
   key TEXT PRIMARY KEY,      -- hash of model, prompt, continuation and count_end
   stage TEXT NOT NULL,

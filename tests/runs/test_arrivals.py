@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -14,6 +15,7 @@ from pipeline import Completion, Request, Sampling, SproutError, run
 from pipeline.engines.scripted import Scripted
 from pipeline.runs import arrivals
 from pipeline.runs.journal import FILE, Journal
+from pipeline.runs.known import Known
 from tests.conftest import answer
 from tests.runs.promises import files
 from tests.runs.test_run import stages
@@ -79,16 +81,82 @@ def test_a_row_that_a_kill_has_cut_off_is_left_out(tmp_path):
         assert journal.requests("classify") == {f"r{number}" for number in range(8)}
 
 
-@pytest.mark.parametrize("bits", [8, 1 << 25])  # with 8 all keys look as if they were known
-def test_an_answer_is_found_before_and_after_it_is_committed(tmp_path, monkeypatch, bits):
+@pytest.mark.parametrize("recent", [2, 1 << 16])  # keys that wait to be sorted in
+def test_an_answer_is_found_before_and_after_it_is_committed(tmp_path, monkeypatch, recent):
     monkeypatch.setattr(arrivals, "SIZE", 1000)
-    monkeypatch.setattr("pipeline.runs.known.BITS", bits)
+    monkeypatch.setattr("pipeline.runs.known.RECENT", recent)
     with Journal(tmp_path / FILE) as journal:
         for number in range(30):
             record(journal, number)
             assert known(journal, number, 0, number + 1) == [f"said\r\n{number}\u2028", "said\r\n0\u2028", None]
         assert 0 < committed(tmp_path) < 30
     assert committed(tmp_path) == 30
+
+
+def test_a_later_answer_to_the_same_request_takes_the_place_of_the_earlier_one(tmp_path, monkeypatch):
+    for size in (1 << 18, 0):  # it waits, or it is committed at once
+        monkeypatch.setattr(arrivals, "SIZE", size)
+        with Journal(tmp_path / str(size) / FILE) as journal:
+            record(journal, *range(6))
+            for text in ("second", "third"):
+                journal.record("classify", "m", asked(3), Completion(id="r3", text=text))
+                assert known(journal, 3, 4) == [text, "said\r\n4\u2028"]
+                assert journal.usage()["classify"].requests == 6
+        with Journal(tmp_path / str(size) / FILE) as journal:
+            record(journal, 5)
+            assert known(journal, 3, 5) == ["third", "said\r\n5\u2028"]
+            assert journal.usage()["classify"].requests == 6
+
+
+def test_a_kill_between_a_commit_and_the_end_of_the_file_doubles_nothing(tmp_path):
+    killed(RECORDS, str(tmp_path / FILE), "9")
+    waiting = (tmp_path / LATE).read_bytes()
+    for _ in range(2):
+        with Journal(tmp_path / FILE) as journal:
+            assert journal.usage()["classify"].requests == 9
+            assert known(journal, 0, 8) == ["said\r\n0\u2028", "said\r\n8\u2028"]
+        (tmp_path / LATE).write_bytes(waiting)
+
+
+def indexes(folder: Path) -> list[str]:
+    with closing(sqlite3.connect(folder / FILE)) as db:
+        return [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE tbl_name = 'completions'")]
+
+
+def test_an_index_is_made_for_whoever_looks_for_requests_and_dropped_by_whoever_writes(tmp_path):
+    with Journal(tmp_path / FILE) as journal:
+        record(journal, *range(20))
+    assert indexes(tmp_path) == ["completions"]
+    with Journal(tmp_path / FILE) as journal:
+        assert journal.entry("classify", "r7").completion.text == "said\r\n7\u2028"
+    assert indexes(tmp_path) == ["completions", "requests"]
+    with Journal(tmp_path / FILE) as journal:
+        assert known(journal, 3) == ["said\r\n3\u2028"]
+    assert indexes(tmp_path) == ["completions", "requests"]
+    with Journal(tmp_path / FILE) as journal:
+        record(journal, 20)
+    assert indexes(tmp_path) == ["completions"]
+
+
+def test_requests_are_found_while_another_process_writes_which_does_not_wait_for_an_index(tmp_path):
+    with Journal(tmp_path / FILE) as one:
+        record(one, *range(20))
+        one.usage()  # so that they are committed
+        with Journal(tmp_path / FILE) as other:
+            assert [entry.request for entry in other.entries("classify", ["r7", "r8", "r"])] == ["r7", "r8"]
+        assert indexes(tmp_path) == ["completions"]
+
+
+def test_the_row_of_a_key_is_that_which_was_added_last(monkeypatch):
+    monkeypatch.setattr("pipeline.runs.known.RECENT", 3)
+    rng, found, rows = Random(0), Known(), dict[str, int]()
+    for row in range(3000):
+        key = f"{rng.randrange(1000) << 54 | rng.randrange(2):016x}{0:016x}"
+        found.add(key, row)
+        rows[key] = row
+        assert found.row(key) == row
+    assert all(found.row(key) == row for key, row in rows.items())
+    assert found.row("f" * 32) is found.row(f"{3:016x}{0:016x}") is None
 
 
 def test_other_processes_see_answers_soon_while_the_run_waits(tmp_path):
