@@ -262,7 +262,7 @@ def scores(engine: Engine, size: Size) -> Iterator[tuple[str, float]]:
     seconds = time.perf_counter() - start
     tokens = sum(one.prompt_tokens + one.num_tokens for one in found)
     failed = sum(bool(one.error) for one in found)
-    yield f"likelihoods: {len(found) / seconds:,.0f} texts/s, {tokens / seconds:,.0f} tokens/s, {failed} failed", 0.0
+    yield f"likelihoods: {len(found) / seconds:,.1f} texts/s, {tokens / seconds:,.0f} tokens/s, {failed} failed", 0.0
 
 
 def warm(engine: Engine) -> None:

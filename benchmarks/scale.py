@@ -10,6 +10,7 @@ column "to bare" is the ratio of the two; the last one says how time grows with 
 """
 
 import argparse
+import gc
 import hashlib
 import json
 import math
@@ -29,6 +30,7 @@ from pathlib import Path
 from novelty import spell
 
 from pipeline import Request, Task, read_seeds
+from pipeline.cli.main import COLLECT
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.context import Context
 from pipeline.runs.run import run_stages
@@ -87,6 +89,7 @@ def length(rng: random.Random, mean: int) -> int:
 
 def measure(num_tasks: int, formats: tuple[str, ...]) -> dict[str, tuple[float, float]]:
     """By stage: seconds of its own, and the peak of memory in MiB; a line on stderr as each ends."""
+    gc.set_threshold(*COLLECT)  # as the command does
     model, found = Model(), {}
     export = Export(formats=formats) if formats else Export()
     stages: list[Stage | Product] = [Instructions(num_tasks=num_tasks), Classify(), Instances(), Filter(), export]

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from pydantic_core import to_json
 
 Line = dict[str, Any]  # a row as it is written
+# Texts differ, so a dictionary of them only takes time; zstd takes a third less space than snappy in the same time.
+COLUMNS: dict[str, Any] = {"compression": "zstd", "use_dictionary": False}
 
 
 class Writer(Protocol):
@@ -38,7 +40,7 @@ class Parquet:
 
         table = pyarrow.Table.from_pylist(batch)
         # Of a relative path, such as 10:30/x, pyarrow would take what is before a colon for the scheme of an address.
-        self.writer = self.writer or pyarrow.parquet.ParquetWriter(self.path.absolute(), table.schema)
+        self.writer = self.writer or pyarrow.parquet.ParquetWriter(self.path.absolute(), table.schema, **COLUMNS)
         self.writer.write_table(table)
 
     def close(self) -> None:

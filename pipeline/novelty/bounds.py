@@ -17,6 +17,7 @@ class Bounds(NamedTuple):
     """What a text of m tokens allows one of n tokens that is too close to it."""
 
     far: Array  # [n]: the most signature bits they may differ in; -1: no text of n tokens can be too close
+    farthest: int  # the most of these
     first: int  # the least n that can
     last: list[int]  # [i]: the largest n that can if the rarest shared token is at position i
     need: int  # the fewest tokens that they must share, whatever n is
@@ -44,7 +45,7 @@ def bounds(m: int, max_rouge: float, longest: int) -> Bounds:
     far = np.where(can, m + n - 2 * need, -1)
     lengths, need = n[can], need[can]  # both grow
     last = lengths[need.searchsorted(np.arange(m, need[0] - 1, -1), side="right") - 1]
-    return Bounds(np.append(-1, far), int(lengths[0]), last.tolist(), int(need[0]))
+    return Bounds(np.append(-1, far), int(far.max()), int(lengths[0]), last.tolist(), int(need[0]))
 
 
 @lru_cache(maxsize=16)

@@ -14,6 +14,7 @@ _FACTORS = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F  # odd, without a pattern; 30 
 _PAIR = 1 << 62
 _LOW = (1 << 64) - 1
 _YOUNG = 64  # rows that may be sorted apart from the others, times their square root: each merge copies all postings
+_MANY = 500  # postings from which it pays to look at the lengths of those alone that are near enough for some length
 _MOST = 4  # postings of each row that are read, on average, before it is quicker to look at all rows
 
 
@@ -97,11 +98,14 @@ class Postings:
         if len(keys) > _MOST * self.num_rows + self.num_waiting:
             return None
         theirs = np.concatenate([part.folded[start:stop] for part, start, stop in spans])
-        far = bounds.far.take(keys & LENGTH, mode="clip")  # a row too long for the table gets its last entry, -1
-        near = (np.bitwise_count(theirs ^ np.uint64(folded)) <= far).nonzero()[0]
+        differ = np.bitwise_count(theirs ^ np.uint64(folded))
+        some = (differ <= bounds.farthest).nonzero()[0] if len(keys) > _MANY else slice(None)
+        far = bounds.far.take(keys[some] & LENGTH, mode="clip")  # a row too long for the table gets its last entry, -1
+        near = (differ[some] <= far).nonzero()[0]
         if not len(near):
             return near, near
-        return np.concatenate([part.rows[start:stop] for part, start, stop in spans])[near], far[near]
+        rows = np.concatenate([part.rows[start:stop] for part, start, stop in spans])
+        return rows[some][near], far[near]
 
     def _keys(self, ids: Array, lengths: Array, num_rare: Array) -> tuple[Array, Array]:
         """What to post the rows under, and the row of each of these."""

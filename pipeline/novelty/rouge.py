@@ -1,5 +1,6 @@
 """The exact ROUGE-L filter: finds the kept text that overlaps most with a new one, without scoring every pair."""
 
+import codecs
 import sys
 from array import array
 from bisect import bisect
@@ -22,7 +23,7 @@ _CHUNK = 1 << 18  # tokens worked on at once, to bound the memory that takes,
 _WAITING = 512  # rows that may wait to be sorted in, besides half the square root of their number: all are looked at
 _SHARE = 1 / 32  # or this share of the tokens sorted in before: each time, all postings are copied
 _BIT = [1 << bit for bit in range(256)]
-_UTF32 = f"utf-32-{sys.byteorder[0]}e"
+_from_utf32 = codecs.utf_32_le_decode if sys.byteorder == "little" else codecs.utf_32_be_decode
 _words = lru_cache(maxsize=16)(tokens)  # a text is often added just after it was searched for
 
 MAX_ROUGE = 0.7  # above it a text is not new, exactly at it is; Self-Instruct, section 2.2
@@ -101,8 +102,9 @@ class RougeIndex:
         if not rows:
             return Nearest(0.0, None)
         sequences = [self._sequence(row) for row in rows]
+        need = bounds(len(ids), self.max_rouge, self._longest).need
         found = zip(_lcs(ids, sequences).tolist(), sequences, rows, strict=True)
-        scored = ((f1(lcs, len(ids), len(sequence)), -row) for lcs, sequence, row in found if lcs)
+        scored = ((f1(lcs, len(ids), len(sequence)), -row) for lcs, sequence, row in found if lcs >= need)
         score, row = max(scored, default=(0.0, 0))
         return Nearest(score, self._texts[-row]) if score > self.max_rouge else Nearest(0.0, None)
 
@@ -232,6 +234,6 @@ def _lcs(ids: Sequence[int], sequences: Sequence[str | list[int]]) -> Array:
 def _sequence(ids: "array[int]") -> str | list[int]:
     """One character for each token, which rapidfuzz compares fastest; ids beyond Unicode stay numbers."""
     try:
-        return ids.tobytes().decode(_UTF32, "surrogatepass")
+        return _from_utf32(ids, "surrogatepass", True)[0]  # in a third of the time of `bytes.decode`
     except UnicodeDecodeError:
         return ids.tolist()
