@@ -23,7 +23,7 @@ Known = tuple[tuple[Answer, ...], dict[str, float], dict[str, tuple[str, ...]]] 
 SIZE = 12  # bytes of a hash: among 100 million rows, two have the same by chance once in 1e13 datasets
 
 
-@dataclass(slots=True)  # not frozen, which takes three times as long to make
+@dataclass(slots=True, weakref_slot=True)  # not frozen, which takes three times as long to make
 class Row:
     """One instance as a dataset holds it: what a task says, and the prompt and completion it is encoded in."""
 

@@ -1,10 +1,11 @@
-"""Completions that have just arrived: in a file of their own at once, and in the journal a few hundred at a time."""
+"""What has just arrived: in a file of its own at once, and in the journal a few hundred at a time."""
 
 import errno
 import fcntl
 import json
 import os
 import sqlite3
+from collections.abc import Sequence
 from functools import cached_property
 from io import FileIO
 from pathlib import Path
@@ -15,26 +16,26 @@ from pipeline.runs.known import Known
 from pipeline.runs.lock import until_fork
 
 SIZE = 1 << 18  # bytes that wait
-FIND = (
-    "SELECT text, finish_reason, prompt_tokens, cached_tokens, completion_tokens, max_tokens FROM completions "
-    "WHERE rowid = ? AND key = ?"
-)
-INDEX = "requests"  # the index of the ids of requests, which is made when one is looked for
-INSERT = "INSERT INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-Row = tuple[str | int | float | None, ...]  # of the table `completions`, with its key first
+Row = tuple[str | int | float | None, ...]  # of a table, with its key first
 
 
 class Arrivals:
-    """Rows on their way into the table `completions`: a commit for each of them would take three times as long.
+    """Rows on their way into a table of the journal: a commit for each of them would take three times as long.
 
     A row is on disk when `add` returns, in a file beside the journal, whose rows are committed together once there are
     enough. What a killed process leaves there, the next one that opens the journal commits. Only one process has the
     file; another one that writes at the same time commits each row.
+
+    Args:
+        table: Its first column is the key, and it has the columns `stage` and `request`.
+        found: The columns that `find` gives.
+        ending: That of the file, after the name of the journal.
     """
 
-    def __init__(self, db: sqlite3.Connection, journal: Path) -> None:
-        self.db, self.path = db, journal.with_name(f"{journal.name}-arrived")
+    def __init__(self, db: sqlite3.Connection, journal: Path, table: str, found: Sequence[str], ending: str) -> None:
+        self.db, self.table, self.path = db, table, journal.with_name(f"{journal.name}-{ending}")
+        self.found = found
+        self._index = f"{table}_by_request"
         self.rows: dict[str, Row] = {}  # those that wait, by key
         self.size = 0  # of the file
         self.file: FileIO | None = None
@@ -49,26 +50,30 @@ class Arrivals:
     def known(self) -> Known:
         """All keys in the table."""
         known = Known()
-        for row, key in self.db.execute("SELECT rowid, key FROM completions"):
+        for row, key in self.db.execute(f"SELECT rowid, key FROM {self.table}"):
             known.add(key, row)
         return known
 
     def find(self, key: str) -> Row | None:
-        """What the columns of `FIND` say of a key."""
+        """The columns `found` of the row with a key."""
         if waiting := self.rows.get(key):
-            return (*waiting[9:14], waiting[8])
-        row = self.known.row(key)
-        found: Row | None = None if row is None else self.db.execute(FIND, (row, key)).fetchone()
+            columns = self.db.execute(f"SELECT * FROM {self.table} LIMIT 0").description
+            value = dict(zip((column for column, *_ in columns), waiting, strict=True))
+            return tuple(value[column] for column in self.found)
+        if (row := self.known.row(key)) is None:
+            return None
+        wanted = f"SELECT {', '.join(self.found)} FROM {self.table} WHERE rowid = ? AND key = ?"
+        found: Row | None = self.db.execute(wanted, (row, key)).fetchone()
         return found
 
     def add(self, key: str, row: Row) -> None:
         if self.file is None:
             self._open()
-            self.db.execute(f"DROP INDEX IF EXISTS {INDEX}")
+            self.db.execute(f"DROP INDEX IF EXISTS {self._index}")
         if self.file is None:
             self._insert([row])
             return
-        line = to_json(row) + b"\n"
+        line = to_json(row, inf_nan_mode="constants") + b"\n"
         if self.file.write(line) < len(line):
             self.file.truncate(self.size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -87,7 +92,7 @@ class Arrivals:
             if self.file is None:
                 self._open()
             if self.file is not None:
-                self.db.execute(f"CREATE INDEX IF NOT EXISTS {INDEX} ON completions (stage, request)")
+                self.db.execute(f"CREATE INDEX IF NOT EXISTS {self._index} ON {self.table} (stage, request)")
         except (sqlite3.OperationalError, OSError):  # it may not be written, or the disk is full: the search is slow
             pass
 
@@ -132,8 +137,8 @@ class Arrivals:
         earlier = [(row, key) for key in keys if (row := self.known.row(key)) is not None]
         self.db.execute("BEGIN")
         with self.db:
-            self.db.executemany("DELETE FROM completions WHERE rowid = ? AND key = ?", earlier)
-            self.db.executemany(INSERT, rows)
+            self.db.executemany(f"DELETE FROM {self.table} WHERE rowid = ? AND key = ?", earlier)
+            self.db.executemany(f"INSERT INTO {self.table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
             ((last,),) = self.db.execute("SELECT last_insert_rowid()")
         for row, key in enumerate(keys, last - len(keys) + 1):
             self.known.add(key, row)

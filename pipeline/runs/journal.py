@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
 from pipeline.engines.base import Completion, Likelihood, Request, ScoreRequest
@@ -16,6 +15,7 @@ from pipeline.errors import SproutError
 from pipeline.runs.arrivals import Arrivals
 from pipeline.runs.keys import as_json, as_text, key, name_of, sampling_of
 from pipeline.runs.prefixes import Prefixes
+from pipeline.runs.safe import Safe
 from pipeline.text import mend
 
 FILE = "completions.sqlite"
@@ -80,7 +80,7 @@ class Journal:
         self.asked: dict[str, tuple[Request | ScoreRequest, str, str]] = {}  # in flight, by id: request, model, key
         self.answers: set[tuple[str, str]] | None = None  # stages and models, see `answered`
         self.timer: threading.Timer | None = None
-        self.safe = _Safe(path)
+        self.safe = Safe(path)
         with self.safe:
             path.parent.mkdir(parents=True, exist_ok=True)
             frozen = path.is_file() and not os.access(path.parent, os.W_OK)  # in a folder of someone else's: read only
@@ -90,9 +90,11 @@ class Journal:
                 self.db.execute("PRAGMA journal_mode = WAL")
                 self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
                 self.db.executescript(SCHEMA.read_text(encoding="utf-8"))
-            self.arrivals = Arrivals(self.db, path)
+            self.completions = Arrivals(self.db, path, "completions", (*COMPLETION, "max_tokens"), "arrived")
+            self.likelihoods = Arrivals(self.db, path, "likelihoods", ("per_token", "prompt_tokens"), "scored")
             if not frozen:
-                self.arrivals.recover()
+                self.completions.recover()
+                self.likelihoods.recover()
             self.prefixes = Prefixes(self.db)
 
     def __enter__(self) -> Self:
@@ -104,13 +106,14 @@ class Journal:
             if self.timer:
                 self.timer.cancel()
             with closing(self.db):
-                self.arrivals.close()
+                self.completions.close()
+                self.likelihoods.close()
 
     def find(self, model: str, request: Request) -> Completion | None:
         """The completion of the same request, unless a smaller `max_tokens` cut it off."""
         most = request.sampling.max_tokens
         with self.safe, self.lock:
-            row = self.arrivals.find(self._key(model, request))
+            row = self.completions.find(self._key(model, request))
         if row is None:
             return None
         self.asked.pop(request.id, None)
@@ -125,30 +128,29 @@ class Journal:
                 return
             prefix, rest = self.prefixes.split(mend(as_text(request)))
             key = self._key(model, request, last=True)
-            self.arrivals.add(key, (
+            self.completions.add(key, (
                 key, stage, request.id, as_json(request.demos) if request.demos else "[]", name_of(model), prefix, rest,
                 sampling_of(request), request.sampling.max_tokens, mend(completion.text), completion.finish_reason,
                 completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens, time.time(),
             ))  # fmt: skip
-            if self.answers is not None and completion.text:
-                self.answers.add((stage, name_of(model)))
-            if self.timer is None:  # so that other processes see them soon
-                self.timer = threading.Timer(SOON, self._late)
-                self.timer.daemon = True
-                self.timer.start()
+            self._added((stage, name_of(model)), bool(completion.text))
 
     def find_likelihood(self, model: str, request: ScoreRequest) -> Likelihood | None:
         """The likelihood of the same continuation after the same prompt."""
-        with self.lock:
-            key = self._key(model, request)
-        likelihood = self._likelihood("key = ?", (key,), request.id)
-        if likelihood is not None:
-            self.asked.pop(request.id, None)
-        return likelihood
+        with self.safe, self.lock:
+            row = self.likelihoods.find(self._key(model, request))
+        if row is None:
+            return None
+        self.asked.pop(request.id, None)
+        return _likelihood(request.id, row)
 
     def recorded_likelihood(self, stage: str, request: str) -> Likelihood | None:
         """The latest likelihood of a request, by its id."""
-        return self._likelihood("stage = ? AND request = ? ORDER BY arrived DESC LIMIT 1", (stage, request), request)
+        rows = self._by_request(self.likelihoods, (
+            "SELECT per_token, prompt_tokens FROM likelihoods WHERE stage = ? AND request = ? "
+            "ORDER BY arrived DESC, rowid DESC LIMIT 1"
+        ), stage, request)  # fmt: skip
+        return _likelihood(request, rows[0]) if rows else None
 
     def record_likelihood(self, stage: str, model: str, request: ScoreRequest, likelihood: Likelihood) -> None:
         """Keep a likelihood, as `record` keeps a completion."""
@@ -156,21 +158,21 @@ class Journal:
             if self.closed:
                 return
             prefix, rest = self.prefixes.split(mend(as_text(request)))
-            self.db.execute(
-                "INSERT OR REPLACE INTO likelihoods VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    self._key(model, request, last=True), stage, request.id, name_of(model), prefix, rest,
-                    mend(request.continuation), request.count_end, likelihood.sum, likelihood.num_tokens,
-                    json.dumps(likelihood.per_token), likelihood.prompt_tokens, time.time(),
-                ),
-            )  # fmt: skip
-            if self.answers is not None:
-                self.answers.add((stage, name_of(model)))
+            key = self._key(model, request, last=True)
+            self.likelihoods.add(key, (
+                key, stage, request.id, name_of(model), prefix, rest, mend(request.continuation), request.count_end,
+                likelihood.sum, likelihood.num_tokens, json.dumps(likelihood.per_token), likelihood.prompt_tokens,
+                time.time(),
+            ))  # fmt: skip
+            self._added((stage, name_of(model)), True)
 
-    def _likelihood(self, where: str, values: tuple[str, ...], id: str) -> Likelihood | None:
-        with self.safe, self.lock:
-            row = self.db.execute(f"SELECT per_token, prompt_tokens FROM likelihoods WHERE {where}", values).fetchone()
-        return None if row is None else Likelihood(id=id, per_token=tuple(json.loads(row[0])), prompt_tokens=row[1])
+    def _added(self, answer: tuple[str, str], counts: bool) -> None:
+        if self.answers is not None and counts:
+            self.answers.add(answer)
+        if self.timer is None:  # so that other processes see it soon
+            self.timer = threading.Timer(SOON, self._late)
+            self.timer.daemon = True
+            self.timer.start()
 
     def entry(self, stage: str, request: str) -> Entry | None:
         """The latest completion of a request, by its id."""
@@ -188,13 +190,11 @@ class Journal:
 
     def _entries(self, stage: str, where: str, *values: str) -> list[Entry]:
         """In the order of arrival."""
-        with self.lock:
-            self.arrivals.index()
-        rows = self._rows(
-            "SELECT request, demos, model, coalesce(prefixes.text, '') || prompt, sampling, completions.text, "
-            "finish_reason, prompt_tokens, cached_tokens, completion_tokens "
-            f"FROM completions LEFT JOIN prefixes ON prefixes.id = prefix WHERE stage = ? AND {where} ORDER BY arrived",
-            stage, *values,
+        rows = self._by_request(
+            self.completions, "SELECT request, demos, model, coalesce(prefixes.text, '') || prompt, sampling, "
+            "completions.text, finish_reason, prompt_tokens, cached_tokens, completion_tokens "
+            f"FROM completions LEFT JOIN prefixes ON prefixes.id = prefix WHERE stage = ? AND {where} "
+            "ORDER BY arrived, completions.rowid", stage, *values,
         )  # fmt: skip
         return [
             Entry(stage, id, model, prompt, sampling, _completion(id, columns, demos))
@@ -205,8 +205,8 @@ class Journal:
         """The texts that were scored for requests, with those whose ids extend one with a colon."""
         found = []
         for request in requests:
-            found += self._rows(
-                "SELECT model, coalesce(prefixes.text, '') || prompt, continuation, num_tokens, "
+            found += self._by_request(
+                self.likelihoods, "SELECT model, coalesce(prefixes.text, '') || prompt, continuation, num_tokens, "
                 "sum / max(num_tokens, 1) FROM likelihoods LEFT JOIN prefixes ON prefixes.id = prefix "
                 "WHERE stage = ? AND (request = ? OR request >= ? AND request < ?) ORDER BY arrived",
                 stage, request, f"{request}:", f"{request};",
@@ -242,7 +242,7 @@ class Journal:
     def sitting(self, id: int | None, stage: str, seconds: float, busy: float, in_flight: float) -> int:
         """Record how long a stage was at work; with the id of an earlier record, replace that record."""
         with self.safe, self.lock:
-            self.arrivals.commit()  # at the end of a stage all is there for whoever opens the file besides
+            self._commit()  # at the end of a stage all is there for whoever opens the file besides
             row = self.db.execute("INSERT OR REPLACE INTO sittings VALUES (?, ?, ?, ?, ?)",
                 (id, stage, seconds, busy, in_flight)).lastrowid  # fmt: skip
             assert row is not None
@@ -251,14 +251,24 @@ class Journal:
     def _rows(self, statement: str, *values: str) -> list[Any]:
         """What a statement finds, in all that has arrived."""
         with self.safe, self.lock:
-            self.arrivals.commit()
+            self._commit()
             return self.db.execute(statement, values).fetchall()
+
+    def _by_request(self, table: Arrivals, statement: str, *values: str) -> list[Any]:
+        """The same of a statement that looks for the ids of requests."""
+        with self.lock:
+            table.index()
+        return self._rows(statement, *values)
+
+    def _commit(self) -> None:
+        self.completions.commit()
+        self.likelihoods.commit()
 
     def _late(self) -> None:
         with suppress(SproutError), self.safe, self.lock:  # whoever writes or closes it next is told
             self.timer = None
             if not self.closed:
-                self.arrivals.commit()
+                self._commit()
 
     def _key(self, model: str, request: Request | ScoreRequest, last: bool = False) -> str:
         """The key of a request, which is looked for when it is asked and, for the last time, when it is answered."""
@@ -279,18 +289,6 @@ def _completion(id: str, columns: Sequence[Any], demos: str = "null") -> Complet
     return Completion.model_validate({"id": id, "demos": json.loads(demos)} | values)
 
 
-class _Safe:
-    """Turns what SQLite and the disk object to into one sentence."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        if not isinstance(error, (sqlite3.Error, OSError)):
-            return
-        advice = "the run can go on once it can be written"
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-            advice = "it is damaged: move it away, the stage files keep what was decided and only the rest is asked"
-        raise SproutError(f"{self.path}: {error}; {advice}") from None
+def _likelihood(id: str, columns: Sequence[Any]) -> Likelihood:
+    per_token, prompt_tokens = columns
+    return Likelihood(id=id, per_token=tuple(json.loads(per_token)), prompt_tokens=prompt_tokens)

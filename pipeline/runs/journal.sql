@@ -1,4 +1,4 @@
--- The journal of a run. What completions are looked for by is kept elsewhere: see arrivals.py.
+-- The journal of a run. Its tables have no index while a run writes: see arrivals.py.
 CREATE TABLE IF NOT EXISTS prefixes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS completions (
   key TEXT NOT NULL,         -- hash of model, prompt (text or messages), shape, and sampling but for max_tokens
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS completions (
   arrived REAL NOT NULL      -- seconds since 1970
 );
 CREATE TABLE IF NOT EXISTS likelihoods (
-  key TEXT PRIMARY KEY,      -- hash of model, prompt, continuation and count_end
+  key TEXT NOT NULL,         -- hash of model, prompt, continuation and count_end
   stage TEXT NOT NULL,
   request TEXT NOT NULL,     -- id of the request, unique within its stage
   model TEXT NOT NULL,
@@ -32,7 +32,6 @@ CREATE TABLE IF NOT EXISTS likelihoods (
   prompt_tokens INTEGER NOT NULL,
   arrived REAL NOT NULL      -- seconds since 1970
 );
-CREATE INDEX IF NOT EXISTS scored ON likelihoods (stage, request);
 CREATE TABLE IF NOT EXISTS sittings (  -- a stage at work, from its first request to its last completion
   id INTEGER PRIMARY KEY,
   stage TEXT NOT NULL,

@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from pipeline import Completion, Request, Sampling, SproutError, run
+from pipeline.engines.base import ScoreRequest
 from pipeline.engines.scripted import Scripted
 from pipeline.runs import arrivals
 from pipeline.runs.journal import FILE, Journal
@@ -73,6 +74,29 @@ def test_what_a_killed_process_was_answered_is_in_the_journal_when_it_is_opened_
     assert not (tmp_path / LATE).exists()
 
 
+SCORES = RECORDS.replace(
+    "record(journal, *range(int(sys.argv[2])))",
+    """
+from pipeline.engines.base import Likelihood, ScoreRequest
+for number in range(int(sys.argv[2])):
+    request = ScoreRequest(id=f"r{number}", prompt="prompt", continuation=f"end {number}")
+    journal.record_likelihood("score", "m", request, Likelihood(id=request.id, per_token=(-number / 3, float("-inf"))))
+""",
+)
+
+
+def test_likelihoods_that_a_killed_process_was_told_are_kept_to_the_bit(tmp_path):
+    killed(SCORES, str(tmp_path / FILE), "40")
+    for _ in range(2):
+        with Journal(tmp_path / FILE) as journal:
+            assert journal.usage()["score"].requests == 40
+            request = ScoreRequest(id="again", prompt="prompt", continuation="end 7")
+            assert journal.find_likelihood("m", request).per_token == (-7 / 3, float("-inf"))
+            assert journal.recorded_likelihood("score", "r39").per_token == (-13.0, float("-inf"))
+            assert journal.scored("score", ["r2"])[0].mean == float("-inf")
+    assert not list(tmp_path.glob("*-scored"))
+
+
 def test_a_row_that_a_kill_has_cut_off_is_left_out(tmp_path):
     killed(RECORDS, str(tmp_path / FILE), "9")
     os.truncate(tmp_path / LATE, (tmp_path / LATE).stat().st_size - 3)
@@ -129,10 +153,10 @@ def test_an_index_is_made_for_whoever_looks_for_requests_and_dropped_by_whoever_
     assert indexes(tmp_path) == ["completions"]
     with Journal(tmp_path / FILE) as journal:
         assert journal.entry("classify", "r7").completion.text == "said\r\n7\u2028"
-    assert indexes(tmp_path) == ["completions", "requests"]
+    assert indexes(tmp_path) == ["completions", "completions_by_request"]
     with Journal(tmp_path / FILE) as journal:
         assert known(journal, 3) == ["said\r\n3\u2028"]
-    assert indexes(tmp_path) == ["completions", "requests"]
+    assert indexes(tmp_path) == ["completions", "completions_by_request"]
     with Journal(tmp_path / FILE) as journal:
         record(journal, 20)
     assert indexes(tmp_path) == ["completions"]
@@ -183,7 +207,7 @@ def test_two_that_write_at_once_lose_nothing(tmp_path):
 def test_a_full_disk_is_told_and_keeps_what_was_there(tmp_path):
     with Journal(tmp_path / FILE) as journal:
         record(journal, 1)
-        journal.arrivals.file = FullDisk(journal.arrivals.file)
+        journal.completions.file = FullDisk(journal.completions.file)
         with pytest.raises(SproutError, match="No space left on device; the run can go on once it can be written"):
             record(journal, 2)
         assert known(journal, 1, 2) == ["said\r\n1\u2028", None]
