@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import accumulate
 from multiprocessing import get_context
@@ -29,11 +28,11 @@ from pathlib import Path
 
 from novelty import spell
 
-from pipeline import Request, Task, read_seeds
+from pipeline import Request, read_seeds
 from pipeline.cli.main import COLLECT
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.context import Context
-from pipeline.runs.run import run_stages
+from pipeline.runs.run import Progress, run_stages
 from pipeline.runs.settings import file_names
 from pipeline.stage import Product, Stage
 from pipeline.stages import Classify, Export, Filter, Instances, Instructions
@@ -90,27 +89,34 @@ def length(rng: random.Random, mean: int) -> int:
 def measure(num_tasks: int, formats: tuple[str, ...]) -> dict[str, tuple[float, float]]:
     """By stage: seconds of its own, and the peak of memory in MiB; a line on stderr as each ends."""
     gc.set_threshold(*COLLECT)  # as the command does
-    model, found = Model(), {}
+    model, found = Model(), dict[str, tuple[float, float]]()
     export = Export(formats=formats) if formats else Export()
     stages: list[Stage | Product] = [Instructions(num_tasks=num_tasks), Classify(), Instances(), Filter(), export]
     seeds = read_seeds("general")
-    tasks: Sequence[Task] = seeds
+    since = time.process_time(), model.seconds, time.monotonic()
+
+    def ended(stage: str) -> None:
+        nonlocal since
+        now = time.process_time(), model.seconds, time.monotonic()
+        cpu, elsewhere, clock = (after - before for after, before in zip(now, since, strict=True))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        used = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        found[stage], since = (cpu - elsewhere, peak), now
+        print(
+            f"{stage}: {cpu - elsewhere:,.0f} s of CPU, {elsewhere:,.0f} s more of the model's, "
+            f"{clock:,.0f} s by the clock, {peak:,.0f} MiB, {used / 1e9:,.2f} GB on disk",
+            file=sys.stderr,
+        )
+
+    def progress(made: Progress) -> None:
+        if made.done >= made.wanted:
+            ended(made.stage)
+
     with tempfile.TemporaryDirectory() as folder:
         engine = Scripted(model, window=64)
         engine.requests = deque(maxlen=1)  # type: ignore[assignment]  # it would remember them all
-        context = Context(seeds, engine, Path(folder))
-        for stage, file in zip(stages, file_names(stages).values(), strict=True):
-            begun, elsewhere, clock = time.process_time(), model.seconds, time.monotonic()
-            tasks = run_stages([stage], {stage.name: file}, tasks, context)
-            seconds = time.process_time() - begun - (model.seconds - elsewhere)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            found[stage.name] = seconds, peak
-            used = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-            print(
-                f"{stage.name}: {seconds:,.0f} s of CPU, {model.seconds - elsewhere:,.0f} s more of the model's, "
-                f"{time.monotonic() - clock:,.0f} s by the clock, {peak:,.0f} MiB, {used / 1e9:,.2f} GB on disk",
-                file=sys.stderr,
-            )
+        run_stages(stages, file_names(stages), (), Context(seeds, engine, Path(folder)), progress)
+        ended(export.name)
     return found
 
 

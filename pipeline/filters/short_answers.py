@@ -46,11 +46,20 @@ def not_a_word(instance: Instance, task: Task) -> str | None:
 @example("How many birds are there? Answer with a number.", ("a gull and a crow", "The birds are by the sea."))
 def not_a_number(instance: Instance, task: Task) -> str | None:
     """The instruction ends by asking for a number, and the output has none, in digits or in words."""
-    if len(instance.output.split()) < MAX_WORDS or not _ONE_NUMBER.search(task.instruction):
+    if not _may_ask_for_number(task.instruction) or len(instance.output.split()) < MAX_WORDS:
+        return None
+    if not _ONE_NUMBER.search(task.instruction):
         return None
     return None if _NUMBER.search(instance.output) else short(instance.output, 60)
 
 
+def _may_ask_for_number(instruction: str) -> bool:
+    """Most instructions hold none of the words, and are not searched for the ways to say it."""
+    small = instruction.lower()
+    return not small.isascii() or any(word in small for word in _NUMBER_WORDS)
+
+
+_NUMBER_WORDS = ("number", "integer", "figure", "digit")
 _ASKS = r"(?:answer|reply|respond|give|write|print|return|state|output)\b[^.?!,;:]{0,20}"
 # What follows may only list the choices: "Answer with one word, yes or no."
 _ONE_WORD = re.compile(
@@ -59,7 +68,7 @@ _ONE_WORD = re.compile(
 )
 _ONE_NUMBER = re.compile(
     rf"\b{_ASKS}\b(?:a|one|an|the|only the|just the|a single|a whole)"
-    r" (?:whole |single )?(?:number|integer|figure|digit)(?: only| alone)?[.!]?\s*$",
+    rf" (?:whole |single )?(?:{'|'.join(_NUMBER_WORDS)})(?: only| alone)?[.!]?\s*$",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
