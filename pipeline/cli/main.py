@@ -37,7 +37,7 @@ OTHERS = {  # than those of stages, which say themselves what they are for
 }
 SHARD = "one of several shards, such as 3/16, in a folder of its own beside OUT; `sprout merge` puts them together"
 REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
-COLLECT = 20_000, 20, 50  # garbage in cycles is rare; looking for it as often as Python does takes 5 % of a run's time
+COLLECT = 20_000, 10, 10  # garbage in cycles is rare; looking for it as often as Python does takes 5 % of a run's time
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SAME = "with several names: draw equal numbers of rows (default) or tokens, N or as many as the smallest has"
 
