@@ -78,10 +78,12 @@ def described(engine: Engine) -> dict[str, Any]:
 
 def recorded(stage: Configured) -> dict[str, Any]:
     """The settings of a stage, the domain if its prompts name it, digests of its templates and of code not ours."""
-    found = stage.settings() | {f"{name}.jinja": templates.digest(name, stage) for name in stage.templates}
+    used = stage.templates_used
+    prompts = {f"{Path(name).stem}.jinja": templates.digest(name, stage) for name in used}
+    found = stage.settings() | prompts
     kind = type(stage)
     own = not kind.__module__.startswith(BUILT_IN)
-    if stage.domain and (own or any(templates.names_domain(name, stage) for name in stage.templates)):
+    if stage.domain and (own or any(templates.names_domain(name, stage) for name in used)):
         found["domain"] = stage.domain
     if own:
         found |= {"class": f"{kind.__module__}:{kind.__qualname__}"}

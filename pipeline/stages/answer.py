@@ -4,13 +4,11 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.asking.demos import pick, shuffled
-from pipeline.asking.templates import digest
 from pipeline.asking.together import ask_together
 from pipeline.dataset.encodings import ZeroShot
 from pipeline.engines.base import Completion, Request, Sampling
@@ -134,9 +132,9 @@ class Answer(Stage):
         judging = next((stage for stage in stages if isinstance(stage, Filter)), Filter())
         return self.model_copy(update={"filters": judging.filters})
 
-    def settings(self) -> dict[str, Any]:
-        own = {Path(self.prompt).name: digest(self.prompt, self)} if self.prompt.endswith(".jinja") else {}
-        return super().settings() | own
+    @property
+    def templates_used(self) -> tuple[str, ...]:
+        return (*self.templates, *([self.prompt] if self.prompt.endswith(".jinja") else ()))
 
     def needs(self) -> dict[str, str]:
         return EMBED if self.demos == "nearest" else {}
