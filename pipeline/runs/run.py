@@ -183,7 +183,7 @@ def once(stage: Stage, decided: Iterable[Task], ids: set[str]) -> Iterator[Task]
         elif stage.adds:  # two tasks made from identical sources
             logger.warning("%s: %s is the id of two tasks, the second is left out", stage.name, task.id)
         else:
-            raise SproutError(f"stage {stage.name}: task {task.id} is decided twice; each may be once")
+            raise SproutError(f"stage {stage.name}: task {task.id} is decided twice; decide each task once")
 
 
 def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str], context: Context) -> None:

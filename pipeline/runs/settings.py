@@ -30,7 +30,7 @@ def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
     """What each stage writes, by its name: 1_instructions.jsonl, 2_classify.jsonl, …, dataset, model.
 
     Raises:
-        SproutError: for two stages of one name, and for one with the name of what people do at the end.
+        SproutError: for two stages of one name, and for one with the name that is kept for what people decide.
     """
     files: dict[str, str] = {}
     number = 0
@@ -40,7 +40,7 @@ def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
                 f"two stages are called {stage.name}; tell them apart by a label, such as {stage.kind}-again"
             )
         if stage.name == STAGE:
-            raise SproutError(f"a stage cannot be called {STAGE}, as that is what people do at the end; rename it")
+            raise SproutError(f"a stage cannot be called {STAGE}, which is kept for what people decide; rename it")
         number += not stage.written
         files[stage.name] = stage.written or f"{number}_{stage.name}.jsonl"
     return files

@@ -19,13 +19,13 @@ from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Product, Reason, Stage
 from pipeline.stages._answering import PLAIN, PROMPTS, SAMPLING, WITH_DEMOS, Asked, Case, Said
-from pipeline.stages._counts import counted
+from pipeline.stages._counts import with_counts
 from pipeline.stages._encoding import ENCODER, EncoderName, EncoderPrompt
 from pipeline.stages._nearest import Nearest, is_itself, one_instance
 from pipeline.stages.filter import Filter, known_filters
 from pipeline.task import Answer as Candidate
 from pipeline.task import Instance, Task
-from pipeline.text import are, short
+from pipeline.text import are, counted, short
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class Answer(Stage):
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         for number, instance in enumerate(task.instances, 1):
-            yield f"instance {number}: {len(instance.answers)} answers"
+            yield f"instance {number}: {counted(len(instance.answers), 'answer')}"
             for answer in instance.answers:
                 yield f"{shown(answer.model) if answer.model else 'the output it had'}: {short(answer.text)}"
         if isinstance(counts := task.meta.get("answers_left_out"), dict):
@@ -245,11 +245,11 @@ class Answer(Stage):
 def with_answers(task: Task, instances: Sequence[Instance], left_out: Counter[str]) -> Task:
     """The task with those instances that have answers; rejected if none has."""
     kept = tuple(instance for instance in instances if instance.answers)
-    task = counted(task, "answers_left_out", left_out)
+    task = with_counts(task, "answers_left_out", left_out)
     if not kept:
         return task.reject(NO_ANSWER)
     num_bare = len(instances) - len(kept)
-    return counted(task, "left_out", {NO_ANSWER: num_bare} if num_bare else {}).update(instances=kept)
+    return with_counts(task, "left_out", {NO_ANSWER: num_bare} if num_bare else {}).update(instances=kept)
 
 
 def instances_of(task: Task) -> tuple[Instance, ...]:

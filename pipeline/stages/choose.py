@@ -14,7 +14,7 @@ from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Reason, Stage
 from pipeline.stages._consensus import MIN_ROUGE, consensus
-from pipeline.stages._counts import counted
+from pipeline.stages._counts import with_counts
 from pipeline.stages._judged import Pick, Picking, compared, rated
 from pipeline.task import Instance, Task
 from pipeline.text import short, trimmed
@@ -193,7 +193,7 @@ class Choose(Stage):
         if not instances:
             return task.reject(picks[0].reason if picks else "no_answers")
         left_out = Counter(pick.reason for pick in picks if pick.place is None)
-        return counted(task, "left_out", left_out).update(instances=instances)
+        return with_counts(task, "left_out", left_out).update(instances=instances)
 
 
 def scored(instance: Instance, name: str, scores: Mapping[int, float]) -> Instance:

@@ -204,7 +204,7 @@ class Export(Exports):
         stay = [name for name in written if name not in wanted and find_format(name).is_in(folder, "train")]
         if stay:
             logger.info(
-                "%s: %s: %s also there and kept up to date; to be rid of a format, delete its files", self.name, folder,
+                "%s: %s: %s also there and kept up to date; to drop a format, delete its files", self.name, folder,
                 f"{' and '.join(stay)} {'is' if len(stay) == 1 else 'are'}",
             )  # fmt: skip
         return (*wanted, *stay)

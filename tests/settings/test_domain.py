@@ -177,8 +177,8 @@ def test_a_template_named_on_the_command_line_counts_from_the_folder_one_is_in(
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [('domain = "tea"', "[instructions] domain: it stands above all tables, for all stages"),
-     ('template_files = { instructions = "a" }', "[instructions] template_files: it stands in [prompts], for all stages")],
+    [('domain = "tea"', "[instructions] domain: it goes above all tables, for all stages"),
+     ('template_files = { instructions = "a" }', "[instructions] template_files: it goes into [prompts], for all stages")],
 )  # fmt: skip
 def test_a_stage_has_no_domain_of_its_own(line, said, seed_file, tmp_path, capsys):
     path = settings_file(tmp_path, "", seed_file)
