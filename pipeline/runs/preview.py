@@ -1,4 +1,4 @@
-"""A few tasks from start to end, as a run would make them, without a run."""
+"""A few tasks from start to finish, as a run would make them, without a run."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

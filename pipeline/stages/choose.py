@@ -46,7 +46,6 @@ class Choose(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("choose", "choose_ratings")
-    optional: ClassVar[bool] = True
     reasons: ClassVar[Mapping[str, Reason]] = {
         "no_answers": Reason("It has no answers to choose from.", "a task that no stage `answer` has seen"),
         "no_consensus": Reason(
