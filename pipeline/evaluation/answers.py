@@ -38,6 +38,12 @@ class Answering:
     budget: Budget | None = None
     stage: str = "evaluation"  # whose completions they are, in the journal
     shown: Mapping[str, Shown] = field(default_factory=dict)  # by the name of a model: the demos it is shown
+    label: str = ""  # tells two evaluations in a folder apart
+
+    @property
+    def predictions(self) -> str:
+        """The name of the folder of the answers."""
+        return f"predictions-{self.label}" if self.label else "predictions"
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ def answer(
             logger.info("evaluate: %s, %s, answers %d instances", name, shown(model), len(heldout))
             shown_to = how.shown.get(name)
             answers = ask_all(engine, heldout, chat, how, shown_to)
-            found = write_predictions(folder / "predictions" / f"{name}.jsonl", answers, how.tokenizer)
+            found = write_predictions(folder / how.predictions / f"{name}.jsonl", answers, how.tokenizer)
             engine.close()
             num_demos = len(shown_to.demos) if shown_to else None
             if shown_to and not found:

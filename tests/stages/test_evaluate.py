@@ -56,6 +56,20 @@ def test_every_model_of_the_run_is_scored_on_the_same_instances(tmp_path, heldou
     assert all(one.closed == 1 for one in engines.values())
 
 
+def test_two_evaluations_of_a_run_keep_their_answers_and_figures_apart(tmp_path, heldout):
+    found = make(tmp_path, heldout, {"base": engine(wrong, "base")})
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"id": "x", "instruction": "Name a fruit.", "output": "fig"}\n')
+    again = Evaluate(label="again", heldout=str(other))
+    again.make((), Context(seeds=(), engine=engine(lambda request: "fig", "base"), folder=tmp_path))
+
+    assert json.loads((tmp_path / "evaluation.json").read_text("utf-8")) == found
+    assert read_evaluation(tmp_path, again.written)["base"].exact_match == 100
+    assert "100.0" in again.summary(tmp_path)
+    assert len(predictions(tmp_path, "base")) == 6
+    assert (tmp_path / "predictions-again" / "base.jsonl").read_text("utf-8").startswith('{"id":')
+
+
 def test_a_base_model_gets_a_plain_prompt_and_a_chat_model_a_message_both_greedily(tmp_path, heldout):
     base, chat = engine(right, "base"), engine(right, "chat", chat=True)
     make(tmp_path, heldout, {"base": base, "chat": chat}, models={"base": "base", "chat": "chat"}, encoding="output")
