@@ -22,6 +22,7 @@ from pipeline.evaluation.record import Evaluated
 from pipeline.resources import shown
 from pipeline.runs.budget import Budget
 from pipeline.seeds.values import printable
+from pipeline.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +97,8 @@ def answer(
             num_demos = len(shown_to.demos) if shown_to else None
             if shown_to and not found:
                 raise SproutError(
-                    f"with {num_demos} demos, {shown(model)} answered none of {len(heldout)} held-out tasks; set "
-                    f"evaluate.num_demos to fewer"
+                    f"with {counted(num_demos or 0, 'demo')}, {shown(model)} answered none of {len(heldout)} held-out "
+                    f"tasks; set evaluate.num_demos to fewer"
                 )
             about = Evaluated(model=shown(model), chat=chat, num_demos=num_demos)
             answered[name] = _answered(about, heldout, found, name)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.engines.base import Request
+from pipeline.engines.base import Completion, Request
 from pipeline.errors import SproutError
 from pipeline.evaluation.record import read_evaluation
 from pipeline.evaluation.table import table
@@ -255,7 +255,7 @@ def silent(request: Request) -> str:
         ({"models": {"demos": "base"}}, SEEDS, "demos is the name of another"),
         ({"models": {}, "predictions": {"a": "a.jsonl"}}, SEEDS, "there is none"),
         ({"models": {"base": "base"}}, [], "no seed task has an instance that could be shown"),
-        ({"models": {"base": "base"}}, SEEDS, "with 1 demos, base answered none of 6 held-out tasks"),
+        ({"models": {"base": "base"}}, SEEDS, "with 1 demo, base answered none of 6 held-out tasks"),
     ],
 )
 def test_a_model_that_cannot_be_shown_demos_is_said_in_a_sentence(settings, seeds, message, tmp_path, heldout):
@@ -285,6 +285,30 @@ def test_each_instance_is_asked_in_several_wordings_whose_mean_worst_and_spread_
     asked = len(base.requests)
     make(tmp_path, heldout, {"base": base}, phrasings=3)
     assert len(base.requests) == asked == 6 * 3 + 2 * 2
+
+
+def test_more_wordings_are_others_than_those_there_are(tmp_path, heldout):
+    make(tmp_path, heldout, {"base": engine(worded, "base")}, phrasings=2)
+    first = json.loads((tmp_path / "phrasings.json").read_text("utf-8"))
+    make(tmp_path, heldout, {"base": engine(worded, "base")}, phrasings=4)
+    grown = json.loads((tmp_path / "phrasings.json").read_text("utf-8"))
+    make(tmp_path / "whole", heldout, {"base": engine(worded, "base")}, phrasings=4)
+
+    assert all(texts[:1] == first[instruction] for instruction, texts in grown.items())
+    assert grown == json.loads((tmp_path / "whole" / "phrasings.json").read_text("utf-8"))
+
+
+def test_a_wording_whose_request_failed_is_asked_for_again_and_no_other_twice(tmp_path, heldout):
+    def fails(request: Request) -> str | Completion:
+        failed = request.id.startswith("wording:") and request.id.endswith(":0")
+        return Completion(id=request.id, text="busy", finish_reason="error") if failed else worded(request)
+
+    make(tmp_path, heldout, {"base": engine(fails, "base")}, phrasings=3)
+    make(tmp_path, heldout, {"base": engine(worded, "base")}, phrasings=3)
+    make(tmp_path / "whole", heldout, {"base": engine(worded, "base")}, phrasings=3)
+
+    found = [(folder / "phrasings.json").read_text("utf-8") for folder in (tmp_path, tmp_path / "whole")]
+    assert json.loads(found[0]) == json.loads(found[1])
 
 
 def test_wordings_in_the_file_are_taken_as_they_are(tmp_path, heldout):
