@@ -155,7 +155,7 @@ class Pool:
         if self.reasons["empty"] > self.reasons.total() / 2:
             advice = (
                 "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = "
-                "{ enable_thinking = false }, or whatever the model calls it; if not, check its stop strings"
+                "{ enable_thinking = false }, or its word for that; if not, see that its stop strings fit"
             )
         return (
             f"{name}: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
