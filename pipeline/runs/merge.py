@@ -104,7 +104,11 @@ def in_order(folders: Sequence[Path]) -> dict[Shard, Path]:
 
 
 def shard_in(folder: Path) -> Shard:
-    """The finished shard in a folder."""
+    """The finished shard in a folder.
+
+    Raises:
+        SproutError: for a folder without a run, one that is no shard, and one whose shard is not finished.
+    """
     if not find_stage_files(folder):
         raise SproutError(f"{folder}: holds no run; give the folders that `sprout run … --shard` has written")
     shards = {Shard.of_seed(one["random_seed"])[0] for one in read_settings(folder / SETTINGS).values()

@@ -153,7 +153,11 @@ def changes(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, An
 
 
 def check_left_out(files: Mapping[str, str], folder: Path) -> None:
-    """Refuse a run that lacks a stage of the folder: tasks which that stage rejected would come back."""
+    """Refuse a run that lacks a stage of the folder: tasks which that stage rejected would come back.
+
+    Raises:
+        SproutError: naming the file of that stage.
+    """
     for name, settings in read_settings(folder / FILE).items():
         path = folder / settings["file"]
         if name not in files and path.suffix == ".jsonl" and holds_something(path):
@@ -164,10 +168,14 @@ def check_left_out(files: Mapping[str, str], folder: Path) -> None:
 
 
 def check_seeds(seeds: Iterable[Task], folder: Path) -> None:
-    """Refuse seeds other than those the run was begun with."""
+    """Refuse seeds other than those the run was begun with.
+
+    Raises:
+        SproutError: if they differ.
+    """
     known = digest_of_seeds(read_settings(folder / FILE))
     if known is not None and known != digest_of_tasks(seeds):
-        raise SproutError(f"{folder}: was begun with other seeds; give those, or none")
+        raise SproutError(f"{folder}: was begun with other seeds; give those, or leave them out")
 
 
 def digest_of_seeds(settings: Mapping[str, Mapping[str, Any]]) -> str | None:

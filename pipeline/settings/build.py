@@ -147,7 +147,11 @@ def _open(table: dict[str, Any], where: str) -> Engine:
 
 
 def engine_options(table: dict[str, Any], where: str = "[engine]") -> tuple[type[Engine], dict[str, Any]]:
-    """The class of the engine that a table names, and all its options, validated."""
+    """The class of the engine that a table names, and all its options, validated.
+
+    Raises:
+        SproutError: for an unknown engine or setting, a value that does not fit, and a URL in place of a model.
+    """
     given = {"name": "vllm"} | table
     try:
         kind = engine_class(str(given.pop("name")))
