@@ -185,7 +185,7 @@ def decide(
 
 
 def once(stage: Stage, decided: Iterable[Task], ids: set[str]) -> Iterator[Task]:
-    """The tasks that a stage yields; one whose id is in `ids` is left out if the stage adds tasks, else it is an error."""
+    """The tasks that a stage yields; a second one of an id is left out if the stage adds tasks, else it is an error."""
     for task in decided:
         if not isinstance(task, Task):
             raise SproutError(
