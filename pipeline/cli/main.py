@@ -201,7 +201,7 @@ def add_seeds(command: argparse.ArgumentParser) -> None:
 def add_init(command: argparse.ArgumentParser) -> None:
     command.add_argument("place", nargs="?", metavar="FILE", help="a file, or a folder for it (default: my.toml)")
     command.add_argument("--seeds", help="file, folder or data set of examples")
-    command.add_argument("--url", help="URL of a server with an OpenAI API, such as http://127.0.0.1:8000/v1")
+    command.add_argument("--url", help="of a server with an OpenAI API, such as http://127.0.0.1:8000/v1")
     command.add_argument("--model", help="a name on that server; without a server a folder, a name on the hub, or nano")
     command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
     command.add_argument("--num-tasks", type=positive(int), help="how many tasks to write (default: 200)")
