@@ -13,9 +13,10 @@ from pydantic.fields import FieldInfo
 from pipeline.cli.main import commands as known_commands
 from pipeline.cli.main import parser as command_line
 from pipeline.engines.find import engine_class, engine_names
+from pipeline.recipes import SELF_INSTRUCT
 from pipeline.scorers.find import scorer_names
 from pipeline.settings.schema import schema
-from pipeline.stage import Stage
+from pipeline.stage import Product, Stage
 from pipeline.stages import find, names
 from pipeline.text import short
 
@@ -35,11 +36,11 @@ def pages() -> dict[str, str]:
 
 
 def commands() -> Iterator[str]:
-    """A section for each command; options that those which run stages share are said once."""
+    """A section for each command; the options that all commands running stages share come first."""
     parsers = subparsers(command_line([*known_commands(), *(f"--{name}" for name in names())]))
     shared = {one.dest: one for one in arguments(parsers["classify"])}
     yield from ("# Commands", "", MADE, "")
-    yield "`sprout COMMAND --help` says the same. Commands that run stages share these options:"
+    yield "`sprout COMMAND --help` prints the same. Commands that run stages share these options:"
     yield from ("", *option_table(shared.values()))
     for name, help in known_commands().items():
         for title, parser in (subparsers(parsers[name]) or {"": parsers[name]}).items():
@@ -49,7 +50,7 @@ def commands() -> Iterator[str]:
             if of_run:
                 there = {one.dest for one in given}
                 missing = ", ".join(f"`{name_of(one)}`" for one in shared.values() if one.dest not in there)
-                yield f"Takes the shared options{missing and f' but {missing}'}."
+                yield f"Takes the shared options{missing and f' except {missing}'}."
             if own := [one for one in given if not (of_run and one.dest in shared)]:
                 yield from ("", *option_table(own))
 
@@ -85,10 +86,10 @@ def settings() -> Iterator[str]:
     yield from ("# Settings", "", MADE, "")
     yield "A settings file is TOML: `seeds`, `domain`, `out`, `stages`, `modules`, tables `[engine]`, `[prompts]` and"
     yield "`[prices]`, and one for each stage."
-    yield "What it does not set has the default; `--set stage.key=value` sets one for a single command."
-    yield "Paths count from the folder in which `sprout` is called, but `modules` and those in `[prompts]` from that of"
-    yield "the file; `~/` is your home."
-    yield "`sprout settings` prints all of them as such a file, `sprout settings --schema` a JSON Schema for an editor."
+    yield "What it does not set has its default; `--set stage.key=value` changes a setting for a single command."
+    yield "Paths count from the folder in which `sprout` is called, but `modules` and those in `[prompts]` count from"
+    yield "the folder of the file; `~/` is your home. `sprout settings` prints all settings as such a file, and"
+    yield "`sprout settings --schema` prints a JSON Schema for an editor."
     top = {key: found["properties"][key] for key in ("seeds", "domain", "out", "stages", "modules")}
     yield from ("", *setting_table(top, definitions))
     for name in engine_names():
@@ -104,9 +105,7 @@ def settings() -> Iterator[str]:
     yield from ("", *setting_table(definitions["Prices"]["properties"], definitions))
     for stage in map(find, names()):
         yield from ("", f"## [{stage.kind}]", "", *text_of(stage))
-        if stage.optional:
-            yield ""
-            yield f"Without a list of stages a run has it if there is this table; alone: `sprout {stage.kind}`."
+        yield from taking_part(stage)
         if properties := definitions[stage.__name__].get("properties"):
             yield from ("", *setting_table(properties, definitions))
         if stage.kind == "score":
@@ -116,9 +115,21 @@ def settings() -> Iterator[str]:
         "## sampling",
         "",
         sentence(definitions["Sampling"]["description"]),
-        "The defaults differ by stage, as above; what a table leaves out has that of its stage.",
+        "The defaults differ by stage, as above; a key that a table leaves out has the default of its stage.",
     )
     yield from ("", *setting_table(definitions["Sampling"]["properties"], definitions))
+
+
+def taking_part(stage: type[Stage | Product]) -> Iterator[str]:
+    """When a run has a stage that is not part of every run, and how to run it alone."""
+    if stage.kind not in SELF_INSTRUCT:
+        yield from ("", f"A run has this stage if its list of stages names it. Alone: `sprout {stage.kind}`.")
+    elif stage.optional:
+        with_heldout = stage.kind != "evaluate" and stage.takes_part({"evaluate": {"heldout": "nano"}})
+        where = "this table or `evaluate.heldout`" if with_heldout else "this table"
+        yield ""
+        yield f"Without a list of stages, a run has this stage if its settings have {where}."
+        yield f"Alone: `sprout {stage.kind}`."
 
 
 def scorers() -> Iterator[str]:
@@ -148,8 +159,8 @@ def reasons() -> Iterator[str]:
     yield "says what a filter objected to. A stage with filters turns each on or off by its reason:"
     yield from ("", "```toml", "[instructions]", "filters = { unsuitable_word = true, too_long = false }")
     yield from ("", "[filter]", "filters = { not_a_label = false }", "```", "")
-    yield "In an example, → stands before an output, and an input before that. Reasons marked * are given only if the"
-    yield "settings turn their filter on, as the recipe `paper` does."
+    yield "In an example, → comes between input and output. Reasons marked * are given only if the settings turn their"
+    yield "filter on, as the recipe `paper` does."
     for stage in map(find, names()):
         if not (issubclass(stage, Stage) and stage.reasons):
             continue

@@ -1,4 +1,4 @@
-"""The picture of a report in the README: `python docs/picture.py outputs/quickstart/report.html docs/report.png`.
+"""The picture in docs/quickstart.md: `python docs/picture.py outputs/quickstart/report.html docs/report.png`.
 
 Needs playwright (the `dev` extra) and a Chromium.
 """

@@ -90,6 +90,11 @@ class Configured(Strict):
         return f"{self.kind}-{self.label}" if self.label else self.kind
 
     @property
+    def templates_used(self) -> tuple[str, ...]:
+        """Its prompts with those that its settings name, by name or by the path of a Jinja file."""
+        return self.templates
+
+    @property
     def uses_model(self) -> bool:
         """Whether what it writes depends on the model of its engine."""
         return True

@@ -134,6 +134,9 @@ def placed_tasks(path: Path | str, ids: set[str] | None = None) -> Iterator[tupl
 
     Args:
         ids: Gets the ids, for a caller that has a use for them.
+
+    Raises:
+        SproutError: for a file that cannot be read, a line that is no task, and an id that occurs twice.
     """
     ids = set() if ids is None else ids
     end = 0
@@ -153,6 +156,11 @@ def placed_tasks(path: Path | str, ids: set[str] | None = None) -> Iterator[tupl
 
 
 def read_task(line: bytes, where: str) -> Task:
+    """The task in a line of JSON; `where` is its place, for the message.
+
+    Raises:
+        SproutError: for a line that is no task.
+    """
     try:
         task: Task = _from_json(line)
         return task

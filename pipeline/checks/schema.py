@@ -22,7 +22,11 @@ def schema(case: Case) -> Verdict:
 
 
 def problem_with(value: object, described: object, task: str) -> str:
-    """What a schema objects to in a value; empty if it is valid."""
+    """What a schema objects to in a value; empty if it is valid.
+
+    Raises:
+        SproutError: for what is no JSON Schema, naming the task it is of.
+    """
     from jsonschema.exceptions import SchemaError, best_match
     from jsonschema.validators import validator_for
     from referencing import Registry

@@ -40,12 +40,7 @@ def merge(args: argparse.Namespace) -> str:
     from pipeline.settings.read import OF_RUN, read
     from pipeline.settings.resolved import as_toml
 
-    folders = [
-        Path(one)
-        for given in args.folders
-        for one in (sorted(Path(given).parent.glob(Path(given).name)) if "*" in given else [given])
-    ]
-    merged = merge(folders, args.out)
+    merged = merge([folder for given in args.folders for folder in matching(Path(given))], args.out)
     if (path := merged.first / OF_RUN).is_file():
         settings = read(str(path)).model_copy(update={"shard": "", "out": str(args.out)})
         (args.out / OF_RUN).write_text(as_toml(settings), encoding="utf-8", newline="\n")
@@ -54,9 +49,19 @@ def merge(args: argparse.Namespace) -> str:
     return f"{merged}\n\n{stats.show(figures)}\n\n{again}"
 
 
-def _matching(given: Path) -> list[Path]:
-    """The folders that a pattern stands for, where the shell has left it as it is."""
-    return sorted(given.parent.glob(given.name)) if "*" in given.name else [given]
+def matching(given: Path) -> list[Path]:
+    """The folders that a pattern stands for, where the shell has left it as it is.
+
+    Raises:
+        SproutError: for a pattern that no folder matches.
+    """
+    if "*" not in given.name or given.exists():
+        return [given]
+    if found := sorted(path for path in given.parent.glob(given.name) if path.is_dir()):
+        return found
+    from pipeline.errors import SproutError
+
+    raise SproutError(f"{given}: no folder matches; give the folders that `sprout run … --shard` has written")
 
 
 def why(args: argparse.Namespace) -> str:

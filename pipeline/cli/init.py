@@ -37,7 +37,7 @@ def init(args: argparse.Namespace) -> str:
     see_that_it_is_free(path, args.replace, asked)
     if missing := [] if asked.terminal else [*missing_options(args)]:
         raise SproutError(
-            f"init: {' and '.join(missing)} missing; add what is missing, or use a terminal, where it asks"
+            f"init: {' and '.join(missing)} missing; give what is missing, or run it in a terminal, where it asks"
         )
     if args.url:
         url_of(args.url)

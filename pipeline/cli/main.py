@@ -21,18 +21,18 @@ OTHERS = {  # than those of stages, which say themselves what they are for
     "seeds": "seeds check FILE: what a seed file holds, how varied it is, and what it lacks",
     "recipes": "list the settings files that ship",
     "settings": "print all settings of a run with what they mean, as a file to edit and run",
-    "preview": "make five tasks from start to end, in a minute and without leaving a folder",
+    "preview": "make five tasks from start to finish, within a minute and without writing a folder",
     "plan": "estimate what a run will take, from 20 requests",
     "stats": "how many tasks each stage kept, and why it rejected the rest",
     "show": "print tasks, kept or rejected, by stage, reason and text",
-    "why": "the whole life of one task: its prompts, the completions, what each filter and stage said",
-    "compare": "two runs side by side",
+    "why": "the whole history of one task: its prompts, its completions, what each filter and stage said",
+    "compare": "show two runs side by side",
     "report": "write report.html: all figures and all tasks of a run on one page",
     "review": "read tasks in a browser, judge, drop, change and repair them; or rate answers of models blind",
-    "drop": "drop tasks from the dataset and all that is made of it; the files of the run stay as they are",
-    "keep": "take back the dropping of tasks",
+    "drop": "drop tasks from the dataset and all that is made from it; the files of the run stay as they are",
+    "keep": "take back dropped tasks",
     "edit": "change the texts of a task, add tags and notes, or take changes back",
-    "gain": "measure what a dataset is worth, against the seeds, unfiltered tasks and parts of it, or against others",
+    "gain": "compare what a dataset is worth with its seeds, unfiltered tasks and parts of itself, or with others",
     "merge": "put the shards of a run, each made with `sprout run --shard 1/16`, into one run without duplicates",
 }
 SHARD = "one of several shards, such as 3/16, in a folder of its own beside OUT; `sprout merge` puts them together"
@@ -180,19 +180,19 @@ def add_show(command: argparse.ArgumentParser) -> None:
     command.add_argument("--search", default="", metavar="TEXT", help="only tasks in which this occurs")
     add_marks(command)
     command.add_argument("--num", type=positive(int), default=10, help="how many (default: 10)")
-    command.add_argument("--json", action="store_true", help="a line of JSON for each, to read on")
+    command.add_argument("--json", action="store_true", help="a line of JSON for each, for other programs")
 
 
 def add_compare(command: argparse.ArgumentParser) -> None:
     command.add_argument("one", type=Path, help="folder of a run")
-    command.add_argument("other", type=Path, help="folder of another")
+    command.add_argument("other", type=Path, help="folder of another run")
     command.add_argument("--json", action="store_true", help="all figures")
 
 
 def add_why(command: argparse.ArgumentParser) -> None:
     command.add_argument("task", help="id of the task, or enough of its beginning")
     command.add_argument("folder", type=Path, nargs="?", help="folder of the run (default: all in outputs/)")
-    command.add_argument("--full", action="store_true", help="long prompts and completions whole")
+    command.add_argument("--full", action="store_true", help="show long prompts and completions whole")
 
 
 def add_seeds(command: argparse.ArgumentParser) -> None:
@@ -228,7 +228,9 @@ def add_run_options(command: argparse.ArgumentParser, alone: bool, several: bool
     command.add_argument("--seeds", help="file or data set of seed tasks, or general (default), nano, none")
     command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
-    command.add_argument("--engine", help="vllm (default), server, transformers, scripted, or module:Class of yours")
+    command.add_argument(
+        "--engine", help="vllm (default), ray, server, transformers, scripted, or module:Class of yours"
+    )
     command.add_argument("--model", help="model folder, name on the hub, name on the server, or nano")
     command.add_argument("--set", metavar="STAGE.KEY=VALUE", action="append", default=[], help="change one setting")
     command.add_argument("--quiet", action="store_true", help="only warnings and the result")

@@ -35,18 +35,18 @@ def add_keep(command: argparse.ArgumentParser) -> None:
 def add_edit(command: argparse.ArgumentParser) -> None:
     add_choice(command)
     for name in ("instruction", "input", "output"):
-        command.add_argument(f"--{name}", metavar="TEXT", help=f"the {name} that the task has from now on")
+        command.add_argument(f"--{name}", metavar="TEXT", help=f"the new {name} of the task")
     command.add_argument("--instance", type=positive(int), default=1, help="whose input and output (default: 1)")
-    command.add_argument("--add-tag", metavar="TAGS", help="tags, with commas between them")
-    command.add_argument("--add-note", metavar="TEXT", help="a note")
-    command.add_argument("--undo", action="store_true", help="take back the last change, or repair; with ids, theirs")
+    command.add_argument("--add-tag", metavar="TAGS", help="tags to add, with commas between them")
+    command.add_argument("--add-note", metavar="TEXT", help="a note to add")
+    command.add_argument("--undo", action="store_true", help="take back the last change or repair; with ids, theirs")
 
 
 def add_review(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="folder of the run")
     command.add_argument("--reviewer", help="your name (default: the page asks)")
     command.add_argument("--sample", type=positive(int), default=100, help="how many, drawn at random (default: 100)")
-    command.add_argument("--margin", type=positive(float), help="as many as give ± this many points, such as 5")
+    command.add_argument("--margin", type=positive(float), help="as many tasks as give ± this many points, such as 5")
     command.add_argument("--all", action="store_true", help="all tasks, in their order, in place of a sample")
     command.add_argument("--stage", help="look for tasks as `show` does, in place of a sample")
     command.add_argument("--reason", help="likewise: a reason to reject, or: rejected, all")
@@ -59,7 +59,7 @@ def add_review(command: argparse.ArgumentParser) -> None:
     command.add_argument("--figures", action="store_true", help="print what was found so far, and open nothing")
     command.add_argument("--argilla", type=Path, metavar="FILE", help="write the tasks as records for Argilla instead")
     command.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine alone)")
-    command.add_argument("--port", type=int, default=0, help="default: one that is free")
+    command.add_argument("--port", type=int, default=0, help="port to listen at (default: a free one)")
     command.add_argument("--open", action="store_true", help="open the page in your browser")
     command.add_argument("--settings", metavar="FILE", help="settings file of the run, whose model repairs outputs")
     command.add_argument("--engine", help="of the model that repairs, as for `run`")

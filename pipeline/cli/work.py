@@ -87,7 +87,11 @@ def work(args: argparse.Namespace) -> str:
 
 @contextmanager
 def recorded_in(folder: Path, settings: "RunSettings") -> Iterator[None]:
-    """Leave the settings of a run in its folder, so that other commands take the folder in place of a settings file."""
+    """Leave the settings of a run and its prices in its folder, whether it ends or stops.
+
+    Other commands then take the folder in place of a settings file, and `sprout report` says what was spent.
+    """
+    from pipeline.runs.budget import PRICES, write_prices
     from pipeline.runs.settings import FILE
     from pipeline.settings.read import OF_RUN
     from pipeline.settings.resolved import as_toml
@@ -97,8 +101,11 @@ def recorded_in(folder: Path, settings: "RunSettings") -> Iterator[None]:
         yield
         done = True
     finally:
-        if (folder / FILE).is_file() and (done or not path.exists()):
+        begun = (folder / FILE).is_file()
+        if begun and (done or not path.exists()):
             path.write_text(as_toml(settings), encoding="utf-8", newline="\n")
+        if begun and not (folder / PRICES).exists():
+            write_prices(folder, settings.prices)
 
 
 def finish_shard(settings: "RunSettings", folder: Path) -> None:

@@ -44,7 +44,11 @@ class Exports(Product):
 
 
 def check_reviewed(place: Path | str) -> None:
-    """Refuse the dataset of a run that is older than what people have dropped and changed there since."""
+    """Refuse the dataset of a run that is older than what people have dropped and changed there since.
+
+    Raises:
+        SproutError: naming the command that makes it anew.
+    """
     dataset = Path(place) / "dataset" if (Path(place) / "dataset" / RECORD).is_file() else Path(place)
     record, folder = read_record(dataset / RECORD), dataset.parent
     if record and find_stage_files(folder) and record.get("reviewed", "") != Reviews(folder).changes:

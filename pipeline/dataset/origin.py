@@ -68,8 +68,8 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
     counts = {stage: dict(counts) for stage, counts in funnel(context.folder).items()}
     tables = read_settings(context.folder / "settings.json")
     recorded = {stage: table for stage, table in tables.items() if stage in counts}
-    asking = [table for table in recorded.values() if any(key.endswith(".jinja") for key in table)]
     deciding = [stage for stage in context.stages if isinstance(stage, Stage) and stage.name in counts]
+    adding = {stage.name for stage in deciding if stage.asks and stage.adds}
     seeds = (digest_of_seeds(recorded) or digest_of_tasks(context.seeds)) if context.seeds else ""
     names = {digest_of_tasks(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
     return Origin(
@@ -79,7 +79,14 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
         domain=next((stage.domain for stage in deciding if stage.domain), ""),
         own_templates=tuple(sorted({name for stage in deciding for name in stage.template_files})),
         notes={stage.name: tuple(stage.notes(counts[stage.name])) for stage in deciding},
-        models=dict(revision(table["model"], context.engine) for table in asking if "model" in table),
+        models=models_of(
+            [
+                table
+                for name, table in recorded.items()
+                if name in adding or any(key.endswith(".jinja") for key in table)
+            ],
+            [context.engine, *context.engines.values()],
+        ),
         papers=tuple(dict.fromkeys(stage.paper for stage in deciding if stage.paper)),
         sources={what: licence for stage in deciding for what, licence in stage.sources().items()},
         seeds=names.get(seeds, ""),
@@ -88,14 +95,21 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
     )
 
 
-def revision(model: str, engine: Engine) -> tuple[str, str]:
+def models_of(tables: Iterable[Mapping[str, Any]], engines: Sequence[Engine]) -> dict[str, str]:
+    """The models of stages by their recorded settings, further ones of a stage too, with what tells their revisions."""
+    asked = [one["model"] for table in tables for one in (table, *table.get("models", {}).values()) if "model" in one]
+    return dict(revision(model, engines) for model in dict.fromkeys(asked))
+
+
+def revision(model: str, engines: Sequence[Engine]) -> tuple[str, str]:
     """The name of a model without the place it lies at, and what tells which weights it has."""
     if model == shown(str(NANO)):
         return model, f"ships with Sprout {__version__}, content {identity(str(NANO))[:16]}"
     if Path(model).is_dir():
         return Path(model).name, f"a local folder, content {identity(model)[:16]}"
-    if is_hub_name(model) and engine.model == model and engine.revision:
-        return model, f"revision {engine.revision}"
+    known = next((one.revision for one in engines if one.model == model and one.revision), "")
+    if is_hub_name(model) and known:
+        return model, f"revision {known}"
     return without_place(model), "its revision is not known here"
 
 

@@ -52,7 +52,7 @@ def _thinks(tokenizer: Any, kwargs: str) -> bool:
         logger.warning(
             "%s: the model thinks first, so its answers are not held to a few words, or to JSON, but read as they "
             "come; to hold them, set "
-            "engine.chat_template_kwargs = { enable_thinking = false } or the model's word for that",
+            "engine.chat_template_kwargs = { enable_thinking = false } or whatever the model calls it",
             tokenizer.name_or_path,
         )
     return thinks

@@ -22,6 +22,7 @@ from pipeline.evaluation.record import Evaluated
 from pipeline.resources import shown
 from pipeline.runs.budget import Budget
 from pipeline.seeds.values import printable
+from pipeline.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,12 @@ class Answering:
     budget: Budget | None = None
     stage: str = "evaluation"  # whose completions they are, in the journal
     shown: Mapping[str, Shown] = field(default_factory=dict)  # by the name of a model: the demos it is shown
+    label: str = ""  # tells two evaluations in a folder apart
+
+    @property
+    def predictions(self) -> str:
+        """The name of the folder of the answers."""
+        return f"predictions-{self.label}" if self.label else "predictions"
 
 
 @dataclass(frozen=True)
@@ -85,13 +92,13 @@ def answer(
             logger.info("evaluate: %s, %s, answers %d instances", name, shown(model), len(heldout))
             shown_to = how.shown.get(name)
             answers = ask_all(engine, heldout, chat, how, shown_to)
-            found = write_predictions(folder / "predictions" / f"{name}.jsonl", answers, how.tokenizer)
+            found = write_predictions(folder / how.predictions / f"{name}.jsonl", answers, how.tokenizer)
             engine.close()
             num_demos = len(shown_to.demos) if shown_to else None
             if shown_to and not found:
                 raise SproutError(
-                    f"with {num_demos} demos, {shown(model)} answered none of {len(heldout)} held-out tasks; set "
-                    f"evaluate.num_demos to fewer"
+                    f"with {counted(num_demos or 0, 'demo')}, {shown(model)} answered none of {len(heldout)} held-out "
+                    f"tasks; set evaluate.num_demos to fewer"
                 )
             about = Evaluated(model=shown(model), chat=chat, num_demos=num_demos)
             answered[name] = _answered(about, heldout, found, name)

@@ -18,7 +18,7 @@ from pipeline.evaluation.lm_eval import Option, measure
 from pipeline.evaluation.metrics import UNICODE, Tokenizer, Words, num_unseen
 from pipeline.evaluation.models import check_names, open_model
 from pipeline.evaluation.phrasings import Spread
-from pipeline.evaluation.record import Evaluation, Measured, Scored, write_evaluation
+from pipeline.evaluation.record import FILE, Evaluation, Measured, Scored, write_evaluation
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Product
@@ -36,6 +36,7 @@ class EvaluationOptions:
         resample: What the intervals resample, see `confidence.Comparison`.
         lm_eval: Tasks of the lm-evaluation-harness, see `lm_eval.measure`.
         reworded: The instances in other wordings, which the models answer too; see `phrasings.reworded`.
+        name: The file of the figures.
     """
 
     answering: Answering = field(default_factory=Answering)
@@ -44,6 +45,7 @@ class EvaluationOptions:
     lm_eval: Sequence[str] = ()
     lm_eval_options: Mapping[str, Option] = field(default_factory=dict)
     reworded: Sequence[Sequence[HeldOut]] = ()
+    name: str = FILE
 
 
 DEFAULTS = EvaluationOptions()
@@ -83,7 +85,7 @@ def evaluate(
     folder: Path,
     options: EvaluationOptions = DEFAULTS,
 ) -> Evaluation:
-    """Evaluate the models one at a time, write `folder`/evaluation.json, and return its contents.
+    """Evaluate the models one at a time, write `folder`/evaluation.json (`options.name`), and return its contents.
 
     Each answer goes into the folder's journal as it arrives, so the same call continues after an interruption and asks
     only what is missing. `against` compares each model with those before it.
@@ -101,12 +103,9 @@ def evaluate(
     answered: dict[str, Answered] = {}
     spreads: dict[str, dict[str, Spread]] = {}
     if heldout:
-        tokenizer = options.answering.tokenizer
+        tokenizer, place = options.answering.tokenizer, folder / options.answering.predictions
         warn_of_unseen(heldout, tokenizer)
-        given = {
-            name: score_file(heldout, file, folder / "predictions" / f"{name}.jsonl", tokenizer)
-            for name, file in files.items()
-        }
+        given = {name: score_file(heldout, file, place / f"{name}.jsonl", tokenizer) for name, file in files.items()}
         whole = [*heldout, *(one for wording in options.reworded for one in wording)]
         found = answer(models, whole, open_engine, folder, options.answering)
         answered = {name: one.first(heldout) for name, one in found.items()} | given
@@ -122,7 +121,7 @@ def evaluate(
             scored = compared.get(name)
             entry = Measured(model=shown(model), lm_eval=measured)
             evaluation[name] = scored.model_copy(update={"lm_eval": measured}) if scored else entry
-    write_evaluation(folder, evaluation)
+    write_evaluation(folder, evaluation, options.name)
     return evaluation
 
 

@@ -27,6 +27,9 @@ def opener(context: Context, models: Iterable[str]) -> Callable[[str], Engine]:
     """Returns a function that opens the engine of a model; the run's own engine serves its own model.
 
     If the run's model is not among them, its engine is closed to free memory for the others.
+
+    Raises:
+        SproutError: for another model than that of the run, if the run can open none.
     """
     models = list(models)
     others = [model for model in models if model != context.engine.model and not SERVED.fullmatch(model)]
@@ -99,7 +102,11 @@ def asked_as_chat(model: str, engine: Engine) -> bool:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Check that each name can name a file and that none occurs twice."""
+    """Check that each name can name a file and that none occurs twice.
+
+    Raises:
+        SproutError: for a name that does not.
+    """
     for name in names:
         if not re.fullmatch(r"[\w-][\w.-]*", name):
             raise SproutError(f"{name!r}: not the name of a file; name a model with letters, digits, '.', '_' and '-'")

@@ -46,7 +46,7 @@ def reworded(heldout: Sequence[HeldOut], num: int, engine: Engine, folder: Path)
     if any(not isinstance(one, list) or not all(isinstance(text, str) for text in one) for one in known.values()):
         raise SproutError(f"{path}: is not a list of wordings for each instruction; correct it, or delete it")
     instructions = list(dict.fromkeys(one.instruction for one in heldout))
-    missing = {one: left for one in instructions if (left := num - len(known.get(one, ()))) > 0}
+    missing = {one: left for one in instructions if (left := range(len(known.get(one, ())), num))}
     for instruction, text in _asked(missing, engine):
         known.setdefault(instruction, []).append(text)
     if missing:
@@ -77,12 +77,14 @@ def spread(scores: Sequence[Score], others: Sequence[Sequence[Score]]) -> dict[s
     return found
 
 
-def _asked(missing: dict[str, int], engine: Engine) -> Iterator[tuple[str, str]]:
-    """The missing wordings of each instruction; one that cannot be used is the instruction itself.
+def _asked(missing: dict[str, range], engine: Engine) -> Iterator[tuple[str, str]]:
+    """The missing wordings of each instruction, by their numbers; one that cannot be used is the instruction itself.
 
-    A failed request yields none, and the next evaluation repeats it.
+    A failed request yields none, and no later one of its instruction, so that the next evaluation goes on from there:
+    each number has a random seed of its own, and a number asked twice would give the same wording twice.
     """
-    wanted = [(instruction, number) for instruction, most in missing.items() for number in range(most)]
+    wanted = [(instruction, number) for instruction, numbers in missing.items() for number in numbers]
+    failed = set[str]()
 
     def requests() -> Iterator[Request]:
         for instruction, number in wanted:
@@ -91,6 +93,8 @@ def _asked(missing: dict[str, int], engine: Engine) -> Iterator[tuple[str, str]]
             yield request(engine, id, render("evolve_rephrase", instruction=instruction), sampling)
 
     for (instruction, _), completion in zip(wanted, engine.generate(requests()), strict=True):
-        if is_answer(completion):
+        if instruction in failed or not is_answer(completion):
+            failed.add(instruction)
+        else:
             text = parse_rewritten(completion.text) if completion.finish_reason == "stop" else ""
             yield instruction, text if tokens(text) and tokens(text) != tokens(instruction) else instruction

@@ -60,19 +60,19 @@ Evaluation = Mapping[str, Scored | Measured]
 _ADAPTER: TypeAdapter[dict[str, Scored | Measured]] = TypeAdapter(dict[str, Scored | Measured])
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write `folder`/evaluation.json; an entry has only what applies to its model."""
+def write_evaluation(folder: Path, evaluation: Evaluation, name: str = FILE) -> None:
+    """Write `folder`/evaluation.json, or a file of another name; an entry has only what applies to its model."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = {name: entry.model_dump(mode="json", exclude_defaults=True) for name, entry in evaluation.items()}
-    write_record(folder / FILE, entries)
+    write_record(folder / name, entries)
 
 
-def read_evaluation(folder: Path) -> Evaluation:
+def read_evaluation(folder: Path, name: str = FILE) -> Evaluation:
     """The evaluation of a folder; empty, with a warning, if it cannot be read."""
     try:
-        return _ADAPTER.validate_python(read_record(folder / FILE))
+        return _ADAPTER.validate_python(read_record(folder / name))
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))
         logger.warning("%s: is not as this version writes it (%s), so it is passed over; evaluate again to have it "
-                       "written anew", folder / FILE, place)  # fmt: skip
+                       "written anew", folder / name, place)  # fmt: skip
         return {}

@@ -14,7 +14,7 @@ from pipeline.runs.products import digest, read_record, write_record
 from pipeline.runs.recorded import Recorded
 from pipeline.runs.reviews import Reviews
 from pipeline.runs.run import decide
-from pipeline.runs.settings import file_names
+from pipeline.runs.settings import file_names, recorded
 from pipeline.runs.store import Store
 from pipeline.stage import Product, Stage
 from pipeline.task import Task, read_tasks
@@ -49,14 +49,14 @@ def complete_candidates(stages: Sequence[Stage | Product], num_tasks: int, conte
     ]
     completing = [stage for stage in steps[writing + 1 :] if not stage.selects]
     folder = context.folder / CANDIDATES
-    fingerprint = digest([task.id for task in tasks], [stage.settings() for stage in completing])
+    fingerprint = digest([task.id for task in tasks], [recorded(stage) for stage in completing])
     if read_record(folder / "candidates.json").get("fingerprint") != fingerprint:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         write_record(folder / "candidates.json", {"fingerprint": fingerprint})
     logger.info("gain: %d of %d candidates, unfiltered", len(tasks), len(written))
     with Journal(context.folder / FILE) as journal:
-        recorded = partial(Recorded, journal=journal, stage="candidates", budget=context.budget)
+        journaled = partial(Recorded, journal=journal, stage="candidates", budget=context.budget)
         for number, stage in enumerate(completing, 1):
-            own = context.of(stage).wrapped(stage, recorded)
+            own = context.of(stage).wrapped(stage, journaled)
             tasks = decide(stage, Store(folder / f"{number}_{stage.name}.jsonl"), tasks, own, None)

@@ -64,7 +64,11 @@ def control_tasks(
 
 
 def candidates(folder: Path) -> list[Task]:
-    """Complete tasks that no filter has seen, see `candidates.complete_candidates`."""
+    """The tasks that were completed without a filter, see `candidates.complete_candidates`.
+
+    Raises:
+        SproutError: if there are none yet.
+    """
     paths = sorted((folder / CANDIDATES).glob("[0-9]_*.jsonl"))
     if not paths:
         raise SproutError(

@@ -90,7 +90,11 @@ class FinishedRun:
 
     @cached_property
     def export(self) -> Exports:
-        """The stage that writes its dataset; of several, the one that a model is tuned on."""
+        """The stage that writes its dataset; of several, the one that a model is tuned on.
+
+        Raises:
+            SproutError: if none writes a dataset of all tasks.
+        """
         exports = [stage for stage in self.stages if isinstance(stage, Exports) and stage.whole]
         if not exports:
             raise SproutError(f"{self.given}: none of its stages writes a dataset of all tasks; add export to the list")
@@ -99,6 +103,11 @@ class FinishedRun:
 
     @property
     def dataset(self) -> Path:
+        """The folder of its dataset.
+
+        Raises:
+            SproutError: for a run that is not finished.
+        """
         folder = Path(self.settings.out)
         files = [folder / name for name in file_names(self.stages).values() if name.endswith(".jsonl")]
         dataset = folder / self.export.written
@@ -125,7 +134,11 @@ class FinishedRun:
         return next((one.instances() for one in self.stages if isinstance(one, Evaluates)), ())
 
     def check_like(self, first: "FinishedRun") -> None:
-        """Check that this run tunes the same model and evaluates on the same tasks as the first, if it does either."""
+        """Check that this run tunes the same model and evaluates on the same tasks as the first, if it does either.
+
+        Raises:
+            SproutError: if it does not.
+        """
         if self.base and self.base != first.base:
             raise SproutError(
                 f"{self.given}: tunes {self.base}, and {first.given} {first.base}; have both tune the same model, such "

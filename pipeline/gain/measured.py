@@ -84,7 +84,7 @@ def note_of_intervals(found: Gain | RecipeGain) -> str:
     chance = (
         f", and Student's t over {count} random seeds"
         if count > 1
-        else "; with one random seed they know nothing of its chance"
+        else "; with one random seed they leave out the chance of another"
     )
     return f"In brackets: 95 % intervals over held-out {found.resampled}s ({found.instances:,} instances){chance}."
 

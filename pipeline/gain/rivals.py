@@ -84,6 +84,6 @@ def stopped_in_time(used: Used, training: Training, context: Context, folder: Pa
     }
     best = tune(training.model_copy(update=changes), folder / "model").steps
     steps = min(max_steps, max(1, round(best * len(training.rows) / len(rows))))
-    logger.info("gain: without a quarter of the seed tasks, the loss on that is lowest after step %d; with it %d steps "
-                "are taken", best, steps)  # fmt: skip
+    logger.info("gain: tuned without a quarter of the seed tasks, the model has its lowest loss on them after step %d; "
+                "tuned on all, it takes %d steps", best, steps)  # fmt: skip
     return training.model_copy(update={"settings": settings.model_copy(update={"max_steps": steps}), "last_step": None})

@@ -1,4 +1,4 @@
-"""The whole life of one candidate: where it came from, what each stage made of it, and what dropped it."""
+"""The whole history of one candidate: where it came from, what each stage made of it, and what dropped it."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence

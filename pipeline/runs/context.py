@@ -42,7 +42,14 @@ class Context:
         return replace(self, engine=self.named(stage.engine, f"[{stage.name}] engine"))
 
     def named(self, name: str, where: str) -> Engine:
-        """An engine by its name; an empty name stands for the engine of the run."""
+        """An engine by its name; an empty name stands for the engine of the run.
+
+        Args:
+            where: The setting that names it, for the message.
+
+        Raises:
+            SproutError: for a name that no engine of the run has.
+        """
         if not name:
             return self.engine
         if name not in self.engines:

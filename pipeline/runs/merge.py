@@ -21,6 +21,7 @@ from pipeline.runs.settings import STAGE_FILE, read_settings, write_settings
 from pipeline.runs.shards import FILE, MERGED, Shard, finished
 from pipeline.runs.store import to_line, whole_lines
 from pipeline.task import Task, read_task
+from pipeline.text import counted
 
 NOT_NEW = "not_new"
 LOCK = ".lock"
@@ -94,14 +95,20 @@ def in_order(folders: Sequence[Path]) -> dict[Shard, Path]:
     of = next(iter(found)).of
     if missing := [number for number in range(1, of + 1) if Shard(number, of) not in found]:
         numbers = ", ".join(map(str, missing[:10])) + (f" and {len(missing) - 10} more" if missing[10:] else "")
+        shards, are, it = ("shards", "are", "the first") if missing[1:] else ("shard", "is", "it")
         raise SproutError(
-            f"shard {numbers} of {of} is missing; `sprout run … --shard {missing[0]}/{of}` makes it, then merge again"
+            f"{shards} {numbers} of {of} {are} missing; `sprout run … --shard {missing[0]}/{of}` makes {it}, then "
+            f"merge again"
         )
     return dict(sorted(found.items()))
 
 
 def shard_in(folder: Path) -> Shard:
-    """The finished shard in a folder."""
+    """The finished shard in a folder.
+
+    Raises:
+        SproutError: for a folder without a run, one that is no shard, and one whose shard is not finished.
+    """
     if not find_stage_files(folder):
         raise SproutError(f"{folder}: holds no run; give the folders that `sprout run … --shard` has written")
     shards = {Shard.of_seed(one["random_seed"])[0] for one in read_settings(folder / SETTINGS).values()
@@ -206,7 +213,12 @@ class Merging:
 
 
 def lines_of(path: Path) -> Iterator[tuple[bytes, Task]]:
-    return ((line, read_task(line, f"{path}:{number}")) for number, _, line in whole_lines(path))
+    return ((ended(line), read_task(line, f"{path}:{number}")) for number, _, line in whole_lines(path))
+
+
+def ended(line: bytes) -> bytes:
+    """A line with its line end, which some editors leave out at the end of a file; another line follows it here."""
+    return line if line.endswith(b"\n") else line + b"\n"
 
 
 def copy_records(shards: Mapping[Shard, Path], out: Path) -> None:
@@ -215,7 +227,8 @@ def copy_records(shards: Mapping[Shard, Path], out: Path) -> None:
     for name in COPIED:
         if (first / name).is_file():
             shutil.copyfile(first / name, out / name)
-    reviews = b"".join((path / REVIEWS).read_bytes() for path in shards.values() if (path / REVIEWS).is_file())
+    reviewed = (path / REVIEWS for path in shards.values() if (path / REVIEWS).is_file())
+    reviews = b"".join(ended(line) for path in reviewed for _, _, line in whole_lines(path))
     if reviews:
         (out / REVIEWS).write_bytes(reviews)
     remarks: dict[str, list[str]] = {}
@@ -223,10 +236,13 @@ def copy_records(shards: Mapping[Shard, Path], out: Path) -> None:
         for stage, text in read_remarks(path).items():
             remarks.setdefault(stage, []).append(f"shard {shard}: {text}")
     if remarks:
-        more = {
-            stage: f" (and {len(said) - 1} more shards likewise)" if said[1:] else "" for stage, said in remarks.items()
-        }
-        write_record(out / REMARKS, {stage: said[0] + more[stage] for stage, said in remarks.items()})
+        write_record(out / REMARKS, {stage: together(said) for stage, said in remarks.items()})
+
+
+def together(remarks: Sequence[str]) -> str:
+    """The first of the remarks that shards made on a stage, and how many more there are."""
+    others = f" ({counted(len(remarks) - 1, 'more shard')} ended early too)" if remarks[1:] else ""
+    return f"{remarks[0]}{others}"
 
 
 def record_of(shards: Mapping[Shard, Path], counts: Sequence[Counts]) -> dict[str, Any]:
@@ -251,5 +267,5 @@ def merged_before(shards: Mapping[Shard, Path], out: Path) -> Merged:
     except (KeyError, TypeError, ValueError):
         same = False
     if not same:
-        raise SproutError(f"{out}: holds something else than these shards merged; choose another folder, or delete it")
+        raise SproutError(f"{out}: holds something other than these shards merged; choose another folder, or delete it")
     return Merged(out, next(iter(shards.values())), counts)

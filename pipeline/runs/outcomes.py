@@ -86,7 +86,7 @@ class Outcomes(Generic[A]):
             some = "1 request" if len(self.failed) == 1 else f"{len(self.failed)} requests"
             lines.append(f"{some} failed; the first is {short(self.failed[0])}")
         for most, number in sorted(self.empty.items()):
-            why = self._thinking(most) if most else "the model ended its answer before any"
+            why = self._thinking(most) if most else "the model ended its answer before writing any"
             lines.append(f"{number} of {self.total} completions hold no text: {why}")
         return [f"{self.stage}: {line}" for line in lines]
 
@@ -99,6 +99,6 @@ class Outcomes(Generic[A]):
     def _thinking(self, most: int) -> str:
         return (
             f"the model thinks first and max_tokens = {most} is used up; set {self.stage}.sampling.max_tokens "
-            f"higher, or turn thinking off with engine.chat_template_kwargs = {{ enable_thinking = false }} or the "
-            f"model's word for that"
+            f"higher, or turn thinking off with engine.chat_template_kwargs = {{ enable_thinking = false }} or "
+            f"whatever the model calls it"
         )

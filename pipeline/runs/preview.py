@@ -1,4 +1,4 @@
-"""A few tasks from start to end, as a run would make them, without a run."""
+"""A few tasks from start to finish, as a run would make them, without a run."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -90,7 +90,7 @@ def _shown(tried: Tried, stages: Sequence[Stage], num_tasks: int) -> Iterator[st
         yield "\n".join(_whole(number, fate, stages))
     yield _list([fate for fate in first + others if fate not in shown])
     if tried.stopped:
-        yield f"This is not all: {tried.stopped}."
+        yield f"Stopped early: {tried.stopped}."
     kept = sum(fate.task.kept for fate in tried.fates.values())
     if not kept:
         yield "\n".join(_advice(tried, stages))
@@ -136,12 +136,12 @@ def _list(fates: Sequence[Fate]) -> str:
         for fate in fates[:MAX_LISTED]
     ]
     more = [f"   and {len(fates) - MAX_LISTED} more"] if len(fates) > MAX_LISTED else []
-    return "\n".join(["Written besides:", *lines, *more])
+    return "\n".join(["Also written:", *lines, *more])
 
 
 def _advice(tried: Tried, stages: Sequence[Stage]) -> Iterator[str]:
     reasons = Counter(f"{fate.stage}: {fate.task.rejected}" for fate in tried.fates.values())
     yield f"No task would be kept ({', '.join(f'{reason} {count}' for reason, count in reasons.most_common())})."
     yield "Read above what the model wrote. If these are no tasks, or have no examples, the model does not follow the"
-    yield "prompts: take a larger one, or one that is tuned for chat. If they are good, `sprout settings` shows what"
+    yield "prompts: use a larger one, or one that is tuned for chat. If they are good, `sprout settings` shows what"
     yield "rejects them, and `sprout seeds check` whether it objects to your seeds too."

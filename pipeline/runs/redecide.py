@@ -86,7 +86,7 @@ def redecide(
         for stage in done:
             kept.path = (new / names[stage.name]).replace(folder / names[stage.name])
         new.rmdir()
-        logger.info("%s: decided anew; `sprout run` then asks what is missing", folder)
+        logger.info("%s: decided anew; `sprout run` then asks for what is missing", folder)
         write_settings(folder / SETTINGS, before | {stage.name: now[stage.name] for stage in done})
     return kept
 

@@ -222,7 +222,7 @@ def reviewed(tasks: Sequence[Task], folder: Path) -> Sequence[Task]:
     dropped = {state.task.id for state in states if state.dropped}
     changed = {state.task.id: state.result for state in states if state.result is not state.original}
     if stale := sum(state.passed_over for state in states):
-        logger.warning("%s: %d drops and edits are of other texts than the run has now, and are passed over",
+        logger.warning("%s: drops and edits made for other texts than the run has now are left out: %d",
                        reviews.path, stale)  # fmt: skip
     if dropped and len(dropped) == len(tasks):
         back = f"`sprout keep {folder} --all` takes that back"

@@ -106,6 +106,10 @@ def run_stages(
 
     Args:
         files: What each stage writes, by its name.
+
+    Raises:
+        SproutError: for whatever a stage lacks, and for a stage that keeps no task; `BudgetReached` at a limit, and
+            `EngineUnreachable` when an engine cannot be reached.
     """
     budget = context.budget
     check_packages(stages)
@@ -135,7 +139,11 @@ def run_stages(
 
 
 def check_packages(stages: Iterable[Stage | Product]) -> None:
-    """Refuse a run that lacks a package, before it starts."""
+    """Refuse a run that lacks a package, before it starts.
+
+    Raises:
+        SproutError: naming the package, and how to install it.
+    """
     for stage in stages:
         for package, extra in stage.needs().items():
             if find_spec(package) is None:
@@ -149,7 +157,11 @@ def decide(
     context: Context,
     progress: Callable[[Progress], None] | None = None,
 ) -> Stored:
-    """Decide the remaining tasks, append them to the stage's file, and return all tasks it has kept."""
+    """Decide the remaining tasks, append them to the stage's file, and return all tasks it has kept.
+
+    Raises:
+        SproutError: for a stage that keeps none, or yields what is no task, a task twice, or one that it was not given.
+    """
     done = store.load()
     todo = without(tasks, store.ids)
     wanted = stage.wanted(len(tasks))
@@ -173,6 +185,7 @@ def decide(
 
 
 def once(stage: Stage, decided: Iterable[Task], ids: set[str]) -> Iterator[Task]:
+    """The tasks that a stage yields; a second one of an id is left out if the stage adds tasks, else it is an error."""
     for task in decided:
         if not isinstance(task, Task):
             raise SproutError(
@@ -183,7 +196,7 @@ def once(stage: Stage, decided: Iterable[Task], ids: set[str]) -> Iterator[Task]
         elif stage.adds:  # two tasks made from identical sources
             logger.warning("%s: %s is the id of two tasks, the second is left out", stage.name, task.id)
         else:
-            raise SproutError(f"stage {stage.name}: task {task.id} is decided twice; each may be once")
+            raise SproutError(f"stage {stage.name}: task {task.id} is decided twice; decide each task once")
 
 
 def check_all_decided(stage: Stage, tasks: Sequence[Task], decided: set[str], context: Context) -> None:

@@ -30,7 +30,7 @@ def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
     """What each stage writes, by its name: 1_instructions.jsonl, 2_classify.jsonl, …, dataset, model.
 
     Raises:
-        SproutError: for two stages of one name, and for one with the name of what people do at the end.
+        SproutError: for two stages of one name, and for one with the name that is kept for what people decide.
     """
     files: dict[str, str] = {}
     number = 0
@@ -40,7 +40,7 @@ def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
                 f"two stages are called {stage.name}; tell them apart by a label, such as {stage.kind}-again"
             )
         if stage.name == STAGE:
-            raise SproutError(f"a stage cannot be called {STAGE}, as that is what people do at the end; rename it")
+            raise SproutError(f"a stage cannot be called {STAGE}, which is kept for what people decide; rename it")
         number += not stage.written
         files[stage.name] = stage.written or f"{number}_{stage.name}.jsonl"
     return files
@@ -78,10 +78,12 @@ def described(engine: Engine) -> dict[str, Any]:
 
 def recorded(stage: Configured) -> dict[str, Any]:
     """The settings of a stage, the domain if its prompts name it, digests of its templates and of code not ours."""
-    found = stage.settings() | {f"{name}.jinja": templates.digest(name, stage) for name in stage.templates}
+    used = stage.templates_used
+    prompts = {f"{Path(name).stem}.jinja": templates.digest(name, stage) for name in used}
+    found = stage.settings() | prompts
     kind = type(stage)
     own = not kind.__module__.startswith(BUILT_IN)
-    if stage.domain and (own or any(templates.names_domain(name, stage) for name in stage.templates)):
+    if stage.domain and (own or any(templates.names_domain(name, stage) for name in used)):
         found["domain"] = stage.domain
     if own:
         found |= {"class": f"{kind.__module__}:{kind.__qualname__}"}
@@ -151,7 +153,11 @@ def changes(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, An
 
 
 def check_left_out(files: Mapping[str, str], folder: Path) -> None:
-    """Refuse a run that lacks a stage of the folder: tasks which that stage rejected would come back."""
+    """Refuse a run that lacks a stage of the folder: tasks which that stage rejected would come back.
+
+    Raises:
+        SproutError: naming the file of that stage.
+    """
     for name, settings in read_settings(folder / FILE).items():
         path = folder / settings["file"]
         if name not in files and path.suffix == ".jsonl" and holds_something(path):
@@ -162,10 +168,14 @@ def check_left_out(files: Mapping[str, str], folder: Path) -> None:
 
 
 def check_seeds(seeds: Iterable[Task], folder: Path) -> None:
-    """Refuse seeds other than those the run was begun with."""
+    """Refuse seeds other than those the run was begun with.
+
+    Raises:
+        SproutError: if they differ.
+    """
     known = digest_of_seeds(read_settings(folder / FILE))
     if known is not None and known != digest_of_tasks(seeds):
-        raise SproutError(f"{folder}: was begun with other seeds; give those, or none")
+        raise SproutError(f"{folder}: was begun with other seeds; give those, or leave them out")
 
 
 def digest_of_seeds(settings: Mapping[str, Mapping[str, Any]]) -> str | None:

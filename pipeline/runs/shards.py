@@ -33,7 +33,7 @@ class Shard(NamedTuple):
         """
         found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
         if not found or not 1 <= int(found[1]) <= int(found[2]) <= MOST:
-            raise SproutError(f"shard {text}: not like 3/16, the third of 16 shards; there can be {MOST:,}")
+            raise SproutError(f"shard {text}: not like 3/16, the third of 16 shards; {MOST:,} is the most")
         return cls(int(found[1]), int(found[2]))
 
     @classmethod

@@ -6,7 +6,7 @@ from typing import Any, overload
 
 from pipeline.errors import SproutError
 from pipeline.task import Instance, Task
-from pipeline.text import mend, short
+from pipeline.text import counted, mend, short
 
 MOST = 20  # rows of a table
 COLUMNS = ("instruction", "classification", "input", "output")
@@ -38,7 +38,7 @@ class Tasks(Sequence[Task]):
         return iter(self.tasks)
 
     def __repr__(self) -> str:
-        return f"<{len(self):,} tasks>"
+        return f"<{counted(len(self), 'task')}>"
 
     def to_pandas(self) -> Any:
         """A pandas.DataFrame with a row for each instance, and one for a task without any.
@@ -69,7 +69,8 @@ class Tasks(Sequence[Task]):
         head = "".join(f"<th style='text-align:left'>{name}</th>" for name in COLUMNS)
         body = "".join(f"<tr>{cells}</tr>" for cells in shown)
         more = f", of which the first {len(shown)} are shown" if len(self) > len(shown) else ""
-        return f"<p>{len(self):,} tasks{more}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        size = counted(len(self), "task")
+        return f"<p>{size}{more}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cells(task: Task) -> Iterator[str]:

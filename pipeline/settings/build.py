@@ -73,7 +73,7 @@ def resolved(stages: list[Stage | Product]) -> list[Stage | Product]:
 def _build(one: Word, settings: RunSettings) -> Stage | Product:
     fields = dict(settings.tables.get(one.name, {}))
     if "label" in fields:
-        raise SproutError(f"[{one.name}] label: it stands in the list of stages, such as {one.kind.kind}-again")
+        raise SproutError(f"[{one.name}] label: write it in the list of stages, as in {one.kind.kind}-again")
     if "engine" in fields and not one.kind.asks:
         raise SproutError(f"[{one.name}] engine: this stage asks no model; delete the line")
     for key, field in one.kind.model_fields.items():
@@ -81,11 +81,11 @@ def _build(one: Word, settings: RunSettings) -> Stage | Product:
             fields[key] = field.default.model_dump() | fields[key]  # of sampling: left-out keys keep their defaults
     templates = {name: Path(file) for name, file in settings.prompts.items() if name in one.kind.templates}
     shared = {"domain": settings.domain, "template_files": templates}
-    for key, place in {"domain": "above all tables", "template_files": "in [prompts]"}.items():
+    for key, place in {"domain": "above all tables", "template_files": "into [prompts]"}.items():
         if not one.kind.model_fields[key].exclude:
             del shared[key]  # a stage of the user's own has a field of that name
         elif key in fields:
-            raise SproutError(f"[{one.name}] {key}: it stands {place}, for all stages")
+            raise SproutError(f"[{one.name}] {key}: it goes {place}, for all stages")
     try:
         return one.kind(**fields | shared | {"label": one.label})
     except ValidationError as error:
@@ -147,7 +147,11 @@ def _open(table: dict[str, Any], where: str) -> Engine:
 
 
 def engine_options(table: dict[str, Any], where: str = "[engine]") -> tuple[type[Engine], dict[str, Any]]:
-    """The class of the engine that a table names, and all its options, validated."""
+    """The class of the engine that a table names, and all its options, validated.
+
+    Raises:
+        SproutError: for an unknown engine or setting, a value that does not fit, and a URL in place of a model.
+    """
     given = {"name": "vllm"} | table
     try:
         kind = engine_class(str(given.pop("name")))

@@ -33,13 +33,13 @@ def hint(name: str, first: Kind | None = None, listed: Sequence[Word] = ()) -> s
         listed: The stages of the run; only if none of them has the setting, another one is named.
     """
     if name in SINGLE:
-        return "it stands above all tables"
+        return "it goes above all tables"
     found = places(name, first)
     if listed and not any(place.startswith(f"{first.kind}.") for place in found if first):
         if here := [place for word in listed for place in _within(word.kind, word.name, name)]:
             found = here
         elif found:
-            return f"{' or '.join(found[:3])} would be it, but this run has no such stage"
+            return f"there is {' or '.join(found[:3])}, but this run has no such stage"
     return f"did you mean {' or '.join(found[:3])}?" if found else ""
 
 

@@ -149,9 +149,6 @@ def _settings(tables: Table, where: str) -> RunSettings:
         settings = RunSettings(**top, tables={key: tables[key] for key in tables if key not in top})
     except ValidationError as error:
         raise SproutError(f"{where}: {explain(error, RunSettings, 'setting')}") from None
-    for name, table in settings.engines.items():
-        if not isinstance(table, dict):
-            raise SproutError(f"{where}: [engines.{name}] is a table, not {reprlib.repr(table)}")
     for key in settings.tables:
         _check_known(tables, key, where)
     return settings

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pipeline.task import Task
 
 
-def counted(task: Task, key: str, counts: Mapping[str, int]) -> Task:
+def with_counts(task: Task, key: str, counts: Mapping[str, int]) -> Task:
     """The task with these counts added to those that its `meta` has under the key."""
     if not counts:
         return task

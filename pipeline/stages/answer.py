@@ -4,13 +4,11 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.asking.demos import pick, shuffled
-from pipeline.asking.templates import digest
 from pipeline.asking.together import ask_together
 from pipeline.dataset.encodings import ZeroShot
 from pipeline.engines.base import Completion, Request, Sampling
@@ -21,13 +19,13 @@ from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Product, Reason, Stage
 from pipeline.stages._answering import PLAIN, PROMPTS, SAMPLING, WITH_DEMOS, Asked, Case, Said
-from pipeline.stages._counts import counted
+from pipeline.stages._counts import with_counts
 from pipeline.stages._encoding import ENCODER, EncoderName, EncoderPrompt
 from pipeline.stages._nearest import Nearest, is_itself, one_instance
 from pipeline.stages.filter import Filter, known_filters
 from pipeline.task import Answer as Candidate
 from pipeline.task import Instance, Task
-from pipeline.text import are, short
+from pipeline.text import are, counted, short
 
 logger = logging.getLogger(__name__)
 
@@ -134,9 +132,9 @@ class Answer(Stage):
         judging = next((stage for stage in stages if isinstance(stage, Filter)), Filter())
         return self.model_copy(update={"filters": judging.filters})
 
-    def settings(self) -> dict[str, Any]:
-        own = {Path(self.prompt).name: digest(self.prompt, self)} if self.prompt.endswith(".jinja") else {}
-        return super().settings() | own
+    @property
+    def templates_used(self) -> tuple[str, ...]:
+        return (*self.templates, *([self.prompt] if self.prompt.endswith(".jinja") else ()))
 
     def needs(self) -> dict[str, str]:
         return EMBED if self.demos == "nearest" else {}
@@ -158,7 +156,7 @@ class Answer(Stage):
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Completion]) -> Iterator[str]:
         for number, instance in enumerate(task.instances, 1):
-            yield f"instance {number}: {len(instance.answers)} answers"
+            yield f"instance {number}: {counted(len(instance.answers), 'answer')}"
             for answer in instance.answers:
                 yield f"{shown(answer.model) if answer.model else 'the output it had'}: {short(answer.text)}"
         if isinstance(counts := task.meta.get("answers_left_out"), dict):
@@ -247,11 +245,11 @@ class Answer(Stage):
 def with_answers(task: Task, instances: Sequence[Instance], left_out: Counter[str]) -> Task:
     """The task with those instances that have answers; rejected if none has."""
     kept = tuple(instance for instance in instances if instance.answers)
-    task = counted(task, "answers_left_out", left_out)
+    task = with_counts(task, "answers_left_out", left_out)
     if not kept:
         return task.reject(NO_ANSWER)
     num_bare = len(instances) - len(kept)
-    return counted(task, "left_out", {NO_ANSWER: num_bare} if num_bare else {}).update(instances=kept)
+    return with_counts(task, "left_out", {NO_ANSWER: num_bare} if num_bare else {}).update(instances=kept)
 
 
 def instances_of(task: Task) -> tuple[Instance, ...]:

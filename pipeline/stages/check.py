@@ -45,7 +45,6 @@ class Check(Stage):
     Code runs in a sandbox: without a network, without the files of this machine, and with limits.
     """
 
-    optional: ClassVar[bool] = True
     selects: ClassVar[bool] = True
     asks: ClassVar[bool] = False
     growable: ClassVar[frozenset[str]] = frozenset({"workers", "run_untrusted_code_without_a_sandbox"})

@@ -14,7 +14,7 @@ from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Reason, Stage
 from pipeline.stages._consensus import MIN_ROUGE, consensus
-from pipeline.stages._counts import counted
+from pipeline.stages._counts import with_counts
 from pipeline.stages._judged import Pick, Picking, compared, rated
 from pipeline.task import Instance, Task
 from pipeline.text import short, trimmed
@@ -46,7 +46,6 @@ class Choose(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("choose", "choose_ratings")
-    optional: ClassVar[bool] = True
     reasons: ClassVar[Mapping[str, Reason]] = {
         "no_answers": Reason("It has no answers to choose from.", "a task that no stage `answer` has seen"),
         "no_consensus": Reason(
@@ -193,7 +192,7 @@ class Choose(Stage):
         if not instances:
             return task.reject(picks[0].reason if picks else "no_answers")
         left_out = Counter(pick.reason for pick in picks if pick.place is None)
-        return counted(task, "left_out", left_out).update(instances=instances)
+        return with_counts(task, "left_out", left_out).update(instances=instances)
 
 
 def scored(instance: Instance, name: str, scores: Mapping[int, float]) -> Instance:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -14,7 +13,7 @@ from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
 from pipeline.asking.lists.listed import listed
 from pipeline.asking.rewritten import copied
-from pipeline.asking.templates import digest, render, uses
+from pipeline.asking.templates import render, uses
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.filters.find import INSTRUCTION, ours, reasons_of
@@ -115,9 +114,12 @@ class Compose(Stage):
         return bool(self.meta)
 
     def settings(self) -> dict[str, Any]:
-        name = self.template_name
-        found = super().settings() | ({f"{Path(name).stem}.jinja": digest(name, self)} if name else {})
+        found = super().settings()
         return found | ({"table": fingerprint([row.values for row in self._rows.choices])} if self.table else {})
+
+    @property
+    def templates_used(self) -> tuple[str, ...]:
+        return (self.template_name,) if self.template else ()
 
     @property
     def template_name(self) -> str:

@@ -152,8 +152,8 @@ class Decontaminate(Stage):
         """Seed tasks are never rejected, but a warning says which overlap with held-out ones."""
         if found := [seed.id for seed in (self.judge(seed, overlaps) for seed in seeds) if not seed.kept]:
             logger.warning(
-                "decontaminate: %d of %d seed tasks overlap with held-out instances, such as %s; a dataset that "
-                "includes seeds includes them", len(found), len(seeds), found[0],
+                "%s: %d of %d seed tasks overlap with held-out instances, such as %s; a dataset that includes seeds "
+                "includes them", self.name, len(found), len(seeds), found[0],
             )  # fmt: skip
 
     def rejected(self, task: Task, reason: str, row: int) -> Task:

@@ -12,7 +12,7 @@ from pipeline.asking.ask import is_answer, request, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.phrases import is_echo
 from pipeline.asking.rewritten import copied
-from pipeline.asking.templates import digest, render
+from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.errors import SproutError
 from pipeline.filters.find import INSTRUCTION, ours
@@ -106,8 +106,11 @@ class Documents(Stage):
     def settings(self) -> dict[str, Any]:
         """Without the place of the texts, but with what they say: a run goes on where they have been moved."""
         found = {key: value for key, value in super().settings().items() if key not in ("files", "licence")}
-        prompts = {f"{Path(name).stem}.jinja": digest(name, self) for name in map(template_of, self.kinds)}
-        return found | prompts | {"text": self.passages.digest}
+        return found | {"text": self.passages.digest}
+
+    @property
+    def templates_used(self) -> tuple[str, ...]:
+        return (*self.templates, *map(template_of, self.kinds))
 
     def needs(self) -> dict[str, str]:
         return self._texts.needs()

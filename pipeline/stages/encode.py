@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, JsonValue
 
@@ -12,7 +11,7 @@ from pipeline.asking.ask import begun, ending, seeded
 from pipeline.asking.chains import Chain, ask_chains
 from pipeline.asking.metadata import KINDS, fields_of, parse_metadata
 from pipeline.asking.rewritten import copied
-from pipeline.asking.templates import digest, render
+from pipeline.asking.templates import render
 from pipeline.engines.base import Completion, Engine, Sampling
 from pipeline.runs.context import Context
 from pipeline.stage import Stage
@@ -44,9 +43,9 @@ class Encode(Stage):
         default=SAMPLING, description="how the model writes; unless set, `stop` is for base models alone"
     )
 
-    def settings(self) -> dict[str, Any]:
-        names = map(template_of, self.kinds)
-        return super().settings() | {f"{Path(name).stem}.jinja": digest(name) for name in names}
+    @property
+    def templates_used(self) -> tuple[str, ...]:
+        return tuple(map(template_of, self.kinds))
 
     def num_requests(self, num_given: int) -> int:
         return num_given * len(self.kinds)
@@ -72,7 +71,7 @@ class Encode(Stage):
             yield task.update(meta=meta)
         for kind, number in unread.items():
             logger.warning(
-                "%s: %d of %d answers about %s cannot be read or repeat the prompt, and their tasks stay without",
+                "%s: %d of %d answers about %s cannot be read or repeat the prompt, and their tasks go without",
                 self.name, number, num_asked[kind], kind,
             )  # fmt: skip
 

@@ -88,7 +88,7 @@ class Evaluate(Evaluates):
             yield "evaluate.models={}"
 
     def summary(self, folder: Path) -> str:
-        return table(read_evaluation(folder))
+        return table(read_evaluation(folder, self.written))
 
     def make(self, tasks: Sequence[Task], context: Context) -> None:
         if lack := self.lack(context):
@@ -141,11 +141,12 @@ class Evaluate(Evaluates):
         tokenizer = open_tokenizer(heldout, self.tokenizer)
         tasks = self.lm_eval.split(",") if isinstance(self.lm_eval, str) else self.lm_eval
         return EvaluationOptions(
-            Answering(self.sampling, self.encoding, tokenizer, context.budget, self.kind),
+            Answering(self.sampling, self.encoding, tokenizer, context.budget, self.kind, label=self.label),
             self.predictions,
             self.resample,
             [task for task in tasks if task],
             self.lm_eval_options,
+            name=self.written,
         )
 
     def shown(self, seeds: Sequence[Task], num_demos: int, random_seed: int = 0) -> Shown:

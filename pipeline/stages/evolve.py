@@ -13,7 +13,7 @@ from pipeline.asking.chains import Chain, ask_chains
 from pipeline.asking.clean import clean_text
 from pipeline.asking.demos import one_line
 from pipeline.asking.lists import parse_list
-from pipeline.asking.templates import digest, render
+from pipeline.asking.templates import render
 from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.base import Completion, Engine, Request, Sampling
 from pipeline.resources import shown
@@ -96,10 +96,10 @@ class Evolve(Stage):
     def of_given(self) -> bool:
         return True
 
-    def settings(self) -> dict[str, Any]:
+    @property
+    def templates_used(self) -> tuple[str, ...]:
         extra = [RUBRICS] * (RUBRIC in self.operations) + [GAIN] * self.check_gain
-        names = map(template_of, (*self.operations, *extra))
-        return super().settings() | {f"{Path(name).stem}.jinja": digest(name, self) for name in names}
+        return tuple(map(template_of, (*self.operations, *extra)))
 
     def wanted(self, num_given: int) -> int:
         return num_given * {"final": 1, "all": 1 + self.rounds, "versions": self.rounds}[self.keep]

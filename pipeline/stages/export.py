@@ -204,7 +204,7 @@ class Export(Exports):
         stay = [name for name in written if name not in wanted and find_format(name).is_in(folder, "train")]
         if stay:
             logger.info(
-                "%s: %s: %s also there and kept up to date; to be rid of a format, delete its files", self.name, folder,
+                "%s: %s: %s also there and kept up to date; to drop a format, delete its files", self.name, folder,
                 f"{' and '.join(stay)} {'is' if len(stay) == 1 else 'are'}",
             )  # fmt: skip
         return (*wanted, *stay)
@@ -248,7 +248,9 @@ class Export(Exports):
         stated = Licences(**self.model_dump(include=set(Licences.model_fields)))
         found = licences(origin, stated).model_dump(exclude=set() if origin.has_seeds else {"seeds_licence"})
         if missing := [f"{self.name}.{name}" for name, licence in found.items() if not licence]:
-            logger.warning("export: the card says that no licence is stated; set %s to state it", ", ".join(missing))
+            logger.warning(
+                "%s: the card says that no licence is stated; set %s to state it", self.name, ", ".join(missing)
+            )
 
     def _write(
         self, rows: Rows, folder: Path, made_of: Mapping[str, Any], document: Callable[[Path, Figures], None]
@@ -266,7 +268,7 @@ class Export(Exports):
         figures = write_rows(partial, self.found_formats, rows, self.splitter)
         if "train" not in figures.splits:
             raise SproutError(
-                f"export.validation_share {self.validation_share} holds back all of the "
+                f"{self.name}.validation_share {self.validation_share} holds back all of the "
                 f"{figures.splits['validation'].tasks} tasks, so none is left to train on; lower it"
             )
         if self.validation_share and self.only is None and "validation" not in figures.splits:

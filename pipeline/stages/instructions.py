@@ -187,7 +187,7 @@ class Instructions(Stage):
             )
         if self.english and (foreign := sum(bool(starts_non_ascii(seed)) for seed in seeds)):
             yield (
-                f"{foreign} instructions begin with a character outside ASCII, and such tasks are rejected; set "
+                f"seeds that begin with a character outside ASCII: {foreign:,}. Such tasks are rejected; set "
                 f"{self.name}.english = false to keep them"
             )
 

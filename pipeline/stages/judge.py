@@ -25,11 +25,13 @@ from pipeline.task import Task
 logger = logging.getLogger(__name__)
 
 MAX_UNCLEAR = 0.1  # of the judge's answers, before it is said
-VERDICTS = "judge.jsonl"  # a line for each pair: both answers, and what the judge said
 
 
 class Judge(Product):
-    """Compares two models: a judge reads both answers to each held-out task, in both orders."""
+    """Compares two models: a judge reads both answers to each held-out task, in both orders.
+
+    Beside judge.json with the figures, judge.jsonl has a line for each pair: both answers, and what the judge said.
+    """
 
     path: ClassVar[str] = "judge.json"
     of_tasks: ClassVar[bool] = False
@@ -75,7 +77,7 @@ class Judge(Product):
             raise SproutError("no judge is named; give a folder, a name on the hub, or nano, with --model")
         asking = Asking(self.with_reference, self.sampling, self.constrain, self)
         against: dict[str, Tally] = {}
-        path = context.folder / VERDICTS
+        path = (context.folder / self.written).with_suffix(".jsonl")
         partial = path.with_name(f"{path.name}.partial")
         with (
             remembering(self.name, context.folder, opener(context, [model]), context.budget) as opened,
@@ -87,17 +89,33 @@ class Judge(Product):
                 both = [one for one in heldout if one.id in ours or one.id in theirs]
                 for model_name, given in ((self.ours, ours), (name, theirs)):
                     if missing := sum(one.id not in given for one in both):
-                        logger.warning("judge: %d answers of %s are missing, counted as empty", missing, model_name)
+                        logger.warning(
+                            "%s: %d answers of %s are missing and count as empty", self.name, missing, model_name
+                        )
                 verdicts = []
                 for one in head_to_head(both, ours, theirs, engine, asking):
                     verdicts.append(one)
                     file.write(line(one, self.ours, name))
                 against[name] = figures(verdicts)
-                warn(against[name], name)
+                self.warn(against[name], name, path)
             engine.close()
         partial.replace(path)
         judged = Judged(judge=shown(model), with_reference=self.with_reference, ours=self.ours, against=against)
         write_record(context.folder / self.written, judged.model_dump())
+
+    def warn(self, tally: Tally, other: str, verdicts: Path) -> None:
+        """Say what makes the figures against another model less sure: requests that failed, answers of no use."""
+        pairs = tally.instances + tally.failed
+        if tally.failed:
+            logger.warning(
+                "%s: %d of %d pairs with %s are left out because their requests failed", self.name, tally.failed, pairs,
+                other,
+            )  # fmt: skip
+        if tally.unclear > MAX_UNCLEAR * 2 * (tally.instances - tally.same):
+            logger.warning(
+                "%s: %d of the judge's answers on %s are no verdict and count as ties; see %s, and use a judge that "
+                "says A, B or tie", self.name, tally.unclear, other, verdicts.name,
+            )  # fmt: skip
 
     def sets(self, folder: Path) -> str | tuple[str, ...]:
         """The held-out sets: those in the settings, or those in settings.json that the run was evaluated on."""
@@ -121,15 +139,6 @@ def answers_of(name: str, heldout: Sequence[HeldOut], folder: Path) -> dict[str,
 def line(verdict: Verdict, ours: str, theirs: str) -> str:
     fields = verdict.model_dump()
     return json.dumps({"models": [ours, theirs]} | fields, ensure_ascii=False) + "\n"
-
-
-def warn(tally: Tally, name: str) -> None:
-    pairs = tally.instances + tally.failed
-    if tally.failed:
-        logger.warning("judge: %d of %d pairs with %s are left out, their requests failed", tally.failed, pairs, name)
-    if tally.unclear > MAX_UNCLEAR * 2 * (tally.instances - tally.same):
-        logger.warning("judge: %d of its answers on %s are no verdict and make ties; see %s, and take a "
-                       "judge that says A, B or tie", tally.unclear, name, VERDICTS)  # fmt: skip
 
 
 def table(judged: Judged) -> str:

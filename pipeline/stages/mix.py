@@ -116,7 +116,9 @@ class Mix(Stage):
                 known.add(task.id)
                 yield gate.judge(task.update(meta={"dataset": name, **task.meta}))
             if twice:
-                logger.warning("%s: %d tasks of %s are in a dataset before it, and taken once", self.name, twice, name)
+                logger.warning(
+                    "%s: %d tasks of %s are also in an earlier dataset, and are taken once", self.name, twice, name
+                )
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Any]) -> Iterator[str]:
         if before is None:

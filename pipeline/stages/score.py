@@ -196,5 +196,5 @@ class Lacks:
             yield f"{self.empty} of {self.num_tasks} tasks have no answers, so nothing of theirs is scored"
         for name, number in self.without.items():
             if number:
-                example = f", the first of now is {self.reasons[name]}" if name in self.reasons else ""
+                example = f", the first this time is {self.reasons[name]}" if name in self.reasons else ""
                 yield f"{number} of {self.total} {self.of} have no {name}{example}"

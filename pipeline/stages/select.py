@@ -241,8 +241,8 @@ class Select(Stage):
         if [REASONS[place] for place in verdicts.reasons[: len(before)]] != before:
             verdicts = selection.verdicts(np.array([not reason for reason in before], bool))
             logger.warning(
-                "%s: %d tasks were decided, and %d of them selected, from other tasks than these; these decisions "
-                "stand. Delete the file of %s and those after it to select from all", self.name, len(before),
+                "%s: %d tasks were decided, and %d of them selected, from other tasks than there are now; these "
+                "decisions stand. Delete the file of %s and those after it to select from all", self.name, len(before),
                 before.count(""), self.name,
             )  # fmt: skip
         if self.write_weights:

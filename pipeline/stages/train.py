@@ -98,7 +98,7 @@ class Train(Trains):
     def _lack_of_weights(self, context: Context) -> str | None:
         model = located(self.model or context.engine.model)
         if not model:
-            return "train: no model is named; give a folder, a name on the hub, or nano, with --model"
+            return f"{self.name}: no model is named; give a folder, a name on the hub, or nano, with --model"
         if self.model or context.engine.loads_folders or is_hub_name(model) or Path(model).is_dir():
             return None
         return (

@@ -42,6 +42,11 @@ def merged(model: str, folder: Path) -> str:
 
 
 def base_model(adapter: Path) -> str:
+    """The model that an adapter was tuned from: a folder, or a name on the hub.
+
+    Raises:
+        SproutError: for an adapter whose settings cannot be read or name none, and for a model that is not there.
+    """
     try:
         base = json.loads((adapter / CONFIG).read_text("utf-8")).get("base_model_name_or_path")
     except (ValueError, AttributeError) as error:
@@ -56,7 +61,11 @@ def base_model(adapter: Path) -> str:
 
 
 def merge(base: str, adapter: Path, folder: Path) -> None:
-    """Save base and adapter as one model, in the precision the base has on disk."""
+    """Save base and adapter as one model, in the precision the base has on disk.
+
+    Raises:
+        SproutError: if a package is missing, or base or adapter cannot be loaded.
+    """
     try:
         from peft import PeftModel
         from safetensors import SafetensorError

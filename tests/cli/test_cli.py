@@ -119,7 +119,7 @@ def test_a_report_is_not_made_with_other_seeds(seeds, tmp_path, capsys):
     run([Instructions(num_tasks=20)], seeds, Scripted(answer), tmp_path)
 
     assert fails(capsys, "report", str(tmp_path), "--seeds", "nano") == (
-        1, f"sprout: {tmp_path}: was begun with other seeds; give those, or none",
+        1, f"sprout: {tmp_path}: was begun with other seeds; give those, or leave them out",
     )  # fmt: skip
 
 

@@ -152,12 +152,15 @@ def test_each_way_of_servers_to_tell_of_the_context_is_read(entry, here, capsys)
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ([], "init: --seeds, and --url or --model, are missing; add what is missing, or use a terminal, where it asks"),
+        (
+            [],
+            "init: --seeds, and --url or --model, are missing; give what is missing, or run it in a terminal, where it asks",
+        ),
         (
             ["--seeds", "shop.csv"],
-            "init: --url or --model is missing; add what is missing, or use a terminal, where it asks",
+            "init: --url or --model is missing; give what is missing, or run it in a terminal, where it asks",
         ),
-        (["--model", "nano"], "init: --seeds is missing; add what is missing, or use a terminal, where it asks"),
+        (["--model", "nano"], "init: --seeds is missing; give what is missing, or run it in a terminal, where it asks"),
         (["--seeds", "none.csv", "--model", "nano"], "none.csv: cannot be read"),
         (["--seeds", "shop.csv", "--model", "nowhere/at/all"], "nowhere/at/all: is not a folder here"),
         (["--seeds", "shop.csv", "--url", "shop.csv"], "shop.csv: is not the url of a server"),

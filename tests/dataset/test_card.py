@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import DatasetCard, constants
 
-from pipeline import Instance, Task, __version__, run
+from pipeline import Instance, RunOptions, Task, __version__, run
 from pipeline.dataset.card import NOT_STATED, cell, size_category
 from pipeline.dataset.origin import without_place
 from pipeline.engines.model_folder import revision
@@ -18,6 +18,7 @@ from pipeline.resources import NANO, shipped
 from pipeline.runs.context import Context
 from pipeline.runs.files import funnel
 from pipeline.seeds.read import read_seeds
+from pipeline.stages import Answer as Candidates
 from pipeline.stages import Classify, Decontaminate, Export, Filter, Instances, Instructions
 from pipeline.task import read_tasks
 from tests.conftest import answer
@@ -202,6 +203,18 @@ def test_the_revision_of_a_model_of_the_hub_is_that_of_its_files_here(tmp_path, 
     elsewhere = card(tmp_path / "2", seeds, model="owner/other").text
     assert f"| model | owner/name; revision {COMMIT} |" in here
     assert "| model | owner/other; its revision is not known here |" in elsewhere
+
+
+def test_the_card_names_all_models_that_wrote_not_only_that_of_the_run(tmp_path, seeds, caplog):
+    stages = [Instructions(num_tasks=8, window=4), Classify(), Instances(), Candidates(engines=("other",)), Export()]
+    engines = {"other": Scripted(lambda request: "blue", "owner/other")}
+    run(stages, seeds, Named(str(NANO)), tmp_path, RunOptions(engines=engines))
+    text = (tmp_path / "dataset" / "README.md").read_text("utf-8")
+
+    assert "| model | nano; ships with Sprout" in text
+    assert "| model | owner/other; its revision is not known here |" in text
+    assert "written by nano and owner/other" in text
+    assert "export.teacher_licence" in caplog.text  # that of nano does not cover what the other has written
 
 
 def test_a_model_of_a_server_has_no_revision_even_if_one_of_that_name_is_here(tmp_path, seeds, monkeypatch):

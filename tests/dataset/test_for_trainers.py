@@ -79,7 +79,7 @@ def test_a_name_that_is_no_longer_asked_for_is_told_to_stay_until_its_files_are_
     dataset = export(tmp_path, formats=("messages",))
 
     assert (
-        f"export: {dataset}: openai is also there and kept up to date; to be rid of a format, delete its files"
+        f"export: {dataset}: openai is also there and kept up to date; to drop a format, delete its files"
         in caplog.messages
     )
     assert {"openai.jsonl", "openai.json"} <= names(dataset)

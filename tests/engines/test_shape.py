@@ -225,7 +225,7 @@ def test_a_model_that_thinks_first_is_not_held_and_the_log_says_so_once(
     for _ in range(2):
         assert only(engine, held(("Yes", "No"), prompt=messages)) == wanted
     (said,) = [message for message in caplog.messages if "thinks first" in message]
-    assert said.endswith("set engine.chat_template_kwargs = { enable_thinking = false } or the model's word for that")
+    assert said.endswith("set engine.chat_template_kwargs = { enable_thinking = false } or whatever the model calls it")
 
 
 def test_without_its_package_answers_come_as_they_are_and_the_log_says_what_to_install(

@@ -146,6 +146,20 @@ def test_candidates_go_through_every_later_stage_whose_work_is_not_to_reject(tmp
     assert all(task.meta["mark"] and task.instances for task in candidates(tmp_path))
 
 
+def test_candidates_are_completed_anew_with_another_template(tmp_path):
+    run, _ = make_run(tmp_path)
+    template = tmp_path / "mine.jinja"
+    given = {"classify": template}
+
+    def record(text: str) -> str:
+        template.write_text(text)
+        complete_candidates([ASKING[0], Classify(template_files=given), *ASKING[2:]], 100, run)
+        return (tmp_path / "gain" / "candidates" / "candidates.json").read_text()
+
+    first = record("{{ instruction }} Classification:")
+    assert record("{{ instruction }} Classification:") == first != record("{{ instruction }}\nClassification:")
+
+
 def test_no_control_is_helped_by_what_it_is_tested_on(tmp_path):
     run, _ = make_run(tmp_path)
     (tmp_path / "heldout.jsonl").write_text(json.dumps({"instruction": WHOLE[7].instruction, "output": "7"}) + "\n")

@@ -125,10 +125,24 @@ def test_answers_are_rated_without_names_and_the_same_answer_once(tmp_path):
     assert [one.name for one in read_ratings(tmp_path / "run").models] == ["base"]  # of an answer that is no more
 
 
+def test_all_instances_that_were_evaluated_are_rated_however_many_a_task_has(tmp_path):
+    ids = [f"h{number}" for number in range(130)]
+    rows = [{"id": id, "task": "t", "instruction": "Go.", "input": id, "output": "went"} for id in ids]
+    (tmp_path / "heldout.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text("".join(f"{json.dumps({'id': id, 'prediction': id})}\n" for id in ids), encoding="utf-8")
+    heldout, out = str(tmp_path / "heldout.jsonl"), str(tmp_path / "run")
+    given = ["--predictions", f"base={answers}", "--set", "evaluate.max_instances=130"]
+    main(["evaluate", "--heldout", heldout, "--out", out, *given])
+
+    assert len(answers_of(tmp_path / "run", "base", [heldout], Choice(sample=0)).ids) == 130
+    assert len(answers_of(tmp_path / "run", "base", None, Choice(sample=0)).ids) == 130
+
+
 @pytest.mark.parametrize(
     ("answers", "problem"),
     [
-        ("base,nobody", "there is no answers of 'nobody'"),
+        ("base,nobody", "there is no model 'nobody'"),
         ("base,base", "named twice"),
         ("base,x=none.jsonl", "is not there"),
     ],

@@ -158,7 +158,7 @@ SPAM = task("spam", "Is it spam? Answer yes or no.", "yes", "no", kind=True, inp
         ([task(f"a{n}", f"Is it {n}? Yes or no?", "Yes", kind=True) for n in range(4)], "4 outputs are yes and 0 no; even them out"),
         ([task("a", "Go.", "x").update(instances=(Instance(output="x"),))], "only 0 of 1 tasks have an input"),
         ([task(f"a{n}", f"Write a text about the number {n}.", str(n)) for n in range(10)], "10 of 10 instructions have the verb 'write'"),
-        ([task("a", "Übersetze den Satz ins Englische.", "x")], "1 instructions begin with a character outside ASCII"),
+        ([task("a", "Übersetze den Satz ins Englische.", "x")], "seeds that begin with a character outside ASCII: 1."),
         ([task("a", "Go.", "x")], "the filters would reject tasks like these, which prompts show as demos: a (too_short)"),
     ],
 )  # fmt: skip

@@ -190,7 +190,7 @@ def test_a_preview_shows_some_tasks_to_the_end(stages, seeds, tmp_path):
     said = preview(stages(), context(seeds, toys(), tmp_path), 6)
 
     assert "Nothing was written" in said
-    assert "This is not all" not in said
+    assert "Stopped early" not in said
 
 
 def test_what_was_chosen_is_in_the_dataset_and_answers_survive_export_and_review(seeds, tmp_path, capsys):

@@ -5,10 +5,10 @@ import argparse
 import pytest
 
 from pipeline import Completion, Request, RunOptions, run
-from pipeline.cli.main import seconds
+from pipeline.cli.main import main, seconds
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import BudgetReached, SproutError
-from pipeline.runs.budget import Budget, Prices
+from pipeline.runs.budget import Budget, Prices, read_prices
 from pipeline.runs.journal import FILE, Journal
 from tests.conftest import answer
 from tests.runs.promises import files
@@ -45,6 +45,17 @@ def test_cost_counts_prompts_and_completions_at_their_price(seeds, tmp_path):
 
     with pytest.raises(BudgetReached, match=r"0\.01 is spent of the 0\.01 that --max-cost allows"):
         run(stages(), seeds, Scripted(counted), tmp_path, RunOptions(budget=budget))
+
+
+def test_a_run_that_a_budget_stops_leaves_its_prices_for_the_report(seed_file, tmp_path):
+    out = tmp_path / "out"
+    scripted = ["--engine", "scripted", "--set", "engine.answer=tests.runs.test_budget:counted"]
+    prices = ["--set", "prices.prompt=5", "--set", "prices.completion=50", "--max-cost", "0.01"]
+    with pytest.raises(SystemExit) as end:
+        main(["run", "--seeds", str(seed_file), "--out", str(out), *scripted, *prices])
+
+    assert end.value.code == 3
+    assert read_prices(out) == Prices(prompt=5, completion=50)
 
 
 def test_a_limit_of_cost_without_prices_is_refused():

@@ -65,7 +65,9 @@ def test_what_was_answered_before_counts_when_a_run_goes_on(tmp_path: Path) -> N
 def test_empty_completions_are_counted_by_their_cause(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     asked("aeetcr", tmp_path)
     said = sorted(record.getMessage() for record in caplog.records)
-    assert said[0].startswith("classify: 1 of 6 completions hold no text: the model ended its answer before any")
+    assert said[0].startswith(
+        "classify: 1 of 6 completions hold no text: the model ended its answer before writing any"
+    )
     assert said[1] == "classify: 1 request failed; the first is 5: refused"
     assert said[2].startswith(
         "classify: 3 of 6 completions hold no text: the model thinks first and max_tokens = 8 is used up"

@@ -87,7 +87,7 @@ def test_five_tasks_are_shown_with_all_their_parts_and_nothing_is_left(tmp_path,
 def test_what_would_be_rejected_is_shown_with_the_reason(tmp_path, seed_file, capsys):
     said = shown(capsys, settings(tmp_path, seed_file, "mixed"))
 
-    assert "Written besides:\n" in said
+    assert "Also written:\n" in said
     assert "\n   too_short            No\n" in said
     assert "\n   not_new              " in said
 
@@ -106,14 +106,14 @@ def test_where_all_are_rejected_at_once_it_says_so_with_advice(tmp_path, seed_fi
     assert "1. rejected by instructions: not_new" in said
     assert "\n   close to " in said
     assert "No task would be kept (instructions: not_new " in said
-    assert "take a larger one" in said
+    assert "use a larger one" in said
 
 
 def test_a_model_that_writes_nothing_is_shown_to_do_so(tmp_path, seed_file, capsys):
     said = shown(capsys, settings(tmp_path, seed_file, "mute"))
 
     assert "1. rejected by instructions: empty" in said
-    assert "This is not all: instructions: 10 requests in a row brought no new task" in said
+    assert "Stopped early: instructions: 10 requests in a row brought no new task" in said
     assert "0 of 10 tasks would be kept" in said
 
 
@@ -137,7 +137,7 @@ def test_it_ends_after_a_while_with_what_there_is(tmp_path, seed_file, capsys, m
     monkeypatch.setattr(module, "SECONDS", 0.5)
     said = shown(capsys, settings(tmp_path, seed_file, "slow"))
 
-    assert "This is not all: after 0 s at" in said or "This is not all: after 1 s at" in said
+    assert "Stopped early: after 0 s at" in said or "Stopped early: after 1 s at" in said
 
 
 def test_a_list_of_stages_without_one_that_writes_is_tried_on_five_seeds(tmp_path, seed_file, capsys):

@@ -20,7 +20,7 @@ def test_a_drop_does_not_hit_another_text_under_the_same_id(tmp_path, caplog):
     new = [old.update(instruction="Name three kinds of tyres"), Task(id="t2", instruction="Count to ten")]
     with caplog.at_level(logging.WARNING):
         assert len(reviewed(new, tmp_path)) == 2
-    assert "1 drops and edits are of other texts than the run has now" in caplog.text
+    assert "drops and edits made for other texts than the run has now are left out: 1" in caplog.text
     assert [task.id for task in reviewed([old, new[1]], tmp_path)] == ["t2"]
 
 

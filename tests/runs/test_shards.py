@@ -117,6 +117,7 @@ def test_shards_that_do_not_belong_together_are_refused_in_a_sentence(
         assert not out.exists() or not any(path.name != ".lock" for path in out.iterdir())
 
     refused([folders[0], *folders[2:]], r"shard 2 of 4 is missing; `sprout run … --shard 2/4` makes it")
+    refused(folders[2:], r"shards 1, 2 of 4 are missing; `sprout run … --shard 1/4` makes the first, then merge again")
     refused([*folders, tmp_path], f"{tmp_path}: holds no run")
     refused([*folders, folders[1]], "is shard 2/4, and so is")
     run([Instructions(num_tasks=5)], seeds, Scripted(answer), tmp_path / "plain")
@@ -147,9 +148,9 @@ def test_a_merge_is_done_once_and_never_over_something_else(seeds: list[Task], t
     assert merge(folders, out) == first
     assert contents(out) == written
     one(folders[0], seeds, Shard(1, 4), 8)
-    with pytest.raises(SproutError, match="mine: holds something else than these shards merged"):
+    with pytest.raises(SproutError, match="mine: holds something other than these shards merged"):
         merge(folders, out)
-    with pytest.raises(SproutError, match="holds something else"):
+    with pytest.raises(SproutError, match="holds something other"):
         merge(folders, folders[0])
 
 
@@ -213,6 +214,37 @@ def test_shards_of_a_settings_file_are_merged_into_a_run_that_goes_on(
     assert kept[0].id not in capsys.readouterr().out
     main(["report", str(out)])
     assert (out / "report.html").stat().st_size > 10_000
+
+
+def test_a_pattern_that_matches_no_folder_is_told_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine-notes.txt").touch()
+    with pytest.raises(SystemExit):
+        main(["merge", str(tmp_path / "mine-*"), "--out", str(tmp_path / "mine")])
+    assert capsys.readouterr().err == (
+        f"sprout: {tmp_path}/mine-*: no folder matches; give the folders that `sprout run … --shard` has written\n"
+    )
+
+
+def test_the_reviews_of_all_shards_are_merged_whatever_their_last_lines_lack(four: Path, tmp_path: Path) -> None:
+    """A kill leaves half a line, and some editors no line end; the next shard's first line follows it."""
+    folders, out = copied(four, tmp_path), tmp_path / "mine"
+    merge(folders, tmp_path / "whole")
+    kept = {*read_kept(tmp_path / "whole" / "3_instances.jsonl").ids()}
+    of_shards = [[*read_kept(path / "3_instances.jsonl").ids()] for path in folders]
+    ids = [next((id for id in own if id in kept), own[0]) for own in of_shards]  # two shards have none that is new
+    for path, id in zip(folders, ids, strict=True):
+        main(["drop", str(path), id])
+    for path, end in ((folders[0], b""), (folders[1], b'\n{"time":"2026')):
+        review = path / "review.jsonl"
+        review.write_bytes(review.read_bytes().removesuffix(b"\n") + end)
+    last = folders[2] / "3_instances.jsonl"
+    last.write_bytes(last.read_bytes().removesuffix(b"\n"))
+    merge(folders, out)
+    decided = (out / "review.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["task"] for line in decided] == ids
+    assert {*read_kept(out / "3_instances.jsonl").ids()} == kept
 
 
 def test_a_run_without_a_stage_that_adds_tasks_has_no_shards(seed_file: Path, tmp_path: Path) -> None:

@@ -177,8 +177,8 @@ def test_a_template_named_on_the_command_line_counts_from_the_folder_one_is_in(
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [('domain = "tea"', "[instructions] domain: it stands above all tables, for all stages"),
-     ('template_files = { instructions = "a" }', "[instructions] template_files: it stands in [prompts], for all stages")],
+    [('domain = "tea"', "[instructions] domain: it goes above all tables, for all stages"),
+     ('template_files = { instructions = "a" }', "[instructions] template_files: it goes into [prompts], for all stages")],
 )  # fmt: skip
 def test_a_stage_has_no_domain_of_its_own(line, said, seed_file, tmp_path, capsys):
     path = settings_file(tmp_path, "", seed_file)
@@ -221,3 +221,23 @@ def test_a_stage_of_ones_own_is_told_the_domain(tmp_path, monkeypatch, seed_file
 
     assert {task.name for task in read_seeds(tmp_path / "run" / "1_stamp.jsonl")} == {"tea"}
     assert json.loads((tmp_path / "run" / "settings.json").read_text())["stamp"]["domain"] == "tea"
+
+
+def test_the_domain_counts_in_templates_that_the_settings_of_a_stage_name(seed_file, tmp_path, capsys):
+    """Those of operations, kinds, `compose.template` and `answer.prompt`, which no table [prompts] replaces."""
+    own = tmp_path / "mine.jinja"
+    own.write_text("About {{ domain }}: {{ instruction }}")
+    path = tmp_path / "my.toml"
+    path.write_text(
+        f'seeds = "{seed_file}"\nout = "{tmp_path}/run"\ndomain = "tea"\nstages = ["evolve", "encode"]\n'
+        '[engine]\nname = "scripted"\nanswer = "tests.conftest:answer"\n'
+        f"[evolve]\noperations = ['{own}']\nrounds = 1\n[encode]\nkinds = ['use_case', '{own}']\n"
+    )
+    main(["run", str(path)])
+
+    assert "no template of this run uses it" not in capsys.readouterr().err
+    recorded = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert recorded["evolve"]["domain"] == recorded["encode"]["domain"] == "tea"
+    assert recorded["evolve"].keys() >= {"mine.jinja"}
+    assert recorded["encode"].keys() >= {"mine.jinja", "encode_use_case.jinja"}
+    assert "was begun with different settings: domain in evolve" in fails(capsys, "run", str(path), "--domain", "rice")

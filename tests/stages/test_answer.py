@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pipeline import Completion, Context, Instance, SproutError, Task, run
 from pipeline.engines.base import Message, Sampling
 from pipeline.engines.scripted import Scripted
+from pipeline.runs.settings import recorded
 from pipeline.stages import Answer
 from pipeline.stages._answering import explained
 from pipeline.task import Answer as Candidate
@@ -237,11 +238,11 @@ def test_a_template_of_ones_own_is_a_setting(seeds, tmp_path):
     path.write_text("In one word: {{ instruction }} ({{ input }}, not {{ output }})")
     own = Scripted(lambda request: "word")
     asked(stage := Answer(prompt=str(path)), TASKS, seeds, tmp_path, own=own)
-    before = stage.settings()["short.jinja"]
+    before = recorded(stage)["short.jinja"]
     path.write_text("In two words: {{ instruction }}")
 
     assert own.requests[0].prompt == "In one word: Name the colour. (a lemon, not yellow)"
-    assert stage.settings()["short.jinja"] != before
+    assert recorded(stage)["short.jinja"] != before
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,20 @@ def test_every_model_of_the_run_is_scored_on_the_same_instances(tmp_path, heldou
     assert all(one.closed == 1 for one in engines.values())
 
 
+def test_two_evaluations_of_a_run_keep_their_answers_and_figures_apart(tmp_path, heldout):
+    found = make(tmp_path, heldout, {"base": engine(wrong, "base")})
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"id": "x", "instruction": "Name a fruit.", "output": "fig"}\n')
+    again = Evaluate(label="again", heldout=str(other))
+    again.make((), Context(seeds=(), engine=engine(lambda request: "fig", "base"), folder=tmp_path))
+
+    assert json.loads((tmp_path / "evaluation.json").read_text("utf-8")) == found
+    assert read_evaluation(tmp_path, again.written)["base"].exact_match == 100
+    assert "100.0" in again.summary(tmp_path)
+    assert len(predictions(tmp_path, "base")) == 6
+    assert (tmp_path / "predictions-again" / "base.jsonl").read_text("utf-8").startswith('{"id":')
+
+
 def test_a_base_model_gets_a_plain_prompt_and_a_chat_model_a_message_both_greedily(tmp_path, heldout):
     base, chat = engine(right, "base"), engine(right, "chat", chat=True)
     make(tmp_path, heldout, {"base": base, "chat": chat}, models={"base": "base", "chat": "chat"}, encoding="output")
@@ -241,59 +255,9 @@ def silent(request: Request) -> str:
         ({"models": {"demos": "base"}}, SEEDS, "demos is the name of another"),
         ({"models": {}, "predictions": {"a": "a.jsonl"}}, SEEDS, "there is none"),
         ({"models": {"base": "base"}}, [], "no seed task has an instance that could be shown"),
-        ({"models": {"base": "base"}}, SEEDS, "with 1 demos, base answered none of 6 held-out tasks"),
+        ({"models": {"base": "base"}}, SEEDS, "with 1 demo, base answered none of 6 held-out tasks"),
     ],
 )
 def test_a_model_that_cannot_be_shown_demos_is_said_in_a_sentence(settings, seeds, message, tmp_path, heldout):
     with pytest.raises(SproutError, match=message):
         make(tmp_path, heldout, {"base": engine(silent, "base")}, num_demos=1, seeds=seeds, **settings)
-
-
-def worded(request: Request) -> str:
-    """Rewords what it is asked to; knows the answer where the instruction is worded as in the file, or as task a is."""
-    prompt = str(request.prompt)
-    if prompt.endswith("New task:"):
-        subject = prompt.rpartition("Task: ")[2].partition("\n")[0]
-        return f" Say how many {subject.removeprefix('Count ')} {request.sampling.seed % 7}"
-    return "the 3 cats" if "Count" in prompt or "many a?" in prompt else "dogs"
-
-
-def test_each_instance_is_asked_in_several_wordings_whose_mean_worst_and_spread_are_told(tmp_path, heldout):
-    base = engine(worded, "base")
-    found = make(tmp_path, heldout, {"base": base}, phrasings=3)["base"]
-
-    assert found["instances"] == 6
-    assert found["rouge_l"] == 100  # as the file words it
-    assert found["phrasings"]["rouge_l"] == {"mean": pytest.approx(200 / 3, abs=0.01), "worst": 50, "spread": 50}
-    assert len(predictions(tmp_path, "base")) == 18
-    assert len(json.loads((tmp_path / "phrasings.json").read_text("utf-8"))["Count b?"]) == 2
-    assert "over the wordings  ROUGE-L mean  ROUGE-L worst  ROUGE-L spread" in table(read_evaluation(tmp_path))
-    asked = len(base.requests)
-    make(tmp_path, heldout, {"base": base}, phrasings=3)
-    assert len(base.requests) == asked == 6 * 3 + 2 * 2
-
-
-def test_wordings_in_the_file_are_taken_as_they_are(tmp_path, heldout):
-    own = {"Count a?": ["How many a?"], "Count b?": ["How many b?"]}
-    (tmp_path / "phrasings.json").write_text(json.dumps(own), encoding="utf-8")
-    base = engine(worded, "base")
-    make(tmp_path, heldout, {"base": base}, phrasings=2)
-
-    assert not any("New task:" in str(request.prompt) for request in base.requests)
-    assert sum("How many b?" in str(request.prompt) for request in base.requests) == 3
-
-
-def test_a_wording_that_cannot_be_used_is_counted_and_the_instruction_stands_for_itself(tmp_path, heldout, caplog):
-    found = make(tmp_path, heldout, {"base": engine(lambda request: " Count a?", "base")}, phrasings=2)["base"]
-
-    assert "evaluate: 1 of 2 wordings cannot be used" in caplog.text
-    assert found["phrasings"]["rouge_l"]["spread"] == 0
-
-
-def test_one_wording_asks_no_more_than_before(tmp_path, heldout):
-    base = engine(right, "base")
-    found = make(tmp_path, heldout, {"base": base})["base"]
-
-    assert len(base.requests) == 6
-    assert "phrasings" not in found
-    assert not (tmp_path / "phrasings.json").exists()

@@ -45,8 +45,8 @@ def judge(folder: Path, answer: Callable[[str], str | Completion], **settings: A
     return json.loads((folder / "judge.json").read_text("utf-8")), engine
 
 
-def verdicts(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "judge.jsonl").read_text("utf-8").splitlines()]
+def verdicts(folder: Path, name: str = "judge.jsonl") -> list[dict]:
+    return [json.loads(line) for line in (folder / name).read_text("utf-8").splitlines()]
 
 
 def test_a_fair_judge_finds_the_better_model_and_its_verdicts_can_be_read(run_folder):
@@ -87,9 +87,21 @@ def test_a_judge_that_rambles_gives_ties_that_are_counted_and_told(run_folder, c
     assert (found["against"]["base"]["ties"], found["against"]["base"]["unclear"]) == (8, 16)
     assert verdicts(run_folder)[0]["said"] == ["Well, there is much to be said for either"] * 2
     assert caplog.messages[0] == (
-        "judge: 16 of its answers on base are no verdict and make ties; see judge.jsonl, and take a judge "
+        "judge: 16 of the judge's answers on base are no verdict and count as ties; see judge.jsonl, and use a judge "
         "that says A, B or tie"
     )
+
+
+def test_two_judges_of_a_run_each_have_their_verdicts_and_their_name_in_the_log(run_folder, caplog):
+    judge(run_folder, fair)
+    first = verdicts(run_folder)
+    engine = Scripted(lambda request: "Well, both are good")
+    Judge(label="second").make((), Context(seeds=(), engine=engine, folder=run_folder))
+
+    assert verdicts(run_folder) == first
+    assert verdicts(run_folder, "judge-second.jsonl")[0]["said"] == ["Well, both are good"] * 2
+    assert caplog.messages[-1].startswith("judge-second: 16 of the judge's answers on base are no verdict")
+    assert "see judge-second.jsonl" in caplog.messages[-1]
 
 
 def test_a_request_that_failed_leaves_its_pair_out_and_is_asked_again(run_folder, caplog):
@@ -103,7 +115,7 @@ def test_a_request_that_failed_leaves_its_pair_out_and_is_asked_again(run_folder
     assert (found["against"]["base"]["instances"], found["against"]["base"]["failed"]) == (7, 1)
     assert caplog.messages == [
         "judge: 1 request failed; the first is 0:3: too long",
-        "judge: 1 of 8 pairs with base are left out, their requests failed",
+        "judge: 1 of 8 pairs with base are left out because their requests failed",
     ]
     assert [request.id for request in engine.requests] == ["0:3"]
     assert again["against"]["base"]["wins"] == 8

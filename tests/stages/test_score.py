@@ -77,7 +77,9 @@ def test_what_cannot_be_scored_is_kept_and_counted(tmp_path, caplog):
 
     assert len(found) == 12
     assert found[7].scores == {"length": 4}
-    assert "score: 4 of 12 tasks have no likelihood, the first of now is t00: it has nothing to measure" in caplog.text
+    assert (
+        "score: 4 of 12 tasks have no likelihood, the first this time is t00: it has nothing to measure" in caplog.text
+    )
     assert "score: 3 of 12 tasks have no length" in caplog.text
     assert "likelihood: there is no number" in why("t07", [tmp_path])
     assert "length 4" in why("t07", [tmp_path])

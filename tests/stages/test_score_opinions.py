@@ -70,7 +70,7 @@ def test_what_a_judge_says_that_is_no_rating_is_counted_once(tmp_path, caplog):
     run([Score(scorers=["rubric"])], tasks(), Model(rates=lambda request: "Hm."), tmp_path)
 
     said = [line for line in caplog.messages if "have no rubric" in line]
-    assert said == ["score: 12 of 12 tasks have no rubric, the first of now is t00: it has nothing to measure"]
+    assert said == ["score: 12 of 12 tasks have no rubric, the first this time is t00: it has nothing to measure"]
     assert "rubric: there is no number" in why("t01", [tmp_path])
     assert "Hm." in why("t01", [tmp_path])
 
@@ -114,7 +114,9 @@ def test_answers_without_a_number_are_counted_and_explained(tmp_path, caplog):
     total = sum(len(i.answers) for task in given for i in task.instances)
     without = sum(a.text.startswith("zwei") for task in given for i in task.instances for a in i.answers)
 
-    assert f"{without} of {total} answers have no likelihood, the first of now is t02: the prompt is too" in caplog.text
+    assert (
+        f"{without} of {total} answers have no likelihood, the first this time is t02: the prompt is too" in caplog.text
+    )
     assert "score: 3 of 6 tasks have no answers, so nothing of theirs is scored" in caplog.text
     assert "likelihood -2.0 for the answer 'eins 2'" in why("t02", [tmp_path])
     assert "likelihood: there is no number for the answer 'zwei 2'" in why("t02", [tmp_path])

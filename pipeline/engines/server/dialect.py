@@ -119,7 +119,7 @@ def lessons(before: Dialect, after: Dialect, words: str) -> list[str]:
         found.append(
             f"the model thinks first, and max_tokens is used up by that; up to {after.thoughts:,} tokens more are "
             f"asked for, which have to be paid for: to turn thinking off, set engine.chat_template_kwargs = "
-            f"{{ enable_thinking = false }} or the model's word for that, or set engine.max_thought_tokens"
+            f"{{ enable_thinking = false }} or whatever the model calls it, or set engine.max_thought_tokens"
         )
     return found
 

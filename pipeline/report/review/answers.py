@@ -10,6 +10,7 @@ from typing import ClassVar
 from pipeline.errors import SproutError, unknown
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.predictions import answers_in
+from pipeline.evaluation.record import Scored, read_evaluation
 from pipeline.report.review.desk import Answer, Asked, Changed, Desk
 from pipeline.report.review.queue import Choice
 from pipeline.report.review.ratings import LEVELS
@@ -104,8 +105,7 @@ def answers_of(folder: Path, names: str, heldout: Sequence[str] | None, choice: 
     Raises:
         SproutError: for a model without predictions, or if it is not known what they answer to.
     """
-    sets, most = ([*heldout], 100) if heldout else evaluated_on(folder)
-    found = read_sets(sets, most)
+    found = read_sets([*heldout] if heldout else evaluated_on(folder), most_of_a_task(folder))
     paths = dict(place_of(folder, name) for name in names.split(","))
     if len(paths) < len(names.split(",")):
         raise SproutError(f"--answers {names}: a model is named twice; give each a name of its own")
@@ -122,14 +122,24 @@ def place_of(folder: Path, name: str) -> tuple[str, Path]:
     path = Path(file) if equals else folder / "predictions" / f"{name}.jsonl"
     if not path.is_file():
         there = sorted(one.stem for one in (folder / "predictions").glob("*.jsonl"))
-        hint = unknown("answers of", name, there) if there else "`sprout evaluate` writes answers there"
+        hint = unknown("model", name, there) if there else "`sprout evaluate` writes answers there"
         raise SproutError(f"{path}: is not there; {hint}, or give NAME=FILE")
     return own, path
 
 
-def evaluated_on(folder: Path) -> tuple[list[str], int]:
-    """The held-out tasks that a run was evaluated on, by its settings, and how many instances of each."""
+def most_of_a_task(folder: Path) -> int:
+    """How many instances of a held-out task the models of a run were asked; the default of `evaluate` if none was."""
+    scored = (one for one in read_evaluation(folder).values() if isinstance(one, Scored))
+    return max((task.instances for one in scored for task in one.task.values()), default=100)
+
+
+def evaluated_on(folder: Path) -> list[str]:
+    """The held-out sets that a run was evaluated on, by its settings.
+
+    Raises:
+        SproutError: if they are not recorded.
+    """
     for table in read_settings(folder / SETTINGS).values():
         if given := table.get("heldout") if "sampling" in table else None:
-            return [given] if isinstance(given, str) else [*given], int(table.get("max_instances", 100))
+            return [given] if isinstance(given, str) else [*given]
     raise SproutError(f"{folder}: it is not recorded what the models answer to; give it with --heldout")

@@ -75,7 +75,14 @@ def keep(folder: Path, wanted: Wanted, reviewer: str) -> str:
 
 
 def edit(folder: Path, wanted: Wanted, reviewer: str, change: Change) -> str:
-    """Change the texts of a task; add tags and a note to all that are meant."""
+    """Change the texts of a task; add tags and a note to all that are meant.
+
+    Returns:
+        What was done, to be printed.
+
+    Raises:
+        SproutError: if no task is meant, or several are whose texts are to change.
+    """
     found = chosen(folder, wanted, "give the id of a task")
     if change.of_texts and len(found) != 1:
         raise SproutError(f"{len(found)} tasks are meant; texts are changed one task at a time")
@@ -115,6 +122,9 @@ def chosen(folder: Path, wanted: Wanted, advice: str, dropped: bool = False) -> 
 
     Args:
         dropped: Those that people have dropped, where no ids are given, and not those that are kept.
+
+    Raises:
+        SproutError: if none is named, or none matches; `advice` ends the first message.
     """
     if wanted.nothing:
         raise SproutError(f"no task is named; {advice}")
