@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.engines.server.pieces import joined, one_of
 from pipeline.engines.server.said import read_error, says
+from pipeline.engines.server.statuses import meant
 from pipeline.engines.server.trouble import Trouble
 from pipeline.engines.server.waiting import wait_said
 
@@ -71,6 +72,7 @@ def _trouble_in(body: dict[str, Any]) -> Trouble:
         number = 404
     if not number and SENTENCES_OF_REFUSALS.search(said.code):
         number = 400
+    number = meant(number, said)
     kind = f"answer {number}" if number else "answer aborted"
     return Trouble(kind, said.words, number, wait_said(json.dumps(body)), params=said.params)
 

@@ -180,7 +180,8 @@ class Wire:
         """What the server tells of each of its models; all have an id."""
         content = await self.sender.ask(self.address.at("/models"), MAX_CONNECT)
         try:
-            return [{**model, "id": self.sender.clean(str(model["id"]))} for model in json.loads(content)["data"]]
+            models = json.loads(content)["data"] or []  # Ollama has null there before it has a model
+            return [{**model, "id": self.sender.clean(str(model["id"]))} for model in models]
         except (ValueError, LookupError, TypeError, RecursionError):
             pass
         raise Trouble("answer unreadable", "it answers something else")
