@@ -17,6 +17,7 @@ from pipeline.stages._gate import Gate
 from pipeline.task import Task, bits, spelled
 
 RECENT = 100  # recent requests from which the yield of the next ones is estimated
+MAX_EMPTY = 30  # requests, if no completion so far holds any text
 FIRST = 4  # expected tasks of a request, before the first completion
 
 
@@ -137,7 +138,8 @@ class Pool:
     @property
     def ended(self) -> bool:
         """Whether there are enough, or nothing new has come for too long."""
-        return self.full or self.idle >= self.stage.patience
+        mute = self.reasons["empty"] == self.reasons.total()
+        return self.full or self.idle >= (min(self.stage.patience, MAX_EMPTY) if mute else self.stage.patience)
 
     def stuck(self) -> str:
         """Why no more tasks are to be had, and what can be done; each command it names works in this state."""
@@ -155,7 +157,8 @@ class Pool:
         if self.reasons["empty"] > self.reasons.total() / 2:
             advice = (
                 "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = "
-                "{ enable_thinking = false }, or its word for that; if not, see that its stop strings fit"
+                "{ enable_thinking = false }, or its word for that; if a server hands out all text as thoughts, turn "
+                "its reasoning parser off; else see that the stop strings fit"
             )
         return (
             f"{name}: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "

@@ -22,6 +22,7 @@ from pipeline.engines.shape import has_shape
 from pipeline.text import short
 
 MAX_ATTEMPTS = 18  # ways to put one request; a server that refuses all parameters one by one takes about fourteen
+MAX_MUTE = 3  # times that leaving out stop strings brings no text either, and is not tried any more
 EMPTY = "the answer holds no text, and nothing in it says why; maybe the prompt did not fit into the model"
 
 
@@ -52,6 +53,7 @@ class Wire:
         self.counted = True  # as far as is known, it tells how many tokens requests take
         self.holds = True  # as far as is known, it holds completions to a shape
         self.repeats = False  # the prompt before its completions
+        self.mute = 0  # answers with thoughts alone, with stop strings and without
         self.own_name = True  # as far as is known, it answers as the model that is asked for
 
     async def complete(self, request: Request, thinking: bool = True) -> Completion:
@@ -75,10 +77,12 @@ class Wire:
                         return self._whole(request, before, (0, 0))
                     raise
             else:
-                other = after_reply(attempt, request, reply, thoughts)
+                other = after_reply(attempt, request, reply, thoughts, without_stop=self.mute < MAX_MUTE)
                 if not other or len(tried) >= MAX_ATTEMPTS or other.body(request) in tried:
                     if not reply.empty:
                         self._learn(request, attempt, reply)
+                    elif "stop" in attempt.dialect.omit - self.dialect.omit:
+                        self._note_mute()
                     return self._whole(request, reply, spent)
                 before = reply
                 spent = (spent[0] + reply.completion.prompt_tokens, spent[1] + reply.completion.completion_tokens)
@@ -161,6 +165,12 @@ class Wire:
             self.counted = False
             self.tell("does not say how many tokens a request takes; they are estimated from the length of the text, 4 "
                       "bytes each, and so is what --max-tokens, --max-cost and plan count")  # fmt: skip
+
+    def _note_mute(self) -> None:
+        self.mute += 1
+        if self.mute == MAX_MUTE:
+            self.tell("gave thoughts and no text, with stop strings and without; if it is so with all answers, it hands "
+                      "out all text as thoughts: turn its reasoning parser off")  # fmt: skip
 
     def _note_repeat(self) -> None:
         if not self.repeats:
