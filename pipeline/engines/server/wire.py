@@ -169,8 +169,8 @@ class Wire:
     def _note_mute(self) -> None:
         self.mute += 1
         if self.mute == MAX_MUTE:
-            self.tell("gave thoughts and no text, with stop strings and without; if it is so with all answers, it hands "
-                      "out all text as thoughts: turn its reasoning parser off")  # fmt: skip
+            self.tell("gave thoughts and no text, with stop strings and without; if all its answers are like that, it "
+                      "hands out all text as thoughts: turn its reasoning parser off")  # fmt: skip
 
     def _note_repeat(self) -> None:
         if not self.repeats:
