@@ -43,11 +43,12 @@ SAME = "with several names: draw equal numbers of rows (default) or tokens, N or
 def main(argv: Sequence[str] | None = None) -> None:
     """Exit codes: 0 done, 1 error, 2 usage, 3 budget reached, 4 engine unreachable. After 3 and 4 it can go on."""
     given = sys.argv[1:] if argv is None else argv
-    args = parser(given).parse(given)
-    from pipeline.cli.commands import run_command
     from pipeline.errors import SproutError
 
     try:
+        args = parser(given).parse(given)
+        from pipeline.cli.commands import run_command
+
         print(run_command(args))
     except SproutError as error:
         sys.exit(fail(error, error.exit_code))

@@ -63,6 +63,17 @@ class Written:
         self.texts.append(text)
 
 
+EMPTY = (
+    "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = { enable_thinking = "
+    "false }, or its word for that; if a server hands out all text as thoughts, turn its reasoning parser off; else "
+    "see that the stop strings fit"
+)
+OTHERWISE = (
+    "`sprout show RUN --reason {reason}` shows what most are like, and `sprout why` what a filter says of one; another "
+    "model, domain or template helps a run in another folder"
+)
+
+
 class Pool:
     """The tasks written so far, with the request each came from.
 
@@ -154,12 +165,9 @@ class Pool:
             f"To go on trying, give more --set {name}.patience{alike if looser > self.stage.max_rouge else ''}; a "
             f"higher {name}.sampling.temperature and {self.more} help a run in another folder"
         )
-        if self.reasons["empty"] > self.reasons.total() / 2:
-            advice = (
-                "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = "
-                "{ enable_thinking = false }, or its word for that; if a server hands out all text as thoughts, turn "
-                "its reasoning parser off; else see that the stop strings fit"
-            )
+        reason, number = next(iter(self.reasons.most_common(1)), ("", 0))
+        if number > self.reasons.total() / 2 and reason not in ("kept", "not_new"):
+            advice = EMPTY if reason == "empty" else OTHERWISE.format(reason=reason)
         return (
             f"{name}: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
             f"{self.stage.num_tasks} (rejected: {counts or 'none'}). {advice}"

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.engines.base import Completion, Request
 from pipeline.engines.server.address import Address
 from pipeline.engines.server.answer import Reply, read, repeated
-from pipeline.engines.server.body import Unreadable
+from pipeline.engines.server.body import Unreadable, read_json
 from pipeline.engines.server.dialect import Attempt, Dialect, lessons
 from pipeline.engines.server.names import is_another, note_of
 from pipeline.engines.server.refusals import after_refusal, after_reply, cut_at_stop, shape_ignored
@@ -95,8 +95,7 @@ class Wire:
         try:
             reply = read(content, request, attempt.limit_of(request))
         except Unreadable as problem:
-            start = short(self.sender.clean(content.decode(errors="replace")), 80)
-            trouble = Trouble("answer unreadable", f"not as an OpenAI server does: {problem}: {start!r}")
+            trouble = self._unreadable(problem, content)
         except Trouble as error:
             error.message, error.path = self.sender.clean(error.message), path
             trouble = error
@@ -105,6 +104,10 @@ class Wire:
             self._compare(reply.model)
             return self._ended(reply, request, attempt)
         raise trouble from None
+
+    def _unreadable(self, problem: Unreadable, content: bytes) -> Trouble:
+        start = short(self.sender.clean(content.decode(errors="replace")), 80)
+        return Trouble("answer unreadable", f"not as an OpenAI server does: {problem}: {start!r}")
 
     def _ended(self, reply: Reply, request: Request, attempt: Attempt) -> Reply:
         """With its text up to the first stop string, which some servers do not keep to; without the key in an error.
@@ -210,10 +213,10 @@ class Wire:
         """The JSON of a good answer to anything else than a request for a completion."""
         content = await self.sender.ask(url, self.timeout, payload)
         try:
-            return json.loads(content)
-        except (ValueError, RecursionError):
-            start = short(self.sender.clean(content.decode(errors="replace")), 80)
-        raise Trouble("answer unreadable", f"not as an OpenAI server does: {start!r}")
+            return read_json(content)
+        except Unreadable as problem:
+            trouble = self._unreadable(problem, content)
+        raise trouble
 
     async def close(self) -> None:
         await self.sender.close()
