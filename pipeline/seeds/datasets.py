@@ -82,7 +82,7 @@ def files_of(place: Place, splits: Sequence[str], advice: str) -> Files | None:
 
     with _reading(place.path, True, advice):
         config = _config(place)
-        builder = datasets.load_dataset_builder(place.path, config)
+        builder = datasets.load_dataset_builder(_known_as(place.path), config)
         found = {str(split): [*map(Path, files)] for split, files in (builder.config.data_files or {}).items()}
         paths = [file for files in found.values() for file in files]
         packed = any(_ARCHIVES.intersection(file.suffixes) for file in paths)
@@ -198,7 +198,7 @@ def split_names(place: Place) -> list[str]:
             if (path / _ON_DISK[1]).is_file():
                 return [*json.loads((path / _ON_DISK[1]).read_text("utf-8"))["splits"]]
             if path.is_dir() or on_hub(place.path):
-                return list(datasets.get_dataset_split_names(place.path, place.config or None))
+                return list(datasets.get_dataset_split_names(_known_as(place.path), place.config or None))
     except Exception:  # `dataset_rows` says what is wrong with it
         pass
     return []
@@ -217,16 +217,21 @@ def _load(place: Place, splits: Sequence[str], local: bool) -> tuple[str, Any]:
         split = _split(place, [*found], splits)
         return split, found[split]
     config = _config(place)
-    split = _split(place, datasets.get_dataset_split_names(path, config), splits)
+    split = _split(place, datasets.get_dataset_split_names(_known_as(path), config), splits)
     # A folder is read as it stands, without a copy in the cache.
-    return split, datasets.load_dataset(path, config, split=split, streaming=local)
+    return split, datasets.load_dataset(_known_as(path), config, split=split, streaming=local)
+
+
+def _known_as(path: str) -> str:
+    """The place for the library, which finds nothing in a folder that is called by a dot."""
+    return str(Path(path).resolve()) if Path(path).is_dir() else path
 
 
 def _config(place: Place) -> str | None:
     """The configuration that is chosen; None where there is no choice."""
     import datasets
 
-    path, known = place.path, datasets.get_dataset_config_names(place.path)
+    path, known = place.path, datasets.get_dataset_config_names(_known_as(place.path))
     if place.config and place.config not in known:
         raise SproutError(f"{path}: {unknown('configuration', place.config, known)}")
     if not place.config and len(known) > 1 and "default" not in known:

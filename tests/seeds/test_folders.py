@@ -110,3 +110,11 @@ def test_what_is_wrong_with_a_row_is_said_with_its_file_and_line(
     saved(tmp_path, seeds__b_jsonl=lines("b") + '{"instruction": "Say c."}\n')
     with pytest.raises(SproutError, match=r"^seeds/b.jsonl:2: output is missing"):
         load_seeds("seeds")
+
+
+@pytest.mark.parametrize("name", [".", "./", "../seeds", "öl und meer"])
+def test_a_folder_is_found_however_it_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    folder = saved(tmp_path / "seeds", a_jsonl=lines("a"))
+    saved(folder / "öl und meer", a_jsonl=lines("a")) if " " in name else None
+    monkeypatch.chdir(folder)
+    assert said(name) == [("a", "a")]
