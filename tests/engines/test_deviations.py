@@ -152,8 +152,7 @@ SENTENCES = {
         "instructions: the first 5 requests failed, and none was answered: bad weather",
     ),
     "all refused, and chat asked for": (
-        replace(HEALTHY, always={"": WEATHER}), (),
-        "refuses a small request to tiny, as messages and as plain text: bad weather; if only",
+        replace(HEALTHY, always={"": WEATHER}), (), "as messages and as plain text: bad weather; if only",
     ),
     "one stage refused": (
         replace(HEALTHY, always={"Classification:": WEATHER}), (),
