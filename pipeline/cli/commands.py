@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ def merge(args: argparse.Namespace) -> str:
         settings = read(str(path)).model_copy(update={"shard": "", "out": str(args.out)})
         (args.out / OF_RUN).write_text(as_toml(settings), encoding="utf-8", newline="\n")
     figures = stats.write(args.out)
-    again = f"next:\n  sprout run {args.out / OF_RUN}\n  sprout stats {args.out}"
+    run, out = shlex.quote(str(args.out / OF_RUN)), shlex.quote(str(args.out))
+    again = f"next:\n  sprout run {run}\n  sprout stats {out}"
     return f"{merged}\n\n{stats.show(figures)}\n\n{again}"
 
 

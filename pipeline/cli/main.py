@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.cli.numbers import positive, same, seconds
 from pipeline.cli.review_options import add_drop, add_edit, add_keep, add_marks, add_review
-from pipeline.cli.usage import Parser
+from pipeline.cli.usage import Once, Parser
 from pipeline.recipes import SELF_INSTRUCT
 from pipeline.resources import PACKAGE
 
@@ -47,11 +47,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if argv is None:  # a process of its own
         gc.set_threshold(*COLLECT)
     given = sys.argv[1:] if argv is None else argv
-    args = parser(given).parse(given)
-    from pipeline.cli.commands import run_command
     from pipeline.errors import SproutError
 
     try:
+        args = parser(given).parse(given)
+        from pipeline.cli.commands import run_command
+
         print(run_command(args))
     except SproutError as error:
         sys.exit(fail(error, error.exit_code))
@@ -135,7 +136,7 @@ def add_flags(command: argparse.ArgumentParser, name: str, only: str = "") -> No
             dest=f"set_{name}_{flag.field}",
             help=flag.help,
             metavar=flag.metavar or flag.field.upper(),
-            action="append" if flag.commas else "store",
+            action="append" if flag.commas else "extend" if flag.many else Once,
             nargs="+" if flag.many else None,
             type=named if flag.named else str,
         )
@@ -204,7 +205,7 @@ def add_seeds(command: argparse.ArgumentParser) -> None:
 
 def add_init(command: argparse.ArgumentParser) -> None:
     command.add_argument("place", nargs="?", metavar="FILE", help="a file, or a folder for it (default: my.toml)")
-    command.add_argument("--seeds", help="file, folder or data set of examples")
+    command.add_argument("--seeds", action=Once, help="file, folder or data set of examples")
     command.add_argument("--url", help="of a server with an OpenAI API, such as http://127.0.0.1:8000/v1")
     command.add_argument("--model", help="a name on that server; without a server a folder, a name on the hub, or nano")
     command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
@@ -225,7 +226,9 @@ LOOKS = {  # commands without the options of a run
 
 def add_run_options(command: argparse.ArgumentParser, alone: bool, several: bool = False) -> None:
     command.add_argument("settings", nargs="*" if several else "?", help="TOML file, or a recipe, see `sprout recipes`")
-    command.add_argument("--seeds", help="file or data set of seed tasks, or general (default), nano, none")
+    command.add_argument(
+        "--seeds", action=Once, help="file or data set of seed tasks, or general (default), nano, none"
+    )
     command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
     command.add_argument(
@@ -235,7 +238,8 @@ def add_run_options(command: argparse.ArgumentParser, alone: bool, several: bool
     command.add_argument("--set", metavar="STAGE.KEY=VALUE", action="append", default=[], help="change one setting")
     command.add_argument("--quiet", action="store_true", help="only warnings and the result")
     if alone:
-        command.add_argument("--tasks", type=Path, help="JSONL file of tasks (default: what the stage before has kept)")
+        help = "JSONL file of tasks (default: what the stage before has kept)"
+        command.add_argument("--tasks", type=Path, action=Once, help=help)
 
 
 def add_budget(command: argparse.ArgumentParser) -> None:

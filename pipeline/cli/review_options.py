@@ -55,7 +55,9 @@ def add_review(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--answers", metavar="MODELS", help="rate answers blind, such as base,tuned or mine=FILE,tuned"
     )
-    command.add_argument("--heldout", metavar="SET", nargs="+", help="what they answer to (default: as evaluated)")
+    command.add_argument(
+        "--heldout", metavar="SET", nargs="+", action="extend", help="what they answer to (default: as evaluated)"
+    )
     command.add_argument("--figures", action="store_true", help="print what was found so far, and open nothing")
     command.add_argument("--argilla", type=Path, metavar="FILE", help="write the tasks as records for Argilla instead")
     command.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine alone)")

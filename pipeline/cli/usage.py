@@ -7,6 +7,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 
+class Once(argparse.Action):
+    """Keeps the file that an option names, and refuses a second one: only one would be read, without a word."""
+
+    before: Any = None
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if option_string and self.before not in (None, values):
+            raise argparse.ArgumentError(self, f"is given twice, as {self.before} and as {values}; give it once")
+        self.before = values
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """Reports wrong usage in one line, and lists commands in groups.
 

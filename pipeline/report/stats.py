@@ -1,5 +1,6 @@
 """What became of every candidate of a run, stage by stage."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,7 +151,8 @@ def summary(folder: Path, found: Figures, stages: Sequence[Stage | Product] = ()
     places |= {"report.html": "all figures and all tasks, on one page"}
     parts.append("\n".join(f"{folder / name}  {what}" for name, what in places.items() if (folder / name).exists()))
     if found:
-        parts.append(f"next:\n  sprout stats {folder}\n  sprout show {folder}")
+        run = shlex.quote(str(folder))
+        parts.append(f"next:\n  sprout stats {run}\n  sprout show {run}")
     return "\n\n".join(filter(None, parts))
 
 

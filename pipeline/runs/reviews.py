@@ -4,6 +4,7 @@ import codecs
 import fcntl
 import logging
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -225,7 +226,7 @@ def reviewed(tasks: Sequence[Task], folder: Path) -> Sequence[Task]:
         logger.warning("%s: drops and edits made for other texts than the run has now are left out: %d",
                        reviews.path, stale)  # fmt: skip
     if dropped and len(dropped) == len(tasks):
-        back = f"`sprout keep {folder} --all` takes that back"
+        back = f"`sprout keep {shlex.quote(str(folder))} --all` takes that back"
         raise SproutError(f"{reviews.path}: all {len(tasks)} tasks are dropped, so none is left; {back}")
     kept = without(tasks, dropped) if dropped else tasks
     return Changed(kept, changed) if changed.keys() - dropped else kept

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,11 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _DATA_FILES = (".csv", ".gz", ".json", ".jsonl", ".parquet", ".tsv", ".txt", ".zst", ".bz2", ".xz", ".zip", ".arrow")
 _GIVE = "give the path of a JSONL file of tasks"
 _ON_DISK = ("state.json", "dataset_dict.json")  # what `save_to_disk` leaves in a folder
+_OWN_KINDS = ("json", "csv", "parquet", "arrow")  # of files that we read ourselves
+_ARCHIVES = {".zip", ".tar", ".tgz"}  # of which the library reads all files
+_ROWS = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow"}
+_ABOUT = ("dataset_infos.json", "dataset_info.json", "package.json")  # about the rows beside them, or about none
+_NO_READING = ("name", "version", "data_dir", "data_files", "description", "features")  # settings that change no row
 
 
 class Place(NamedTuple):
@@ -24,6 +30,14 @@ class Place(NamedTuple):
     path: str
     config: str = ""
     split: str = ""
+
+
+class Files(NamedTuple):
+    """The files of a split."""
+
+    split: str
+    paths: list[Path]
+    left_out: list[str]  # names of files with rows that belong to no split
 
 
 def place_of(name: str) -> Place:
@@ -51,6 +65,54 @@ def _is_there(path: Path | str) -> bool:
         return False
 
 
+def files_of(place: Place, splits: Sequence[str], advice: str) -> Files | None:
+    """The files of a folder that make up the split, where we read such files ourselves; None for any other place.
+
+    The library says which these are. It would read them too, but it takes a text such as 2024-01-05 or 007 for a date
+    or a number, and gives another text back.
+
+    Raises:
+        SproutError: as `dataset_rows`.
+    """
+    path = Path(place.path)
+    if not (_is_there(path) and path.is_dir()) or any((path / file).is_file() for file in _ON_DISK):
+        return None
+    _check_no_run(place)
+    import datasets
+
+    with _reading(place.path, True, advice):
+        config = _config(place)
+        builder = datasets.load_dataset_builder(_known_as(place.path), config)
+        found = {str(split): [*map(Path, files)] for split, files in (builder.config.data_files or {}).items()}
+        paths = [file for files in found.values() for file in files]
+        packed = any(_ARCHIVES.intersection(file.suffixes) for file in paths)
+        kind = type(builder).__module__.rpartition(".")[2]
+        if kind not in _OWN_KINDS or not found or packed or _says_how(builder.config):
+            return None
+        split = _split(place, [*found], splits)
+    known = {file.resolve() for file in paths}
+    left_out = [] if config else [str(one.relative_to(path)) for one in _with_rows(path) if one.resolve() not in known]
+    return Files(split, [_below(path, file) for file in found[split]], left_out)
+
+
+def _below(folder: Path, file: Path) -> Path:
+    """The path of a file as it is from the folder that was given."""
+    return folder / file.relative_to(folder.resolve()) if file.is_relative_to(folder.resolve()) else file
+
+
+def _says_how(config: Any) -> bool:
+    """Whether the folder's own README.md says how its files are to be read, such as by the delimiter."""
+    own = (field for field in fields(config) if field.name not in _NO_READING)
+    return any(getattr(config, field.name) != field.default for field in own)
+
+
+def _with_rows(folder: Path) -> list[Path]:
+    """The files in a folder that hold rows, by their names."""
+    found = (one for one in folder.rglob("*") if _ROWS & {suffix.lower() for suffix in one.suffixes})
+    shown = (one for one in found if not any(part.startswith(".") for part in one.relative_to(folder).parts))
+    return sorted(one for one in shown if one.name not in _ABOUT and one.is_file())
+
+
 def dataset_rows(place: Place, splits: Sequence[str], advice: str) -> tuple[str, list[Record]] | None:
     """The split that was read, and its rows; None if this is no folder and no name on the hub.
 
@@ -67,9 +129,17 @@ def dataset_rows(place: Place, splits: Sequence[str], advice: str) -> tuple[str,
         return None
     split, found = opened
     name, rows = place.path, without_points([*found])
-    if Path(name).is_dir() and not place.config and rows and "instances" in rows[0]:  # several files, not meant as one
-        raise SproutError(f"{name}: cannot be read (Is a directory); {_GIVE} in it")
+    check_tasks(place, rows[0] if rows else None)
     return split, [Record(f"{name}: row {number}", number, row) for number, row in enumerate(rows, 1)]
+
+
+def check_tasks(place: Place, row: Any) -> None:
+    """
+    Raises:
+        SproutError: for a folder whose first row is a task of ours: several files, not meant as one.
+    """
+    if Path(place.path).is_dir() and not place.config and isinstance(row, dict) and "instances" in row:
+        raise SproutError(f"{place.path}: cannot be read (Is a directory); {_GIVE} in it")
 
 
 def open_dataset(place: Place, splits: Sequence[str], advice: str) -> tuple[str, Iterator[dict[str, Any]]] | None:
@@ -77,8 +147,8 @@ def open_dataset(place: Place, splits: Sequence[str], advice: str) -> tuple[str,
     name, local = place.path, _is_there(place.path) and Path(place.path).is_dir()
     if not local and not on_hub(name):
         return None
-    if local and not place.config and find_stage_files(Path(name)):
-        raise SproutError(f"{name}: cannot be read (Is a directory); {_GIVE} in it, such as those of its stages")
+    if local:
+        _check_no_run(place)
     with _reading(name, local, advice):
         split, data = _load(place, splits, local)
 
@@ -87,6 +157,11 @@ def open_dataset(place: Place, splits: Sequence[str], advice: str) -> tuple[str,
             yield from data
 
     return split, rows()
+
+
+def _check_no_run(place: Place) -> None:
+    if not place.config and find_stage_files(Path(place.path)):
+        raise SproutError(f"{place.path}: cannot be read (Is a directory); {_GIVE} in it, such as those of its stages")
 
 
 @contextmanager
@@ -123,7 +198,7 @@ def split_names(place: Place) -> list[str]:
             if (path / _ON_DISK[1]).is_file():
                 return [*json.loads((path / _ON_DISK[1]).read_text("utf-8"))["splits"]]
             if path.is_dir() or on_hub(place.path):
-                return list(datasets.get_dataset_split_names(place.path, place.config or None))
+                return list(datasets.get_dataset_split_names(_known_as(place.path), place.config or None))
     except Exception:  # `dataset_rows` says what is wrong with it
         pass
     return []
@@ -141,15 +216,27 @@ def _load(place: Place, splits: Sequence[str], local: bool) -> tuple[str, Any]:
             return "", found
         split = _split(place, [*found], splits)
         return split, found[split]
-    known = datasets.get_dataset_config_names(path)
+    config = _config(place)
+    split = _split(place, datasets.get_dataset_split_names(_known_as(path), config), splits)
+    # A folder is read as it stands, without a copy in the cache.
+    return split, datasets.load_dataset(_known_as(path), config, split=split, streaming=local)
+
+
+def _known_as(path: str) -> str:
+    """The place for the library, which finds nothing in a folder that is called by a dot."""
+    return str(Path(path).resolve()) if Path(path).is_dir() else path
+
+
+def _config(place: Place) -> str | None:
+    """The configuration that is chosen; None where there is no choice."""
+    import datasets
+
+    path, known = place.path, datasets.get_dataset_config_names(_known_as(place.path))
     if place.config and place.config not in known:
         raise SproutError(f"{path}: {unknown('configuration', place.config, known)}")
     if not place.config and len(known) > 1 and "default" not in known:
         raise SproutError(f"{path}: there are the configurations {', '.join(known)}; choose one: {path}:{known[0]}")
-    config = place.config or None
-    split = _split(place, datasets.get_dataset_split_names(path, config), splits)
-    # A folder is read as it stands, without a copy in the cache.
-    return split, datasets.load_dataset(path, config, split=split, streaming=local)
+    return place.config or None
 
 
 def _split(place: Place, known: Sequence[str], splits: Sequence[str]) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.errors import SproutError, not_utf8
-from pipeline.seeds.datasets import dataset_rows, place_of
+from pipeline.seeds.datasets import Files, Place, check_tasks, dataset_rows, files_of, place_of
 from pipeline.seeds.json_text import json_values
 from pipeline.seeds.packed import read_bytes
 from pipeline.seeds.reviewed import as_reviewed
 from pipeline.seeds.shapes import Record, rows_of
 from pipeline.seeds.tables import Header, arrow_rows, delimiter_of, text_table
-from pipeline.seeds.values import decoder, tidied
+from pipeline.seeds.values import decoder, printable, tidied
 
 
 class Wanted(NamedTuple):
@@ -45,12 +45,13 @@ def read_records(name: Path | str, wanted: Wanted) -> Records:
         SproutError: for what cannot be read, with `path:line` where there are lines.
     """
     place = place_of(str(name))
+    if files := files_of(place, wanted.splits, wanted.advice):
+        return _of_folder(place, files, wanted)
     notes: Counter[str] = Counter()
     found = dataset_rows(place, wanted.splits, wanted.advice)
     if found:
         split, rows = found
-        if not place.split and split and split not in wanted.splits:
-            notes[f"rows of the split {split}, the only one"] = len(rows)
+        _note_split(place, split, wanted, len(rows), notes)
         return Records("data set", [*tidied_records(rows, notes)], notes)
     if "://" in place.path:
         raise SproutError(f"{name}: cannot be read (an address); download the file, and give its path")
@@ -65,6 +66,14 @@ def read_records(name: Path | str, wanted: Wanted) -> Records:
     if place.split and records.kind not in ("JSON", "JSONL"):
         raise SproutError(f"{place.path}: there are no splits in it; leave out @{place.split}")
     return records
+
+
+def note_left_out(files: Files, notes: Counter[str]) -> None:
+    """Say which files of a folder are not read."""
+    if files.left_out:
+        some = ", ".join(map(printable, files.left_out[:5])) + " …" * (len(files.left_out) > 5)
+        note = f"files left out, since to `datasets` they belong to no split; join them into one to read all ({some})"
+        notes[note] = len(files.left_out)
 
 
 def plain_text(data: bytes, path: str) -> str:
@@ -104,6 +113,25 @@ def tidied_records(records: Iterable[Record], notes: Counter[str]) -> Iterator[R
             yield record._replace(value=tidied(record.value, notes))
         except ValueError as error:
             raise SproutError(f"{record.where}: cannot be read ({error}); write its fields as texts") from None
+
+
+def _of_folder(place: Place, files: Files, wanted: Wanted) -> Records:
+    parts = [read_records(path, wanted) for path in files.paths]
+    rows = [row for part in parts for row in part.records]
+    check_tasks(place, rows[0].value if rows else None)
+    notes: Counter[str] = Counter()
+    _note_split(place, files.split, wanted, len(rows), notes)
+    note_left_out(files, notes)
+    for part in parts:
+        notes.update(part.notes)
+    names = {tuple(part.header.names) if part.header else () for part in parts}
+    header = parts[0].header if len(names) == 1 else None
+    return Records("data set", [row._replace(number=number) for number, row in enumerate(rows, 1)], notes, header)
+
+
+def _note_split(place: Place, split: str, wanted: Wanted, num_rows: int, notes: Counter[str]) -> None:
+    if not place.split and split and split not in wanted.splits:
+        notes[f"rows of the split {split}, the only one"] = num_rows
 
 
 def _of_text(text: str, path: str, splits: Sequence[str], asked: str) -> Records:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import SproutError, not_utf8
-from pipeline.seeds.datasets import Place, open_dataset, place_of
+from pipeline.seeds.datasets import Place, files_of, open_dataset, place_of
 from pipeline.seeds.json_text import not_json
-from pipeline.seeds.records import Wanted, read_records, tidied_records
+from pipeline.seeds.records import Wanted, note_left_out, read_records, tidied_records
 from pipeline.seeds.shapes import Record, rows_of_line
 from pipeline.seeds.tables import check_columns, said_by, without_points
 from pipeline.seeds.values import decoder
@@ -31,15 +31,20 @@ def each_record(name: Path | str, wanted: Wanted, notes: Counter[str]) -> Iterat
         SproutError: as `read_records`, for a row when its turn comes; and for a pipe.
     """
     place = place_of(str(name))
+    if files := files_of(place, wanted.splits, wanted.advice):
+        note_left_out(files, notes)
+        rows = (row for path in files.paths for row in each_record(path, wanted, notes))
+        yield from (row._replace(number=number) for number, row in enumerate(rows, 1))
+        return
     if opened := open_dataset(place, wanted.splits, wanted.advice):
         yield from _numbered(place.path, opened[1], notes)
         return
     if Path(place.path).exists() and not Path(place.path).is_file():
         raise SproutError(f"{place.path}: is a pipe or a device, which cannot be read twice; save it as a file")
-    if not (place.config or place.split) and (rows := _arrow(place) or _lines(place)):
-        first = [*islice(rows, 2)]
+    if not (place.config or place.split) and (lines := _arrow(place) or _lines(place)):
+        first = [*islice(lines, 2)]
         if len(first) == 2:  # a single object may hold all rows
-            yield from tidied_records(chain(first, rows), notes)
+            yield from tidied_records(chain(first, lines), notes)
             return
     records = read_records(name, wanted)
     notes.update(records.notes)

@@ -55,6 +55,7 @@ class RunSettings(BaseModel):
 
 
 OF_RUN = "run.toml"  # in the folder of a run: its settings, so that other commands take the folder in their place
+ROWS = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
 SHARED = ("engine", "engines", "prompts", "prices")  # tables that belong to no stage
 
 
@@ -110,13 +111,18 @@ def _read_toml(path: Path) -> tuple[str, Table]:
         raise SproutError(f"{path}: not TOML that can be read: it is nested too deeply") from None
     except UnicodeDecodeError as error:
         number, problem = not_utf8(error)
-        raise SproutError(f"{path}:{number}: {problem}") from None
+        raise SproutError(f"{path}:{number}: {problem}{_if_seeds(path)}") from None
     except tomllib.TOMLDecodeError as error:
         problem, _, place = str(error).partition(" (at line ")
         line = f":{place.partition(',')[0]}" if place else ""
-        raise SproutError(f"{path}{line}: not TOML: {problem[0].lower()}{problem[1:]}") from None
+        raise SproutError(f"{path}{line}: not TOML: {problem[0].lower()}{problem[1:]}{_if_seeds(path)}") from None
     except ValueError as error:  # of Python's own, such as a number of more than 4,300 digits
         raise SproutError(f"{path}: not TOML that can be read: {error}") from None
+
+
+def _if_seeds(path: Path) -> str:
+    """What to say besides of a file that is no TOML, if by its name it holds rows."""
+    return "; if these are your seeds, give the file with --seeds" if ROWS.intersection(path.suffixes) else ""
 
 
 def _meant(path: Path) -> str:

@@ -17,6 +17,7 @@ from pipeline.stages._gate import Gate
 from pipeline.task import Task, bits, spelled
 
 RECENT = 100  # recent requests from which the yield of the next ones is estimated
+MAX_EMPTY = 30  # requests, if no completion so far holds any text
 FIRST = 4  # expected tasks of a request, before the first completion
 
 
@@ -60,6 +61,17 @@ class Written:
             self.others[len(self.texts)] = id
         self.ids.append(number or 0)
         self.texts.append(text)
+
+
+EMPTY = (
+    "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = { enable_thinking = "
+    "false }, or its word for that; if a server hands out all text as thoughts, turn its reasoning parser off; else "
+    "see that the stop strings fit"
+)
+OTHERWISE = (
+    "`sprout show RUN --reason {reason}` shows what most are like, and `sprout why` what a filter says of one; another "
+    "model, domain or template helps a run in another folder"
+)
 
 
 class Pool:
@@ -137,7 +149,8 @@ class Pool:
     @property
     def ended(self) -> bool:
         """Whether there are enough, or nothing new has come for too long."""
-        return self.full or self.idle >= self.stage.patience
+        mute = self.reasons["empty"] == self.reasons.total()
+        return self.full or self.idle >= (min(self.stage.patience, MAX_EMPTY) if mute else self.stage.patience)
 
     def stuck(self) -> str:
         """Why no more tasks are to be had, and what can be done; each command it names works in this state."""
@@ -152,11 +165,9 @@ class Pool:
             f"To go on trying, give more --set {name}.patience{alike if looser > self.stage.max_rouge else ''}; a "
             f"higher {name}.sampling.temperature and {self.more} help a run in another folder"
         )
-        if self.reasons["empty"] > self.reasons.total() / 2:
-            advice = (
-                "Most completions hold no text: if the model thinks first, set engine.chat_template_kwargs = "
-                "{ enable_thinking = false }, or its word for that; if not, see that its stop strings fit"
-            )
+        reason, number = next(iter(self.reasons.most_common(1)), ("", 0))
+        if number > self.reasons.total() / 2 and reason not in ("kept", "not_new"):
+            advice = EMPTY if reason == "empty" else OTHERWISE.format(reason=reason)
         return (
             f"{name}: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
             f"{self.stage.num_tasks} (rejected: {counts or 'none'}). {advice}"

@@ -62,6 +62,20 @@ def test_a_path_that_is_no_settings_file_is_named(sprout: Sprout, name, said):
     assert sprout("run", name) == (1, said)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("seeds.csv", b"instruction,output\n"),
+        ("seeds.jsonl", b'{"instruction": "Go."}\n'),
+        ("seeds.parquet", b"PAR1\xff"),
+    ],
+)
+def test_seeds_in_the_place_of_settings_are_told_where_they_go(sprout: Sprout, name, content):
+    Path(name).write_bytes(content)
+    code, error = sprout("run", name)
+    assert (code, error.endswith("; if these are your seeds, give the file with --seeds")) == (1, True)
+
+
 def test_a_byte_order_mark_and_windows_line_ends_are_read(sprout: Sprout):
     Path("my.toml").write_bytes(b'\xef\xbb\xbfseeds = "nano"\r\n[classify]\r\nrandom_seed = 3\r\n')
 

@@ -145,3 +145,16 @@ def test_a_stage_that_is_not_in_the_list_of_a_run_works_alone_with_a_table_of_it
     assert fails(capsys, "filter", str(tmp_path / "run"), "--set", "export.formats=['alpaca']") == (
         1, "sprout: [export]: this run has no stage export; add it to stages = […], or delete the table",
     )  # fmt: skip
+
+
+def test_a_command_that_is_stopped_before_it_has_begun_says_so_in_one_sentence(capsys, monkeypatch):
+    def stopped(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.cli.main.parser", stopped)
+    with pytest.raises(SystemExit) as caught:
+        main(["stats", "run"])
+    assert (caught.value.code, capsys.readouterr().err) == (
+        130,
+        "sprout: stopped; the same command continues from here\n",
+    )

@@ -71,3 +71,27 @@ def test_a_model_without_a_name_is_a_wrong_use(capsys):
     with pytest.raises(SystemExit, match="2"):
         parse("evaluate", "--models", "outputs/model")
     assert "'outputs/model' has no name; give it one, such as base=outputs/model" in capsys.readouterr().err
+
+
+def test_an_option_of_several_values_may_be_given_several_times():
+    assert parse("run", "--mix", "a=one", "b=two", "--mix", "c=three") == [
+        'mix.datasets={a = "one", b = "two", c = "three"}'
+    ]
+    assert parse("run", "--documents", "notes", "--documents", "mail", "web") == [
+        'documents.files=["notes", "mail", "web"]'
+    ]
+    assert parse("evaluate", "--heldout", "a.jsonl", "--heldout", "nano") == ['evaluate.heldout=["a.jsonl", "nano"]']
+    with pytest.raises(SproutError, match="--models: a is named twice"):
+        parse("evaluate", "--models", "a=nano", "--models", "a=outputs/model")
+
+
+@pytest.mark.parametrize(
+    "argv", [("run", "--seeds"), ("classify", "--tasks"), ("train", "--dataset"), ("init", "--seeds")]
+)
+def test_an_option_that_names_one_file_is_given_once(argv, capsys):
+    assert parser(argv).parse([*argv, "a.csv", argv[1], "a.csv"])
+    with pytest.raises(SystemExit) as caught:
+        parser(argv).parse([*argv, "a.csv", argv[1], "b.csv"])
+    said = capsys.readouterr().err
+    assert (caught.value.code, said.count("\n")) == (2, 1)
+    assert f"argument {argv[1]}: is given twice, as a.csv and as b.csv; give it once" in said

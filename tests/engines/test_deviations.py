@@ -152,7 +152,7 @@ SENTENCES = {
         "instructions: the first 5 requests failed, and none was answered: bad weather",
     ),
     "all refused, and chat asked for": (
-        replace(HEALTHY, always={"": WEATHER}), (), "cannot tell whether tiny is a chat model (bad weather)",
+        replace(HEALTHY, always={"": WEATHER}), (), "as messages and as plain text: bad weather; if only",
     ),
     "one stage refused": (
         replace(HEALTHY, always={"Classification:": WEATHER}), (),

@@ -106,10 +106,12 @@ def test_a_text_the_server_broke_off_is_asked_for_again(serve: Serve, connect: C
     assert list(connect(stand_in.url).generate(requests(1))) == echoes(1)
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_ends_it_at_once(serve: Serve, connect: Connect, status: int) -> None:
+@pytest.mark.parametrize(("status", "what"), [(401, "the API key for"), (403, "access to")])
+def test_a_refused_key_ends_it_at_once(serve: Serve, connect: Connect, status: int, what: str) -> None:
     stand_in = serve(lambda tried, body: Answer(status))
-    with pytest.raises(SproutError, match=rf"{stand_in.url}: refuses the API key for tiny \({status}\)"):
+    with pytest.raises(
+        SproutError, match=rf"{stand_in.url}: refuses {what} tiny \({status}\): sorry; .*SPROUT_API_KEY"
+    ):
         list(connect(stand_in.url).generate(requests(5)))
 
 
@@ -232,7 +234,7 @@ def test_chat_is_found_out_by_asking(serve: Serve, connect: Connect, answer: Ans
 
 
 def test_chat_that_cannot_be_found_out_must_be_told(serve: Serve, connect: Connect) -> None:
-    stand_in = serve(lambda tried, body: Answer(400, "bad weather"))
+    stand_in = serve(lambda tried, body: Answer(400, "bad weather" if "messages" in body else "bad light"))
     with pytest.raises(SproutError, match=r"cannot tell whether tiny is a chat model \(bad weather\)"):
         _ = connect(stand_in.url, chat=None).chat
 

@@ -1,12 +1,13 @@
 """How long to wait, in the words of providers; and a model that is not there yet, which is worth waiting for."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
 from pipeline.engines.server.waiting import retry_after, until_reset, wait_said
-from pipeline.errors import SproutError
+from pipeline.errors import EngineUnreachable, SproutError
 from tests.engines.conftest import Connect, Serve
 from tests.engines.stand_in import Answer
 from tests.engines.test_server import echoes, requests
@@ -80,6 +81,24 @@ def test_the_wait_until_a_limit_is_lifted_is_kept_after_429_alone(serve: Serve, 
         assert list(connect(stand_in.url).generate(requests(1))) == echoes(1)
         first, second = (when for when, *_ in stand_in.calls)
         assert least <= second - first < most
+
+
+@pytest.mark.parametrize("num_servers", [1, 2])
+def test_a_wait_beyond_patience_does_not_hold_up_a_server_that_answers(
+    serve: Serve, connect: Connect, num_servers: int
+) -> None:
+    start, later = time.monotonic(), Answer(429, "come back next year", {"Retry-After": "31536000"})
+    urls = [serve(lambda tried, body: later if not tried and "Hello" not in str(body) else Answer()).url]
+    urls += [serve(lambda tried, body: later).url for _ in range(num_servers - 1)]
+    assert list(connect(urls, window=3, patience=0.5).generate(requests(5))) == echoes(5)
+    assert time.monotonic() - start < 20
+
+
+def test_a_wait_beyond_patience_of_every_server_ends_it(serve: Serve, connect: Connect) -> None:
+    later = Answer(429, "come back next year", {"Retry-After": "31536000"})
+    urls = [serve(lambda tried, body: later).url for _ in range(2)]
+    with pytest.raises(EngineUnreachable, match=r"from any server .*: come back next year; .*: come back next year"):
+        list(connect(urls, window=4, patience=0.5).generate(requests(5)))
 
 
 @pytest.mark.parametrize(

@@ -159,3 +159,21 @@ def test_nothing_at_all_is_an_error(seeds, tmp_path):
     dull = Scripted(lambda request: f" {seeds[0].instruction}")
     with pytest.raises(SproutError, match=r"stuck at 0 of 9"):
         run(stages(num_tasks=9, patience=3), seeds, dull, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "advice"),
+    [
+        (" I'm sorry, but I can't help with that.", "refusal", "`sprout show RUN --reason refusal` shows what most are like"),
+        ("", "empty", "Most completions hold no text: if the model thinks first"),
+        ("{seed}", "not_new", "To go on trying, give more --set instructions.patience"),
+    ],
+)  # fmt: skip
+def test_the_advice_fits_what_most_were_rejected_for(seeds, tmp_path, text, reason, advice):
+    said = Scripted(lambda request: text.format(seed=seeds[0].instruction))
+    try:
+        run(stages(num_tasks=9, patience=3)[:1], seeds, said, tmp_path)
+        found = read_remarks(tmp_path)["instructions"]
+    except SproutError as error:
+        found = str(error)
+    assert f"(rejected: {reason} 3). {advice}" in found

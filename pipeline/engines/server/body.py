@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.engines.server.pieces import joined, one_of
 from pipeline.engines.server.said import read_error, says
+from pipeline.engines.server.statuses import meant
 from pipeline.engines.server.trouble import Trouble
 from pipeline.engines.server.waiting import wait_said
 
@@ -27,7 +28,7 @@ def read_body(content: bytes) -> dict[str, Any]:
         Trouble: if it is an error.
         Unreadable: if it is no object.
     """
-    body = _json(content)
+    body = read_json(content)
     if isinstance(body, list) and len(body) == 1:
         body = body[0]  # as Google puts errors
     if not isinstance(body, dict):
@@ -41,6 +42,28 @@ def read_body(content: bytes) -> dict[str, Any]:
     told = not body.get("choices") and says(*(body.get(key) for key in TOLD))
     if (error and not nothing) or body.get("object") == "error" or told:
         raise _trouble_in(body)
+    return body
+
+
+def read_json(content: bytes) -> Any:
+    """What the body of an answer holds, put together if it came in pieces.
+
+    Raises:
+        Unreadable: if it is not JSON, or its end is missing.
+    """
+    try:
+        body = json.loads(content, strict=False)  # some leave line breaks in a text as they are
+    except (ValueError, RecursionError):
+        body = None
+    else:
+        if not _in_pieces(body):
+            return body
+    try:
+        body = joined(content) if body is None else one_of([body])
+    except ValueError:
+        raise Unreadable("it came in pieces, and its end is missing") from None
+    if body is None:
+        raise Unreadable("it is not JSON")
     return body
 
 
@@ -71,25 +94,9 @@ def _trouble_in(body: dict[str, Any]) -> Trouble:
         number = 404
     if not number and SENTENCES_OF_REFUSALS.search(said.code):
         number = 400
+    number = meant(number, said)
     kind = f"answer {number}" if number else "answer aborted"
     return Trouble(kind, said.words, number, wait_said(json.dumps(body)), params=said.params)
-
-
-def _json(content: bytes) -> Any:
-    try:
-        body = json.loads(content, strict=False)  # some leave line breaks in a text as they are
-    except (ValueError, RecursionError):
-        body = None
-    else:
-        if not _in_pieces(body):
-            return body
-    try:
-        body = joined(content) if body is None else one_of([body])
-    except ValueError:
-        raise Unreadable("it came in pieces, and its end is missing") from None
-    if body is None:
-        raise Unreadable("it is not JSON")
-    return body
 
 
 def _in_pieces(body: Any) -> bool:

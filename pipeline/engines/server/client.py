@@ -174,6 +174,11 @@ class Client(ABC):
             raise await self.hopeless(refusal)
         if other.missing or re.search(r"chat", other.message, re.IGNORECASE):
             return True
+        if other.message == refusal.message:
+            raise SproutError(
+                f"{self.url}: refuses a small request to {self.model}, as messages and as plain text: "
+                f"{str(refusal).rstrip('.')}; if only such a small one is refused, set engine.chat = true or false"
+            )
         raise SproutError(
             f"{self.url}: cannot tell whether {self.model} is a chat model ({refusal}); say so with engine.chat = true "
             f"or false"

@@ -99,7 +99,7 @@ class Connection(Client):
         pause = min(self.pause * 2 ** min(failures.count - 1, 20), MAX_PAUSE) * random.uniform(0.5, 1)
         until = self.loop.time() + max(pause, trouble.wait)
         if trouble.busy:
-            self.gate.close_for(self.slots, trouble.wait)
+            self.gate.close_for(self.slots, min(trouble.wait, self.patience))  # then a small request is tried
         while (left := until - self.loop.time()) > 0:
             silence = self.loop.time() - max(failures.first, self.answered)
             if silence < self.patience:
@@ -130,9 +130,11 @@ class Connection(Client):
 
     async def hopeless(self, trouble: Trouble) -> SproutError:
         if trouble.status in (401, 403):
+            key = trouble.status == 401
+            what, advice = "the API key for" if key else "access to", "" if key else "if that is for the key, "
             return SproutError(
-                f"{self.url}: refuses the API key for {self.model} ({trouble.status}): {trouble}; "
-                f"{advice_on_key(self.url)}"
+                f"{self.url}: refuses {what} {self.model} ({trouble.status}): {str(trouble).rstrip('.')}; "
+                f"{advice}{advice_on_key(self.url)}"
             )
         if trouble.status == 407:
             return SproutError(f"{self.url}: the proxy on the way wants a user and a password that it knows (407)")
@@ -154,6 +156,10 @@ class Connection(Client):
             chat = "false" if "/chat/" in trouble.path else "true"
             return SproutError(
                 f"{self.url}: serves {self.model}, but not at {trouble.path} ({trouble}); set engine.chat = {chat}"
+            )
+        if not names:
+            return SproutError(
+                f"{self.url}: has no model yet ({str(trouble).rstrip('.')}); load {self.model} there first"
             )
         close = difflib.get_close_matches(self.model, names, 1)
         served = f"did you mean {close[0]}?" if close else f"it serves {some_of(names)}"

@@ -114,7 +114,8 @@ class Fleet(Client):
             SproutError: if no server takes any request.
         """
         if trouble.busy:
-            self.gate.close_for(member.connection.slots, max(trouble.wait, self._pause(0)))
+            wait = min(trouble.wait, self.waits.patience)  # then it is tried again, or the run ends
+            self.gate.close_for(member.connection.slots, max(wait, self._pause(0)))
         elif member.is_lost(trouble):
             self._leave_aside(member, trouble)
             never = self.answered == -inf

@@ -102,8 +102,14 @@ def after_refusal(attempt: Attempt, request: Request, trouble: Trouble, thoughts
         yield replace(attempt, words=words, shapeless=True)
 
 
-def after_reply(attempt: Attempt, request: Request, reply: Reply, thoughts: int) -> Attempt | None:
-    """Another way to put a request whose answer lacks its shape, or ended in thoughts, or at a stop string too soon."""
+def after_reply(
+    attempt: Attempt, request: Request, reply: Reply, thoughts: int, without_stop: bool = True
+) -> Attempt | None:
+    """Another way to put a request whose answer lacks its shape, or ended in thoughts, or at a stop string too soon.
+
+    Args:
+        without_stop: Whether to try without stop strings.
+    """
     other = attempt.changed("", omit=attempt.dialect.omit | shape_ignored(attempt, request, reply))
     if other.dialect != attempt.dialect and other.shape(request):
         return other
@@ -112,7 +118,9 @@ def after_reply(attempt: Attempt, request: Request, reply: Reply, thoughts: int)
     if reply.completion.finish_reason == "length":
         wanted = thoughts > attempt.dialect.thoughts and attempt.most is None and (reply.empty or reply.thought)
         return attempt.changed("", thoughts=thoughts, thinks=True) if wanted else None
-    if reply.empty and "stop" in attempt.body(request):  # it was met in the thoughts, or in the blank lines after them
+    if (
+        without_stop and reply.empty and "stop" in attempt.body(request)
+    ):  # it was met in the thoughts, or in the blank lines after them
         return attempt.changed(
             "its answers end at a stop string before they begin", omit=attempt.dialect.omit | {"stop"}
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pipeline.engines.server.environment import proxy, read_key
 from pipeline.engines.server.said import said
-from pipeline.engines.server.trouble import LOADING, MAYBE_LOADING, MOVED, UNTRUSTED, Trouble
+from pipeline.engines.server.statuses import meant
+from pipeline.engines.server.trouble import MOVED, UNTRUSTED, Trouble
 from pipeline.engines.server.waiting import retry_after, until_reset, wait_said
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ MAX_CONNECT = 10.0  # seconds
 KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
 MAX_HEADER = 1 << 16  # bytes; policies and cookies of a proxy may take more than the 8 KB of aiohttp
 MAX_HOPS = 5  # redirections
-INVALID = re.compile(r"\bvalidation errors?\b|extra_forbidden|\binput should be\b", re.IGNORECASE)
 
 
 class Sender:
@@ -94,17 +93,10 @@ class Sender:
         raise Trouble("disconnection", f"it leads from one address to another, {MAX_HOPS} times and more")
 
     def _trouble(self, content: bytes, answer: ClientResponse) -> Trouble:
-        found, status, limited = said(content, answer.status), answer.status, answer.status == 429
-        if status == 429 and "insufficient_quota" in found.code:
-            status = 402  # no wait brings it back
-        if status == 429 and re.search(r"request (?:is )?too large", found.words, re.IGNORECASE):
-            status = 413
-        if status == 500 and INVALID.search(found.words):
-            status = 400  # it is the request that is wrong, in the eyes of a server that has no answer for that
-        if status in MAYBE_LOADING and LOADING.search(found.words):
-            status = 503
+        found = said(content, answer.status)
+        status = meant(answer.status, found)
         wait = retry_after(answer.headers) or wait_said(content[:20_000].decode(errors="replace"))
-        wait = wait or (until_reset(answer.headers) if limited else 0.0)
+        wait = wait or (until_reset(answer.headers) if 429 in (status, answer.status) else 0.0)
         trouble = Trouble(f"answer {status}", self.clean(found.words), status, wait, found.params)
         trouble.path = answer.url.path
         return trouble

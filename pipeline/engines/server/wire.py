@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.engines.base import Completion, Request
 from pipeline.engines.server.address import Address
 from pipeline.engines.server.answer import Reply, read, repeated
-from pipeline.engines.server.body import Unreadable
+from pipeline.engines.server.body import Unreadable, read_json
 from pipeline.engines.server.dialect import Attempt, Dialect, lessons
 from pipeline.engines.server.names import is_another, note_of
 from pipeline.engines.server.refusals import after_refusal, after_reply, cut_at_stop, shape_ignored
@@ -22,6 +22,7 @@ from pipeline.engines.shape import has_shape
 from pipeline.text import short
 
 MAX_ATTEMPTS = 18  # ways to put one request; a server that refuses all parameters one by one takes about fourteen
+MAX_MUTE = 3  # times that leaving out stop strings brings no text either, and is not tried any more
 EMPTY = "the answer holds no text, and nothing in it says why; maybe the prompt did not fit into the model"
 
 
@@ -52,6 +53,7 @@ class Wire:
         self.counted = True  # as far as is known, it tells how many tokens requests take
         self.holds = True  # as far as is known, it holds completions to a shape
         self.repeats = False  # the prompt before its completions
+        self.mute = 0  # answers with thoughts alone, with stop strings and without
         self.own_name = True  # as far as is known, it answers as the model that is asked for
 
     async def complete(self, request: Request, thinking: bool = True) -> Completion:
@@ -75,10 +77,12 @@ class Wire:
                         return self._whole(request, before, (0, 0))
                     raise
             else:
-                other = after_reply(attempt, request, reply, thoughts)
+                other = after_reply(attempt, request, reply, thoughts, without_stop=self.mute < MAX_MUTE)
                 if not other or len(tried) >= MAX_ATTEMPTS or other.body(request) in tried:
                     if not reply.empty:
                         self._learn(request, attempt, reply)
+                    elif "stop" in attempt.dialect.omit - self.dialect.omit:
+                        self._note_mute()
                     return self._whole(request, reply, spent)
                 before = reply
                 spent = (spent[0] + reply.completion.prompt_tokens, spent[1] + reply.completion.completion_tokens)
@@ -91,8 +95,7 @@ class Wire:
         try:
             reply = read(content, request, attempt.limit_of(request))
         except Unreadable as problem:
-            start = short(self.sender.clean(content.decode(errors="replace")), 80)
-            trouble = Trouble("answer unreadable", f"not as an OpenAI server does: {problem}: {start!r}")
+            trouble = self._unreadable(problem, content)
         except Trouble as error:
             error.message, error.path = self.sender.clean(error.message), path
             trouble = error
@@ -101,6 +104,10 @@ class Wire:
             self._compare(reply.model)
             return self._ended(reply, request, attempt)
         raise trouble from None
+
+    def _unreadable(self, problem: Unreadable, content: bytes) -> Trouble:
+        start = short(self.sender.clean(content.decode(errors="replace")), 80)
+        return Trouble("answer unreadable", f"not as an OpenAI server does: {problem}: {start!r}")
 
     def _ended(self, reply: Reply, request: Request, attempt: Attempt) -> Reply:
         """With its text up to the first stop string, which some servers do not keep to; without the key in an error.
@@ -162,6 +169,12 @@ class Wire:
             self.tell("does not say how many tokens a request takes; they are estimated from the length of the text, 4 "
                       "bytes each, and so is what --max-tokens, --max-cost and plan count")  # fmt: skip
 
+    def _note_mute(self) -> None:
+        self.mute += 1
+        if self.mute == MAX_MUTE:
+            self.tell("gave thoughts and no text, with stop strings and without; if all its answers are like that, it "
+                      "hands out all text as thoughts: turn its reasoning parser off")  # fmt: skip
+
     def _note_repeat(self) -> None:
         if not self.repeats:
             self.repeats = True
@@ -180,7 +193,8 @@ class Wire:
         """What the server tells of each of its models; all have an id."""
         content = await self.sender.ask(self.address.at("/models"), MAX_CONNECT)
         try:
-            return [{**model, "id": self.sender.clean(str(model["id"]))} for model in json.loads(content)["data"]]
+            models = json.loads(content)["data"] or []  # Ollama has null there before it has a model
+            return [{**model, "id": self.sender.clean(str(model["id"]))} for model in models]
         except (ValueError, LookupError, TypeError, RecursionError):
             pass
         raise Trouble("answer unreadable", "it answers something else")
@@ -199,10 +213,10 @@ class Wire:
         """The JSON of a good answer to anything else than a request for a completion."""
         content = await self.sender.ask(url, self.timeout, payload)
         try:
-            return json.loads(content)
-        except (ValueError, RecursionError):
-            start = short(self.sender.clean(content.decode(errors="replace")), 80)
-        raise Trouble("answer unreadable", f"not as an OpenAI server does: {start!r}")
+            return read_json(content)
+        except Unreadable as problem:
+            trouble = self._unreadable(problem, content)
+        raise trouble
 
     async def close(self) -> None:
         await self.sender.close()

@@ -1,6 +1,7 @@
 """Drop tasks, take that back, and change texts: from the command line, for one task or for all that a search finds."""
 
 import secrets
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def drop(folder: Path, wanted: Wanted, reviewer: str, reason: str = "") -> str:
     found = chosen(folder, wanted, "give ids, --search or another of the options that choose tasks")
     new = [state for state in found if not state.dropped]
     _say(folder, [said(state, reviewer, "drop", reason=reason) for state in new])
-    kept = f"`sprout keep {folder}` with the same ids or search takes that back"
+    kept = f"`sprout keep {shlex.quote(str(folder))}` with the same ids or search takes that back"
     return _report(folder, new, found, f"dropped, {reason}", kept)
 
 
@@ -96,7 +97,11 @@ def edit(folder: Path, wanted: Wanted, reviewer: str, change: Change) -> str:
         _say(folder, [said(state, reviewer, "tag", tags=own) for state, own in zip(found, tags, strict=True)])
     if change.note:
         _say(folder, [said(state, reviewer, "note", note=change.note) for state in found])
-    back = f"`sprout edit {folder} --undo` takes back the last change of texts" if change.of_texts else ""
+    back = (
+        f"`sprout edit {shlex.quote(str(folder))} --undo` takes back the last change of texts"
+        if change.of_texts
+        else ""
+    )
     return _report(folder, found, found, "changed", back)
 
 
@@ -183,7 +188,7 @@ def after(folder: Path) -> str:
 def _one(folder: Path, given: str, found: dict[str, tuple[str, Reviewed]]) -> Reviewed:
     alike = [given] if given in found else [id for id in found if id.startswith(given)]
     if not alike:
-        raise SproutError(f"{given}: no such task in {folder}; `sprout show {folder}` prints ids")
+        raise SproutError(f"{given}: no such task in {folder}; `sprout show {shlex.quote(str(folder))}` prints ids")
     if len(alike) > 1:
         raise SproutError(f"{given}: begins the ids of {', '.join(sorted(alike)[:5])}; give more of it")
     stage, state = found[alike[0]]
