@@ -25,6 +25,7 @@ from pipeline.task import Task
 logger = logging.getLogger(__name__)
 
 MAX_UNCLEAR = 0.1  # of the judge's answers, before it is said
+MIN_CONSISTENCY = 0.5  # of the pairs, as many as by a coin, before it is said
 
 
 class Judge(Product):
@@ -115,6 +116,13 @@ class Judge(Product):
             logger.warning(
                 "%s: %d of the judge's answers on %s are no verdict and count as ties; see %s, and use a judge that "
                 "says A, B or tie", self.name, tally.unclear, other, verdicts.name,
+            )  # fmt: skip
+        elif tally.consistency is not None and tally.consistency < MIN_CONSISTENCY:
+            logger.warning(
+                "%s: the judge says the same in both orders of only %.0f %% of the pairs with %s, and names the answer "
+                "shown first in %.0f %% of its verdicts; the others count as ties, so that the win rate says little; "
+                "use a stronger judge",
+                self.name, 100 * tally.consistency, other, 100 * (tally.first_rate or 0),
             )  # fmt: skip
 
     def sets(self, folder: Path) -> str | tuple[str, ...]:

@@ -69,7 +69,7 @@ def test_a_fair_judge_finds_the_better_model_and_its_verdicts_can_be_read(run_fo
     ]
 
 
-def test_a_judge_that_prefers_what_is_shown_first_decides_nothing(run_folder):
+def test_a_judge_that_prefers_what_is_shown_first_decides_nothing(run_folder, caplog):
     found, _ = judge(run_folder, lambda text: "A")
 
     assert found["against"]["base"] | {"win_rate": None} == {
@@ -79,6 +79,10 @@ def test_a_judge_that_prefers_what_is_shown_first_decides_nothing(run_folder):
     assert table(Judged.model_validate(found)).endswith(
         "50.0 (33.8 to 66.2) unclear    100.00          0%   100%        0"
     )
+    assert caplog.messages == [
+        "judge: the judge says the same in both orders of only 0 % of the pairs with base, and names the answer shown "
+        "first in 100 % of its verdicts; the others count as ties, so that the win rate says little; use a stronger judge"
+    ]
 
 
 def test_a_judge_that_rambles_gives_ties_that_are_counted_and_told(run_folder, caplog):
