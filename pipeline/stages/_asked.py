@@ -61,7 +61,8 @@ class Asked:
         prefill = LABEL if self.engine.can_prefill else ""
         prompt = messages(self.label_turns, self.question[LABELS](one_line(task.instruction)))
         completion = yield self._request(f"{task.id}:labels", prompt, prefill)
-        found = parse_output_first(clean_text(completion.text), completion.finish_reason == "length")
+        cut = completion.finish_reason == "length"
+        found = parse_output_first(clean_text(completion.text), cut, task.instruction)
         instances = [i.model_copy(update={"output": without_remark(i.output, task.instruction)}) for i in found]
         kept = tuple(instances[: self.stage.max_instances])
         return task.update(instances=kept) if kept else task.reject("no_instances")

@@ -146,7 +146,7 @@ class Instances(Stage):
         cut = completion.finish_reason == "length"
         if not task.is_classification:
             return tuple(parse_input_first(text, cut, task.instruction)[: self.max_instances])
-        found = parse_output_first(text, cut)[: self.max_instances]
+        found = parse_output_first(text, cut, task.instruction)[: self.max_instances]
         return tuple(_labelled(one, without_remark(one.output, task.instruction)) for one in found)
 
     def whole(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
