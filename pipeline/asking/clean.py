@@ -55,10 +55,12 @@ def may_hold_marks(text: str) -> bool:
 _FIRST = re.compile(r"\s*+(?:Here is my thought|analysis|```)")
 _LINE_END = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _MISREAD = re.compile(r"[\x80-\x9f]")  # bytes of UTF-8 that were read as Latin-1
-# Colours of a terminal; control characters; byte order mark, word joiner and overrides of direction; the zero-width
-# space, but in the scripts of South-East Asia.
+# Colours of a terminal; control characters; byte order mark, word joiner and frames of direction; marks of direction
+# where a line begins; the zero-width space, but in the scripts of South-East Asia.
 _CONTROL = re.compile(
-    r"\x1b\[[\d;]*[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f\ufeff\u2060\u202d\u202e]|(?<![\u0e00-\u109f\u1780-\u17ff])\u200b+"
+    r"\x1b\[[\d;]*[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f\ufeff\u2060\u202a-\u202e\u2066-\u2069]"
+    r"|^[\u200e\u200f\u061c]+|(?<![\u0e00-\u109f\u1780-\u17ff])\u200b+",
+    re.MULTILINE,
 )
 _ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # After an ASCII character, a space or a full-width mark they join nothing.

@@ -31,8 +31,9 @@ def ends_in_loop(text: str, min_chars: int) -> bool:
 def is_preamble(text: str) -> bool:
     text = _BEFORE.sub("", text, count=1)
     ends = text.endswith((":", "："))
-    introduces = ends and (_INTRODUCES.match(text) or _INTRODUCES_ABROAD.match(text))
-    return bool(introduces or ANNOUNCES.fullmatch(text) or _OFFERS.match(text))
+    introduces = ends and (_INTRODUCES.match(text) or _MORE_TASKS.match(text))
+    abroad = (ends or text.endswith("。")) and _INTRODUCES_ABROAD.match(text)
+    return bool(introduces or abroad or ANNOUNCES.fullmatch(text) or _AGREED.match(text) or _OFFERS.match(text))
 
 
 def is_echo(text: str, header: str) -> bool:
@@ -96,14 +97,23 @@ _INTRODUCES = _phrase(
     r"\b[^.!?\n]*\b(?:tasks|instructions|prompts|examples|list)\b[^.!?\n]*):$"
 )
 _BEFORE = re.compile(r"\A(?:[^\w\s*_#>(\[\"“'-]+\s+(?=\w)|[Aa]ssistant:\s+)")  # an emoji, a turn
-_INTRODUCES_ABROAD = _phrase(  # in the languages that most models speak, up to a colon
-    r"(?:hier (?:sind|ist|zijn)|voici|aqu[ií] (?:tienes|hay|est[aá]n?|van|tem)|a continuaci[oó]n|ecco|вот|ниже"
-    r"|oto|dưới đây|berikut|işte|فيما يلي|إليك|यहाँ|以下|下面|这里是|這裡是|好的|当然|다음은|여기)"
-    r"[^.!?。\n]{0,80}[:：]$"
+_INTRODUCES_ABROAD = _phrase(  # in the languages that most models speak, maybe after "of course", up to a colon
+    r"(?:[^.!?。！\n:：]{1,30}[.!。！,，]\s*)?"
+    r"(?:hier (?:sind|ist|zijn|volgen)|voici|aqu[ií] (?:tienes|hay|est[aáã]o?n?|van|tem|vai)"
+    r"|a continuaci[oó]n|segue|ecco|вот|ось|ниже|oto|dưới đây|berikut|işte|ακολουθούν|فيما يلي|إليك|यहाँ"
+    r"|以下|下面|这里|這裡|好的|当然|继续|다음은|여기)[^.!?。\n]{0,80}[:：]$"
+    r"|(?:[^。！、\n]{1,15}[。！、]\s*)?以下[^。\n]{0,30}(?:タスク|課題|任务|任務)[^。\n]{0,20}。$"
+)
+_MORE_TASKS = _phrase(  # no task begins so and ends in a colon
+    r"(?:the |some |a )?(?:next|additional|more|remaining|new|further|other|extra|continu\w+|extended|numbered)\b"
+    r"[^.!?:\n]{0,60}\b(?:tasks|instructions|prompts|list)\b[^.!?:\n]{0,40}:$"
 )
 ANNOUNCES = _phrase(
     rf"(?:{_AGREES})?(?:here(?:'s| is| are)|below (?:is|are|you(?:'ll| will) find)|these are|the following are)\b"
     r"[^.!?:\n]{0,80}\b(?:tasks|instructions|examples?|the (?:rest|list|continuation))\b[^.!?:\n]{0,60}[.!:]?"
+)
+_AGREED = _phrase(  # and a sentence about them
+    rf"{_AGREES}here are (?:\w+ ){{0,4}}(?:tasks|instructions)\b[^.!?\n]{{0,60}}[.!]\s"
 )
 _OFFERS = _phrase(
     rf"(?:{_AGREES})?i(?:'m|'d be| would be) (?:happy|glad) to (?:help|assist|continue|provide|write|create|generate)\b"

@@ -59,7 +59,7 @@ def parse_better(text: str) -> float | None:
 
 
 def _is_open(said: re.Match[str], text: str, claims: set[float]) -> bool:
-    """Whether more follows that may say otherwise: a "but" after a tie, or a claim of the other answer after a claim."""
+    """Whether more follows that may say otherwise: a "but" after a tie, or a claim for the other one."""
     if said["tie"]:
         return BUT.search(text, said.end()) is not None
     return len(claims) > 1 and CLAIM.match(text, said.start("answer")) is not None
@@ -142,7 +142,8 @@ ANSWER_IS = re.compile(
 )
 _CLASS = (
     r"(?:(?:(?:binary|multi-?class|multi-?label|text|simple|single|sentiment|a|an|the|typical|kind of|type of|form of"
-    r"|sort of|real|true|pure) )*(?:classification|categori[sz]ation|classifier)(?:[ -](?:task|problem|question|one|type))?)"
+    r"|sort of|real|true|pure) )*(?:classification|categori[sz]ation|classifier)"
+    r"(?:[ -](?:task|problem|question|one|type))?)"
 )
 IS = re.compile(
     rf"\b(?:is|isn't|it's|that's|was|be|as|involves|not|non|no|appears to be|seems to be|considered"

@@ -7,7 +7,8 @@ from pipeline.asking.ask import seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.converse import Conversation, Turns, messages, question
 from pipeline.asking.demos import one_line
-from pipeline.asking.examples import parse_output_first, without_remark
+from pipeline.asking.examples import parse_output_first
+from pipeline.asking.examples.label import without_remark
 from pipeline.asking.phrases import REFUSES, names_input
 from pipeline.asking.templates import filled_but_for
 from pipeline.engines.base import Completion, Engine, Message, Request

@@ -15,8 +15,8 @@ from pipeline.asking.examples import (
     parse_input_first,
     parse_output_first,
     parse_whole,
-    without_remark,
 )
+from pipeline.asking.examples.label import without_remark
 from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
 from pipeline.runs.context import Context

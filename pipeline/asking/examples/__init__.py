@@ -75,15 +75,21 @@ def parse_output_first(text: str, cut: bool = False, instruction: str = "") -> l
     be pairs in another layout. When the completion was `cut` off, so is its last piece.
     """
     found = _labels(_own_part(clean_text(text)).lstrip(), cut, instruction)
-    return [one.model_copy(update={"input": without_remarks(one.input, instruction)}) for one in found]
+    return [_given_alone(one, instruction) for one in found]
+
+
+def _given_alone(instance: Instance, instruction: str) -> Instance:
+    text = without_remarks(instance.input, instruction)
+    return instance if text == instance.input else Instance(input=text, output=instance.output)
 
 
 def _labels(text: str, cut: bool, instruction: str) -> list[Instance]:
     if not LABEL.search(text) and (records := from_records(text, cut)):
         return records
     line, newline, rest = text.partition("\n")
-    text = labels_in_layout(rest if newline and is_preamble(line.strip()) else text).lstrip()
-    if pairs := _pairs("".join(_between(_headings(text), text)), cut, instruction):
+    announced = newline and line.rstrip()[-1:] in (":", "：", ".") and is_preamble(line.strip())
+    text = labels_in_layout(rest if announced else text).lstrip()
+    if pairs := _pairs(text, cut, instruction):
         return pairs
     if fenced := FENCE.match(text):  # the whole answer
         text = text[fenced.end() : [mark.start() for mark in FENCE.finditer(text)][-1] or None]
@@ -100,29 +106,6 @@ def _labels(text: str, cut: bool, instruction: str) -> list[Instance]:
             continue  # the label is missing
         found += [Instance(input=text, output=_EMPHASIS.sub(r"\2", label.strip())) for text in _inputs(given)]
     return found
-
-
-def without_remark(label: str, instruction: str) -> str:
-    """The label without what is said about it, where the instruction names what is left.
-
-    The same goes for a full stop and for quotes, and for brackets unless the instruction has them too.
-    """
-    inner = label.strip(".\"'“”‘’")
-    inner = inner if label in instruction else inner.strip("[](){}<>")
-    if inner != label and _names(instruction, inner):
-        return inner
-    if _names(instruction, label) or _ASKS_WHY.search(instruction):
-        return label
-    bare = _REMARK.split(label, maxsplit=1)[0].strip()
-    return bare if _names(instruction, bare) else label
-
-
-def _names(instruction: str, label: str) -> bool:
-    if not label or len(label) > len(instruction):
-        return False
-    if label.isascii() and instruction.isascii() and label.lower() not in instruction.lower():
-        return False
-    return bool(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", instruction, re.IGNORECASE))
 
 
 def _own_part(text: str) -> str:
@@ -143,7 +126,9 @@ def _headings(text: str) -> list[re.Match[str]]:
 def _pairs(text: str, cut: bool, instruction: str) -> list[Instance]:
     """What a text without any of the prompt's fields holds, or one that begins with another field."""
     if LABEL.search(text) or SHORT_LABEL.search(text) or INPUT.search(text):
-        return labels_in_turns(text, cut, instruction) if ANY_FIELD.match(text.partition("\n")[0]) else []
+        if not ANY_FIELD.match(text) and not text.startswith(("Example", "#", "*")):
+            return []
+        return labels_in_turns("".join(_between(_headings(text), text)), cut, instruction)
     return labels_in_pairs(text, cut, instruction)
 
 
@@ -244,8 +229,8 @@ def _text(text: str) -> str:
 
 def _after_labels(labels: re.Pattern[str], text: str) -> str:
     found = labels.match(text)
-    text = text[found.end() if found else 0 :].rstrip()
-    return text if _BLOCK.match(text) else text.lstrip()
+    text = text[found.end() if found else 0 :]
+    return text.rstrip() if text[:1].isspace() and _BLOCK.match(text) else text.strip()
 
 
 def _outside(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
@@ -294,5 +279,3 @@ _ITEM = re.compile(r"(?:[-*•]|\d{1,2}[.)])[^\S\n]++")
 _RULE = re.compile(r"\n[^\S\n]*+(?:-{3,}|\*{3,}|_{3,})\s*+\Z")
 _EMPHASIS = re.compile(r"^(\*\*?|`|__)(.+)\1$")
 _OF_EXAMPLES = re.compile(r"\b(?:examples?|tasks?|instances?|labels?)\b", re.IGNORECASE)
-_REMARK = re.compile(r"[.:](?=\s|$)| \(|—| [-–] | because\b| since\b")
-_ASKS_WHY = re.compile(r"\b(?:why|explain\w*|explanation|reasons?|justif\w+|brackets|parenthes\w+)\b", re.IGNORECASE)

@@ -14,7 +14,7 @@ def without_remarks(field: str, instruction: str) -> str:
     A note that is no part of a short answer, stands in brackets or speaks of the answer or the task is left out; others
     may belong to a recipe or a letter.
     """
-    field = _without_turns(field, instruction)
+    field = _without_turns(field, instruction) if "\n" in field else field
     if not _may_remark(field) or asks_why(instruction):
         return field
     fences = [fence.start() for fence in FENCE.finditer(field)]
@@ -27,9 +27,7 @@ def without_remarks(field: str, instruction: str) -> str:
 
 
 def _without_turns(field: str, instruction: str) -> str:
-    if not any(word in field for word in ("Human:", "User:", "hope", "et me know", "eel free", "anything else")):
-        return field
-    if WRITES_TO.search(instruction):
+    if not any(word in field for word in SAID_BY_CHAT) or WRITES_TO.search(instruction):
         return field
     found = TURN.search(field)
     field = field[: found.start()].rstrip() if found and not TURN.match(f"\n{field}") else field
@@ -59,6 +57,7 @@ def without_note(field: str) -> str:
 
 
 MAX_NOTES, MAX_WORDS = 3, 12
+SAID_BY_CHAT = ("Human:", "User:", "hope", "et me know", "eel free", "anything else")
 TURN = re.compile(r"\n\s*(?:\*\*)?(?:Human:|User:(?=.*\n\s*(?:\*\*)?(?:Assistant|AI|Bot|System):))", re.DOTALL)
 FAREWELL = re.compile(
     r"i hope (?:this|that|it|these) helps\b|(?:please |just )?(?:let me know|feel free to ask)\b[^\n]*$"
