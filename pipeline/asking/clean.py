@@ -21,6 +21,8 @@ def clean_text(text: str) -> str:
         return text
     text = without_thoughts(text)
     text = text[found.end() :] if (found := _TURN_BEGINS.match(text)) else text
+    if "assistant\n\n" in text:
+        text = _LOST_HEADER.split(_LOST_FIRST.sub("", text), maxsplit=1)[0]
     struck = text.find("<s>")  # from here on </s> is HTML
     for found in _TURN_ENDS.finditer(text):
         if not (found["strike"] and 0 <= struck < found.start()):
@@ -49,7 +51,7 @@ def may_hold_marks(text: str) -> bool:
     """Whether a text has what the marks of thoughts and turns begin with; most have none, and need no search."""
     if "<" in text or "[" in text or "###" in text or "◁" in text or "&lt;" in text:  # in a third of the time of `any`
         return True
-    return _FIRST.match(text) is not None
+    return "assistant\n\n" in text or _FIRST.match(text) is not None
 
 
 _FIRST = re.compile(r"\s*+(?:Here is my thought|analysis|```)")
@@ -68,7 +70,10 @@ _JOINER = re.compile(r"(?<![^\x00-\x7f\xa0\u2000-\u206f\u3000-\u303f\uff00-\uff2
 
 _THOUGHT = re.compile(rf"(?P<opens>{OPENS})|{CLOSES}")
 _WITHIN = re.compile(r"[^\W\d_]{2}[,;]? \Z")
-_TOKENS = r"<\|\w{2,30}\|>|<｜[\w▁]{2,30}｜>|\[/?INST\]|<(?:start|end)_of_turn>|<[be]os>"
+_LOST_FIRST = re.compile(r"\A(?:\s*assistant\n\n)+")
+_LOST_FIRST = re.compile(r"\A(?:\s*assistant\n\n)+")
+_LOST_HEADER = re.compile(r"(?<=[.!?)\]}\"'`”…])assistant\n\n")  # of Llama 3, whose tokens were left out
+_TOKENS = r"<\|[\w▁]{2,30}\|>|<pad>|<｜[\w▁]{2,30}｜>|\[/?INST\]|<(?:start|end)_of_turn>|<[be]os>"
 _ROLES = r"### ?(?:Instruction|Response|Human|User|Assistant):"
 TOKEN = re.compile(_TOKENS)
 _NO_TURN = r"(?!<\|(?:im_end|endoftext|end_of_text|eot_id|eom_id|end|return)\||\[INST|<end_of|<eos|<｜end)"

@@ -23,8 +23,8 @@ def parse_yes_no(text: str) -> bool | None:
     text = _MARKUP.sub(" ", text.replace("’", "'")).strip()
     text = ASKED.sub("", text)
     line = text[:MAX_CHARS].partition("\n")[0]
-    if (found := ABROAD.match(text)) is not None:
-        return found["no"] is None
+    if abroad := ABROAD.match(text):
+        return abroad["no"] is None
     if FLATLY_NO.match(text):
         return False
     answers = {_is_yes(mark["answer"]) for mark in ANSWER_IS.finditer(text)}

@@ -86,9 +86,9 @@ def _given_alone(instance: Instance, instruction: str) -> Instance:
 def _labels(text: str, cut: bool, instruction: str) -> list[Instance]:
     if not LABEL.search(text) and (records := from_records(text, cut)):
         return records
-    line, newline, rest = text.partition("\n")
+    line, newline, below = text.partition("\n")
     announced = newline and line.rstrip()[-1:] in (":", "：", ".") and is_preamble(line.strip())
-    text = labels_in_layout(rest if announced else text).lstrip()
+    text = labels_in_layout(below if announced else text).lstrip()
     if pairs := _pairs(text, cut, instruction):
         return pairs
     if fenced := FENCE.match(text):  # the whole answer
