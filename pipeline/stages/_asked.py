@@ -8,7 +8,6 @@ from pipeline.asking.clean import clean_text
 from pipeline.asking.converse import Conversation, Turns, messages, question
 from pipeline.asking.demos import one_line
 from pipeline.asking.examples import parse_output_first
-from pipeline.asking.examples.label import without_remark
 from pipeline.asking.phrases import REFUSES, names_input
 from pipeline.asking.templates import filled_but_for
 from pipeline.engines.base import Completion, Engine, Message, Request
@@ -64,8 +63,7 @@ class Asked:
         completion = yield self._request(f"{task.id}:labels", prompt, prefill)
         cut = completion.finish_reason == "length"
         found = parse_output_first(clean_text(completion.text), cut, task.instruction)
-        instances = [i.model_copy(update={"output": without_remark(i.output, task.instruction)}) for i in found]
-        kept = tuple(instances[: self.stage.max_instances])
+        kept = self.stage.drawn(task, found)
         return task.update(instances=kept) if kept else task.reject("no_instances")
 
     def _input(self, task: Task) -> Step:

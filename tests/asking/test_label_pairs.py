@@ -71,3 +71,13 @@ def test_without_a_name_in_the_instruction_the_side_with_fewer_words_is_the_labe
     assert read("- Bonjour à tous: French\n- Guten Tag zusammen: German", asked) == [
         ("Bonjour à tous", "French"), ("Guten Tag zusammen", "German"),
     ]  # fmt: skip
+
+
+def test_where_not_all_labels_may_stay_it_is_not_always_the_first_that_does():
+    completion = Completion(id="1", text=" good\nInput: It works.\n\nClass label: bad\nInput: It broke.")
+    tasks = [Task(id=f"task {n}", instruction=INSTRUCTION, is_classification=True) for n in range(40)]
+    kept = [Instances(max_instances=1).parse(task, completion) for task in tasks]
+
+    assert {len(instances) for instances in kept} == {1}
+    assert 10 < sum(one.output == "good" for (one,) in kept) < 30
+    assert kept == [Instances(max_instances=1).parse(task, completion) for task in tasks]
