@@ -7,6 +7,8 @@ OUTPUT_NAMES = (
     r"(?:outputs?|answers?|responses?|results?|solutions?)(?:[ _](?:text|sentence))?"
     r"|completions?|targets?|reply|ans|salida|respuesta|sortie|réponse|ausgabe|antwort|risposta|saída|resposta|uitvoer"
     r"|выходные данные|вихідні дані|έξοδος|výstup|kimenet|ieșire|utdata|tuloste|আউটপুট|வெளியீடு|آؤٹ پٹ|جواب"
+    r"|antwoord|svar|vastaus|odpověď|válasz|răspuns|cevap|yanıt|trả lời|jibu|відповідь|απάντηση|الجواب|إجابة|پاسخ|תשובה"
+    r"|উত্তর|คำตอบ|答え|답변"
     r"|вывод|выход|ответ|вихід|wyjście|odpowiedź|çıktı|keluaran|jawaban|đầu ra|المخرج|الإخراج|الإجابة"
     r"|خروجی|פלט|आउटपुट|उत्तर|เอาต์พุต|输出|輸出|答案|回答|出力|출력|답"
 )
@@ -16,7 +18,11 @@ INPUT_NAMES = (
     r"|entrada|entrée|eingabe|invoer|ввод|вход|вхід|wejście|girdi|masukan|đầu vào|المدخل"
     r"|الإدخال|ورودی|קלט|इनपुट|อินพุต|输入|輸入|入力|입력"
 )
-ASKED_NAMES = r"questions?|prompts?|query|problem|q|source|context|pregunta|frage|domanda|вопрос|问题|問題|質問|질문"
+ASKED_NAMES = (
+    "questions?|prompts?|query|problem|q|source|context|pregunta|frage|domanda|pergunta|vraag|fråga|spørgsmål|kysymys"
+    "|pytanie|otázka|kérdés|întrebare|soru|pertanyaan|câu hỏi|swali|вопрос|питання|ερώτηση|سؤال|السؤال|پرسش|שאלה|प्रश्न"
+    "|প্রশ্ন|คำถาม|问题|問題|質問|질문"
+)
 LABEL_NAMES = (
     r"(?:class[ _])?labels?|class|category|classification|(?:predicted|correct|expected) (?:class|label)"
     r"|etiqueta(?: de clase)?|categoría|étiquette(?: de classe)?|catégorie|klassenlabel|klassenbezeichnung|kategorie"

@@ -111,7 +111,7 @@ def _named(text: str, instruction: str) -> str:
     if OUTPUTS.search(text):
         asked = ASKED if not INPUTS.search(text) else INPUTS
         outputs = OUTPUTS
-        if asked is ASKED and (several := _with_inputs(text)):
+        if asked is ASKED and instruction and (several := _with_inputs(text)):
             text, asked = several, INPUTS
     elif SHORT.search(text) and ASKED.search(text):
         asked, outputs = ASKED, SHORT
@@ -153,7 +153,12 @@ def _with_inputs(text: str) -> str:
     names = [mark["name"].casefold() for mark in marks]
     period = next((place for place, name in enumerate(names) if place and name == names[0]), len(names))
     once = names[:period]
-    if period < 3 or names != once * (len(names) // period) or not OUTPUTS.match(f"{once[-1]}:"):
+    if (
+        period < 3
+        or min(map(len, once)) < 2
+        or names != once * (len(names) // period)
+        or not OUTPUTS.match(f"{once[-1]}:")
+    ):
         return ""
     if any(known.match(f"{name}:") for name in once[:-1] for known in (INPUTS, OUTPUTS, EXPLAINS)):
         return ""
