@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from pipeline.asking.clean import clean_text
 from pipeline.asking.examples import parse_input_first
+from pipeline.asking.examples.fields import INPUTS, OUTPUTS
+from pipeline.asking.examples.records import from_records
 from pipeline.asking.lists.marks import KEY
 from pipeline.asking.lists.records import from_values
 from pipeline.asking.phrases import SIGNS_OFF, is_preamble
@@ -49,11 +51,21 @@ def _in_values(text: str) -> str:
 def parse_with_instance(text: str, cut: bool) -> tuple[str, tuple[Instance, ...]]:
     """A task and the worked example behind it: the text up to the first field, and what follows from there on."""
     text = clean_text(text)
-    field = _FIELD.search(text)
-    if not field:
+    if text.lstrip().startswith(("{", "[", "```")) and (found := from_records(text, cut)):
+        return _in_values(_FENCED.sub(r"\1", text.strip())), tuple(found[:1])
+    if (start := _first_field(text)) is None:
         return parse_rewritten(text), ()
-    instruction = parse_rewritten(text[: field.start()])
-    return instruction, tuple(parse_input_first(text[field.start() :], cut, instruction)[:1])
+    instruction = parse_rewritten(text[:start])
+    return instruction, tuple(parse_input_first(text[start:], cut, instruction)[:1])
+
+
+def _first_field(text: str) -> int | None:
+    """Where the first input or output begins, whatever it is called; behind a colon it is a form to be kept to."""
+    starts = [found.start() for found in [_FIELD.search(text)] if found]
+    for names in (INPUTS, OUTPUTS):
+        named = (found.start() for found in names.finditer(text))
+        starts += [start for start in named if not text[:start].rstrip().endswith((":", "："))][:1]
+    return min(starts, default=None)
 
 
 def copied(text: str, frame: str, parents: Sequence[str], num_words: int = 6) -> str:
@@ -83,10 +95,10 @@ def _unquoted(text: str) -> str:
 
 _KIND = r"(?:(?:re-?written|new|revised|improved|refined|evolved|translated|updated|final|rephrased|my) )*"
 _LABEL = re.compile(
-    rf"\A(?:[#>]+ *)?(?:\*\*|__)?(?:the )?{_KIND}"
+    rf"\A(?:1[.)] (?=[^\n]*:))?(?:[#>]+ *)?(?:\*\*|__)?(?:the )?{_KIND}"
     r"(?:(?:[A-Z][a-z]+ )?translation|task|instruction|prompt|question|version)"
     r"(?: in(?:to)? [\w ]{1,30}| \([^()\n]{1,30}\))?"
-    r"(?: is| would be)?(?:(?:\*\*|__|#+)?[:：]|[:：](?:\*\*|__)|#+[^\S\n]*\n)(?:\*\*|__)?\s*",
+    r"(?: is| would be)?(?:(?:\*\*|__|#+)?[:：]|[:：](?:\*\*|__)|(?:#+|(?<=[a-z]))(?:\*\*)?[^\S\n]*\n)(?:\*\*|__)?\s*",
     re.IGNORECASE,
 )
 _LABEL_ABROAD = re.compile(  # the same in other languages; in Chinese and Japanese without blanks between the words
@@ -121,8 +133,10 @@ _ABOUT_ITSELF = re.compile(  # what a model says of the task that it has written
     re.IGNORECASE,
 )
 _NEXT = re.compile(  # another task, or an example of this one; a line that ends in a colon may announce that
-    rf"^(?:\*\*)?{_KIND}task(?:\*\*)?:|(?<!:\n)^(?:\*\*)?(?:(?:input|output|classification):|example \d+:?$)",
+    rf"^(?:\*\*)?{_KIND}task(?:\*\*)?:|(?<!:\n)^(?:\*\*)?(?:(?:input|output|answer|solution|response|classification):|example \d+:?$)",
     re.MULTILINE | re.IGNORECASE,
 )
 _FENCED = re.compile(r"\A```[^\n`]*\n(.*)\n```\Z", re.DOTALL)
-_FIELD = re.compile(r"^[^\S\n]*(?:#{1,6} )?(?:\*\*|__)?(?:Example \d|Input|Output)\b", re.MULTILINE)
+_FIELD = re.compile(
+    r"^[^\S\n]*(?:(?:#{1,6} )?(?:\*\*|__)?(?:Example \d|Input|Output)\b|<(?:input|output)>)", re.MULTILINE
+)

@@ -98,3 +98,19 @@ def test_a_task_is_read_with_the_example_behind_it(text, cut, task, instances):
 )
 def test_words_copied_from_the_prompt_are_found_unless_a_parent_has_them(text, parents, words):
     assert copied(text, "Rewrite it. Give the new task alone, and do not solve it.", parents) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Task: Name a bird.\ninput: x\noutput: y", "Name a bird.\nInput: x\nAnswer: y", "Tarea: Name a bird.\nEntrada: x\nSalida: y", "任务：Name a bird.\n输入：x\n输出：y", "1. Task: Name a bird.\n2. Input: x\n3. Output: y",
+        "### Task\nName a bird.\n\n### Input\nx\n\n### Output\ny", '{"instruction": "Name a bird.", "input": "x", "output": "y"}', '```json\n{"task": "Name a bird.", "input": "x", "output": "y"}\n```', "<task>Name a bird.</task>\n<input>x</input>\n<output>y</output>",
+    ],
+)  # fmt: skip
+def test_the_example_of_a_task_is_read_in_other_layouts(text):
+    assert parse_with_instance(text, False) == ("Name a bird.", (Instance(input="x", output="y"),))
+
+
+def test_the_answer_to_a_task_is_no_part_of_it():
+    assert parse_rewritten("Name a bird.\nAnswer: a wren") == "Name a bird."
+    assert parse_rewritten("Reply in this form:\nAnswer: one word") == "Reply in this form:\nAnswer: one word"
