@@ -133,7 +133,8 @@ _ABOUT_ITSELF = re.compile(  # what a model says of the task that it has written
     re.IGNORECASE,
 )
 _NEXT = re.compile(  # another task, or an example of this one; a line that ends in a colon may announce that
-    rf"^(?:\*\*)?{_KIND}task(?:\*\*)?:|(?<!:\n)^(?:\*\*)?(?:(?:input|output|answer|solution|response|classification):|example \d+:?$)",
+    rf"^(?:\*\*)?{_KIND}task(?:\*\*)?:|(?<!:\n)^(?:\*\*)?"
+    r"(?:(?:input|output|answer|solution|response|classification):|example \d+:?$)",
     re.MULTILINE | re.IGNORECASE,
 )
 _FENCED = re.compile(r"\A```[^\n`]*\n(.*)\n```\Z", re.DOTALL)
