@@ -47,6 +47,27 @@ def test_a_task_is_no_announcement(task):
     assert not is_preamble(task)
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        "Sort this data:\n- 3 pears\n- 9 pears",
+        "Answer these questions:\n- Who is it?\n- Where is she?",
+        "Rank these tasks:\n- a walk\n- a run",
+    ],
+)
+def test_points_after_a_colon_are_part_of_the_task(task):
+    assert parse_list(f"9. {task}\n10. {B}") == [" ".join(task.split()), B]
+    assert parse_list(task) == [" ".join(task.split())]
+
+
+def test_a_condition_in_brackets_is_no_kind_of_task():
+    assert parse_list(f"9. (In French) {A}\n10. {B}") == [f"(In French) {A}", B]
+
+
+def test_a_line_break_in_a_string_is_none():
+    assert parse_list(f"9. Print 'a\\n10. b' in Python.\n10. {B}") == ["Print 'a\\n10. b' in Python.", B]
+
+
 def test_code_with_a_blank_line_stays_in_its_task():
     text = f"9. What does this print?\n```python\nx = 1\n\nprint(x)\n```\n10. {B}"
 

@@ -134,7 +134,7 @@ def _between(spans: list[Span], text: str) -> list[str]:
 
 
 BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
-ESCAPED_BREAK = re.compile(r"\\n(?=\s*(?:\\n)*\d{1,3}[.)])")
+ESCAPED_BREAK = re.compile(r"(?<=[.?!\"”])\\n(?=\s*(?:\\n)*\d{1,3}[.)])")
 BREAK = re.compile(
     r"^[^\S\n]*+(?:([-*_=~#])\1{2,}+|\[\[\w{1,20}\]\]|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$"
     r"|(?<=[.?!])<br\s?/?>",

@@ -82,9 +82,10 @@ def _task_alone(text: str) -> str:
 
 
 def _goes_on(before: str, paragraph: str) -> bool:
-    return before.rstrip().endswith((":", "：")) or (
-        paragraph[:2].isspace() and ASKS.match(paragraph.lstrip()) is not None
-    )
+    if before.rstrip().endswith((":", "：")):
+        return True
+    asks = ASKS.match(paragraph.lstrip()) if paragraph[:2].isspace() else None
+    return asks is not None and not paragraph.lstrip()[asks.end() :].startswith((" is ", " are ", " was "))
 
 
 ANSWERED = re.compile(  # an answer, or what is said about the task
@@ -97,7 +98,9 @@ ANSWERED = re.compile(  # an answer, or what is said about the task
     r"|is (?:designed|meant|intended))\b))",
     re.MULTILINE,
 )
-TAG = re.compile(r"[(\[][^\W\d_][\w /&-]{0,30}[)\]][:：]? +(?=[A-Z])")  # what kind of task it is
+TAG = re.compile(
+    r"[(\[](?!(?i:in|for|with|without|as|using|from|at|on|to|if|by|optional)\b)[^\W\d_][\w /&-]{0,30}[)\]][:：]? +(?=[A-Z])"
+)  # what kind of task it is
 PARAGRAPH = re.compile(r"\n(?:[^\S\n]*+\n)++")
 BOLD = re.compile(r"(?<![\w*])\*{2,}+([^*]+)\*{2,}+(?!\w)")
 HALF_BOLD = re.compile(r"(?<=[^\s*])\*\*(?=\s|$)")

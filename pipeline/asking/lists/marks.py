@@ -120,7 +120,9 @@ LABEL = re.compile(
     re.MULTILINE,
 )
 KEY = re.compile(
-    r"(?i:[\"']?(?:[^\W\d_]{1,20} ){0,2}(?:tasks|instructions|items|prompts|questions|list|data)[\"']?:"
+    r"(?i:[\"']?(?:tasks|instructions|items|prompts|questions|list|data)[\"']?:"
+    r"|(?!(?:answer|arrange|check|compare|complete|do|give|group|list|order|plan|prioriti[sz]e|rank|read|schedule|sort|write)\b)"
+    r"(?:(?!(?:the|these|those|following|all)\b)[^\W\d_]{1,20} ){1,2}(?:tasks|instructions|prompts):"
     r"|\[{1,2}\w+\]{1,2}|\\begin\{\w+\})"
 )
 LINE = re.compile(r"^[^\S\n]{0,1}(?=[^\s])(?![a-z])", re.MULTILINE)
