@@ -104,3 +104,15 @@ def test_the_next_turn_of_a_chat_is_no_part_of_an_output(more):
 
 def test_bold_from_before_a_field_does_not_stay_behind_it():
     assert read("**Input: the sky**\n**Output: blue**") == TWO[:1]
+
+
+def test_an_output_is_no_question_because_the_task_asks_for_one():
+    assert read("output: What do you read?\n|EoS|\n", "Which question would you ask an author?") == [
+        ("", "What do you read?")
+    ]
+
+
+def test_names_of_outputs_without_any_are_none():
+    names = "".join(f"answer{number}: \n" for number in range(2, 40))
+
+    assert read(f"input: \noutput: \nanswer: \n{names}", "Given the input, name its topic.") == [("", "")]

@@ -81,3 +81,9 @@ def test_where_not_all_labels_may_stay_it_is_not_always_the_first_that_does():
     assert {len(instances) for instances in kept} == {1}
     assert 10 < sum(one.output == "good" for (one,) in kept) < 30
     assert kept == [Instances(max_instances=1).parse(task, completion) for task in tasks]
+
+
+def test_another_task_is_no_label_and_no_input():
+    text = "instruction: What is the best way to learn?\noutput: One learns best by doing, and again by doing it anew."
+
+    assert all(label not in ("instruction", "output") for _, label in read(text))

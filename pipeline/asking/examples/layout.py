@@ -119,7 +119,8 @@ def _named(text: str, instruction: str) -> str:
         return text
     first = outputs.search(text)
     before = text[: first.start()].strip() if first else ""
-    if asked is ASKED and ABOUT_QUESTIONS.search(instruction) and not needs_input(instruction):
+    about_questions = asked is ASKED and asked.search(text) and ABOUT_QUESTIONS.search(instruction)
+    if about_questions and not needs_input(instruction):
         return text
     if before and instruction and not asked.search(text) and not needs_input(instruction):
         return text
@@ -140,9 +141,10 @@ def _outputs_named(text: str, outputs: re.Pattern[str], name: Callable[[re.Match
     pieces, place, before = [], 0, ""
     for mark in outputs.finditer(text):
         called = "".join(filter(str.isalpha, mark[0])).casefold()
-        if before not in ("", called) and not FIELD.search(text, place, mark.start()):
+        between = text[place : mark.start()]
+        if before not in ("", called) and between.strip() and not FIELD.search(between):
             continue
-        pieces += [text[place : mark.start()], name(mark)]
+        pieces += [between, name(mark)]
         place, before = mark.end(), called
     return "".join([*pieces, text[place:]])
 

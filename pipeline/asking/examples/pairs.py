@@ -43,7 +43,7 @@ def labels_in_turns(text: str, cut: bool, instruction: str) -> list[Instance]:
     once = period == len(names) and not _is_label(names[-1:])
     if period < 2 or marks[0].start() or len(names) % period or once or _is_label(names[:1]):
         return []
-    if names != names[:period] * (len(names) // period) or len({*names}) < period:
+    if _OF_TASK.intersection(names) or names != names[:period] * (len(names) // period) or len({*names}) < period:
         return []
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
     values = [text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)]
@@ -51,14 +51,16 @@ def labels_in_turns(text: str, cut: bool, instruction: str) -> list[Instance]:
     starts = range(0, len(names) - (period if cut else 0), period)
     last = [(_joined(fields, values, n, n + period - 1), values[n + period - 1]) for n in starts]
     if _is_label(names[period - 1 : period]):
-        return [Instance(input=input, output=label) for input, label in last if label]
+        short = all(len(label.split()) <= MAX_WORDS for _, label in last)
+        return [Instance(input=input, output=label) for input, label in last if label] if short else []
     first = [(values[n], _joined(fields, values, n + 1, n + period)) for n in starts]
     return _instances(last if _side(last, instruction) == 1 else first, instruction)
 
 
 def _joined(fields: Sequence[str], values: Sequence[str], start: int, end: int) -> str:
-    """Several fields with their names; of one, its value."""
-    return values[start] if end - start == 1 else "\n".join(fields[start:end])
+    """Several fields with their names, but for "Input"; of one, its value."""
+    first = values[start] if end - start == 1 or INPUTS.match(fields[start]) else fields[start]
+    return "\n".join([first, *fields[start + 1 : end]])
 
 
 def _is_label(names: Sequence[str]) -> bool:
@@ -186,7 +188,7 @@ def _from_lines(text: str, instruction: str) -> list[Pair]:
 
 
 def _is_field(name: str) -> bool:
-    return any(names.match(f"{name}:") for names in (INPUTS, OUTPUTS, LABELS))
+    return name.casefold() in _OF_TASK or any(names.match(f"{name}:") for names in (INPUTS, OUTPUTS, LABELS))
 
 
 def _lines(text: str) -> list[str]:
@@ -195,6 +197,7 @@ def _lines(text: str) -> list[str]:
 
 
 AROUND = "*_`\"'“”()[] "
+_OF_TASK = {"instruction", "instructions", "task"}  # no input, and no label
 MAX_WORDS = 6  # of a label
 _NUMBER = re.compile(r"\d{0,3}[.)]?|#")
 _POINT = re.compile(

@@ -98,9 +98,10 @@ ANSWERED = re.compile(  # an answer, or what is said about the task
     r"|is (?:designed|meant|intended))\b))",
     re.MULTILINE,
 )
-TAG = re.compile(
-    r"[(\[](?!(?i:in|for|with|without|as|using|from|at|on|to|if|by|optional)\b)[^\W\d_][\w /&-]{0,30}[)\]][:：]? +(?=[A-Z])"
-)  # what kind of task it is
+TAG = re.compile(  # what kind of task it is, and no condition
+    r"[(\[](?!(?i:in|for|with|without|as|using|from|at|on|to|if|by|optional)\b)[^\W\d_][\w /&-]{0,30}[)\]][:：]? +"
+    r"(?=[A-Z])"
+)
 PARAGRAPH = re.compile(r"\n(?:[^\S\n]*+\n)++")
 BOLD = re.compile(r"(?<![\w*])\*{2,}+([^*]+)\*{2,}+(?!\w)")
 HALF_BOLD = re.compile(r"(?<=[^\s*])\*\*(?=\s|$)")
