@@ -73,7 +73,7 @@ _BLANK = re.compile(
     r"(?:\.{3,}|…+|_{3,}|\?{3,}|\W?(?-i:TODO|TBD)\W{0,3}"
     r"|[\[({<]{1,2} ?(?:(?:insert|enter|add|type|write|paste|provide|your)\b[^\[\](){}<>\n]{0,60}"
     r"|[^\[\](){}<>\n]{0,40}\b(?:goes|comes) here|(?:no ?(?:in|out)put|placeholder|none|blank|empty|n/a)) ?[\])}>]{1,2}"
-    r"|[\[{<]{1,2} ?(?:the )?(?:input|output|answer|response|text|sentence|class label|label|example) ?[\]}>]{1,2})\.?",
+    r"|[\[{]{1,2} ?(?:the )?(?:input|output|answer|response|text|sentence|class label|label|example) ?[\]}]{1,2})\.?",
     re.IGNORECASE,
 )
 _NOTHING = re.compile(

@@ -113,7 +113,11 @@ def _own_part(text: str) -> str:
     found = TASK.search(text) if "Task" in text else None
     text = text[: found.start()] if found else text
     before, _, last = text.rstrip().rpartition("\n\n")
-    ends = SIGNS_OFF.match(last.lstrip()) or (_RULE.search(before) and not _MARKER.search(last))
+    ends = (
+        SIGNS_OFF.match(last.lstrip())
+        or _ABOUT_THEM.fullmatch(last.strip())
+        or (_RULE.search(before) and not _MARKER.search(last))
+    )
     return before if ends and _OF_EXAMPLES.search(last) else text
 
 
@@ -278,4 +282,8 @@ _POINT = re.compile(r"^[-*•] (?=(?:\*\*)?(?:Input|Output)\b)", re.MULTILINE)
 _ITEM = re.compile(r"(?:[-*•]|\d{1,2}[.)])[^\S\n]++")
 _RULE = re.compile(r"\n[^\S\n]*+(?:-{3,}|\*{3,}|_{3,})\s*+\Z")
 _EMPHASIS = re.compile(r"^(\*\*?|`|__)(.+)\1$")
+_ABOUT_THEM = re.compile(  # the examples, in a sentence below them
+    r"(?:these|the above|both|all) (?:\w+ ){0,2}(?:examples|labels|instances|inputs)\b[^.!?\n]{0,120}[.!]",
+    re.IGNORECASE,
+)
 _OF_EXAMPLES = re.compile(r"\b(?:examples?|tasks?|instances?|labels?)\b", re.IGNORECASE)

@@ -8,6 +8,8 @@ def without_remark(label: str, instruction: str) -> str:
 
     The same goes for a full stop and for quotes, and for brackets unless the instruction has them too.
     """
+    if (stated := _STATED.fullmatch(label)) and _names(instruction, stated["label"]):
+        return stated["label"]
     inner = label.strip(".\"'“”‘’")
     inner = inner if label in instruction else inner.strip("[](){}<>")
     if inner != label and _names(instruction, inner):
@@ -28,3 +30,8 @@ def _names(instruction: str, label: str) -> bool:
 
 _REMARK = re.compile(r"[.:](?=\s|$)| \(|—| [-–] | because\b| since\b")
 _ASKS_WHY = re.compile(r"\b(?:why|explain\w*|explanation|reasons?|justif\w+|brackets|parenthes\w+)\b", re.IGNORECASE)
+_STATED = re.compile(
+    r"(?:the )?(?:(?:class|correct|right) )?(?:label|answer|category|class|output) (?:is|would be)[ :]+[\"'“*`]*"
+    r"(?P<label>[^\"'”*`\n]{1,40}?)[\"'”*`]*\.?",
+    re.IGNORECASE,
+)

@@ -25,7 +25,7 @@ def labels_in_pairs(text: str, cut: bool, instruction: str) -> list[Instance]:
     if (found := _from_values(text)) is not None:
         return _instances(found, instruction)
     found = _from_table(text) or _from_points(text, instruction) or _from_arrows(text) or _from_headings(text)
-    found = found or _from_tags(text) or _from_lines(text, instruction)
+    found = found or _from_tags(text) or _from_lines(text, instruction) or _from_named(text, instruction)
     return _instances(found[:-1] if cut else found, instruction) or labels_in_turns(text, cut, instruction)
 
 
@@ -158,8 +158,22 @@ def _from_headings(text: str) -> list[Pair]:
     marks = list(_HEADING.finditer(text))
     if len(marks) < 2 or marks[0].start() or len({mark["marks"] for mark in marks}) > 1:
         return []
+    return _below(text, marks)
+
+
+def _from_named(text: str, instruction: str) -> list[Pair]:
+    """What stands below lines that are nothing but a label which the instruction names; the first line is one."""
+    text = text.strip()
+    marks = [mark for mark in _ALONE.finditer(text) if _named(mark["label"], instruction)]
+    if not marks or marks[0].start() or len({mark["label"].casefold() for mark in marks}) < 2:
+        return []
+    return _below(text, marks)
+
+
+def _below(text: str, marks: Sequence[re.Match[str]]) -> list[Pair]:
+    """Each label with the text below it, or with each of the points there."""
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
-    below = [text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)]
+    below = [_RULE.sub("", text[mark.end() : end]).strip() for mark, end in zip(marks, ends, strict=True)]
     labels = [mark["label"].strip("*_ ").rstrip(":：").strip("*_ ") for mark in marks]
     inputs = [[_BULLET.sub("", line) for line in one.split("\n") if _BULLET.match(line.strip())] for one in below]
     return [
@@ -207,6 +221,8 @@ _POINT = re.compile(
 _HEADING = re.compile(
     r"^(?P<marks>#{1,6} |(?:[-*•] )?\*\*)(?P<label>[^\n:：*]{1,40}[:：]?(?:\*\*)?[:：]?)[^\S\n]*$", re.MULTILINE
 )
+_ALONE = re.compile(r"^[^\S\n]*(?P<label>[^\n:：]{1,40})[:：]?[^\S\n]*$", re.MULTILINE)
+_RULE = re.compile(r"\A\s*[-*_=]{3,}[^\S\n]*(?=\n)")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
 _ELEMENT = re.compile(r"<(?P<name>[A-Za-z_]{1,30})>(?P<text>[^<>]+)</(?P=name)>")
 _AFTER_FIRST = re.compile(r"([^\t;|:,–—]{1,40}?)(?:\t|[^\S\n]*[;|:,–—][^\S\n]*|[^\S\n]+-[^\S\n]+)(\S.*)")
