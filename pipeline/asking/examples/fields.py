@@ -70,8 +70,9 @@ _ABROAD = (
     "ejemplo|exemple|beispiel|esempio|exemplo|voorbeeld|exempel|eksempel|esimerkki|przykład|příklad|példa|exemplu|örnek"
     "|contoh|ví dụ|mfano|пример|приклад|παράδειγμα|مثال|نمونه|דוגמה|उदाहरण|ตัวอย่าง|উদাহরণ|示例|例子?|예시?|예제|사례"
 )
+_NUMBER_SOON = r"(?=[^\n\d]{1,32}+\d)"  # looked for first, which is quick
 EXAMPLE_LINE = re.compile(
-    rf"^(?P<indent>[^\S\n]*+)(?P<name>(?:#{{1,6}} )?(?:\*\*)?"
+    rf"^(?P<indent>[^\S\n]*+){_NUMBER_SOON}(?P<name>(?:#{{1,6}} )?(?:\*\*)?"
     rf"(?i:example|instance|sample|pair|test case|case|{_ABROAD})[^\S\n]*+#?(?P<number>\d{{1,3}})(?:\*\*)?)"
     r"[.:：)]?(?:\*\*)?(?:[^\S\n]*+[-–—])?[^\S\n]*+(?=\S)"
     rf"(?=(?:\*\*)?(?i:{INPUT_NAMES}|{OUTPUT_NAMES}|{LABEL_NAMES}|q|question)[^\S\n]*+\d{{0,3}}(?:\*\*)?[:：])",
@@ -79,7 +80,7 @@ EXAMPLE_LINE = re.compile(
 )
 _FIELD_FOLLOWS = rf"(?=\s+(?:[-*•#] |\*\*)?(?i:{_NAMES})[^\n:：]{{0,6}}[:：])"
 OTHER_EXAMPLE = re.compile(
-    rf"^[^\S\n]*+(?:#{{1,6}} )?(?:\*\*)?(?:(?i:instance|sample|pair|test case|{_ABROAD})|EXAMPLE|example)"
+    rf"^[^\S\n]*+{_NUMBER_SOON}(?:#{{1,6}} )?(?:\*\*)?(?:(?i:instance|sample|pair|test case|{_ABROAD})|EXAMPLE|example)"
     rf"[^\S\n]*+#?(?P<number>\d{{1,3}})(?:\*\*)?[.:：]?(?:\*\*)?[^\S\n]*+${_FIELD_FOLLOWS}",
     re.MULTILINE,
 )
