@@ -59,9 +59,9 @@ def parse_better(text: str) -> float | None:
 
 
 def _is_open(said: re.Match[str], text: str, claims: set[float]) -> bool:
-    """Whether more follows that may say otherwise: a "but" after a tie, or a claim for the other one."""
+    """Whether more follows that may say otherwise: a "but" or a verdict after a tie, or a claim for the other."""
     if said["tie"]:
-        return BUT.search(text, said.end()) is not None
+        return (BUT.search(text, said.end()) or LAST.search(text, said.end())) is not None
     return len(claims) > 1 and CLAIM.match(text, said.start("answer")) is not None
 
 
@@ -240,4 +240,4 @@ CLAIM = re.compile(
     r" are (?:about |just )?(?:equal|equally|the same|tied)\b",
     re.IGNORECASE,
 )
-OF_BOTH = re.compile(r"\W*A\W*:.*\bB\W*:", re.DOTALL)  # what is said of each is no verdict
+OF_BOTH = re.compile(rf"\W*(?i:{_NAMES_BOTH} )?A\W*:.*\bB\W*:", re.DOTALL)  # what is said of each is no verdict
