@@ -51,7 +51,8 @@ def parse_choice(text: str, choices: Sequence[str]) -> str | None:
         return by_name[found[1].casefold()]
     named = rf"(?i:\b{SAYS}\b[^\n\d:=]{{0,30}}?(?:\b(?:is|of|as|it)\b|[:=]))[\W_]*(?<!-)({choice}){END}"
     several = {*re.findall(named, text)}
-    if not several and (last := re.search(rf"\n[\W_]*(?<!-)({choice})[\W_]*\Z", text)):
+    line = text.rstrip().rpartition("\n")[2]
+    if not several and (last := re.fullmatch(rf"[\W_]*(?<!-)({choice})[\W_]*", line)):
         several = {last[1]}
     if not several and are_numbers:
         several = {*NUMBER.findall(text)}

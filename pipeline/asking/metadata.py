@@ -101,7 +101,9 @@ def _from_lines(text: str, fields: Sequence[Field], cut: bool) -> dict[str, str 
     pattern = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
     marks = list(
         re.finditer(
-            rf"^[\W_]*(?:\d[.)] ?[\W_]*)?(?P<label>{pattern})(?: \([^()\n]{{1,20}}\))?{_AFTER}", text, re.M | re.I
+            rf"^(?:[^\w\n]|_)*+(?:\d[.)] ?(?:[^\w\n]|_)*+)?(?P<label>{pattern})(?: \([^()\n]{{1,20}}\))?{_AFTER}",
+            text,
+            re.M | re.I,
         )
     )
     starts = [(fields[0], 0), *((labels[folded(mark["label"])], mark.end()) for mark in marks)]

@@ -224,11 +224,12 @@ BETTER = re.compile(  # "A", "**B**", "Answer A is better", "Better: A", "A tie"
     re.IGNORECASE,
 )
 BUT = re.compile(
-    r"\b(?:but|however|although|though|yet|except)\b|^\W*(?:better|verdict|winner|final \w+)\W*:",
+    r"\b(?:but|however|although|though|yet|except)\b|^[^\w\n]*+(?:better|verdict|winner|final \w+)\W*:",
     re.IGNORECASE | re.MULTILINE,
 )
 LAST = re.compile(  # a line of its own at the end of what is said, with a name or without
-    r"^\W*(?:(?:the )?(?:better|best|final|verdict|winner|choice|preferred|judge?ment|conclusion)(?: \w+)?\W*[:=]\W*"
+    r"^[^\w\n]*+(?:(?:the )?(?:better|best|final|verdict|winner|choice|preferred|judge?ment|conclusion)"
+    r"(?: \w+)?\W*[:=]\W*"
     rf"(?:{_NAMES_BOTH} )?(?:(?P<answer>A|B)\b(?!\w)|(?i:a )?(?P<tie>(?i:tie|draw|neither|both|equal))\b)"
     r"(?![^\n]*\w\s+\w)"
     rf"|(?:{_NAMES_BOTH} )?(?P<alone>A|B)\W*\Z)",
