@@ -11,7 +11,7 @@ from pipeline.asking.values import read_values
 
 SAYS = r"(?:answer|rating|rate|score|verdict|choice|grade|mark|points?)"
 MARKUP = re.compile(r"\\(?:boxed|text|textbf|mathrm)\b|[*_`~>#|\"“”{}\[\]\\$]")
-SCALE = re.compile(r"(\d+(?:\.\d+)?)\s*\(?(?:/|(?:points? )?out of)\s*(\d+)(?:(?<=\d)\))?", re.IGNORECASE)
+SCALE = re.compile(r"(?<!\d)(\d++(?:\.\d+)?)\s*\(?(?:/|(?:points? )?out of)\s*(\d+)(?:(?<=\d)\))?", re.IGNORECASE)
 LISTED = re.compile(r"1[.)]\s[^\n]*\n(?s:.*?)^\s*2[.)]\s", re.MULTILINE)
 ITEM = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
 UNIT = re.compile(r"(?<=\d)\s?[分点點점]")

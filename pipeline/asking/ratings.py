@@ -79,7 +79,7 @@ def _rated(value: JsonValue) -> JsonValue:
     return next((one for name, one in value.items() if name.strip().casefold() in ("rating", "score")), None)
 
 
-_OUT_OF = re.compile(r"(\d+(?:\.\d+)?)\s*(?:/|out of)\s*10\b")
+_OUT_OF = re.compile(r"(?<!\d)(\d++(?:\.\d+)?)\s*(?:/|out of)\s*10\b")
 _JSON = re.compile(r"\{\s*[\"']?ratings[\"']?\s*:[^{}]*\}", re.IGNORECASE)
 _NUMBERED = re.compile(r"\d+\Z")
 _NAMES = re.compile(r"\b(?:answers?|responses?|assistant|model)\s*#?\d+(?!\s*(?:/|out of))", re.IGNORECASE)
