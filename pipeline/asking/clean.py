@@ -21,6 +21,8 @@ def clean_text(text: str) -> str:
         return text
     text = without_thoughts(text)
     text = text[found.end() :] if (found := _TURN_BEGINS.match(text)) else text
+    if "assistant\n\n" in text:
+        text = _LOST_HEADER.split(_LOST_FIRST.sub("", text), maxsplit=1)[0]
     struck = text.find("<s>")  # from here on </s> is HTML
     for found in _TURN_ENDS.finditer(text):
         if not (found["strike"] and 0 <= struck < found.start()):
@@ -49,16 +51,18 @@ def may_hold_marks(text: str) -> bool:
     """Whether a text has what the marks of thoughts and turns begin with; most have none, and need no search."""
     if "<" in text or "[" in text or "###" in text or "◁" in text or "&lt;" in text:  # in a third of the time of `any`
         return True
-    return _FIRST.match(text) is not None
+    return "assistant\n\n" in text or _FIRST.match(text) is not None
 
 
 _FIRST = re.compile(r"\s*+(?:Here is my thought|analysis|```)")
 _LINE_END = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _MISREAD = re.compile(r"[\x80-\x9f]")  # bytes of UTF-8 that were read as Latin-1
-# Colours of a terminal; control characters; byte order mark, word joiner and overrides of direction; the zero-width
-# space, but in the scripts of South-East Asia.
+# Colours of a terminal; control characters; byte order mark, word joiner and frames of direction; marks of direction
+# where a line begins; the zero-width space, but in the scripts of South-East Asia.
 _CONTROL = re.compile(
-    r"\x1b\[[\d;]*[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f\ufeff\u2060\u202d\u202e]|(?<![\u0e00-\u109f\u1780-\u17ff])\u200b+"
+    r"\x1b\[[\d;]*[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f\ufeff\u2060\u202a-\u202e\u2066-\u2069]"
+    r"|^[\u200e\u200f\u061c]+|(?<![\u0e00-\u109f\u1780-\u17ff])\u200b+",
+    re.MULTILINE,
 )
 _ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # After an ASCII character, a space or a full-width mark they join nothing.
@@ -66,7 +70,10 @@ _JOINER = re.compile(r"(?<![^\x00-\x7f\xa0\u2000-\u206f\u3000-\u303f\uff00-\uff2
 
 _THOUGHT = re.compile(rf"(?P<opens>{OPENS})|{CLOSES}")
 _WITHIN = re.compile(r"[^\W\d_]{2}[,;]? \Z")
-_TOKENS = r"<\|\w{2,30}\|>|<｜[\w▁]{2,30}｜>|\[/?INST\]|<(?:start|end)_of_turn>|<[be]os>"
+_LOST_FIRST = re.compile(r"\A(?:\s*assistant\n\n)+")
+_LOST_FIRST = re.compile(r"\A(?:\s*assistant\n\n)+")
+_LOST_HEADER = re.compile(r"(?<=[.!?)\]}\"'`”…])assistant\n\n")  # of Llama 3, whose tokens were left out
+_TOKENS = r"<\|[\w▁]{2,30}\|>|<pad>|<｜[\w▁]{2,30}｜>|\[/?INST\]|<(?:start|end)_of_turn>|<[be]os>"
 _ROLES = r"### ?(?:Instruction|Response|Human|User|Assistant):"
 TOKEN = re.compile(_TOKENS)
 _NO_TURN = r"(?!<\|(?:im_end|endoftext|end_of_text|eot_id|eom_id|end|return)\||\[INST|<end_of|<eos|<｜end)"

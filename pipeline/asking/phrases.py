@@ -31,8 +31,9 @@ def ends_in_loop(text: str, min_chars: int) -> bool:
 def is_preamble(text: str) -> bool:
     text = _BEFORE.sub("", text, count=1)
     ends = text.endswith((":", "："))
-    introduces = ends and (_INTRODUCES.match(text) or _INTRODUCES_ABROAD.match(text))
-    return bool(introduces or ANNOUNCES.fullmatch(text) or _OFFERS.match(text))
+    introduces = ends and (_INTRODUCES.match(text) or _MORE_TASKS.match(text))
+    abroad = (ends or text.endswith("。")) and _INTRODUCES_ABROAD.match(text)
+    return bool(introduces or abroad or ANNOUNCES.fullmatch(text) or _AGREED.match(text) or _OFFERS.match(text))
 
 
 def is_echo(text: str, header: str) -> bool:
@@ -85,6 +86,9 @@ _HOLDS_INPUT = _phrase(r":\s+\S+(?:\s+\S+){2,}\s*$|[\"“].{8,}[\"”]")
 SIGNS_OFF = _phrase(
     r"(?:please |just )?let me know (?:if|whether) (?:you(?:'d like| would like| need| want| have any)|there)\b"
     r"|feel free to (?:ask|reach|contact|let me|request)\b|(?:i )?hope (?:this|that|these|those|it) (?:help|meet|suit)"
+    r"|i hope (?:this|these|those|the) (?:tasks|instructions|list|examples|prompts) (?:is|are|will|help|meet|suit)\b"
+    r"|espero que est[aeo]s? |j'espère que ce|ich hoffe, d(?:as|iese) |надеюсь, (?:эт|чт)|希望(?:这些|這些|这|以上)"
+    r"|如果您?(?:需要|还需要|想要)[^。\n]{0,30}请告诉我|si necesitas (?:más|otr)|lassen sie (?:es )?mich wissen"
     r"|enjoy(?: (?:these|the) \w+)?!|end of (?:the )?list\b|\[(?:end|done)\]|(?:\.{3,}|…)\s*$"
     r"|these (?:are )?(?:\w+ ){0,2}(?:tasks|instructions|prompts)\b"
     r"|(?:would you like|do you want) (?:me to|more (?:tasks|examples)|another)\b|is there anything else (?:i|you)\b"
@@ -96,31 +100,75 @@ _INTRODUCES = _phrase(
     r"\b[^.!?\n]*\b(?:tasks|instructions|prompts|examples|list)\b[^.!?\n]*):$"
 )
 _BEFORE = re.compile(r"\A(?:[^\w\s*_#>(\[\"“'-]+\s+(?=\w)|[Aa]ssistant:\s+)")  # an emoji, a turn
-_INTRODUCES_ABROAD = _phrase(  # in the languages that most models speak, up to a colon
-    r"(?:hier (?:sind|ist|zijn)|voici|aqu[ií] (?:tienes|hay|est[aá]n?|van|tem)|a continuaci[oó]n|ecco|вот|ниже"
-    r"|oto|dưới đây|berikut|işte|فيما يلي|إليك|यहाँ|以下|下面|这里是|這裡是|好的|当然|다음은|여기)"
-    r"[^.!?。\n]{0,80}[:：]$"
+_INTRODUCES_ABROAD = _phrase(  # in the languages that most models speak, maybe after "of course", up to a colon
+    r"(?:[^.!?。！\n:：]{1,30}[.!。！,，]\s*)?"
+    r"(?:hier (?:sind|ist|zijn|volgen)|voici|aqu[ií] (?:tienes|hay|est[aáã]o?n?|van|tem|vai)"
+    r"|a continuaci[oó]n|segue|ecco|вот|ось|ниже|oto|dưới đây|berikut|işte|ακολουθούν|فيما يلي|إليك|यहाँ"
+    r"|以下|下面|这里|這裡|好的|当然|继续|다음은|여기)[^.!?。\n]{0,80}[:：]$"
+    r"|(?:[^。！、\n]{1,15}[。！、]\s*)?以下[^。\n]{0,30}(?:タスク|課題|任务|任務)[^。\n]{0,20}。$"
+)
+_MORE_TASKS = _phrase(  # no task begins so and ends in a colon
+    r"(?:the |some |a )?(?:next|additional|more|remaining|new|further|other|extra|continu\w+|extended|numbered)\b"
+    r"[^.!?:\n]{0,60}\b(?:tasks|instructions|prompts|list)\b[^.!?:\n]{0,40}:$"
 )
 ANNOUNCES = _phrase(
     rf"(?:{_AGREES})?(?:here(?:'s| is| are)|below (?:is|are|you(?:'ll| will) find)|these are|the following are)\b"
     r"[^.!?:\n]{0,80}\b(?:tasks|instructions|examples?|the (?:rest|list|continuation))\b[^.!?:\n]{0,60}[.!:]?"
 )
+_AGREED = _phrase(  # and a sentence about them
+    rf"{_AGREES}here are (?:\w+ ){{0,4}}(?:tasks|instructions)\b[^.!?\n]{{0,60}}[.!]\s"
+)
 _OFFERS = _phrase(
     rf"(?:{_AGREES})?i(?:'m|'d be| would be) (?:happy|glad) to (?:help|assist|continue|provide|write|create|generate)\b"
     rf"|{_AGREES}(?:i(?:'ll| will| can)|let(?:'s| me))\b[^.!?\n]{{0,60}}\b(?:help|continue|list|tasks?|more)\b"
 )
-_SORRY = r"(?:(?:i(?:'m| am)(?: \w+)? (?:sorry|afraid)|sorry|i apologi[sz]e|apologies|unfortunately)\b\W*(?:but )?)?"
+_SORRY = (
+    r"(?:(?:i(?:'m| am)(?: \w+)? (?:sorry|afraid)|sorry|i apologi[sz]e|(?:my )?apologies|unfortunately)\b\W*(?:but )?)?"
+)
 _AI = r"an? (?:\w+ )?(?:ai|artificial intelligence|(?:large )?language model)\b[^.!?\n]{0,60}"
 _CANNOT = r"i(?:'m| am)? (?:can(?:not|'t| not)|could(?: not|n't)|won't|will not|unable to|not able to)(?: be able to)? "
+_HELP_ABROAD = (  # sorry, cannot, and what: help, answer, go on, provide
+    (r"lo siento|lo lamento|disculp\w*|perdón", r"no puedo", "ayud|respond|continu|cumpl|proporcion|asist|complet"),
+    (r"desculp\w*|sinto muito|lamento", r"não (?:posso|consigo)", "ajud|respond|continu|cumpr|fornec|atend|complet"),
+    (r"(?:je suis )?désolée?|malheureusement", r"je ne (?:peux|suis)", "aid|répond|continu|fourni|trait|assist|satisf"),
+    (r"(?:es )?tut mir leid|entschuldigung|leider", r"kann", "helf|beantwort|fortsetz|bereitstell|erfüll|unterstütz"),
+    (r"mi dispiace|spiacente|purtroppo", r"non (?:posso|sono in grado)", "aiut|rispond|continu|forni|assist|soddisf"),
+    (r"het spijt me|helaas", r"kan", "help|beantwoord|voortzet|verstrek|doorgaan"),
+    (r"przykro mi|przepraszam|niestety", r"nie mogę", "pomóc|odpowiedzieć|kontynuować|spełnić"),
+    (r"извините|простите|к сожалению|прошу прощения", r"не могу", "помочь|ответить|продолжить|предоставить|выполнить"),
+    (r"вибачте|на жаль", r"не можу", "допомогти|відповісти|продовжити|надати|виконати"),
+    (r"üzgünüm|maalesef", "", r"yardımcı olama|yanıtlayama|devam edeme|sağlayama"),
+    (r"xin lỗi|rất tiếc", r"không thể", "giúp|trả lời|tiếp tục|cung cấp|hỗ trợ|thực hiện"),
+    (r"maaf", r"tidak (?:bisa|dapat)", "membantu|menjawab|melanjutkan|memberikan|memenuhi"),
+    (
+        r"(?:很|非常)?抱歉|对不起|對不起",
+        r"(?:无法|不能|無法)",
+        "回答|提供|协助|帮助|继续|完成|满足|處理|处理|执行|協助|幫助|這|这",
+    ),
+    (
+        r"申し訳(?:ありません|ございません)|すみません",
+        "",
+        "(?:お手伝い|お答え|お応え|対応|提供|続け)(?:する)?(?:こと)?(?:は|が)?でき",
+    ),
+    (r"죄송\w*|미안\w*", "", r"(?:도와|도움|답변|제공|계속)[\w ]{0,8} 수 없"),
+    (r"عذر\w*|آسف\w*|أعتذر|للأسف", r"لا (?:أستطيع|يمكنني)", "مساعد|الإجابة|تقديم|المتابعة|تلبية|إكمال"),
+    (r"क्षमा करें|माफ़ कीजिए|मुझे खेद है", "", "मदद नहीं कर|उत्तर नहीं दे|जारी नहीं रख|सहायता नहीं कर"),
+)
+_SORRY_ABROAD = "|".join(
+    rf"(?:{sorry})[^.!?。！？؟।\n]{{0,60}}?[.。]?[^.!?。！？؟।\n]{{0,20}}?(?:{cannot})[^.!?。！？؟।\n]{{0,60}}?(?:{what})"
+    for sorry, cannot, what in _HELP_ABROAD
+)
 REFUSES = _phrase(
-    rf"\W*{_SORRY}(?:as {_AI}\bi(?:'m| am| do| have| was)?(?: \w+)?(?:n't| can't| cannot| not| no| unable| lack)\b"
+    rf"\W*(?:{_SORRY_ABROAD})|\W*{_SORRY}"
+    rf"(?:as {_AI}\bi(?:'m| am| do| have| was)?(?: \w+)?(?:n't| can't| cannot| not| no| unable| lack)\b"
     rf"|i(?:'m| am) (?:just |only )?{_AI}(?:n't|\b(?:not|cannot|unable))\b"
     rf"|{_CANNOT}(?:assist|help)(?: you)?(?: with)?(?: th(?:at|is)| (?:your|the|such) request)?(?:[.!,]|$)"
     rf"|{_CANNOT}(?:fulfil+|complete|comply with|process|continue|answer|assist with|help with|accommodate)"
     r" (?:(?:this|that|the|such an?) (?:request|prompt|list)\b|your (?:request|prompt|list)\b(?! (?:for|because)))"
     rf"|{_CANNOT}(?:browse|access) (?:the (?:internet|web)\b|external|real-time)"
     rf"|{_CANNOT}(?:open|view|see|watch) (?:links|urls|websites|images|videos|files|attachments)\b"
-    r"|i (?:do not|don't) have (?:personal (?:opinion|experience|preference|feeling)|access to (?:the internet|real)))"
+    r"|i (?:do not|don't) have (?:personal (?:opinion|experience|preference|feeling)|access to (?:the internet|real))"
+    rf"|{_CANNOT}(?:do|provide|write|generate|create) (?:that|this)[.!]?$|i must (?:\w+ )?decline\b)"
     r"|作为(?:一个|一名)?(?:AI|人工智能|语言模型)|als ki\b|como (?:una )?ia\b|en tant qu'ia\b"
 )
 _IM = "I(?:'m| am)"

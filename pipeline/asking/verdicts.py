@@ -23,6 +23,10 @@ def parse_yes_no(text: str) -> bool | None:
     text = _MARKUP.sub(" ", text.replace("’", "'")).strip()
     text = ASKED.sub("", text)
     line = text[:MAX_CHARS].partition("\n")[0]
+    if abroad := ABROAD.match(text):
+        return abroad["no"] is None
+    if FLATLY_NO.match(text):
+        return False
     answers = {_is_yes(mark["answer"]) for mark in ANSWER_IS.finditer(text)}
     if first := YES_NO.match(text):
         answers.add(_is_yes(first["answer"]))
@@ -45,10 +49,20 @@ def parse_better(text: str) -> float | None:
     if compared := COMPARED.search(text):
         return {">": 1.0, "<": 0.0}.get((compared["sign"] or compared["bare"])[0], 0.5)
     text = _TAGS.sub(" ", text)
-    if not OF_BOTH.match(text) and (said := BETTER.match(text)):
+    claims = {_points(mark["answer"] or "tie") for mark in CLAIM.finditer(text)}
+    said = BETTER.match(text)
+    if said and not OF_BOTH.match(text) and not _is_open(said, text, claims):
         return _points(said["answer"] or said["tie"])
-    last = LAST.search(text)
-    return _points(last["answer"]) if last else None
+    if last := [*LAST.finditer(text)]:
+        return _points(last[-1]["answer"] or last[-1]["alone"] or last[-1]["tie"])
+    return claims.pop() if len(claims) == 1 else None
+
+
+def _is_open(said: re.Match[str], text: str, claims: set[float]) -> bool:
+    """Whether more follows that may say otherwise: a "but" or a verdict after a tie, or a claim for the other."""
+    if said["tie"]:
+        return (BUT.search(text, said.end()) or LAST.search(text, said.end())) is not None
+    return len(claims) > 1 and CLAIM.match(text, said.start("answer")) is not None
 
 
 def _points(word: str) -> float:
@@ -93,9 +107,9 @@ def _said(line: str) -> bool | None:
 
 MAX_CHARS = 400
 _SAYS_YES = """yes true y correct yep yeah yup si sí oui ja sim да так 是 是的 はい 예 네 نعم हाँ हां ใช่
-    evet tak có kyllä 对 對 affirmative"""
+    evet tak có kyllä 对 對 affirmative ใช่ครับ ใช่ค่ะ そうです はいそうです 맞습니다 그렇습니다 بلى أجل כן ναι"""
 _SAYS_NO = """no false n nope nah incorrect non nein nee nej não нет ні 否 不是 不 いいえ 아니요 아니오 아니 لا नहीं ไม่ใช่
-    nie nei hayır không tidak ei"""
+    nie nei hayır không tidak ei ไม่ใช่ครับ ไม่ใช่ค่ะ いえ 違います 아닙니다 كلا ليس לא όχι"""
 _YES, _NO = set(_SAYS_YES.split()), set(_SAYS_NO.split())
 _WORDS = "|".join(sorted(map(re.escape, _YES | _NO), key=lambda word: (-len(word), word)))
 _END = r"(?![^\W_]|[-/]\w|'[a-z])"
@@ -107,7 +121,8 @@ _MARKUP = re.compile(
 # Not "yes or no", "yes/no", "no-one", "no idea".
 YES_NO = re.compile(
     r"[\W_]*+(?:\d+[.)]\s*)?"
-    r"(?:(?:so|therefore|thus|hence|well|sure|okay|ok|hmm)\b[\W_]*)?"
+    r"(?:(?:so|therefore|thus|hence|well|sure|okay|ok|hmm|definitely|absolutely|certainly|of course)\b[\W_]*)?"
+    r"(?:[^\W\d_]{1,20}(?: [^\W\d_]{1,20}){0,2}\s?:[\W_]*(?=\w+\W*(?:[.,\n]|$)))?"  # "Antwort:"
     r"(?:(?:(?:my|the|final|correct|right|short|best|final)\s){0,3}(?:a|answer|classification|output|label|result"
     r"|response|verdict|conclusion|is[ _]classification|ans)"
     r"(?:\s+(?:to|for|of)\s[\w\s]{1,40}?)?\s*(?:[:=]|->|→|\bis\b|\bwould be\b)[\W_]*+)?"
@@ -126,11 +141,12 @@ ANSWER_IS = re.compile(
     re.IGNORECASE,
 )
 _CLASS = (
-    r"(?:(?:(?:binary|multi-?class|text|simple|single|sentiment|a|an|the|typical|kind of|type of|form of|sort of|real"
-    r"|true|pure) )*(?:classification|categori[sz]ation|classifier)(?:[ -](?:task|problem|question|one|type))?)"
+    r"(?:(?:(?:binary|multi-?class|multi-?label|text|simple|single|sentiment|a|an|the|typical|kind of|type of|form of"
+    r"|sort of|real|true|pure) )*(?:classification|categori[sz]ation|classifier)"
+    r"(?:[ -](?:task|problem|question|one|type))?)"
 )
 IS = re.compile(
-    rf"\b(?:is|isn't|it's|that's|was|be|as|not|non|no|appears to be|seems to be|considered"
+    rf"\b(?:is|isn't|it's|that's|was|be|as|involves|not|non|no|appears to be|seems to be|considered"
     rf"|considered as)\b[ -]?(?:\w+[ -]){{0,2}}?{_CLASS}\b"
     r"|\bit(?:'s| is| isn't)(?: not)?(?=\W*$|[.,;!] )",
     re.IGNORECASE,
@@ -149,13 +165,22 @@ NOT_AFTER = re.compile(r"\b(?:is|are) (?:not true|untrue|false|wrong|incorrect)\
 OPEN = re.compile(
     r"\b(?:is|it's|an?) (?:\w+[ -]){0,2}(?:open|open-ended|open ended|generative|generation|free-form|free form"
     r"|free-text|creative|writing)\b(?! or\b)(?: (?:task|question|one|answer))?"
-    r"|^\W*(?:open-ended|open ended|generation|generative|free-form|open)(?: (?:task|question|answer))?\W*$",
+    r"|^\W*(?:open-ended|open ended|generation|generative|free-form|open)(?: (?:task|question|answer|generation))?\W*$",
     re.IGNORECASE,
 )
 OPPOSITE = re.compile(
     r"\b(?:not|rather than|instead of|and not) (?:an? |being )?(?:\w+[ -])?(?:open|open-ended"
     r"|generation|generative|free-form|creative)\b",
     re.IGNORECASE,
+)
+FLATLY_NO = re.compile(
+    r"\W*(?:(?:absolutely|definitely|certainly|of course|clearly) not|not (?:really|quite|exactly|at all))\b"
+    r"(?=\W*(?:$|[.,;!\n]))",
+    re.IGNORECASE,
+)
+ABROAD = re.compile(  # in Chinese, where nothing stands between the words
+    r"\W*(?:(?:这|這|该|該|此|它|本)(?:个|個)?(?:任务|任務)?)?(?:(?P<no>(?:并|並)?(?:不是|不属于|不屬於|非))|是|属于|屬於)"
+    r"(?:一个|一個|一种|一種)?[^。，,.\n]{0,6}(?:分类|分類)(?:任务|任務|问题|問題)?[。.！!]?(?=$|\n|[，,。])"
 )
 ASKED = re.compile(r"\A[^.?!\n]{1,100}\?[^\S\n]+(?=\w)")  # the question again
 PAUSE = re.compile(r"[^\S\n]*(?:[,.;:!)(–—-]|$)")
@@ -181,18 +206,39 @@ COMPARED = re.compile(
     r"\[\[\s*A\s*(?P<sign>>+|<+|=+)\s*B\s*\]\]|\A\W*A\s*(?P<bare>>+|<+|=+)\s*B\W*\Z"
 )  # as Arena-Hard asks
 _TAGS = re.compile(r"</?\w{1,20}>")
+_IS_BETTER = (
+    r"(?:is(?! not)|was|does|performs|seems)"
+    r"(?: (?:the|a|an|slightly|clearly|much|far|overall|somewhat|marginally))*"
+    r" (?:better|best|superior|preferable|preferred|stronger|strongest|winner|closer|more \w+)|wins|should win"
+)
+_NAMES_BOTH = r"(?:answer|option|response|assistant|model|solution)"
 BETTER = re.compile(  # "A", "**B**", "Answer A is better", "Better: A", "A tie"; not "A good answer would be"
-    r"\W*(?:(?:it(?:'s| is)|so|thus|therefore|overall|in conclusion|i(?:'d| would) go with|preference)\b\W+)*"
+    r"\W*(?:(?:it(?:'s| is)|so|thus|therefore|overall|in conclusion|i(?:'d| would) (?:go with|choose|pick|say)"
+    r"|preference|i (?:think|believe)|in my opinion|my)\b\W+)*"
     r"(?:(?:the )?(?:(?:final|better|best|answer|one|option|response|verdict|choice|winner|assistant|model"
-    r"|output|candidate|preferred|solution|i (?:prefer|choose|pick|would choose))\b\W*)+(?:is\b\W*)?)?"
+    r"|output|candidate|preferred|solution|judge?ment|i (?:prefer|choose|pick|would choose))\b\W*)+(?:is\b\W*)?"
+    rf"(?:{_NAMES_BOTH} )?)?"
     r"(?:(?:it(?:'s| is) )?(?:a |the )?(?P<tie>tie|draw|neither|both|equal|equally|same)\b"
-    r"|(?P<answer>a|b)(?=\W*$|[.,:;!)\]*\"'\n]|\s+(?:is(?! not| worse| wrong| incorrect| less)|because|wins|does"
-    r"|[>≻])(?!\w)))",
+    r"|(?P<answer>a|b)(?=\W*$|[.:!)\]*\"'\n]|[,;](?! (?:but|however|though|while|although)\b)"
+    rf"|\s+(?:because\b|[>≻]|{_IS_BETTER})(?!\w)))",
     re.IGNORECASE,
 )
-LAST = re.compile(
-    r"\b(?:therefore|so|thus|overall|hence|in conclusion)\b[^.\n]{0,60}?\b(?:answer|option|response|assistant"
-    r"|model)?\s*(?-i:(?P<answer>A|B))\s+(?:is (?:the )?(?:better|best|winner)|wins)\b",
+BUT = re.compile(
+    r"\b(?:but|however|although|though|yet|except)\b|^[^\w\n]*+(?:better|verdict|winner|final \w+)\W*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+LAST = re.compile(  # a line of its own at the end of what is said, with a name or without
+    r"^[^\w\n]*+(?:(?:the )?(?:better|best|final|verdict|winner|choice|preferred|judge?ment|conclusion)"
+    r"(?: \w+)?\W*[:=]\W*"
+    rf"(?:{_NAMES_BOTH} )?(?:(?P<answer>A|B)\b(?!\w)|(?i:a )?(?P<tie>(?i:tie|draw|neither|both|equal))\b)"
+    r"(?![^\n]*\w\s+\w)"
+    rf"|(?:{_NAMES_BOTH} )?(?P<alone>A|B)\W*\Z)",
+    re.MULTILINE | re.IGNORECASE,
+)
+CLAIM = re.compile(
+    rf"\b(?:{_NAMES_BOTH} )?(?-i:(?P<answer>A|B)) (?:{_IS_BETTER})\b"
+    r"|\b(?:both|they|A and B|(?:the )?(?:two )?answers)(?: \w+){0,2}?"
+    r" are (?:about |just )?(?:equal|equally|the same|tied)\b",
     re.IGNORECASE,
 )
-OF_BOTH = re.compile(r"\W*A\W*:.*\bB\W*:", re.DOTALL)  # what is said of each is no verdict
+OF_BOTH = re.compile(rf"\W*(?i:{_NAMES_BOTH} )?A\W*:.*\bB\W*:", re.DOTALL)  # what is said of each is no verdict

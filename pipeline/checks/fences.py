@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 _FENCE = re.compile(r"^(?P<indent>[^\S\n]*)(?P<marks>`{3,}|~{3,})[^\S\n]*(?P<language>[\w+#.-]*)[^\n`]*$", re.MULTILINE)
+_GLUED = re.compile(r"^(?=[^\S\n]*[^\s`])((?:(?!```)[^\n])++)(?=```[\w+#.-]*[^\S\n]*$)", re.MULTILINE)
 _QUOTES = re.compile("\"\"\"|'''")
 
 
 def unwrapped(text: str, languages: tuple[str, ...], is_code: Callable[[str], bool] = lambda before: False) -> str:
     """The first block in fences that names one of the languages, else the first block; without blocks, the text.
 
-    A fence inside a docstring is part of the code. A block that nothing ends goes to the end of the text.
+    A fence inside a docstring is part of the code. A block that nothing ends goes to the end of the text. A fence that
+    is the end of a line counts as one on a line of its own.
 
     Args:
         is_code: Whether what stands before the first fence is the code. It is where the prompt has opened a block.
     """
     first: str | None = None
+    text = _GLUED.sub(r"\1\n", text) if "```" in text else text
     for before, language, code in _blocks(text):
         if first is None and before.strip() and is_code(before):
             return before

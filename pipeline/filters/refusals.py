@@ -47,7 +47,9 @@ def _softly(text: str) -> str | None:
 
 
 _ABOUT_REFUSING = re.compile(
-    r"\b(?:AI|artificial intelligence|language model|chatbot|refus\w+|declin\w+|turn\w* down|apolog\w+|sorry|excuse)\b",
+    r"\b(?:AI|artificial intelligence|language model|chatbot|refus\w+|declin\w+|turn\w* down|apolog\w+|sorry|excuse)\b"
+    r"|拒绝|拒絕|道歉|婉拒|谢绝|抱歉|断り|謝罪|お詫び|거절|사과|disculp|rechaz|recus|refus|ablehn|absag|entschuldig|rifiut|scus"
+    r"|отказ|извин|отклон|رفض|اعتذ",
     re.IGNORECASE,
 )
 _WRITES_TO = re.compile(
@@ -58,7 +60,12 @@ _WRITES_TO = re.compile(
 _ASKS_BACK = re.compile(
     r"(?:(?:sure|of course|certainly)\W+)?(?:please|(?:could|can) you(?: please)?)"
     r" (?:provide|share|give|send|paste|enter) (?:me )?(?:with )?(?:the|an?|some|your) [^.?!\n]{0,60}"
-    r"(?:\bme to\b|\bi can\b|(?:(?<=text)|(?<=sentence)|(?<=paragraph)|(?<=input))[.!]?$)",
+    r"(?:\bme to\b|\bi can\b|\byou(?:'d| would|’d) (?:like|want)\b"
+    r"|(?:(?<=text)|(?<=sentence)|(?<=paragraph)|(?<=input))[.!]?$)"
+    r"|请(?:您)?(?:提供|输入|给出|告诉我)[^。\n]{0,20}(?:文本|内容|句子|文章|信息|段落)[^。\n]{0,12}[。！]?$"
+    r"|por favor,? (?:proporcion|compart|env[ií]|indic)\w* (?:el|la|un|los|las) "
+    r"|veuillez (?:fournir|partager|indiquer) "
+    r"|bitte (?:geben sie|stellen sie|teilen sie|senden sie|gib|schick)\b[^.!\n]{0,30}\b(?:text|satz|artikel|absatz)\b",
     re.IGNORECASE,
 )
 _GO_AHEAD = re.compile(r"\bgo ahead and (?:share|provide|send|paste|enter) (?:me )?(?:the|your)\b", re.IGNORECASE)

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 PLAIN, EXPLAIN, WITH_DEMOS, PARAPHRASE = "plain", "explain", "with_demos", "paraphrase"
 PROMPTS = (PLAIN, EXPLAIN, WITH_DEMOS, PARAPHRASE)
 SAMPLING = Sampling(temperature=0.7, max_tokens=1024, stop=("\nTask:", "\nExample 2"))
-ANSWER = re.compile(r"^[^\S\n]*(?:[*_#>]+[^\S\n]*)?(?:the )?(?:final )?answer(?:[*_]+)?\s*:[*_]*", re.I | re.MULTILINE)
+ANSWER = re.compile(
+    r"^[^\S\n]*(?:[*_#>]+[^\S\n]*)?(?:the )?(?:final )?answer(?:[*_]+)?\s*:[*_]*"
+    r"|^[^\S\n]*(?:#+ (?:final )?answer|\*\*(?:final )?answer\*\*)[^\S\n]*$"  # a heading
+    r"|^[^\S\n]*(?:so|therefore|thus|hence),? the (?:final )?answer is:?(?=\s)",
+    re.IGNORECASE | re.MULTILINE,
+)
 LABEL = re.compile(r"\A(?:new )?answer:\s*", re.IGNORECASE)  # with which these templates end
 
 

@@ -7,7 +7,8 @@ from pipeline.asking.ask import seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.converse import Conversation, Turns, messages, question
 from pipeline.asking.demos import one_line
-from pipeline.asking.examples import parse_output_first, without_remark
+from pipeline.asking.examples import parse_output_first
+from pipeline.asking.examples.whole import given_alone
 from pipeline.asking.phrases import REFUSES, names_input
 from pipeline.asking.templates import filled_but_for
 from pipeline.engines.base import Completion, Engine, Message, Request
@@ -61,9 +62,9 @@ class Asked:
         prefill = LABEL if self.engine.can_prefill else ""
         prompt = messages(self.label_turns, self.question[LABELS](one_line(task.instruction)))
         completion = yield self._request(f"{task.id}:labels", prompt, prefill)
-        found = parse_output_first(clean_text(completion.text), completion.finish_reason == "length")
-        instances = [i.model_copy(update={"output": without_remark(i.output, task.instruction)}) for i in found]
-        kept = tuple(instances[: self.stage.max_instances])
+        cut = completion.finish_reason == "length"
+        found = parse_output_first(clean_text(completion.text), cut, task.instruction)
+        kept = self.stage.drawn(task, found)
         return task.update(instances=kept) if kept else task.reject("no_instances")
 
     def _input(self, task: Task) -> Step:
@@ -71,7 +72,7 @@ class Asked:
         for attempt in range(1, self.stage.max_attempts + 1):
             prompt = messages(self.input_turns, self.question[INPUT](one_line(task.instruction)))
             completion = yield self._request(f"{task.id}:input{attempt}", prompt)
-            text = clean_text(completion.text).strip().removeprefix("Input:").strip()
+            text = given_alone(clean_text(completion.text), task.instruction)
             if text and completion.finish_reason != "length" and not REFUSES.match(text):
                 return text
         return ""

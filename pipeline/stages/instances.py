@@ -1,6 +1,7 @@
 """Write inputs and outputs: output first for classification, so that all labels occur; input first otherwise."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from random import Random
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator
@@ -15,8 +16,8 @@ from pipeline.asking.examples import (
     parse_input_first,
     parse_output_first,
     parse_whole,
-    without_remark,
 )
+from pipeline.asking.examples.label import without_remark
 from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
 from pipeline.runs.context import Context
@@ -70,7 +71,9 @@ class Instances(Stage):
     num_output_first_demos: int = Field(
         default=16, ge=0, description="tasks in a prompt for a classification; Self-Instruct"
     )
-    max_instances: int = Field(default=5, ge=1, description="of each task; Self-Instruct")
+    max_instances: int = Field(
+        default=5, ge=1, description="of each task, the first ones; of a classification drawn; Self-Instruct"
+    )
     random_seed: int = Field(default=0, description="another number makes other random choices")
     sampling: Sampling = Field(
         default=Sampling(temperature=0, presence_penalty=1.5, max_tokens=350, stop=("\nTask:", "\nExample 6")),
@@ -146,8 +149,14 @@ class Instances(Stage):
         cut = completion.finish_reason == "length"
         if not task.is_classification:
             return tuple(parse_input_first(text, cut, task.instruction)[: self.max_instances])
-        found = parse_output_first(text, cut)[: self.max_instances]
-        return tuple(_labelled(one, without_remark(one.output, task.instruction)) for one in found)
+        return self.drawn(task, parse_output_first(text, cut, task.instruction))
+
+    def drawn(self, task: Task, found: Sequence[Instance]) -> tuple[Instance, ...]:
+        """As many instances of a classification as may stay: drawn, since models name the same label first always."""
+        places = list(range(len(found)))
+        if len(found) > self.max_instances:
+            places = sorted(Random(f"{self.random_seed}:{task.id}:labels").sample(places, self.max_instances))
+        return tuple(_labelled(found[n], without_remark(found[n].output, task.instruction)) for n in places)
 
     def whole(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
         """A completion without any field, as the output of a task that needs no input."""

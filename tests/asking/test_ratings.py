@@ -21,6 +21,9 @@ from pipeline.asking.ratings import parse_ratings
         ("Answer A: 8\nAnswer B: 7", (8, 7)), ('{"ratings": {"1": 8, "2": 7}}', (8, 7)), ("8 | 7", (8, 7)), ("8.5 - 7", (8.5, 7)),
         ('[{"answer": 1, "rating": 8}, {"answer": 2, "rating": 7}]', (8, 7)),
         ('{"first": {"score": 8, "why": "right"}, "second": {"score": 7}}', (8, 7)), ("1. good\n2. 7", None),
+        ('Answer 1 is right. Answer 2 is not.\n\n{"ratings": [8, 7]}', (8, 7)), ("Answer 1 is right. Answer 2 is not.", None), ("Answer 1 gets 8, answer 2 gets 7.", (8, 7)),
+        ('{"steps": [1, 2], "ratings": [8, 7]}', (8, 7)), ('{"answer_2": 7, "answer_1": 8}', (8, 7)), ("8.5, 7.5", (8.5, 7.5)), ("回答1：8\n回答2：7", (8, 7)), ("Antwort 1: 8\nAntwort 2: 7", (8, 7)),
+        ("Answer 1 (8/10): right\nAnswer 2 (7/10): fine", (8, 7)), ("### Answer 1\nRating: 8\n\n### Answer 2\nRating: 7", (8, 7)),
         ("2. 7\n1. 8", None), ("1. 8\n2. 7\n3. 6", None), ("80% 70%", None),
     ],
 )  # fmt: skip

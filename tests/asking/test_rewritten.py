@@ -19,6 +19,21 @@ from pipeline.asking.rewritten import copied, parse_rewritten, parse_with_instan
         ("**Rewritten Task**: Name a bird.", "Name a bird."),
         ("## New task:\nName a bird.", "Name a bird."),
         ("The new task is: Name a bird.", "Name a bird."),
+        ("Rewritten: Name a bird.", "Name a bird."),
+        ("Original task: Name it.\nRewritten: Name a bird.", "Name a bird."),
+        ("German translation: Nenne einen Vogel.", "Nenne einen Vogel."),
+        ("Neue Aufgabe: Nenne einen Vogel.", "Nenne einen Vogel."),
+        ("Traducción: Nombra un pájaro.", "Nombra un pájaro."),
+        ("改写后的任务：说出一种鸟。", "说出一种鸟。"),
+        ("<task>Name a bird.</task>", "Name a bird."),
+        ('{"task": "Name a bird."}', "Name a bird."),
+        ("- Name a bird.", "Name a bird."),
+        ("Certainly! Name a bird.", "Name a bird."),
+        ("Name a bird.\n\nI added a constraint to make it harder.", "Name a bird."),
+        ("Name a bird.\n\n---\n\n**Changes made:**\n- A bird.", "Name a bird."),
+        ("Sum up the list.\nChanges: none", "Sum up the list.\nChanges: none"),
+        ("Order them:\n- a wren\n- an owl", "Order them:\n- a wren\n- an owl"),
+        ('{"a": 1} is JSON. Add a key.', '{"a": 1} is JSON. Add a key.'),
         ("Rewritten task (in French): Nommez un oiseau.", "Nommez un oiseau."),
         ("Translation into German: Nenne einen Vogel.", "Nenne einen Vogel."),
         ("Sure! Here is the rewritten task:\n\nName a bird.", "Name a bird."),
@@ -83,3 +98,19 @@ def test_a_task_is_read_with_the_example_behind_it(text, cut, task, instances):
 )
 def test_words_copied_from_the_prompt_are_found_unless_a_parent_has_them(text, parents, words):
     assert copied(text, "Rewrite it. Give the new task alone, and do not solve it.", parents) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Task: Name a bird.\ninput: x\noutput: y", "Name a bird.\nInput: x\nAnswer: y", "Tarea: Name a bird.\nEntrada: x\nSalida: y", "任务：Name a bird.\n输入：x\n输出：y", "1. Task: Name a bird.\n2. Input: x\n3. Output: y",
+        "### Task\nName a bird.\n\n### Input\nx\n\n### Output\ny", '{"instruction": "Name a bird.", "input": "x", "output": "y"}', '```json\n{"task": "Name a bird.", "input": "x", "output": "y"}\n```', "<task>Name a bird.</task>\n<input>x</input>\n<output>y</output>",
+    ],
+)  # fmt: skip
+def test_the_example_of_a_task_is_read_in_other_layouts(text):
+    assert parse_with_instance(text, False) == ("Name a bird.", (Instance(input="x", output="y"),))
+
+
+def test_the_answer_to_a_task_is_no_part_of_it():
+    assert parse_rewritten("Name a bird.\nAnswer: a wren") == "Name a bird."
+    assert parse_rewritten("Reply in this form:\nAnswer: one word") == "Reply in this form:\nAnswer: one word"

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pipeline import Task
 from pipeline.asking import clean, examples, lists, phrases
-from pipeline.asking.examples import _names, fields, layout, remarks, without_remark
+from pipeline.asking.examples import fields, layout, remarks
+from pipeline.asking.examples.label import _names, without_remark
 from pipeline.asking.lists import numbers
 from pipeline.asking.lists.inline import BARE, DIGIT, INLINE, LATER_BARE
 from pipeline.filters import instances, refusals, repeats

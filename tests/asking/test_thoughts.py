@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.asking.clean import clean_text
 from pipeline.asking.lists import parse_list
 from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.server.answer import thinks, visible
@@ -68,3 +69,12 @@ def test_a_tag_around_the_answer_is_no_item(tag: str, closed: bool) -> None:
 )
 def test_a_task_may_name_the_marks(task: str) -> None:
     assert parse_list(f"1. {task}\n2. {TASKS[1]}\n3. {TASKS[2]}") == [task, *TASKS[1:]]
+
+
+def test_the_header_of_a_turn_that_lost_its_tokens_is_no_part_of_an_answer():
+    assert parse_list(f"assistant\n\n{LIST}assistant\n\nSure! Here is more:\n1. Name a colour that warms.") == TASKS
+    assert clean_text("I am your assistant\n\nAsk me.") == "I am your assistant\n\nAsk me."
+
+
+def test_tokens_that_fill_up_or_begin_a_text_are_no_part_of_an_answer():
+    assert clean_text("<|begin▁of▁sentence|>It rains.<pad><pad>") == "It rains."

@@ -17,6 +17,7 @@ YES = [
     "It is a classification task.", "It's a classification task", "This is a binary classification task", "This is a text classification problem.", "That's classification", "It is classification.", "A classification task", "Classification", "binary classification", "Sentiment classification", "The task is a classification task because the labels are known.", "Yes, this is a classification task.", "Yes. It is not open-ended.", "Yes, it is a classification task, not a generation task.",
     "<classification>Yes</classification>", "Evet", "Có.", "对",
     "The correct answer is: Yes", "I would say yes.", "I think yes", "Final answer: Yes.", "So the answer is yes.", "Let's think. The labels are known. So, yes.", "The answer would be yes", "Output: Yes", "$\\boxed{Yes}$", "<answer>yes</answer>", "Ja", "Oui", "Sí", "Да", "是", "是的", "はい", "예", "نعم", "हाँ", "sim", "It is. Yes", "This is a multi-class classification task", "This is a typical classification task", "Correct", "Is this a classification task? Yes, it is.", "Classification? Yes",
+    "Respuesta: Sí", "Ответ: Да", "答案：是", "答え：はい", "这是一个分类任务。", "Definitely yes", "This task involves classification.", "This is a multi-label classification task",
     "Yes, the answer is either positive or negative.", "Yes, because it could be spam or not", "Yes - classification",
 ]  # fmt: skip
 UNCLEAR = [
@@ -77,6 +78,10 @@ def test_a_verdict_for_the_second_is_read_in_the_same_way(text):
     [
         ("My final verdict is: [[A>B]]", 1), ("[[A>>B]]", 1), ("[[B]]", 0), ("[[A<B]]", 0), ("[[A << B]]", 0), ("[[A=B]]", 0.5), ("A>B", 1),
         ("A = B", 0.5), ("<answer>B</answer>", 0), ("So, A.", 1), ("It's B", 0), ("I'd go with A", 1), ('{"better_answer": "B"}', 0),
+        ("Both answers are correct, but B is more complete. B", 0), ("Both are good, but Answer A is better.", 1), ("Both are right.", 0.5), ("Both are right, but neither says why.", None),
+        ("Answer A is right, but answer B is more complete.\n\n**Better: B**", 0), ("A is short, B is long.\n\nFinal answer: B", 0), ("A is fine.\nB", 0), ("I think B is better.", 0), ("In my opinion, A is better.", 1),
+        ("A is right, but B is wrong.", None), ("A and B are equally good.", 0.5), ("They are equally good.", 0.5), ("The better answer is answer B.", 0), ("I'd choose B.", 0), ("My verdict: A", 1), ("A is not better.", None),
+        ("A is more concise, but B is more complete.", None), ("Answer A, however, is wrong.", None), ("Better: B\n\nTask: x\nBetter: A", 0),
         ("Therefore, the better answer is B.", 0), ("A>B>C", None), ("<answer>maybe</answer>", None),
     ],
 )  # fmt: skip

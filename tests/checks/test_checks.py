@@ -242,6 +242,11 @@ def test_code_that_a_text_begins_with_ends_at_the_first_fence(text, code):
     assert found["answer.py"] == code
 
 
+def test_a_fence_may_be_the_end_of_a_line():
+    for text in ("Here it is: ```python\nx = 1\n```", "```python\nx = 1```", "Here:```\nx = 1```\nDone."):
+        assert unwrapped(text, ("python",)) == "x = 1\n", text
+
+
 @pytest.mark.parametrize("unit", ["```\n", "```python\nx = 1\n```\n", '"""\n```\n', "```a\n"])
 def test_a_model_that_repeats_fences_holds_nobody_up(unit):
     start = time.monotonic()

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import Instance, SproutError, Task, read_seeds
 from pipeline.filters.base import example_of
-from pipeline.filters.find import INSTANCE, INSTANCES, INSTRUCTION, applied, first_reason, reasons_of
+from pipeline.filters.find import INSTANCE, INSTANCES, INSTRUCTION, applied, first_reason, instance_reason, reasons_of
 from pipeline.settings.build import build_stage
 from pipeline.settings.read import read
 from pipeline.stage import Stage
@@ -186,3 +186,53 @@ def test_a_filter_takes_no_long_time_whatever_the_text():
         Filter().judge(task)
         first_reason(task, applied(INSTRUCTION, {}))
         assert time.process_time() - began < 2
+
+
+REFUSALS = [
+    "Lo siento, no puedo ayudar con eso.", "Desculpe, mas não posso responder a essa pergunta.", "Je suis désolé, mais je ne peux pas vous aider.", "Es tut mir leid, ich kann dir dabei nicht helfen.", "Mi dispiace, non posso aiutarti.", "Het spijt me, daar kan ik niet bij helpen.", "Przykro mi, nie mogę pomóc.",
+    "Извините, я не могу помочь с этим.", "Üzgünüm, bu konuda yardımcı olamam.", "Xin lỗi, tôi không thể giúp bạn việc này.", "Maaf, saya tidak dapat membantu.", "很抱歉，我无法回答这个问题。", "申し訳ありませんが、お答えできません。", "죄송합니다. 도와드릴 수 없습니다.", "عذرًا، لا يمكنني المساعدة.", "मुझे खेद है, मैं इसमें मदद नहीं कर सकता।",
+    "I must respectfully decline.", "My apologies, but I cannot do that.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REFUSALS)
+def test_a_refusal_in_another_language_is_no_task_and_no_output(text):
+    task = Task(id="1", instruction="Name a river.", instances=(Instance(output=text),))
+
+    assert first_reason(task.update(instruction=text), applied(INSTRUCTION, {"starts_non_ascii": False})) == "refusal"
+    assert instance_reason(task.instances[0], task, applied(INSTANCE, {})) == "refusal"
+
+
+@pytest.mark.parametrize(
+    ("instruction", "output"),
+    [
+        ("写一封道歉信。", "很抱歉，我无法继续参加会议。"),
+        ("Escribe una disculpa.", "Lo siento, no puedo ayudar hoy."),
+        ("Translate into German.", "Es tut mir leid, dass ich zu spät bin."),
+        ("Say it in Chinese.", "抱歉，我来晚了。"),
+    ],
+)
+def test_an_apology_that_is_asked_for_is_an_output(instruction, output):
+    task = Task(id="1", instruction=instruction, instances=(Instance(output=output),))
+
+    assert instance_reason(task.instances[0], task, applied(INSTANCE, {})) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["希望这些任务对您有帮助！", "Espero que estas tareas te sean útiles.", "Ich hoffe, diese Aufgaben sind hilfreich!", "Надеюсь, эти задания помогут!", "如果您需要更多任务，请告诉我。", "I hope these tasks are helpful for you."],
+)  # fmt: skip
+def test_a_sign_off_in_another_language_is_no_task(text):
+    task = Task(id="1", instruction=text)
+
+    assert first_reason(task, applied(INSTRUCTION, {"starts_non_ascii": False})) == "sign_off"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["请提供您想要翻译的文本。", "Por favor, proporciona el texto.", "Please paste the article you'd like summarized."],
+)
+def test_an_output_that_asks_for_its_input_is_none(text):
+    task = Task(id="1", instruction="Shorten it.", instances=(Instance(output=text),))
+
+    assert instance_reason(task.instances[0], task, applied(INSTANCE, {})) == "asks_back"

@@ -161,6 +161,9 @@ def test_one_whose_engine_failed_is_left_for_the_next_run(seeds, tmp_path):
         ("First.\n**Answer:** 6", False, "6", ""),
         ("First.\n**Final answer**: six", False, "six", ""),
         ("The answer: 5?\nNo.\nThe final answer: 6\nand 7", False, "6\nand 7", ""),
+        ("It has six sides.\n\n**Final Answer**\n6", False, "6", ""),
+        ("It has six sides.\n### Answer\n6", False, "6", ""),
+        ("It has six sides.\nTherefore, the answer is: 6", False, "6", ""),
         ("I think the answer: 6", False, "I think the answer: 6", "unreadable"),  # no line of its own
         ("It has six sides.", False, "It has six sides.", "unreadable"),
         ("It has six sides.\nAnswer:", False, "It has six sides.\nAnswer:", "unreadable"),

@@ -39,6 +39,26 @@ def test_an_input_is_asked_for_first_where_the_task_names_one(seeds, tmp_path):
     assert [(i.input, i.output) for i in found.instances] == [("It rained and rained.", "It rained.")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Input: It rained.", "**Input:** It rained.", "Sure! Here is an input for the task:\n\nIt rained.", "Input: It rained.\n\nOutput: Rain.", "Input:\nIt rained.\n\nLet me know if you need more!",
+        "It rained.\n\n(Note: this input is short.)", "输入：It rained.",
+    ],
+)  # fmt: skip
+def test_an_input_is_taken_without_what_a_model_says_around_it(text, seeds, tmp_path):
+    found, _ = asked(seeds, tmp_path, GIVEN, [text, "Rain."])
+
+    assert [(i.input, i.output) for i in found.instances] == [("It rained.", "Rain.")]
+
+
+def test_an_input_that_says_there_is_none_is_asked_for_again(seeds, tmp_path):
+    found, requests = asked(seeds, tmp_path, GIVEN, ["None needed.", "It rained.", "Rain."])
+
+    assert len(requests) == 3
+    assert found.instances[0].input == "It rained."
+
+
 def test_a_model_that_asks_for_an_input_is_given_one_of_its_own(seeds, tmp_path):
     texts = ["Please provide the word you would like me to use.", "lamp", "The lamp is lit."]
 

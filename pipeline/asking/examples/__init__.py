@@ -3,16 +3,20 @@
 import re
 from bisect import bisect
 from collections.abc import Iterable
+from textwrap import dedent
 
 from pipeline.asking.clean import FENCE, clean_text
 from pipeline.asking.examples.fields import INPUTS as INPUTS_NAMED
+from pipeline.asking.examples.fields import NO_INPUT
 from pipeline.asking.examples.fields import OUTPUTS as OUTPUTS_NAMED
 from pipeline.asking.examples.layout import in_layout, labels_in_layout, until_end
+from pipeline.asking.examples.pairs import FIELD as ANY_FIELD
+from pipeline.asking.examples.pairs import labels_in_pairs, labels_in_turns
 from pipeline.asking.examples.records import from_records
 from pipeline.asking.examples.remarks import without_remarks
-from pipeline.asking.examples.whole import whole_output
+from pipeline.asking.examples.whole import answers_in_code, whole_output
 from pipeline.asking.markup import unwrapped
-from pipeline.asking.phrases import ANNOUNCES, SIGNS_OFF
+from pipeline.asking.phrases import ANNOUNCES, SIGNS_OFF, is_preamble
 from pipeline.task import Instance
 
 
@@ -27,6 +31,8 @@ def parse_input_first(text: str, cut: bool = False, instruction: str = "") -> li
     text = clean_text(text)
     text = inner if _FIELD.match((inner := unwrapped(text)).lstrip()) else text
     text = _own_part(text)
+    if answers_in_code(text, instruction):
+        return []
     found = [] if OUTPUT.search(text) else from_records(text, cut)
     if not found:
         text = in_layout(text, instruction)
@@ -49,6 +55,8 @@ def parse_whole(text: str, cut: bool, instruction: str) -> list[Instance]:
     """Outputs without any field, an "Example" line between them, of a task that needs no input."""
     text = _own_part(clean_text(text))
     text = until_end(text)
+    if answers_in_code(text, instruction):
+        return [] if cut else [Instance(output=without_remarks(whole_output(text, instruction), instruction))]
     if _FIELD.search(text) or LABEL.search(text) or INPUTS_NAMED.search(text) or OUTPUTS_NAMED.match(text.lstrip()):
         return []
     marks = [mark for mark in EXAMPLE.finditer(text) if not mark["title"]]
@@ -59,22 +67,35 @@ def parse_whole(text: str, cut: bool, instruction: str) -> list[Instance]:
     return [Instance(output=without_remarks(output, instruction)) for output in outputs if output]
 
 
-def parse_output_first(text: str, cut: bool = False) -> list[Instance]:
+def parse_output_first(text: str, cut: bool = False, instruction: str = "") -> list[Instance]:
     """Labels, each followed by an input; the prompt ends with the first "Class label:".
 
     The first line of a piece is the label, the rest is the input, with or without "Input:"; a second input has the
-    same label, unless a line before it looks like one. When the completion was `cut` off, so is its last piece.
+    same label, unless a line before it looks like one. A text that holds no such field, or begins with another one, may
+    be pairs in another layout. When the completion was `cut` off, so is its last piece.
     """
-    text = _own_part(clean_text(text)).lstrip()
+    found = _labels(_own_part(clean_text(text)).lstrip(), cut, instruction)
+    return [_given_alone(one, instruction) for one in found]
+
+
+def _given_alone(instance: Instance, instruction: str) -> Instance:
+    text = without_remarks(instance.input, instruction)
+    return instance if text == instance.input else Instance(input=text, output=instance.output)
+
+
+def _labels(text: str, cut: bool, instruction: str) -> list[Instance]:
     if not LABEL.search(text) and (records := from_records(text, cut)):
         return records
-    text = labels_in_layout(text).lstrip()
+    line, newline, below = text.partition("\n")
+    announced = newline and line.rstrip()[-1:] in (":", "：", ".") and is_preamble(line.strip())
+    text = labels_in_layout(below if announced else text).lstrip()
+    if pairs := _pairs(text, cut, instruction):
+        return pairs
     if fenced := FENCE.match(text):  # the whole answer
         text = text[fenced.end() : [mark.start() for mark in FENCE.finditer(text)][-1] or None]
-    if INPUT.match(text):  # the layout of the other tasks
+    headed = EXAMPLE.match(text)
+    if INPUT.match(text[headed.end() :].lstrip() if headed else text):  # the layout of the other tasks
         return parse_input_first(LABEL.sub("Output:", text), cut)
-    if listed := _listed(text):
-        return listed[:-1] if cut else listed
     text = _with_labels("".join(_between(_headings(text), text)))
     first, *rest = _between((LABEL if LABEL.search(text) else SHORT_LABEL).finditer(text), text)
     pieces = [first, *rest] if first.strip() else rest
@@ -87,28 +108,16 @@ def parse_output_first(text: str, cut: bool = False) -> list[Instance]:
     return found
 
 
-def without_remark(label: str, instruction: str) -> str:
-    """The label without what is said about it, where the instruction names the one and not the other."""
-    if _names(instruction, label) or _ASKS_WHY.search(instruction):
-        return label
-    bare = _REMARK.split(label, maxsplit=1)[0].strip()
-    return bare if _names(instruction, bare) else label
-
-
-def _names(instruction: str, label: str) -> bool:
-    if not label or len(label) > len(instruction):
-        return False
-    if label.isascii() and instruction.isascii() and label.lower() not in instruction.lower():
-        return False
-    return bool(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", instruction, re.IGNORECASE))
-
-
 def _own_part(text: str) -> str:
     """What belongs to the task: not a task that the model adds, nor what it says to the user at the end."""
     found = TASK.search(text) if "Task" in text else None
     text = text[: found.start()] if found else text
     before, _, last = text.rstrip().rpartition("\n\n")
-    ends = SIGNS_OFF.match(last.lstrip()) or (_RULE.search(before) and not _MARKER.search(last))
+    ends = (
+        SIGNS_OFF.match(last.lstrip())
+        or _ABOUT_THEM.fullmatch(last.strip())
+        or (_RULE.search(before) and not _MARKER.search(last))
+    )
     return before if ends and _OF_EXAMPLES.search(last) else text
 
 
@@ -118,12 +127,13 @@ def _headings(text: str) -> list[re.Match[str]]:
     return [mark for mark in marks if not mark["title"] or _MARKER.match(text[mark.end() :].lstrip())]
 
 
-def _listed(text: str) -> list[Instance]:
-    """What is nothing but points such as "- Positive: I love it.", each a label and an input."""
-    points = [_LABELLED_POINT.fullmatch(line.strip()) for line in text.split("\n") if line.strip()]
-    if len(points) < 2 or None in points or _FIELD.search(text) or LABEL.search(text):
-        return []
-    return [Instance(input=point["input"], output=point["label"]) for point in points if point]
+def _pairs(text: str, cut: bool, instruction: str) -> list[Instance]:
+    """What a text without any of the prompt's fields holds, or one that begins with another field."""
+    if LABEL.search(text) or SHORT_LABEL.search(text) or INPUT.search(text):
+        if not ANY_FIELD.match(text) and not text.startswith(("Example", "#", "*")):
+            return []
+        return labels_in_turns("".join(_between(_headings(text), text)), cut, instruction)
+    return labels_in_pairs(text, cut, instruction)
 
 
 def _with_labels(text: str) -> str:
@@ -206,12 +216,13 @@ def _inputs(text: str) -> list[str]:
 
 def _given(text: str) -> str:
     text = _text(_after_labels(INPUTS, text))
-    return "" if _NO_INPUT.fullmatch(text) else text
+    return "" if NO_INPUT.fullmatch(text) else text
 
 
 def _text(text: str) -> str:
     """A field without a rule below it, and without the fence around it, unless that says which language is in it."""
-    text = _RULE.sub("", text.strip()).strip()
+    text = _RULE.sub("", dedent(text) if text.startswith("\n") else text).strip()
+    text = text[:-2].rstrip() if text.endswith("**") and text.count("**") == 1 else text  # bold from before the field
     if not (text.startswith("```") and text.endswith("```") and text.count("```") == 2):
         return text
     language, newline, block = text[3:-3].partition("\n")
@@ -222,7 +233,8 @@ def _text(text: str) -> str:
 
 def _after_labels(labels: re.Pattern[str], text: str) -> str:
     found = labels.match(text)
-    return text[found.end() if found else 0 :].strip()
+    text = text[found.end() if found else 0 :]
+    return text.rstrip() if text[:1].isspace() and _BLOCK.match(text) else text.strip()
 
 
 def _outside(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
@@ -264,14 +276,14 @@ INPUTS, OUTPUTS, LABELS = (
     for words in ("Input", "Output", "Class [Ll]abel|Label|Output|Answer")
 )
 
+_BLOCK = re.compile(r"\s*\n[^\S\n]")  # lines that are indented begin below the field
 MAX_WORDS, MAX_LABELS = 4, 100  # of a line that is taken for a label; more of these are not looked for
 _POINT = re.compile(r"^[-*•] (?=(?:\*\*)?(?:Input|Output)\b)", re.MULTILINE)
-_LABELLED_POINT = re.compile(r"[-*•] (?P<bold>\*\*)?(?P<label>\w[^:\n*]{0,40}):(?(bold)\*\*) (?P<input>\S.*)")
 _ITEM = re.compile(r"(?:[-*•]|\d{1,2}[.)])[^\S\n]++")
 _RULE = re.compile(r"\n[^\S\n]*+(?:-{3,}|\*{3,}|_{3,})\s*+\Z")
 _EMPHASIS = re.compile(r"^(\*\*?|`|__)(.+)\1$")
-_NONE = r"none|n/a|not applicable|no ?-?input(?: (?:is )?(?:needed|required|given|provided|necessary))?"
-_NO_INPUT = re.compile(rf"(?:{_NONE})\.?|[\[(<](?:{_NONE}|empty|blank)[\])>]", re.IGNORECASE)
+_ABOUT_THEM = re.compile(  # the examples, in a sentence below them
+    r"(?:these|the above|both|all) (?:\w+ ){0,2}(?:examples|labels|instances|inputs)\b[^.!?\n]{0,120}[.!]",
+    re.IGNORECASE,
+)
 _OF_EXAMPLES = re.compile(r"\b(?:examples?|tasks?|instances?|labels?)\b", re.IGNORECASE)
-_REMARK = re.compile(r"[.:](?=\s|$)| \(|—| [-–] | because\b| since\b")
-_ASKS_WHY = re.compile(r"\b(?:why|explain\w*|explanation|reasons?|justif\w+|brackets|parenthes\w+)\b", re.IGNORECASE)

@@ -54,3 +54,9 @@ ASKS_WHY = re.compile(
     r"|how you|argue\w*|remarks?|brackets|parenthes\w+|describe how|thoughts?)\b",
     re.IGNORECASE,
 )
+WRITES_TO = re.compile(
+    r"\b(?:repl(?:y|ies)|respond|e-?mails?|messages?|letters?|dialog(?:ue)?s?|conversations?|chats?|talks?|interviews?|scripts?"
+    r"|requests?|prompts?|posts?|comments?|invit\w+|reviews?|assistants?|users?|chatbots?|customers?|roles?"
+    r"|write (?:back )?to|ask)\b",
+    re.IGNORECASE,
+)

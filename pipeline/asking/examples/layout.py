@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from pipeline.asking.examples.fields import (
     ABOUT_ARROWS,
+    ABOUT_QUESTIONS,
     ARROW,
     ASKED,
     END_TOKEN,
@@ -17,6 +18,7 @@ from pipeline.asking.examples.fields import (
     FOLD,
     HASHED,
     HEADED,
+    INPUT_BEHIND,
     INPUTS,
     LABELS,
     OTHER_EXAMPLE,
@@ -29,6 +31,8 @@ from pipeline.asking.examples.fields import (
     YAML_BEGINS,
 )
 from pipeline.asking.examples.instruction import needs_input
+from pipeline.asking.examples.pairs import FIELD as ANY_FIELD
+from pipeline.asking.examples.remarks import EXPLAINS
 
 
 def in_layout(text: str, instruction: str = "") -> str:
@@ -52,6 +56,8 @@ def labels_in_layout(text: str) -> str:
         text = _with_example_lines(text)
     if not EXACT_LABEL.search(text) and _has_headings(text):
         text = HEADED.sub(_with_colon, text)
+    if "Input:" in text and not INPUTS.search(text):  # on the line of its label
+        text = INPUT_BEHIND.sub("\nInput:", text)
     if INPUTS.match(text.lstrip()):  # the layout of the other tasks
         return in_layout(LABELS.sub(r"\g<indent>Output\g<number>:", text))
     if EXACT_LABEL.search(text):
@@ -105,12 +111,17 @@ def _named(text: str, instruction: str) -> str:
     if OUTPUTS.search(text):
         asked = ASKED if not INPUTS.search(text) else INPUTS
         outputs = OUTPUTS
+        if asked is ASKED and instruction and (several := _with_inputs(text)):
+            text, asked = several, INPUTS
     elif SHORT.search(text) and ASKED.search(text):
         asked, outputs = ASKED, SHORT
     else:
         return text
     first = outputs.search(text)
     before = text[: first.start()].strip() if first else ""
+    about_questions = asked is ASKED and asked.search(text) and ABOUT_QUESTIONS.search(instruction)
+    if about_questions and not needs_input(instruction):
+        return text
     if before and instruction and not asked.search(text) and not needs_input(instruction):
         return text
     quoted = YAML_BEGINS.match(text) is not None
@@ -121,8 +132,41 @@ def _named(text: str, instruction: str) -> str:
     bare = text.strip()
     if bare.startswith("```") and bare.endswith("```") and bare.count("```") == 2 and "\n" in bare:
         text = bare.partition("\n")[2].removesuffix("```")
-    text = outputs.sub(named("Output"), asked.sub(named("Input"), text))
+    text = _outputs_named(asked.sub(named("Input"), text), outputs, named("Output"))
     return until_end(_unquoted(text) if quoted else _folded(text))
+
+
+def _outputs_named(text: str, outputs: re.Pattern[str], name: Callable[[re.Match[str]], str]) -> str:
+    """With one name for all outputs; another one right behind an output, such as a final answer, is part of it."""
+    pieces, place, before = [], 0, ""
+    for mark in outputs.finditer(text):
+        called = "".join(filter(str.isalpha, mark[0])).casefold()
+        between = text[place : mark.start()]
+        if before not in ("", called) and between.strip() and not FIELD.search(between):
+            continue
+        pieces += [between, name(mark)]
+        place, before = mark.end(), called
+    return "".join([*pieces, text[place:]])
+
+
+def _with_inputs(text: str) -> str:
+    """With "Input:" before the fields of each input, where several come round: a passage, a question, its answer."""
+    marks = [mark for mark in ANY_FIELD.finditer(text) if not EXAMPLE_BEFORE.search(mark[0].strip("*: "))]
+    names = [mark["name"].casefold() for mark in marks]
+    period = next((place for place, name in enumerate(names) if place and name == names[0]), len(names))
+    once = names[:period]
+    if (
+        period < 3
+        or min(map(len, once)) < 2
+        or names != once * (len(names) // period)
+        or not OUTPUTS.match(f"{once[-1]}:")
+    ):
+        return ""
+    if any(known.match(f"{name}:") for name in once[:-1] for known in (INPUTS, OUTPUTS, EXPLAINS)):
+        return ""
+    for mark in reversed(marks[::period]):
+        text = f"{text[: mark.start()]}Input:\n{text[mark.start() :]}"
+    return text
 
 
 def _unquoted(text: str) -> str:
@@ -190,11 +234,12 @@ def _numbered(text: str) -> str:
 def _pointless(text: str, fields: re.Pattern[str]) -> str:
     """Without bullets and numbers before the fields, where the first has one."""
     first = fields.search(text)
-    if not first or not first["point"]:
+    if not first or not first["point"] or text.count("```", 0, first.start()) % 2:  # in a block of code
         return text
     without = fields.sub(lambda mark: mark["indent"] + mark[0][len(mark["indent"]) + len(mark["point"]) :], text)
     return INPUTS.sub(lambda mark: mark["indent"] + mark[0][len(mark["indent"]) + len(mark["point"]) :], without)
 
 
-OTHER_NAMES = ("instance", "sample", "pair", "case", "ejemplo", "exemple", "beispiel", "esempio", "exemplo")
+OTHER_NAMES = ("instance", "sample", "pair", "case", "ejemplo", "exemple", "beispiel", "esempio", "exemplo",
+               "voorbeeld", "exempel", "eksempel", "esimerkki", "exemplu", "contoh", "mfano")  # fmt: skip
 MAX_LINES = 200  # that are looked at for fields on one line

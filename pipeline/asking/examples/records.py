@@ -41,7 +41,10 @@ def _instance(record: dict[str, JsonValue]) -> Instance | None:
     output = _first(record, OUTPUT, LABEL)
     if output is None or any(isinstance(value, Cut) for value in record.values()):
         return None
-    return Instance(input=as_text(_first(record, INPUT, ASKED, TEXT)), output=as_text(output))
+    given = _first(record, INPUT, ASKED, TEXT)
+    if given is None and len(record) == 2:  # the other one of two is the input, unless it is about the example
+        given = next((value for name, value in record.items() if not ABOUT.fullmatch(name.strip(" *_`"))), None)
+    return Instance(input=as_text(given), output=as_text(output))
 
 
 def _first(record: dict[str, JsonValue], *names: re.Pattern[str]) -> JsonValue:
@@ -54,4 +57,9 @@ def _name(names: str) -> re.Pattern[str]:
 
 MAX_DEPTH = 4
 OUTPUT, LABEL, INPUT, ASKED = map(_name, (OUTPUT_NAMES, LABEL_NAMES, INPUT_NAMES, ASKED_NAMES))
+ABOUT = re.compile(
+    rf"(?:{OUTPUT_NAMES}|{LABEL_NAMES}|{INPUT_NAMES}|{ASKED_NAMES}|explanations?|reason(?:ing)?|rationale|notes?|id|index|no\.?|number"
+    r"|#|example|instructions?|task|confidence|score|difficulty)[ _-]?\d{0,3}",
+    re.IGNORECASE,
+)
 TEXT = _name(r"texts?|sentences?|content|passage|example|review")

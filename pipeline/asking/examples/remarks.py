@@ -4,15 +4,17 @@ import re
 from bisect import bisect
 
 from pipeline.asking.clean import FENCE
-from pipeline.asking.examples.instruction import asks_why
+from pipeline.asking.examples.instruction import WRITES_TO, asks_why
 
 
 def without_remarks(field: str, instruction: str) -> str:
     """The field up to an explanation or a note, unless the instruction asks for one; never nothing.
 
+    What a chat goes on with, and the last word to its user, is left out, unless the task is to write to somebody.
     A note that is no part of a short answer, stands in brackets or speaks of the answer or the task is left out; others
     may belong to a recipe or a letter.
     """
+    field = _without_turns(field, instruction) if "\n" in field else field
     if not _may_remark(field) or asks_why(instruction):
         return field
     fences = [fence.start() for fence in FENCE.finditer(field)]
@@ -22,6 +24,15 @@ def without_remarks(field: str, instruction: str) -> str:
         if before and bisect(fences, mark.start()) % 2 == 0 and not part_of_form:
             return without_note(before)
     return without_note(field)
+
+
+def _without_turns(field: str, instruction: str) -> str:
+    if not any(word in field for word in SAID_BY_CHAT) or WRITES_TO.search(instruction):
+        return field
+    found = TURN.search(field)
+    field = field[: found.start()].rstrip() if found and not TURN.match(f"\n{field}") else field
+    before, _, last = field.rpartition("\n\n")
+    return before.rstrip() if before.strip() and FAREWELL.match(last.strip()) else field
 
 
 def _may_remark(field: str) -> bool:
@@ -46,6 +57,13 @@ def without_note(field: str) -> str:
 
 
 MAX_NOTES, MAX_WORDS = 3, 12
+SAID_BY_CHAT = ("Human:", "User:", "hope", "et me know", "eel free", "anything else")
+TURN = re.compile(r"\n\s*(?:\*\*)?(?:Human:|User:(?=.*\n\s*(?:\*\*)?(?:Assistant|AI|Bot|System):))", re.DOTALL)
+FAREWELL = re.compile(
+    r"i hope (?:this|that|it|these) helps\b|(?:please |just )?(?:let me know|feel free to ask)\b[^\n]*$"
+    r"|is there anything else (?:i|you)\b",
+    re.IGNORECASE,
+)
 # In each of the names below that is ASCII.
 WORDS = ("explana", "reason", "rationale", "justif", "thought", "explication", "note", "nota", "nb", "n.b.", "remark",
          "disclaimer", "hinweis")  # fmt: skip

@@ -4,7 +4,7 @@ import re
 
 from pipeline.asking.clean import FENCE, clean_text
 from pipeline.asking.lists.inline import inline
-from pipeline.asking.lists.items import item_of, own_part
+from pipeline.asking.lists.items import ASKS, item_of, own_part
 from pipeline.asking.lists.marks import (
     BULLET,
     KEY,
@@ -20,6 +20,8 @@ from pipeline.asking.lists.marks import (
 from pipeline.asking.lists.numbers import ITEM, Span, dotted, numbered
 from pipeline.asking.lists.records import from_table, from_values
 from pipeline.asking.markup import is_header, unwrapped, without_tags
+from pipeline.asking.phrases import MIN_WORDS
+from pipeline.novelty.tokens import count_words
 
 
 def parse_list(text: str) -> list[str]:
@@ -40,7 +42,8 @@ def split_list(text: str) -> list[str]:
     text = without_tags(unwrapped(text), TAGS)
     if found := from_values(text) or from_table(text):
         return found
-    text = FENCE.sub("", text) if "```" in text else text
+    text = _without_fences(text) if "```" in text else text
+    text = ESCAPED_BREAK.sub("\n", text) if "\\n" in text else text
     text = BREAK.sub("\n", text) if any(sign in text for sign in BREAKS) else text
     text = text[: key.start()] if may_hold_key(text) and (key := KEY_TO_ALL.search(text)) else text
     spans = _spans(text)
@@ -51,9 +54,20 @@ def split_list(text: str) -> list[str]:
     heading = (
         first.lstrip().startswith(("# ", "## ", "### "))
         or KEY.fullmatch(first.strip())
-        or (is_header(first) and "task" in first.casefold())
+        or (
+            is_header(first) and any(word in first.casefold() for word in ("task", "instruction", "prompt", "question"))
+        )
     )
     return _numbered_once(pieces[1:] if rest and heading else pieces)
+
+
+def _without_fences(text: str) -> str:
+    """The code of an item without blank lines, which would end the item, and all without the lines of fences."""
+    fences = [fence.span() for fence in FENCE.finditer(text)]
+    for (_, start), (end, _) in reversed([*zip(fences[::2], fences[1::2], strict=False)]):
+        if text[:start].count("\n") > 1 and not ITEM.search(text, start, end):
+            text = text[:start] + BLANK_LINES.sub("\n", text[start:end]) + text[end:]
+    return FENCE.sub("", text)
 
 
 def _numbered_once(pieces: list[str]) -> list[str]:
@@ -78,7 +92,7 @@ def _parts(piece: str) -> list[str]:
 
 
 def holds_several(piece: str, item: str) -> bool:
-    """Whether a piece of a list may be several tasks: after a sentence, marked lines that are each a sentence too.
+    """Whether a piece of a list may be several tasks: below a sentence or a title, lines with marks that are sentences.
 
     They may as well be parts of one task, so nobody can say what it is. The same goes for what would be several tasks
     on one line.
@@ -93,7 +107,8 @@ def holds_several(piece: str, item: str) -> bool:
     piece = own_part(piece)
     for mark in (BULLET, LETTER, ITEM):
         first, *parts = _between([found.span() for found in mark.finditer(piece)], piece)
-        if parts and first.rstrip().endswith(ENDS) and all(map(stands_alone, parts)):
+        title = len(parts) > 1 and count_words(first) < MIN_WORDS and not ASKS.match(first.strip(" *_#\n"))
+        if parts and (title or first.rstrip().endswith(ENDS)) and all(map(stands_alone, parts)):
             return True
     return False
 
@@ -118,6 +133,8 @@ def _between(spans: list[Span], text: str) -> list[str]:
     return [text[start:end] for start, end in zip(ends[::2], ends[1::2], strict=True)]
 
 
+BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
+ESCAPED_BREAK = re.compile(r"(?<=[.?!\"”])\\n(?=\s*(?:\\n)*\d{1,3}[.)])")
 BREAK = re.compile(
     r"^[^\S\n]*+(?:([-*_=~#])\1{2,}+|\[\[\w{1,20}\]\]|\\(?:begin|end)\{\w+\*?\})[^\S\n]*+$"
     r"|(?<=[.?!])<br\s?/?>",

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.asking.lists.marks import LATER_LETTER, LATER_ROMAN, LETTER, ROMAN
+from pipeline.asking.lists.marks import CONTINUES, LATER_LETTER, LATER_ROMAN, LETTER, ROMAN
 from pipeline.asking.lists.numbers import Span
 from pipeline.asking.phrases import MIN_WORDS, is_preamble
 from pipeline.asking.words import CIRCLED, KEYCAP, WORD, place_of, value_of
@@ -18,9 +18,7 @@ def inline(text: str) -> list[Span]:
     if not text.strip():
         return []
     if text.isascii() and not DIGIT.search(text):  # most items: neither a number nor a sign in place of one
-        return _letters(text) or (
-            [mark.span() for mark in BULLETS.finditer(text)] if "|" in text or "-" in text else []
-        )
+        return _letters(text) or (_bullets(text) if "|" in text or "-" in text else [])
     marks = list(INLINE.finditer(text))
     values = [value_of(mark["number"] or mark["special"]) for mark in marks]
     spans: list[Span] = []
@@ -34,7 +32,13 @@ def inline(text: str) -> list[Span]:
         if mark["ended"] is not None or follows or announced:
             spans.append(mark.span())
             inside = None
-    return spans or _bare(text) or _letters(text) or [mark.span() for mark in BULLETS.finditer(text)]
+    return spans or _bare(text) or _letters(text) or _bullets(text)
+
+
+def _bullets(text: str) -> list[Span]:
+    """Bullets after sentences, if what follows each is a sentence that needs no other before it."""
+    spans = [mark.span() for mark in BULLETS.finditer(text)]
+    return [] if any(CONTINUES.match(text, end) for _, end in spans) else spans
 
 
 def _bare(text: str) -> list[Span]:
@@ -70,7 +74,8 @@ _EMPHASIS = r"(?:\*{1,3}|__?)?"
 _ENDED = r"(?<=[.?!。？！])|(?<=[.?!][\"”’)*»])"
 _SPECIAL = rf"(?P<special>{KEYCAP}|{CIRCLED})[^\S\n]*+"
 _CLOSE = rf"\\?[.):\]]{_EMPHASIS}[^\S\n]++|[．、：）]"
-_NUMBER = rf"(?<=[\s。？！：:，、；*_])[(\[（]?(?P<number>\d{{1,3}}+){_EMPHASIS}(?:{_CLOSE})"
+_GLUED = r"(?<=[a-z]{2}[.?!])(?=\d{1,3}[.)][^\S\n])"  # to the sentence before
+_NUMBER = rf"(?:(?<=[\s。？！：:，、；*_])|{_GLUED})[(\[（]?(?P<number>\d{{1,3}}+){_EMPHASIS}(?:{_CLOSE})"
 _TEXT = r"(?=[\"“'*(¿¡]*+[^\W\d_a-z])(?=[^\x00-\x7f]|(?:\S++\s++){3}\S)"  # four words
 INLINE = re.compile(
     rf"(?:(?P<ended>{_ENDED})|(?<=\S))[^\S\n]*+{_EMPHASIS}(?:(?<=[\s*])(?:{WORD})[^\S\n]*+#?)?(?:{_SPECIAL}"

@@ -23,6 +23,8 @@ def item_of(piece: str) -> str:
             text = " ".join(text.split())
         text = text[found.end() :] if (found := LEAD.match(text)) else text
         text = _unquoted(text)
+        if text[:1] in ("(", "[") and (tag := TAG.match(text)) and ASKS.match(text, tag.end()):
+            text = text[tag.end() :]
     return text
 
 
@@ -68,12 +70,22 @@ def _field(text: str) -> str:
 
 
 def _task_alone(text: str) -> str:
-    """The first paragraph, and the next after a colon, up to an input, an answer or a word to the user."""
+    """The first paragraph, and the next after a colon, up to an input, an answer or a word to the user.
+
+    A paragraph that is indented, as Markdown has it in an item, and says what to do belongs to it too.
+    """
     first, *more = PARAGRAPH.split(text)
-    shown = takewhile(lambda pair: pair[0].rstrip().endswith((":", "：")), zip([first, *more], more, strict=False))
+    shown = takewhile(lambda pair: _goes_on(*pair), zip([first, *more], more, strict=False))
     text = own_part("\n".join([first, *(following for _, following in shown)]))
     line, *lines = text.split("\n")
     return "\n".join([line, *takewhile(lambda line: not SIGNS_OFF.match(line.strip()), lines)])
+
+
+def _goes_on(before: str, paragraph: str) -> bool:
+    if before.rstrip().endswith((":", "：")):
+        return True
+    asks = ASKS.match(paragraph.lstrip()) if paragraph[:2].isspace() else None
+    return asks is not None and not paragraph.lstrip()[asks.end() :].startswith((" is ", " are ", " was "))
 
 
 ANSWERED = re.compile(  # an answer, or what is said about the task
@@ -86,26 +98,31 @@ ANSWERED = re.compile(  # an answer, or what is said about the task
     r"|is (?:designed|meant|intended))\b))",
     re.MULTILINE,
 )
+TAG = re.compile(  # what kind of task it is, and no condition
+    r"[(\[](?!(?i:in|for|with|without|as|using|from|at|on|to|if|by|optional)\b)[^\W\d_][\w /&-]{0,30}[)\]][:：]? +"
+    r"(?=[A-Z])"
+)
 PARAGRAPH = re.compile(r"\n(?:[^\S\n]*+\n)++")
 BOLD = re.compile(r"(?<![\w*])\*{2,}+([^*]+)\*{2,}+(?!\w)")
 HALF_BOLD = re.compile(r"(?<=[^\s*])\*\*(?=\s|$)")
 LEAD = re.compile(
     rf"(?:(?:User|Human): +|(?:[-*•>]|#{{1,6}}|\\?\[[ xX]?\\?\]|[☐☑☒✅]\ufe0f?) +|&nbsp;|[\"']?(?:{TASK}"
-    rf"|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
+    rf"|Description|Objective|Goal|(?:{WORD}))[\"']?[:：] *(?:[>|][-+]? )?)++"
 )
 TAIL = re.compile(r"(?<=[.?!\"”'])[,;]$|(?<=[.?!])[^\S\n]?\\$")
 SAID = re.compile(  # what is said about the task behind it
     r"[^\S\n]+<no_?input>$|(?<=[.?!])[^\S\n]+Input: .*\bOutput: .*$"
     r"|(?<=[.?!])[^\S\n]+[*_]?[(\[](?i:(?:difficulty|category|type|level|skill): [^()\[\]\n]{1,40}|open-ended"
+    r"|(?:very )?(?:easy|simple|medium|moderate|hard|difficult|beginner|intermediate|advanced)"
     r"|(?:not )?classification)[)\]][*_]?$"
 )
 KEYED = re.compile(r"(?:[-*•] )?(?:\*\*)?[\"']?\w{1,20}[\"']?[^\S\n]?:(?:\*\*)?[^\S\n]")
-DESCRIBED = re.compile(r"^[^\S\n]*+(?:[-*•] )?(?:\*\*)?Description(?:\*\*)?:(?:\*\*)?", re.MULTILINE)
+DESCRIBED = re.compile(r"^[^\S\n]*+(?:[-*•] )?(?:\*\*)?(?:Description|Objective|Goal)(?:\*\*)?:(?:\*\*)?", re.MULTILINE)
 ASKS = re.compile(  # what a task begins with
-    r"(?:add|analy[sz]e|answer|arrange|ask|categori[sz]e|change|check|choose|classify|combine|compare|complete"
-    r"|compose|convert"
-    r"|correct|count|create|define|describe|design|determine|draft|edit|estimate|evaluate|explain|extract|fill|find|fix"
-    r"|generate|give|guess|identify|imagine|list|make|match|name|order|paraphrase|pick|plan|predict|prove|provide"
+    r"(?:add|analy[sz]e|answer|arrange|ask|brainstorm|build|calculate|categori[sz]e|change|check|choose|classify|combine|compare|complete"
+    r"|compose|compute|construct|convert"
+    r"|correct|count|create|debug|define|derive|describe|design|determine|develop|discuss|draft|edit|estimate|evaluate|explain|extract|fill|find|fix"
+    r"|generate|give|guess|identify|imagine|implement|list|make|match|name|order|outline|paraphrase|pick|plan|predict|prepare|propose|prove|provide"
     r"|put|rank"
     r"|read|recommend|remove|rephrase|replace|reply|respond|rewrite|say|select|shorten|simplify|solve|sort|spell|split"
     r"|suggest|summari[sz]e|tell|think|translate|turn|use|write)\b",

@@ -109,7 +109,7 @@ ANY_WORD = re.compile(
 )
 _SIGNS = r"[-*+•●▪–—◦‣⁃∙·○◆◇■▶▸➤➢→»❖★☆✓✔✅☐☑☒□▢👉\u2190-\u21ff\u25a0-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
 BULLET = re.compile(
-    rf"{_INDENT}(?:\\?{_SIGNS}[\ufe0f\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]*+|\\item|#\."
+    rf"{_INDENT}(?:\\?{_SIGNS}[\ufe0f\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]*+|\\item(?:\[[^\[\]\n]{{0,20}}\])?|#\."
     rf"|(?:[-*+]\s)?\\?\[[ xX✓]?\\?\])(?:[^\S\n]\\?\[[ xX✓]?\\?\])?[^\S\n]",
     re.MULTILINE,
 )
@@ -120,8 +120,10 @@ LABEL = re.compile(
     re.MULTILINE,
 )
 KEY = re.compile(
-    r"(?i:[\"']?(?:tasks|instructions|items|prompts|questions|list|data)[\"']?:|\[{1,2}\w+\]{1,2}"
-    r"|\\begin\{\w+\})"
+    r"(?i:[\"']?(?:tasks|instructions|items|prompts|questions|list|data)[\"']?:"
+    r"|(?!(?:answer|arrange|check|compare|complete|do|give|group|list|order|plan|prioriti[sz]e|rank|read|schedule|sort|write)\b)"
+    r"(?:(?!(?:the|these|those|following|all)\b)[^\W\d_]{1,20} ){1,2}(?:tasks|instructions|prompts):"
+    r"|\[{1,2}\w+\]{1,2}|\\begin\{\w+\})"
 )
 LINE = re.compile(r"^[^\S\n]{0,1}(?=[^\s])(?![a-z])", re.MULTILINE)
 CONTINUES = re.compile(

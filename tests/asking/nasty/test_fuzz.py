@@ -9,9 +9,13 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline import Completion, Instance, Task, read_seeds
+from pipeline.asking.choice import parse_choice
 from pipeline.asking.clean import clean_text
 from pipeline.asking.examples import MARKER_LINE, parse_input_first, parse_output_first, parse_whole
 from pipeline.asking.lists import parse_list
+from pipeline.asking.metadata import fields_of, parse_metadata
+from pipeline.asking.ratings import parse_ratings
+from pipeline.asking.rewritten import parse_rewritten
 from pipeline.asking.verdicts import parse_better, parse_yes_no
 from pipeline.asking.words import WORD
 from pipeline.filters.find import INSTRUCTION, applied, first_reason
@@ -187,7 +191,7 @@ def test_shipped_seeds_come_back_as_they_are(name):
         assert read == instances, task.id
 
 
-UNITS = [
+UNITS = ["---\n", 
     " ", "\t", "\n", "\r\n", " \n", "\u3000", "\u2028", "1", "1.", "1. ", "\n1.", "\n  1. a", "\n(1) ", "Task 1:", "\nTask: a", "*", "** ", "*a", "# ",
     "- ", "\n- a", "> ", "`", "```", "```\n", "_", "Input:", "\nInput: ", "\nInput 1: a", "Output:", "\nOutput: a", "\nExample 2", "\nExample 2\nInput: a",
     "\nExample 2\nOutput: a", "\nClass label: a", "\nLabel: a\nInput: b", "a\nInput: b\n\n",
@@ -206,12 +210,29 @@ def whole(text: str) -> list[Instance]:
     return parse_whole(text, False, "Name a river.")
 
 
+def rated(text: str) -> object:
+    return parse_choice(text, ("1", "2", "3")), parse_ratings(text, 2)
+
+
+def described(text: str) -> object:
+    return parse_rewritten(text), parse_metadata(text, fields_of("use_case"))
+
+
 def seconds(text: str) -> float:
     """Processor time that the slowest parser, with the filters of instances, takes over the text."""
     task = Task(id="1", instruction="Say which it is.", is_classification=True)
     judged = task.update(instances=(Instance(input=text, output="a"), Instance(input="b", output=text)))
     spent = [time.process_time()]
-    for read in (parse_list, parse_yes_no, parse_better, parse_input_first, parse_output_first, whole):
+    for read in (
+        parse_list,
+        parse_yes_no,
+        parse_better,
+        parse_input_first,
+        parse_output_first,
+        whole,
+        rated,
+        described,
+    ):
         read(text)
         spent.append(time.process_time())
     Filter().judge(judged)

@@ -44,7 +44,7 @@ LAYOUTS = {
     "examples between": ("\nExample 1\nClass label: good\nInput: It works.\n\nExample 2\nClass label: bad\nInput: It broke.", TWO),
     "the answer again after the input": (" good\nInput: It works.\nOutput: good\nClass label: bad\nInput: It broke.\nOutput: bad", TWO),
     "the layout of other tasks": ("\nInput: It works.\nOutput: good\nExample 2\nInput: It broke.\nOutput: bad", TWO),
-    "the input first": ("\nInput: It works.\nClass label: good\nInput: It broke.\nClass label: bad", ONE),
+    "the input first": ("\nInput: It works.\nClass label: good\nInput: It broke.\nClass label: bad", TWO),
     "an explanation in brackets": (" good (it praises)\nInput: It works.\nClass label: bad (it blames)\nInput: It broke.", TWO),
     "an explanation after a dash": (" good - it praises\nInput: It works.\nClass label: bad — it blames\nInput: It broke.", TWO),
     "an explanation that says because": (" good because it praises\nInput: It works.", ONE),
