@@ -10,7 +10,8 @@ LARGE = re.compile(r"request (?:is )?too large", re.IGNORECASE)
 # current quota" is no such case: it passes within a minute, or a day.
 NO_MONEY = re.compile(
     r"insufficient[_ ](?:quota|balance|credits?|funds)|balance is (?:too low|insufficient|not enough)"
-    r"|budget[_ ](?:has been |is )?exceeded|exceeded_current_quota|arrear|overdue|out of credits|余额不足|欠费",
+    r"|budget[_ ](?:has been |is )?exceeded|exceeded_current_quota|out of credits|余额不足|欠费"
+    r"|arrearage|account[ _]?overdue|overdue balance",
     re.IGNORECASE,
 )
 BAD_KEY = re.compile(  # Gemini, xAI
