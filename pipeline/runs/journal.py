@@ -67,7 +67,7 @@ class Usage(NamedTuple):
 
 
 class Journal:
-    """Completions in one SQLite file (WAL), keyed by a hash of everything that affects them.
+    """Completions and likelihoods in one SQLite file (WAL), keyed by a hash of everything that affects them.
 
     Raises:
         SproutError: from every method, if the file cannot be read or written, with advice.
@@ -256,7 +256,7 @@ class Journal:
 
     def _by_request(self, table: Arrivals, statement: str, *values: str) -> list[Any]:
         """The same of a statement that looks for the ids of requests."""
-        with self.lock:
+        with self.safe, self.lock:
             table.index()
         return self._rows(statement, *values)
 
