@@ -122,7 +122,7 @@ _MARKUP = re.compile(
 YES_NO = re.compile(
     r"[\W_]*+(?:\d+[.)]\s*)?"
     r"(?:(?:so|therefore|thus|hence|well|sure|okay|ok|hmm|definitely|absolutely|certainly|of course)\b[\W_]*)?"
-    r"(?:[^\W\d_]{1,20}(?: [^\W\d_]{1,20}){0,2}\s?:[\W_]*(?=\w+\W*(?:[.,\n]|$)))?"  # "Antwort:"
+    r"(?:(?!task\b)[^\W\d_]{1,20}(?: [^\W\d_]{1,20}){0,2}\s?:[\W_]*(?=\w+\W*(?:[.,\n]|$)))?"  # "Antwort:"
     r"(?:(?:(?:my|the|final|correct|right|short|best|final)\s){0,3}(?:a|answer|classification|output|label|result"
     r"|response|verdict|conclusion|is[ _]classification|ans)"
     r"(?:\s+(?:to|for|of)\s[\w\s]{1,40}?)?\s*(?:[:=]|->|→|\bis\b|\bwould be\b)[\W_]*+)?"
