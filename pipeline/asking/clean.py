@@ -71,7 +71,6 @@ _JOINER = re.compile(r"(?<![^\x00-\x7f\xa0\u2000-\u206f\u3000-\u303f\uff00-\uff2
 _THOUGHT = re.compile(rf"(?P<opens>{OPENS})|{CLOSES}")
 _WITHIN = re.compile(r"[^\W\d_]{2}[,;]? \Z")
 _LOST_FIRST = re.compile(r"\A(?:\s*assistant\n\n)+")
-_LOST_FIRST = re.compile(r"\A(?:\s*assistant\n\n)+")
 _LOST_HEADER = re.compile(r"(?<=[.!?)\]}\"'`”…])assistant\n\n")  # of Llama 3, whose tokens were left out
 _TOKENS = r"<\|[\w▁]{2,30}\|>|<pad>|<｜[\w▁]{2,30}｜>|\[/?INST\]|<(?:start|end)_of_turn>|<[be]os>"
 _ROLES = r"### ?(?:Instruction|Response|Human|User|Assistant):"
