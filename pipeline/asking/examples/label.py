@@ -8,19 +8,20 @@ def without_remark(label: str, instruction: str) -> str:
 
     The same goes for a full stop and for quotes, and for brackets unless the instruction has them too.
     """
-    if (stated := _STATED.fullmatch(label)) and _names(instruction, stated["label"]):
+    if (stated := _STATED.fullmatch(label)) and names(instruction, stated["label"]):
         return stated["label"]
     inner = label.strip(".\"'“”‘’")
     inner = inner if label in instruction else inner.strip("[](){}<>")
-    if inner != label and _names(instruction, inner):
+    if inner != label and names(instruction, inner):
         return inner
-    if _names(instruction, label) or _ASKS_WHY.search(instruction):
+    if names(instruction, label) or _ASKS_WHY.search(instruction):
         return label
     bare = _REMARK.split(label, maxsplit=1)[0].strip()
-    return bare if _names(instruction, bare) else label
+    return bare if names(instruction, bare) else label
 
 
-def _names(instruction: str, label: str) -> bool:
+def names(instruction: str, label: str) -> bool:
+    """Whether the label stands in the instruction, as words of its own and in any case."""
     if not label or len(label) > len(instruction):
         return False
     if label.isascii() and instruction.isascii() and label.lower() not in instruction.lower():

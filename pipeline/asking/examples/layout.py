@@ -32,6 +32,7 @@ from pipeline.asking.examples.fields import (
 )
 from pipeline.asking.examples.instruction import needs_input
 from pipeline.asking.examples.pairs import FIELD as ANY_FIELD
+from pipeline.asking.examples.pairs import period_of
 from pipeline.asking.examples.remarks import EXPLAINS
 
 
@@ -153,7 +154,7 @@ def _with_inputs(text: str) -> str:
     """With "Input:" before the fields of each input, where several come round: a passage, a question, its answer."""
     marks = [mark for mark in ANY_FIELD.finditer(text) if not EXAMPLE_BEFORE.search(mark[0].strip("*: "))]
     names = [mark["name"].casefold() for mark in marks]
-    period = next((place for place, name in enumerate(names) if place and name == names[0]), len(names))
+    period = period_of(names)
     once = names[:period]
     if (
         period < 3

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from pipeline.asking.examples.fields import ARROW, INPUTS, LABELS, OUTPUTS
+from pipeline.asking.examples.label import names
 from pipeline.asking.markup import read_table
 from pipeline.asking.phrases import is_preamble
 from pipeline.asking.values import Cut, read_values
@@ -39,7 +40,7 @@ def labels_in_turns(text: str, cut: bool, instruction: str) -> list[Instance]:
     names = [mark["name"].casefold() + mark["number"] for mark in marks]
     if len({*names}) == len(names) > 2:  # each has a number of its own
         names = [mark["name"].casefold() for mark in marks]
-    period = next((place for place, name in enumerate(names) if place and name == names[0]), len(names))
+    period = period_of(names)
     once = period == len(names) and not _is_label(names[-1:])
     if period < 2 or marks[0].start() or len(names) % period or once or _is_label(names[:1]):
         return []
@@ -55,6 +56,11 @@ def labels_in_turns(text: str, cut: bool, instruction: str) -> list[Instance]:
         return [Instance(input=input, output=label) for input, label in last if label] if short else []
     first = [(values[n], _joined(fields, values, n + 1, n + period)) for n in starts]
     return _instances(last if _side(last, instruction) == 1 else first, instruction)
+
+
+def period_of(names: Sequence[str]) -> int:
+    """After how many names the first one comes again; all of them if it does not."""
+    return next((place for place, name in enumerate(names) if place and name == names[0]), len(names))
 
 
 def _joined(fields: Sequence[str], values: Sequence[str], start: int, end: int) -> str:
@@ -85,8 +91,7 @@ def _side(pairs: Sequence[Pair], instruction: str) -> int | None:
 
 
 def _named(text: str, instruction: str) -> bool:
-    bare = text.strip(AROUND + ".")
-    return bool(bare) and bool(re.search(rf"(?<!\w){re.escape(bare)}(?!\w)", instruction, re.IGNORECASE))
+    return names(instruction, text.strip(AROUND + "."))
 
 
 def _from_values(text: str) -> list[Pair] | None:
