@@ -3,6 +3,7 @@
 import re
 
 from pipeline.asking.clean import FENCE, TOKEN
+from pipeline.asking.examples.label import names
 from pipeline.asking.phrases import ANNOUNCES
 from pipeline.filters.base import example
 from pipeline.task import Instance, Task
@@ -23,7 +24,7 @@ def placeholder(instance: Instance, task: Task) -> str | None:
     if not (_BLANK.fullmatch(text) or _NOTHING.fullmatch(text)):
         return None
     word = text.strip(" .\"'`*()[]<>{}")
-    named = word and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", task.instruction, re.IGNORECASE)
+    named = names(task.instruction, word)
     possible = word.lower() == "none" and _MAY_BE_NONE.search(task.instruction)
     return None if named or possible else text
 
