@@ -11,7 +11,7 @@ from pipeline.asking.examples import fields, layout, remarks
 from pipeline.asking.examples.label import names, without_remark
 from pipeline.asking.lists import numbers
 from pipeline.asking.lists.inline import BARE, DIGIT, INLINE, LATER_BARE
-from pipeline.filters import instances, refusals, repeats
+from pipeline.filters import instances, refusals, repeats, short_answers
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.novelty.tokens import count_words
 from pipeline.task import Instance
@@ -174,3 +174,12 @@ def test_a_copy_is_found_whichever_check_comes_first(given, output, instruction)
     checked = count_words(one) >= repeats.MIN_COPIED and not repeats._KEEPS_TEXT.search(instruction)
     alike = other.startswith(one) or RougeIndex([one]).closest(other).score >= repeats.MIN_ROUGE
     assert (repeats.repeats_input(instance, task) is not None) == (checked and alike)
+
+
+@given(
+    st.sampled_from(["a", "the only", "just the"]),
+    st.sampled_from(["Number", "İnteger", "ınteger", "fıgure", "DIGIT", "word"]),
+)
+def test_an_instruction_that_asks_for_a_number_holds_one_of_the_words(which, noun):
+    instruction = f"How many? Answer with {which} {noun}."
+    assert short_answers._may_ask_for_number(instruction) >= bool(short_answers._ONE_NUMBER.search(instruction))
