@@ -1,6 +1,5 @@
 """One request per task, in the form the model of the engine takes, each with a sampling seed of its own."""
 
-import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -8,6 +7,9 @@ from pipeline.asking.clean import without_thoughts
 from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request, Sampling
 from pipeline.engines.proxy import Proxy
 from pipeline.task import Task, with_fields
+from pipeline.text import hash_of
+
+SPARE = 64 - 31  # bits of a hash that no seed has room for: servers take signed numbers of 32
 
 
 def ask(
@@ -79,8 +81,7 @@ def said_of(lacks: Mapping[str, int]) -> str:
 
 def seeded(sampling: Sampling, random_seed: int, request: object) -> Sampling:
     """The sampling of one request, by its id or number within its stage, with a seed of its own."""
-    seed = random.Random(f"{random_seed}:sampling:{request}").getrandbits(31)
-    return with_fields(sampling, seed=seed)
+    return with_fields(sampling, seed=hash_of(f"{random_seed}:sampling:{request}") >> SPARE)
 
 
 def ending(sampling: Sampling, default: Sampling, chat: bool) -> Sampling:

@@ -11,7 +11,7 @@ MIN_WORDS = 4  # of a task; Self-Instruct (its published code)
 
 def ends_in_loop(text: str, min_chars: int) -> bool:
     """Whether the text ends in something said eight times or more, over `min_chars` characters or more."""
-    if len(text) < min_chars:
+    if len(text) < min_chars or text.count(text.rstrip()[-2:].lstrip()) < 4:  # its last letters come round
         return False
     text = " ".join(text.split())[-8 * MAX_PERIOD :]
     if len(text) < min_chars:

@@ -17,6 +17,7 @@ from jinja2 import (
     nodes,
 )
 from jinja2.meta import find_undeclared_variables
+from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel
 
@@ -46,6 +47,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         if isinstance(obj, BaseModel) and attribute in obj.__dict__:  # a field: five times as fast, 150 times a prompt
             return obj.__dict__[attribute]
+        if isinstance(obj, LoopContext) and attribute == "index":  # the number of a demo, likewise
+            return obj.index
         return super().getattr(obj, attribute)
 
 

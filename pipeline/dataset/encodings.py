@@ -56,9 +56,9 @@ def encode(instruction: str, input: str, output: str, encoding: ZeroShot | int =
     return prompt, f" {output}" if prompt.endswith("Output:") else output
 
 
-def draw(input: str, rng: random.Random) -> int:
-    """The number of one of the encodings that suit an instance, at random."""
-    return rng.randrange(len(WITH_INPUT)) if input else len(WITH_INPUT) + rng.randrange(len(WITHOUT_INPUT))
+def draw(input: str, number: int) -> int:
+    """The number of one of the encodings that suit an instance, by any number of many more bits."""
+    return number % len(WITH_INPUT) if input else len(WITH_INPUT) + number % len(WITHOUT_INPUT)
 
 
 def zero_shot(instruction: str, input: str = "", encoding: ZeroShot = "plain") -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.dataset.encodings import Encoding, ZeroShot, add_noise, draw, encode
 from pipeline.runs.store import at
 from pipeline.task import Answer, Task
-from pipeline.text import mend
+from pipeline.text import hash_of, mend
 
 _json = json.JSONEncoder().encode
 Known = tuple[tuple[Answer, ...], dict[str, float], dict[str, tuple[str, ...]]]  # answers, scores, what checks said
@@ -137,7 +137,7 @@ class Rows:
     def _encoding(self, task: Task, number: int, input: str) -> ZeroShot | int:
         if self.settings.encoding != "random":
             return self.settings.encoding
-        drawn = draw(input, random.Random(f"{self.settings.random_seed}:{task.id}:{number}"))
+        drawn = draw(input, hash_of(f"{self.settings.random_seed}:{task.id}:{number}"))
         self._drawn.append(drawn)
         return drawn
 

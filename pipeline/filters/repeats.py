@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import pairwise
 
 from pipeline.asking.phrases import ends_in_loop
 from pipeline.filters.base import example
@@ -46,8 +47,8 @@ def repeats_input(instance: Instance, task: Task) -> str | None:
     """
     if not instance.input:
         return None
-    given, output = " ".join(instance.input.split()), " ".join(instance.output.split())
-    begins = output.startswith(given)
+    given, output = instance.input, instance.output
+    begins = given.lstrip()[:1] == output.lstrip()[:1] and " ".join(output.split()).startswith(" ".join(given.split()))
     if not begins:
         one, other = tokens(given), tokens(output)
         least = (MIN_ROUGE - ROUNDING) * (len(one) + len(other)) / 2  # tokens that they must have in common
@@ -69,7 +70,8 @@ def only_markers(instance: Instance, task: Task) -> str | None:
 def _repeats(instance: Instance) -> bool:
     """Whether the same words make up much of the output, and not of the input."""
     return (
-        _share_distinct(instance.output) < MIN_DISTINCT <= _share_distinct(instance.input)
+        _is_repetitive(instance.output)
+        and not _is_repetitive(instance.input)
         and not _is_labels(instance.output)
     )  # fmt: skip
 
@@ -82,16 +84,14 @@ def _fours(text: str) -> Counter[tuple[str, ...]]:
     return Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
 
 
-def _share_distinct(text: str) -> float:
-    """Of the four words in a row, how many are distinct; 1 for a text too short to tell, or of numbers."""
+def _is_repetitive(text: str) -> bool:
+    """Whether too few of the four words in a row are distinct; never of a text too short to tell, or of numbers."""
     words = text.casefold().split()
-    total = len(words) - 3
-    if (
-        len(words) < MIN_WORDS
-        or (distinct := len({*zip(words, words[1:], words[2:], words[3:], strict=False)})) == total
-    ):
-        return 1.0
-    return distinct / total if _fours(text) else 1.0
+    least = MIN_DISTINCT * (len(words) - 3)
+    if len(words) < MIN_WORDS or len({*pairwise(words)}) - 2 >= least:  # fours are no fewer
+        return False
+    fours = _fours(text)
+    return bool(fours) and len(fours) < least
 
 
 def _is_labels(text: str) -> bool:

@@ -152,7 +152,7 @@ def test_a_number_on_a_line_needs_a_digit(text):
 def test_repeated_words_are_counted_as_by_a_counter(words):
     text = " ".join(words)
     fours = repeats._fours(text)
-    assert repeats._share_distinct(text) == (len(fours) / fours.total() if fours else 1.0)
+    assert repeats._is_repetitive(text) == (len(fours) < repeats.MIN_DISTINCT * fours.total())
 
 
 @settings(deadline=None)

@@ -19,7 +19,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.runs.context import Context
 from pipeline.stages.export import Export
 from pipeline.task import Instance, Task
-from pipeline.text import mend
+from pipeline.text import hash_of, mend
 
 # Self-Instruct's encodings, written out for the instruction I, the input X and the output Y.
 PAPER_WITH_INPUT = [
@@ -52,7 +52,7 @@ def rows(tasks: Sequence[Task], seeds: Sequence[Task] = (), **settings: Any) -> 
 
 @pytest.mark.parametrize(("input", "paper"), [("X", PAPER_WITH_INPUT), ("", PAPER_WITHOUT_INPUT)])
 def test_an_instance_is_put_in_each_encoding_of_the_paper_and_about_equally_often(input, paper):
-    found = Counter(encode("I", input, "Y", draw(input, random.Random(f"0:{number}"))) for number in range(2000))
+    found = Counter(encode("I", input, "Y", draw(input, hash_of(f"0:{number}"))) for number in range(2000))
 
     assert set(found) == set(paper)
     assert all(2000 / len(paper) * 0.75 < count < 2000 / len(paper) * 1.25 for count in found.values())

@@ -51,7 +51,9 @@ def record(folder: Path) -> dict:
 def text_rows(tasks: list[Task] = TASKS, rng: random.Random | None = None) -> list[TextRow]:
     pairs = ((task.instruction, instance) for task in tasks for instance in task.instances)
     texts = (
-        encode(instruction, instance.input, instance.output, draw(instance.input, rng) if rng else "plain")
+        encode(
+            instruction, instance.input, instance.output, draw(instance.input, rng.getrandbits(64)) if rng else "plain"
+        )
         for instruction, instance in pairs
     )
     return [TextRow(prompt=prompt, completion=completion) for prompt, completion in texts]

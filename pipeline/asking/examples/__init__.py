@@ -38,10 +38,10 @@ def parse_input_first(text: str, cut: bool = False, instruction: str = "") -> li
         text = in_layout(text, instruction)
         pieces = _examples(text if OUTPUT.search(text) else _POINT.sub("", text))
         for piece in pieces[:-1] if cut else pieces:
-            if not OUTPUT.search(piece):
-                found += from_records(piece, cut) or list(filter(None, [_pair(in_layout(piece, instruction))]))
-            elif pair := _pair(piece):
+            if pair := _pair(piece):
                 found.append(pair)
+            else:
+                found += from_records(piece, cut) or list(filter(None, [_pair(in_layout(piece, instruction))]))
     return [_bare(instance, instruction) for instance in found]
 
 
