@@ -12,11 +12,9 @@ def clean_text(text: str) -> str:
     Reasoning before the answer is left out, and so is what comes after a token that ends the turn. Lines end with \\n,
     other control characters go. Joiners stay where a script or an emoji needs them; half a surrogate pair is U+FFFD.
     """
-    if not text.isascii():
+    if _UNSEEN.search(text):
         text = _MISREAD.sub("\ufffd", _LINE_END.sub("\n", mend(text)))
         text = _JOINER.sub("", _CONTROL.sub("", text))
-    elif _ASCII_CONTROL.search(text):
-        text = _CONTROL.sub("", _LINE_END.sub("\n", text))
     if not may_hold_marks(text):
         return text
     text = without_thoughts(text)
@@ -55,6 +53,10 @@ def may_hold_marks(text: str) -> bool:
 
 
 _FIRST = re.compile(r"\s*+(?:Here is my thought|analysis|```)")
+# One of them is in whatever is replaced below: most texts hold none, and one search tells in a tenth of the time.
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060\u2066-\u2069\ud800-\udfff\ufeff]"
+)
 _LINE_END = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _MISREAD = re.compile(r"[\x80-\x9f]")  # bytes of UTF-8 that were read as Latin-1
 # Colours of a terminal; control characters; byte order mark, word joiner and frames of direction; marks of direction
@@ -64,7 +66,6 @@ _CONTROL = re.compile(
     r"|^[\u200e\u200f\u061c]+|(?<![\u0e00-\u109f\u1780-\u17ff])\u200b+",
     re.MULTILINE,
 )
-_ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # After an ASCII character, a space or a full-width mark they join nothing.
 _JOINER = re.compile(r"(?<![^\x00-\x7f\xa0\u2000-\u206f\u3000-\u303f\uff00-\uff20])[\u200c\u200d]+")
 

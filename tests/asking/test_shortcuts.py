@@ -10,12 +10,12 @@ from pipeline.asking import clean, examples, lists, phrases
 from pipeline.asking.examples import fields, layout, remarks
 from pipeline.asking.examples.label import names, without_remark
 from pipeline.asking.lists import numbers
-from pipeline.asking.lists.inline import BARE, DIGIT, INLINE, LATER_BARE
+from pipeline.asking.lists.inline import BARE, COUNTS, DIGIT, INLINE, LATER_BARE, SIGN
 from pipeline.filters import instances, refusals, repeats, short_answers
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.novelty.tokens import count_words
 from pipeline.task import Instance
-from pipeline.text import folded, words
+from pipeline.text import folded, mend, words
 
 PIECES = (
     "Explanation:", "(Reason: x)", "reasoning of it:", "RATIONALE: y", "justification:", "chain of thought:",
@@ -136,6 +136,27 @@ def test_a_remark_needs_what_is_looked_for_first(text):
 def test_a_soft_refusal_needs_what_is_looked_for_first(text):
     found = refusals._SOFTLY.search(text)
     assert refusals._softly(text) == (found[0] if found else None)
+
+
+def test_nothing_is_replaced_in_a_text_without_an_unseen_character():
+    for code in (*range(0x3000), *range(0xD800, 0xE000), *range(0xF900, 0x10100)):
+        text = f"ک{chr(code)}b"
+        if not clean._UNSEEN.search(text):
+            assert mend(text) == text
+            for pattern in (clean._MISREAD, clean._LINE_END, clean._CONTROL, clean._JOINER):
+                assert not pattern.search(text)
+
+
+@settings(deadline=None)
+@given(
+    before=st.sampled_from(("Go on. ", "Go on.", "it: ", "Go on. **", "Go on. Task ", "(")),
+    number=st.sampled_from(("1", "12", "٣", "①", "⓿", "㉑", "\U0001f51f", "1\ufe0f\u20e3", "2\u20e3", "3\ufe0f")),
+    closes=st.sampled_from((". ", ".", ")** ", "**. ", "__: ", "\\. ", "：", "、", " ", " - ")),
+)
+def test_a_mark_on_a_line_needs_a_digit_and_what_closes_it_or_a_sign(before, number, closes):
+    text = f"{before}{number}{closes}Name a bird of the sea."
+    if not (COUNTS.search(text) or SIGN.search(text)):
+        assert not INLINE.search(text)
 
 
 @settings(deadline=None)

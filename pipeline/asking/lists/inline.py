@@ -19,7 +19,7 @@ def inline(text: str) -> list[Span]:
         return []
     if text.isascii() and not DIGIT.search(text):  # most items: neither a number nor a sign in place of one
         return _letters(text) or (_bullets(text) if "|" in text or "-" in text else [])
-    marks = list(INLINE.finditer(text))
+    marks = list(INLINE.finditer(text)) if COUNTS.search(text) or SIGN.search(text) else []
     values = [value_of(mark["number"] or mark["special"]) for mark in marks]
     spans: list[Span] = []
     inside = None  # the last number of a list in the item
@@ -74,6 +74,9 @@ _EMPHASIS = r"(?:\*{1,3}|__?)?"
 _ENDED = r"(?<=[.?!。？！])|(?<=[.?!][\"”’)*»])"
 _SPECIAL = rf"(?P<special>{KEYCAP}|{CIRCLED})[^\S\n]*+"
 _CLOSE = rf"\\?[.):\]]{_EMPHASIS}[^\S\n]++|[．、：）]"
+# A digit and what closes it, or a sign in its place: one of them is in each mark, and they are found ten times as fast.
+COUNTS = re.compile(rf"\d(?:{_EMPHASIS}(?:\\?[.):\]]{_EMPHASIS}[^\S\n]|[．、：）])|\ufe0f?\u20e3)")
+SIGN = re.compile(rf"{CIRCLED[:-1]}\U0001f51f]")
 _GLUED = r"(?<=[a-z]{2}[.?!])(?=\d{1,3}[.)][^\S\n])"  # to the sentence before
 _NUMBER = rf"(?:(?<=[\s。？！：:，、；*_])|{_GLUED})[(\[（]?(?P<number>\d{{1,3}}+){_EMPHASIS}(?:{_CLOSE})"
 _TEXT = r"(?=[\"“'*(¿¡]*+[^\W\d_a-z])(?=[^\x00-\x7f]|(?:\S++\s++){3}\S)"  # four words
