@@ -32,7 +32,7 @@ from pipeline.asking.examples.fields import (
 )
 from pipeline.asking.examples.instruction import needs_input
 from pipeline.asking.examples.pairs import FIELD as ANY_FIELD
-from pipeline.asking.examples.pairs import period_of
+from pipeline.asking.examples.pairs import in_each, period_of
 from pipeline.asking.examples.remarks import EXPLAINS
 
 
@@ -202,11 +202,9 @@ def _split(text: str, instruction: str) -> str:
             SAME_LINE.sub("\nOutput:", line, count=1) if INPUTS.match(line) else line for line in text.split("\n")
         )
         return INPUTS.sub(lambda mark: f"{mark['indent']}{mark['point']}Input{mark['number']}:", text)
-    arrows = [ARROW.match(line) for line in lines]
-    if arrows and all(arrows) and needs_input(instruction) and not ABOUT_ARROWS.search(instruction):
-        return "".join(
-            f"\nExample {n}\nInput: {a['input']}\nOutput: {a['output']}" for n, a in enumerate(arrows, 1) if a
-        )
+    arrows = in_each(ARROW.match, lines)
+    if arrows and needs_input(instruction) and not ABOUT_ARROWS.search(instruction):
+        return "".join(f"\nExample {n}\nInput: {a['input']}\nOutput: {a['output']}" for n, a in enumerate(arrows, 1))
     return text
 
 

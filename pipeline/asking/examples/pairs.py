@@ -1,7 +1,7 @@
 """Reads labels and inputs in layouts other than that of the prompt: points, arrows, headings, other fields, tables."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
 
@@ -13,6 +13,7 @@ from pipeline.asking.values import Cut, read_values
 from pipeline.task import Instance
 
 Pair = tuple[str, str]
+Mark = re.Match[str]
 
 
 def labels_in_pairs(text: str, cut: bool, instruction: str) -> list[Instance]:
@@ -61,6 +62,16 @@ def labels_in_turns(text: str, cut: bool, instruction: str) -> list[Instance]:
 def period_of(names: Sequence[str]) -> int:
     """After how many names the first one comes again; all of them if it does not."""
     return next((place for place, name in enumerate(names) if place and name == names[0]), len(names))
+
+
+def in_each(find: Callable[[str], Mark | None], lines: Sequence[str]) -> list[Mark]:
+    """What a pattern finds in the lines; nothing if one of them does not have it."""
+    found = []
+    for line in lines:
+        if (mark := find(line)) is None:
+            return []
+        found.append(mark)
+    return found
 
 
 def _joined(fields: Sequence[str], values: Sequence[str], start: int, end: int) -> str:
@@ -140,9 +151,8 @@ def _from_points(text: str, instruction: str) -> list[Pair]:
 
     Names that come again must be labels, which the instruction names, or stand behind points; names of fields are none.
     """
-    found = [_POINT.fullmatch(line) for line in _lines(text)]
-    points = [one for one in found if one]
-    if len(found) < 2 or len(points) < len(found) or _is_field(points[0]["label"]):
+    points = in_each(_POINT.fullmatch, _lines(text))
+    if len(points) < 2 or _is_field(points[0]["label"]):
         return []
     names = [one["label"].casefold().rstrip("0123456789 ") for one in points]
     again = len(names) > len({*names})
@@ -153,8 +163,8 @@ def _from_points(text: str, instruction: str) -> list[Pair]:
 
 
 def _from_arrows(text: str) -> list[Pair]:
-    found = [ARROW.match(line) for line in _lines(text)]
-    return [(one["input"], one["output"]) for one in found if one] if len(found) > 1 and None not in found else []
+    found = in_each(ARROW.match, _lines(text))
+    return [(one["input"], one["output"]) for one in found] if len(found) > 1 else []
 
 
 def _from_headings(text: str) -> list[Pair]:
@@ -200,8 +210,8 @@ def _from_lines(text: str, instruction: str) -> list[Pair]:
     """Lines that all begin, or all end, with a label that the instruction names, and a mark between."""
     lines = [_BULLET.sub("", line) for line in _lines(text)]
     for mark, label in ((_AFTER_FIRST, 0), (_BEFORE_LAST, 1)):
-        found = [one.groups() for line in lines if (one := mark.fullmatch(line))]
-        if len(lines) > 1 and len(found) == len(lines) and all(_named(pair[label], instruction) for pair in found):
+        found = [one.groups() for one in in_each(mark.fullmatch, lines)]
+        if len(found) > 1 and all(_named(pair[label], instruction) for pair in found):
             return [(pair[0].strip(), pair[1].strip()) for pair in found]
     return []
 
