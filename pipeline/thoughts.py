@@ -28,6 +28,16 @@ _FIRST = re.compile(  # what may stand elsewhere too, and is a thought only wher
 _ENDS_FIRST = re.compile(r"</(thoughts?)>")  # EXAONE Deep, whose prompt opens them
 
 
+_BEGINS = re.compile(r"\s*+(?:Here is my thought|analysis|```)")
+
+
+def may_think(text: str) -> bool:
+    """Whether a text has what the marks of thoughts begin with; most have none, and need no search."""
+    if "<" in text or "[" in text or "◁" in text or "&lt;" in text:  # in a third of the time of `any`
+        return True
+    return _BEGINS.match(text) is not None
+
+
 def end_of_first(text: str) -> int:
     """Where the thoughts end that a text begins with, in a layout that is none of `OPENS`; 0 if there are none."""
     if found := _FIRST.match(text):

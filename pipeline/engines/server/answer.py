@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from pipeline.engines.base import Completion, Request
@@ -10,7 +11,7 @@ from pipeline.engines.server.body import Unreadable, kind_of, read_body
 from pipeline.engines.server.said import read_error, says
 from pipeline.engines.server.trouble import Trouble
 from pipeline.text import short
-from pipeline.thoughts import CLOSES, OPENS, end_of_first
+from pipeline.thoughts import CLOSES, OPENS, end_of_first, may_think
 
 # Reasons to finish, without case and marks: of OpenAI, Anthropic, Gemini, Cohere, TGI, LM Studio, watsonx and others.
 WHOLE = {
@@ -72,13 +73,15 @@ def read(content: bytes, request: Request, limit: int) -> Reply:
 
 def visible(text: str) -> str:
     """A text without the thoughts and white space before it."""
+    if not may_think(text):
+        return text.lstrip()
     text = CLOSED.sub("", text[end_of_first(text) :], count=1)
     return "" if OPEN.match(text) else text.lstrip()
 
 
 def thinks(text: str) -> bool:
     """Whether a text begins with thoughts."""
-    return bool(end_of_first(text) or OPEN.match(text) or CLOSED.match(text))
+    return may_think(text) and bool(end_of_first(text) or OPEN.match(text) or CLOSED.match(text))
 
 
 def repeated(text: str, request: Request) -> str:
@@ -184,6 +187,7 @@ def _reason(choice: dict[str, Any]) -> str:
     return "" if reason is None else f"unknown: {json.dumps(reason)}"
 
 
+@lru_cache(maxsize=64)
 def _letters(reason: str) -> str:
     letters = re.sub(r"[^a-z]", "", reason.lower())
     return re.sub(r"^(?:finish|stop)?reason(?=.)", "", letters)

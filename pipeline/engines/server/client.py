@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from pipeline.engines.base import Arrived, Completion, Prompt, Request, Sampling
 from pipeline.engines.server.refusals import MORE
+from pipeline.engines.server.slots import Turns
 from pipeline.engines.server.trouble import Trouble
 from pipeline.engines.server.wire import Wire
 from pipeline.errors import SproutError
@@ -100,7 +101,7 @@ class Client(ABC):
 
     def __init__(self, model: str, thread: LoopThread, most: int) -> None:
         self.model, self.thread, self.loop = model, thread, thread.loop
-        self.trying = asyncio.Semaphore(most)  # those in a pause between two tries included
+        self.trying = Turns(most)  # those in a pause between two tries included
         self.numbers = count()
 
     @property

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.engines.base import Request
+from pipeline.engines.base import Request, Sampling
 from pipeline.engines.server.shape import FORMAT, SHAPES, fields, room
 from pipeline.text import short
 
 # What the API does by itself, so that it need not be sent.
 NEUTRAL = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "top_k": 0, "min_tokens": 0}
 LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")  # names of the same thing
+NUMBERS = tuple(key for key in Sampling.model_fields if key in NEUTRAL)
 OMITTABLE = ("temperature", "top_p", "top_k", "presence_penalty", "min_tokens", "stop", "seed", *SHAPES)
 WHOLE = ("max_tokens", "top_k", "min_tokens")  # numbers without a fraction
 GOES_ON = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM, SGLang: the last message is begun
@@ -81,8 +82,8 @@ class Attempt:
         if settings and request.choices:
             leave = {"min_tokens"}
             stop = [one for one in stop if FORMAT not in settings and not any(one in text for text in request.choices)]
-        for key, value in sampling.model_dump(exclude={"max_tokens", "stop", "seed"}).items():
-            value = dialect.within(key, value)
+        for key in NUMBERS:
+            value = dialect.within(key, getattr(sampling, key))
             greedy = key in ("top_p", "top_k") and sampling.temperature == 0
             if key not in dialect.omit | leave and value != NEUTRAL.get(key) and not greedy:
                 settings[key] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from pipeline.errors import SproutError
 from pipeline.resources import shown
@@ -17,6 +18,7 @@ _VERSION = re.compile(
 _STATE = {"latest", "preview", "exp", "experimental", "beta", "stable", "free", "model", "models", "accounts"}
 
 
+@lru_cache(maxsize=64)  # a server gives the same name with each answer
 def is_another(asked: str, said: str) -> bool:
     """Whether the name in an answer stands for another model; a dated version, a path or an alias of it does not."""
     if not _words(said):

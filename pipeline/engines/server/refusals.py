@@ -10,6 +10,7 @@ from pipeline.engines.server.dialect import LIMITS, OMITTABLE, Attempt
 from pipeline.engines.server.room import fewer_tokens
 from pipeline.engines.server.shape import FORMAT, SHAPES, in_shape
 from pipeline.engines.server.trouble import Trouble
+from pipeline.engines.shape import has_shape
 
 UNKNOWN = re.compile(
     r"(?:not|n't) (?:be )?(?:support|permit|allow|recogni|accept|a valid|known|available|enabled)|unsupported|unknown"
@@ -110,9 +111,10 @@ def after_reply(
     Args:
         without_stop: Whether to try without stop strings.
     """
-    other = attempt.changed("", omit=attempt.dialect.omit | shape_ignored(attempt, request, reply))
-    if other.dialect != attempt.dialect and other.shape(request):
-        return other
+    if ignored := shape_ignored(attempt, request, reply):
+        other = attempt.changed("", omit=attempt.dialect.omit | ignored)
+        if other.shape(request):
+            return other
     if isinstance(request.prompt, str) or reply.completion.finish_reason == "error":
         return None
     if reply.completion.finish_reason == "length":
@@ -132,6 +134,8 @@ def shape_ignored(attempt: Attempt, request: Request, reply: Reply) -> set[str]:
 
     A schema may be at fault itself, so its refusal says nothing about another one.
     """
+    if not has_shape(request):
+        return set()
     if attempt.shapeless and request.choices:
         return {*SHAPES}
     if reply.thought or reply.empty or reply.completion.finish_reason == "error":

@@ -117,6 +117,8 @@ class Sender:
 
 def keeps_key(first: str, url: str) -> bool:
     """Whether the key may go where the server leads: to the same one, or to the same host by https."""
+    if url == first:
+        return True
     one, other = urlsplit(first), urlsplit(url)
     same = (one.scheme, one.hostname, _port(one)) == (other.scheme, other.hostname, _port(other))
     return same or (one.hostname == other.hostname and (one.scheme, other.scheme) == ("http", "https"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import inf
@@ -81,6 +82,42 @@ class Slots:
         if not self.free:  # otherwise the limit is not what holds requests back
             most = self.most if self.measured else self.blind
             self.limit = max(self.limit, min(float(most), self.limit + step))  # what was learned stays
+
+
+class Turns:
+    """Lets so many in at once, in the order in which they came.
+
+    `asyncio.Semaphore` does as well, but for each that leaves it looks at all that were let in and have not run since:
+    a tenth of the time of a client with a thousand answers a second.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.free = most
+        self.waiting: deque[asyncio.Future[None]] = deque()  # none while one is free
+
+    async def __aenter__(self) -> None:
+        if self.free:
+            self.free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self.waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._leave()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        while self.waiting:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.free += 1
 
 
 class Gate:

@@ -148,9 +148,17 @@ class Wire:
 
     def _learn(self, request: Request, attempt: Attempt, reply: Reply) -> None:
         """Keep what a request that succeeded shows of the server."""
-        omit = attempt.dialect.omit | shape_ignored(attempt, request, reply)
+        ignored = shape_ignored(attempt, request, reply)
         thinks = attempt.dialect.thinks or (reply.thought and not isinstance(request.prompt, str))
-        learned = replace(attempt.dialect, omit=omit, thinks=thinks)
+        if attempt.dialect is not self.dialect or ignored or thinks != self.dialect.thinks:
+            self._join(replace(attempt.dialect, omit=attempt.dialect.omit | ignored, thinks=thinks), request, attempt)
+        if self.holds and has_shape(request) and not replace(attempt, dialect=self.dialect).shape(request):
+            self.holds = False
+            thinks = self.dialect.thinks
+            why = "the model thinks first, so its" if thinks else "it does not know how to do that, so"
+            self.tell(f"{why} answers are not held to a few words, or to JSON, but read as they come")
+
+    def _join(self, learned: Dialect, request: Request, attempt: Attempt) -> None:
         if attempt.most is not None and learned.thoughts > self.dialect.thoughts:  # all that the context leaves
             left = (attempt.most - request.sampling.max_tokens) * 9 // 10  # the next prompt may be somewhat longer
             learned = replace(learned, thoughts=max(self.dialect.thoughts, left))
@@ -158,10 +166,6 @@ class Wire:
         for lesson in lessons(self.dialect, joined, self.sender.clean(attempt.words)):
             self.tell(lesson)
         self.dialect = joined
-        if self.holds and has_shape(request) and not replace(attempt, dialect=joined).shape(request):
-            self.holds = False
-            why = "the model thinks first, so its" if joined.thinks else "it does not know how to do that, so"
-            self.tell(f"{why} answers are not held to a few words, or to JSON, but read as they come")
 
     def _count(self, reply: Reply) -> None:
         if self.counted and not reply.counted:
