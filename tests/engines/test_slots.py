@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.engines.base import Request, Sampling
 from pipeline.engines.server import Server, connection
-from pipeline.engines.server.slots import START, Gate, Slots
+from pipeline.engines.server.slots import START, Gate, Slots, Turns
 from tests.engines.stand_in import Answer, StandIn
 
 
@@ -145,6 +145,33 @@ def test_the_gate_lets_the_oldest_request_through_first_and_survives_those_that_
         return order
 
     assert asyncio.run(scene()) == [0, 1, 3, 5, 9]
+
+
+def test_turns_come_in_order_as_many_at_once_as_may_and_go_on_past_those_that_leave() -> None:
+    async def scene() -> tuple[list[int], int, int]:
+        turns, order, inside, most = Turns(2), list[int](), 0, 0
+
+        async def pass_through(number: int) -> None:
+            nonlocal inside, most
+            async with turns:
+                order.append(number)
+                inside += 1
+                most = max(most, inside)
+                try:
+                    await asyncio.sleep(0.001)
+                finally:
+                    inside -= 1
+
+        tasks = [asyncio.ensure_future(pass_through(number)) for number in range(8)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()  # is inside
+        tasks[3].cancel()  # waits
+        await asyncio.sleep(0)
+        tasks[2].cancel()  # was let in as the first one left, and has not run since
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return order, most, turns.free
+
+    assert asyncio.run(scene()) == ([0, 1, 4, 5, 6, 7], 2, 2)
 
 
 def test_a_gate_that_is_closed_for_a_while_opens_again() -> None:
