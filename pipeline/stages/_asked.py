@@ -13,7 +13,7 @@ from pipeline.asking.phrases import REFUSES, names_input
 from pipeline.asking.templates import filled_but_for
 from pipeline.engines.base import Completion, Engine, Message, Request
 from pipeline.filters.find import INSTANCE, applied, instance_reason
-from pipeline.task import Instance, Task
+from pipeline.task import Instance, Task, with_fields
 from pipeline.text import trimmed
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class Asked:
         whole = self.stage.sampling.model_copy(update={"stop": ()})  # a turn ends by itself
         sampling = seeded(whole, self.stage.random_seed, id)
         kwargs = self.engine.chat_template_kwargs
-        return Request(id=id, prompt=prompt, sampling=sampling, chat_template_kwargs=kwargs, prefill=prefill)
+        plain = Request(id=id, prompt="", sampling=sampling)  # to check thirty messages anew takes most of a request
+        return with_fields(plain, prompt=prompt, chat_template_kwargs=kwargs, prefill=prefill)
 
     def _turns(self, name: str, demos: Sequence[Task], answer: Callable[[Task], str]) -> Turns:
         return [(self.question[name](demo.instruction), answer(demo)) for demo in demos]
