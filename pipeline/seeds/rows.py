@@ -21,7 +21,7 @@ from pipeline.seeds.conversations import (
     turns_in,
 )
 from pipeline.seeds.markers import without_marks
-from pipeline.seeds.shapes import CONVERSATIONS, is_conversation
+from pipeline.seeds.shapes import CONVERSATIONS, SYSTEM, is_conversation
 from pipeline.seeds.values import Id, Text, text_of
 from pipeline.task import Task
 from pipeline.text import trimmed
@@ -89,7 +89,7 @@ _LAYOUTS: dict[str, type[_Seed | _Alpaca | _PromptCompletion | _Conversation]] =
     "prompt-completion": _PromptCompletion,
     "Alpaca": _Alpaca,
 }
-CONTEXT = ("system", "system_prompt", "system_message", "history")  # fields beside a conversation or an instruction
+CONTEXT = (*SYSTEM, "history")  # fields beside a conversation or an instruction
 
 
 def layout_of(fields: Iterable[str], where: str, kind: str = "") -> str:

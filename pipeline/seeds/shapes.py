@@ -22,7 +22,8 @@ COLUMNS = frozenset(
         *("problem", "solution", "inputs", "targets"),
     }
 )
-CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns")
+CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat")
+SYSTEM = ("system", "system_prompt", "system_message")  # fields beside a conversation or an instruction
 ROLE_KEYS = ("role", "from", "speaker", "author")
 CONTENT_KEYS = ("content", "value", "text", "message", "utterance")
 _NATURAL = {"Definition", "Instances"}  # of a task file of Super-NaturalInstructions

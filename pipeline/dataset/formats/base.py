@@ -87,8 +87,8 @@ class Format(ABC):
             return columns
         if taken := columns.keys() & item.meta.keys():
             raise SproutError(
-                f"export.carry: {min(taken)} is a column of the format {self.name} itself, and would be lost; rename it "
-                f"in `meta`, or leave it out of carry"
+                f"export.carry: {min(taken)} is a column of the format {self.name} itself, and would be lost; rename "
+                f"it in `meta`, or leave it out of carry"
             )
         return {**columns, **item.meta}
 
