@@ -22,7 +22,7 @@ from pipeline.seeds.conversations import (
 )
 from pipeline.seeds.markers import without_marks
 from pipeline.seeds.shapes import CONVERSATIONS, SYSTEM, is_conversation
-from pipeline.seeds.values import Id, Text, text_of
+from pipeline.seeds.values import Id, Text, printable, text_of
 from pipeline.task import Task
 from pipeline.text import trimmed
 
@@ -169,7 +169,7 @@ def system_in(context: Fields, where: str, notes: Counter[str]) -> str:
     texts = [text_of(value) for key, value in context.items() if key != "history" and value is not None]
     for text in texts:
         if not isinstance(text, str):
-            raise SproutError(f"{where}: system: input should be a valid string (found {reprlib.repr(text)})")
+            raise SproutError(f"{where}: system: input should be a valid string (found {printable(text)})")
     system = "\n\n".join(dict.fromkeys(text for text in texts if text.strip()))
     if system and is_persona(system):
         notes["system messages that only name an assistant and are left out"] += 1

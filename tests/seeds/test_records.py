@@ -243,6 +243,16 @@ def test_folders_that_datasets_reads_are_held_out_and_predict_too(
         read_heldout(tmp_path / "saved@test")
 
 
+@pytest.mark.parametrize("name", ["data", "row", "record", "example"])
+def test_a_word_around_each_row_is_no_id(tmp_path: Path, name: str) -> None:
+    rows = [{name: {"instruction": f"Say {text}.", "output": text}} for text in ("a", "b")]
+    (tmp_path / "seeds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    tasks = load_seeds(tmp_path / "seeds.jsonl").tasks
+    assert [task.instances[0].output for task in tasks] == ["a", "b"]
+    assert name not in {task.id for task in tasks}
+
+
 def test_numbers_of_single_precision_have_the_digits_they_were_written_with(tmp_path: Path) -> None:
     outputs = pyarrow.array([0.1, 2.5, 3e-7, 4.0], pyarrow.float32())
     file = pyarrow.table({"instruction": ["Say 0.1.", "Say 2.5.", "Say 3e-7.", "Say 4."], "output": outputs})
