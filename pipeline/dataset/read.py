@@ -11,13 +11,12 @@ from pipeline.dataset.content import ChatRow, Content, InstructionRow, Preferenc
 from pipeline.dataset.files import Line
 from pipeline.dataset.formats.base import ADVICE, Format, Split
 from pipeline.dataset.formats.find import find_format, shipped_formats
-from pipeline.dataset.formats.turns import SYSTEM
 from pipeline.errors import SproutError
 from pipeline.runs.products import read_record
 from pipeline.seeds.columns import in_our_names
 from pipeline.seeds.datasets import on_hub, place_of, split_names
 from pipeline.seeds.records import Wanted, as_object, read_records
-from pipeline.seeds.shapes import Record
+from pipeline.seeds.shapes import SYSTEM, Record
 from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
@@ -139,7 +138,8 @@ class _Reading:
             if isinstance(content, PreferenceRow) != self.preference:
                 raise SproutError(f"{where}: {_wanted(self.preference, self.chat)}")
             if not content.answered:
-                self.notes["rows without an answer, which are left out"] += 1
+                lack = "two answers that differ" if self.preference else "an answer"
+                self.notes[f"rows without {lack}, which are left out"] += 1
             else:
                 self.changed[_change(content, self.chat)] += 1
                 yield content

@@ -81,6 +81,10 @@ class Encoder:
             convert_to_numpy=True,
             show_progress_bar=False,
         )
+        whole = np.isfinite(vectors).all(axis=1)
+        if not whole.all():  # as from damaged weights, or in half precision; nothing is near such a vector
+            text = shorten(texts[int(np.argmin(whole))], 60, placeholder=" …")
+            raise SproutError(f"{self.model}: its vector of {text!r} holds NaN or infinity; give another encoder")
         return np.ascontiguousarray(vectors, np.float32)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import SproutError
-from pipeline.seeds.shapes import CONVERSATIONS
+from pipeline.seeds.shapes import CONVERSATIONS, SYSTEM
 from pipeline.seeds.values import printable
 
 # Dolly: instruction, context, response. GSM8K: question, answer. OpenOrca: question, response. MetaMathQA: query,
@@ -14,7 +14,8 @@ from pipeline.seeds.values import printable
 INSTRUCTIONS = ("instruction", "question", "query", "problem", "inputs", "prompt", "user", "human", "q")
 INPUTS = ("input", "context")
 OUTPUTS = (
-    *("output", "response", "answer", "solution", "targets", "target", "completion", "reply", "assistant", "gpt", "a"),
+    *("output", "response", "answer", "solution", "targets", "target", "completion", "reply", "generation"),
+    *("assistant", "gpt", "a"),
     *("outputs", "references"),  # of held-out tasks, which keep these names
 )
 NAMES = {"instruction": INSTRUCTIONS, "input": INPUTS, "output": OUTPUTS}
@@ -26,6 +27,7 @@ PARTS = frozenset(
         *("story", "table", "image", "images", "audio", "video", "premise", "hypothesis", "schema", "tools"),
     }
 )
+MARKS = {name: f"<{name.rstrip('s')}>" for name in ("image", "images", "audio", "audios", "video", "videos")}
 WHOLE = ({"instruction", "output"}, {"prompt", "completion"}, {"instances"}, {"chosen"}, {"rejected"}, {"prediction"})
 
 
@@ -39,6 +41,11 @@ def in_our_names(row: Mapping[str, Any], where: str, notes: Counter[str]) -> dic
             that a task does not have.
     """
     given = {key: value for key, value in row.items() if value not in (None, "")}
+    for media in sorted(MARKS.keys() & given.keys()):
+        if any(MARKS[media] in str(value) for value in given.values()):
+            raise SproutError(f"{where}: {MARKS[media]} in it stands for what is in {media}; leave the row out")
+    if isinstance(given.get("chosen"), str) and isinstance(given.get("rejected"), str):
+        return _with_prompt(row, given, notes)
     if any(names <= given.keys() for names in WHOLE) or any(name in given for name in CONVERSATIONS):
         return dict(row)
     folded = {key.casefold(): key for key in given}
@@ -62,6 +69,17 @@ def in_our_names(row: Mapping[str, Any], where: str, notes: Counter[str]) -> dic
     if changed:
         notes[f"rows whose {_listed(changed)} are read as {_listed(changed.values())}"] += 1
     return {changed.get(key, key): value for key, value in row.items() if key in changed or key not in changed.values()}
+
+
+def _with_prompt(row: Mapping[str, Any], given: Mapping[str, Any], notes: Counter[str]) -> dict[str, Any]:
+    """A better and a worse answer, with all that they answer as their prompt."""
+    asked = [name for name in given if name.casefold() in INSTRUCTIONS]
+    parts = [name for name in (*SYSTEM, *asked, "input") if name in given]
+    if parts == ["prompt"] or len(asked) != 1 or not all(isinstance(given[name], str) for name in parts):
+        return dict(row)
+    notes[f"rows whose {_listed(parts)} are read as the prompt of two answers"] += 1
+    rest = {key: value for key, value in row.items() if key not in parts}
+    return rest | {"prompt": "\n\n".join(given[name] for name in parts)}
 
 
 def _check_text(value: Any, theirs: str, ours: str, where: str) -> None:

@@ -30,6 +30,7 @@ _OFF = (0, False, "0", "0.0", "false", "no", "off")
 _ON = (1, True, "1", "1.0", "true", "yes", "on")
 _PERSONA = re.compile(r"You are (?:a|an|the) [\w, -]*\bassistant\.?", re.IGNORECASE)
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # fields of a message
+_CALLS = ("tool_calls", "tool_call", "function_call")
 _THINKING = ("thinking", "reasoning", "redacted_thinking")
 
 
@@ -37,6 +38,11 @@ class Message(NamedTuple):
     role: str  # user, assistant, system or tool
     content: str
     learned: bool = True
+
+
+def calls_a_tool(message: Mapping[str, Any]) -> bool:
+    """Whether it is a call of a tool, with or without a text beside it."""
+    return any(message.get(key) for key in _CALLS) or any(message.get(key) in _CALLS for key in ROLE_KEYS)
 
 
 def is_masked(row: Mapping[str, Any]) -> bool:
@@ -149,6 +155,8 @@ def first_exchange(messages: Sequence[Message], where: str, notes: Counter[str])
 def _message(value: Any, where: str, notes: Counter[str]) -> Message:
     if not isinstance(value, dict):
         raise SproutError(f"{where}: a message with a role and a content is wanted (found {reprlib.repr(value)})")
+    if calls_a_tool(value):
+        return Message("tool", "")
     role, content = (next((key for key in keys if key in value), "") for keys in (ROLE_KEYS, CONTENT_KEYS))
     if not role or not content:
         missing = "role" if not role else "content"
@@ -185,6 +193,8 @@ def _content(value: Any, where: str, notes: Counter[str]) -> str:
             notes["parts of messages that hold thoughts and are left out"] += 1
         elif isinstance(text, str):
             texts.append(text)
+        elif kind:
+            raise SproutError(f"{where}: a part of the type {reprlib.repr(kind)} is no text; leave the row out")
         else:
             raise SproutError(f"{where}: input should be a valid string (found {reprlib.repr(value)})")
     return "".join(texts)

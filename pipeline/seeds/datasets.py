@@ -1,5 +1,6 @@
 """Rows of what the library `datasets` reads: a folder, or a name on the hub."""
 
+import glob
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ _DATA_FILES = (".csv", ".gz", ".json", ".jsonl", ".parquet", ".tsv", ".txt", ".z
 _GIVE = "give the path of a JSONL file of tasks"
 _ON_DISK = ("state.json", "dataset_dict.json")  # what `save_to_disk` leaves in a folder
 _OWN_KINDS = ("json", "csv", "parquet", "arrow")  # of files that we read ourselves
+_CARDS = ("README.md", ".huggingface.yaml")  # may say which files are which configuration
+_GUESSED = ("json", "csv")  # of those, the ones whose types the library guesses
 _ARCHIVES = {".zip", ".tar", ".tgz"}  # of which the library reads all files
 _ROWS = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow"}
 _ABOUT = ("dataset_infos.json", "dataset_info.json", "package.json")  # about the rows beside them, or about none
@@ -66,33 +69,44 @@ def _is_there(path: Path | str) -> bool:
 
 
 def files_of(place: Place, splits: Sequence[str], advice: str) -> Files | None:
-    """The files of a folder that make up the split, where we read such files ourselves; None for any other place.
+    """The files of a folder or of a name on the hub that make up the split, where we read such files ourselves; None
+    for any other place.
 
-    The library says which these are. It would read them too, but it takes a text such as 2024-01-05 or 007 for a date
-    or a number, and gives another text back.
+    The library says which these are, and fetches them. It would read them too, but it takes a text such as 2024-01-05
+    or 007 for a date or a number, and gives another text back.
 
     Raises:
         SproutError: as `dataset_rows`.
     """
     path = Path(place.path)
-    if not (_is_there(path) and path.is_dir()) or any((path / file).is_file() for file in _ON_DISK):
+    local = _is_there(path) and path.is_dir()
+    if not (local or on_hub(place.path)) or any((path / file).is_file() for file in _ON_DISK):
         return None
-    _check_no_run(place)
+    if local:
+        _check_no_run(place)
     import datasets
 
-    with _reading(place.path, True, advice):
-        config = _config(place)
-        builder = datasets.load_dataset_builder(_known_as(place.path), config)
-        found = {str(split): [*map(Path, files)] for split, files in (builder.config.data_files or {}).items()}
-        paths = [file for files in found.values() for file in files]
+    with _reading(place.path, local, advice):
+        try:
+            config = _config(place)
+        except Exception as error:
+            if local or isinstance(error, SproutError) or not (fetched := _fetched(place.path)):
+                raise
+            return files_of(place._replace(path=fetched), splits, advice)  # the hub is out of reach
+        builder = datasets.load_dataset_builder(**_known_as(place.path), name=config)
+        found = {str(split): [*map(str, files)] for split, files in (builder.config.data_files or {}).items()}
+        paths = [Path(file) for files in found.values() for file in files]
         packed = any(_ARCHIVES.intersection(file.suffixes) for file in paths)
         kind = type(builder).__module__.rpartition(".")[2]
-        if kind not in _OWN_KINDS or not found or packed or _says_how(builder.config):
+        if kind not in (_OWN_KINDS if local else _GUESSED) or not found or packed or _says_how(builder.config):
             return None
         split = _split(place, [*found], splits)
+        if not local:
+            fetched = datasets.DownloadManager().download(found[split])
+            return Files(split, [*map(Path, fetched)], [])
     known = {file.resolve() for file in paths}
     left_out = [] if config else [str(one.relative_to(path)) for one in _with_rows(path) if one.resolve() not in known]
-    return Files(split, [_below(path, file) for file in found[split]], left_out)
+    return Files(split, [_below(path, Path(file)) for file in found[split]], left_out)
 
 
 def _below(folder: Path, file: Path) -> Path:
@@ -175,6 +189,10 @@ def _reading(name: str, local: bool, advice: str) -> Iterator[None]:
     except Exception as error:  # the library raises whatever an empty or damaged file leads it to
         problem = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
         if local:
+            if "Unable to find" in problem and glob.has_magic(str(Path(name).resolve())):
+                problem = (
+                    "its card names files, which are not found below a folder with [, * or ? in its name; rename it"
+                )
             raise SproutError(
                 f"{name}: cannot be read (Is a directory); {advice}, or a folder that `datasets` reads ({problem})"
             ) from None
@@ -198,10 +216,21 @@ def split_names(place: Place) -> list[str]:
             if (path / _ON_DISK[1]).is_file():
                 return [*json.loads((path / _ON_DISK[1]).read_text("utf-8"))["splits"]]
             if path.is_dir() or on_hub(place.path):
-                return list(datasets.get_dataset_split_names(_known_as(place.path), place.config or None))
+                return list(datasets.get_dataset_split_names(**_known_as(place.path), config_name=place.config or None))
     except Exception:  # `dataset_rows` says what is wrong with it
-        pass
+        if not path.is_dir() and (fetched := _fetched(place.path)):
+            return split_names(place._replace(path=fetched))
     return []
+
+
+def _fetched(name: str) -> str:
+    """The folder with the files of a data set that were fetched from the hub before; empty if there are none."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return str(snapshot_download(name, repo_type="dataset", local_files_only=True))
+    except (OSError, ValueError):
+        return ""
 
 
 def _load(place: Place, splits: Sequence[str], local: bool) -> tuple[str, Any]:
@@ -217,21 +246,35 @@ def _load(place: Place, splits: Sequence[str], local: bool) -> tuple[str, Any]:
         split = _split(place, [*found], splits)
         return split, found[split]
     config = _config(place)
-    split = _split(place, datasets.get_dataset_split_names(_known_as(path), config), splits)
+    split = _split(place, datasets.get_dataset_split_names(**_known_as(path), config_name=config), splits)
     # A folder is read as it stands, without a copy in the cache.
-    return split, datasets.load_dataset(_known_as(path), config, split=split, streaming=local)
+    return split, datasets.load_dataset(**_known_as(path), name=config, split=split, streaming=local)
 
 
-def _known_as(path: str) -> str:
-    """The place for the library, which finds nothing in a folder that is called by a dot."""
-    return str(Path(path).resolve()) if Path(path).is_dir() else path
+def _known_as(path: str) -> dict[str, Any]:
+    """The place for the library, which finds nothing in a folder that is called by a dot, and takes signs such as [ in
+    its name for a pattern."""
+    if not Path(path).is_dir():
+        return {"path": path}
+    folder = str(Path(path).resolve())
+    escaped = glob.escape(folder)
+    if escaped == folder or any(_lists_files(Path(folder) / name) for name in _CARDS):
+        return {"path": folder}
+    from datasets.data_files import get_data_patterns
+
+    patterns = get_data_patterns(escaped)
+    return {"path": folder, "data_files": {part: [f"{escaped}/{one}" for one in patterns[part]] for part in patterns}}
+
+
+def _lists_files(card: Path) -> bool:
+    return card.is_file() and "configs:" in card.read_text("utf-8", "replace")
 
 
 def _config(place: Place) -> str | None:
     """The configuration that is chosen; None where there is no choice."""
     import datasets
 
-    path, known = place.path, datasets.get_dataset_config_names(_known_as(place.path))
+    path, known = place.path, datasets.get_dataset_config_names(**_known_as(place.path))
     if place.config and place.config not in known:
         raise SproutError(f"{path}: {unknown('configuration', place.config, known)}")
     if not place.config and len(known) > 1 and "default" not in known:

@@ -12,6 +12,7 @@ _NOT_AVAILABLE = re.compile(r"#?n/a\.?|null|nan", re.IGNORECASE)
 _TOKEN = r"<\|\w{2,30}\|>|<｜[\w▁]{2,30}｜>|<(?:start|end)_of_turn>|<[be]os>|\[(?:BOS|EOS)\]"
 _FIRST = re.compile(rf"\s*(?:(?:{_TOKEN}|<s>)\s*)+(?:(?<=>)(?:assistant|user|system|model)\n)?")
 _LAST = re.compile(rf"\s*(?:(?:{_TOKEN}|</s>)\s*)+\Z")
+_INSIDE = re.compile(rf"{_TOKEN}|\[/?INST\]")
 _THOUGHT_OPENS = re.compile(OPENS)
 _THOUGHT_CLOSES = re.compile(CLOSES)
 _CLOSES_ALONE = re.compile(rf"(?:{CLOSES})[^\S\n]*\n")
@@ -39,6 +40,8 @@ def _without_tokens(text: str, notes: Counter[str]) -> str:
         bare = bare[: found.start()] if (found := _LAST.search(bare)) else bare
     if bare != text:
         notes["texts that begin or end with a model's token, such as </s>, which is removed"] += 1
+    if _INSIDE.search(bare):
+        notes["texts with a model's token inside, such as <|im_end|>, which is kept; was a chat template applied?"] += 1
     return bare
 
 

@@ -21,8 +21,8 @@ from pipeline.seeds.conversations import (
     turns_in,
 )
 from pipeline.seeds.markers import without_marks
-from pipeline.seeds.shapes import CONVERSATIONS, is_conversation
-from pipeline.seeds.values import Id, Text, text_of
+from pipeline.seeds.shapes import CONVERSATIONS, SYSTEM, is_conversation
+from pipeline.seeds.values import Id, Text, printable, text_of
 from pipeline.task import Task
 from pipeline.text import trimmed
 
@@ -89,7 +89,7 @@ _LAYOUTS: dict[str, type[_Seed | _Alpaca | _PromptCompletion | _Conversation]] =
     "prompt-completion": _PromptCompletion,
     "Alpaca": _Alpaca,
 }
-CONTEXT = ("system", "system_prompt", "system_message", "history")  # fields beside a conversation or an instruction
+CONTEXT = (*SYSTEM, "history")  # fields beside a conversation or an instruction
 
 
 def layout_of(fields: Iterable[str], where: str, kind: str = "") -> str:
@@ -169,7 +169,7 @@ def system_in(context: Fields, where: str, notes: Counter[str]) -> str:
     texts = [text_of(value) for key, value in context.items() if key != "history" and value is not None]
     for text in texts:
         if not isinstance(text, str):
-            raise SproutError(f"{where}: system: input should be a valid string (found {reprlib.repr(text)})")
+            raise SproutError(f"{where}: system: input should be a valid string (found {printable(text)})")
     system = "\n\n".join(dict.fromkeys(text for text in texts if text.strip()))
     if system and is_persona(system):
         notes["system messages that only name an assistant and are left out"] += 1

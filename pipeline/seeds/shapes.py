@@ -22,7 +22,8 @@ COLUMNS = frozenset(
         *("problem", "solution", "inputs", "targets"),
     }
 )
-CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns")
+CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat")
+SYSTEM = ("system", "system_prompt", "system_message")  # fields beside a conversation or an instruction
 ROLE_KEYS = ("role", "from", "speaker", "author")
 CONTENT_KEYS = ("content", "value", "text", "message", "utterance")
 _NATURAL = {"Definition", "Instances"}  # of a task file of Super-NaturalInstructions
@@ -192,7 +193,9 @@ def _columns(value: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
 
 
 def _labelled(rows: Sequence[dict[str, Any]], labels: Sequence[Any]) -> list[dict[str, Any]]:
-    """The rows, with their labels as ids where these are more than a count."""
+    """The rows, with their labels as ids where these are more than a count, or a word for what is in it."""
+    if len(labels) == 1 and any(labels[0] in (name, name.removesuffix("s")) for name in _WRAPPERS):
+        return [*rows]
     counted = [str(label) for label in labels] == [str(number) for number in range(len(rows))]
     if counted or len(labels) != len(rows):
         return [*rows]

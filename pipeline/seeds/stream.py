@@ -14,7 +14,7 @@ from pipeline.seeds.datasets import Place, files_of, open_dataset, place_of
 from pipeline.seeds.json_text import not_json
 from pipeline.seeds.records import Wanted, note_left_out, read_records, tidied_records
 from pipeline.seeds.shapes import Record, rows_of_line
-from pipeline.seeds.tables import check_columns, said_by, without_points
+from pipeline.seeds.tables import check_columns, rows_in, said_by, without_points
 from pipeline.seeds.values import decoder
 from pipeline.task import GZIP
 
@@ -80,7 +80,7 @@ def _arrow(place: Place) -> Iterator[Record] | None:
                 batches = (reader.get_batch(place) for place in range(reader.num_record_batches))
             for batch in batches:
                 for offset in range(0, batch.num_rows, _BATCH):
-                    for row in without_points(batch.slice(offset, _BATCH).to_pylist()):
+                    for row in rows_in(batch.slice(offset, _BATCH)):
                         yield Record(f"{path}: row {number}", number, row)
                         number += 1
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,7 +54,7 @@ def text_table(text: str, delimiter: str, path: Path | str) -> Iterator[Header |
         io.StringIO(text[skipped:], newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
     )
     header: list[str] = []
-    number = 0
+    number, no_names = 0, ""
     while True:
         where = f"{path}:{before + reader.line_num + 1}"
         try:
@@ -66,10 +67,13 @@ def text_table(text: str, delimiter: str, path: Path | str) -> Iterator[Header |
             continue
         if not header:
             header = header_of(cells)
+            no_names = f"{where}: the first line should name the columns (found {reprlib.repr(cells[0])})"
             yield Header(where, check_columns([name for name in header if name], where))
         elif _is_no_row(cells, header, delimiter):
             continue
         elif any(cells[len(header) :]):
+            if not COLUMNS.intersection(header):
+                raise SproutError(no_names)
             raise SproutError(
                 f"{where}: {len(cells)} cells below {len(header)} columns; put quotes around a text with "
                 f"{delimiter!r} in it"
@@ -113,7 +117,7 @@ def arrow_rows(data: bytes, path: Path | str) -> tuple[str, Iterator[Record]] | 
             open_file = ipc.open_file if data.startswith(b"ARROW1") else ipc.open_stream
             table = open_file(source).read_all()
         check_columns(table.column_names, path)
-        rows = without_points(table.to_pylist())
+        rows = rows_in(table)
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise SproutError(f"{path}: no {kind} file that can be read ({said_by(error)})") from None
     return kind, (Record(f"{path}: row {number}", number, row) for number, row in enumerate(rows, 1))
@@ -125,6 +129,16 @@ _ARROW = {b"PAR1": "Parquet", b"ARROW1": "Arrow", b"\xff\xff\xff\xff": "Arrow"}
 def said_by(error: Exception) -> str:
     """The first sentence of an error of a library, on one line."""
     return " ".join(str(error).partition(". ")[0].split()) or type(error).__name__
+
+
+def rows_in(table: Any) -> list[dict[str, Any]]:
+    """The rows of a table or a batch of Arrow; a number of single precision has the digits it was written with: 0.1."""
+    from pyarrow import float64, string, types
+
+    for place, field in enumerate(table.schema):
+        if types.is_float32(field.type):
+            table = table.set_column(place, field.name, table.column(place).cast(string()).cast(float64()))
+    return without_points(table.to_pylist())
 
 
 def without_points(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engines.model_folder import choose_chat, context_length, load_tokenizer
-from pipeline.errors import SproutError
+from pipeline.errors import SproutError, silenced
 from pipeline.training.arguments import callbacks, common_arguments, joined, lora, set_up
 from pipeline.training.mask import masking
 from pipeline.training.settings import Training
@@ -44,7 +44,8 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
     def dataset(rows: Sequence[Any]) -> Any:
         columns = (row_tokens(row, tokenizer) for row in rows)
         blocks = iter(lambda: list(islice(columns, BLOCK)), [])  # Python lists take four times the memory of a table
-        return concatenate_datasets([Dataset.from_list(block) for block in blocks]) if rows else None
+        with silenced("transformers"):  # which warns of rows that are cut below
+            return concatenate_datasets([Dataset.from_list(block) for block in blocks]) if rows else None
 
     kind = masking(SFTTrainer, settings) if settings.mask_input else SFTTrainer
     trainer = kind(

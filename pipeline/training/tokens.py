@@ -23,7 +23,10 @@ def row_tokens(row: TextRow | ChatRow, tokenizer: Any) -> dict[str, Any]:
 
 def text_tokens(row: TextRow, tokenizer: Any) -> tuple[list[int], list[int]]:
     """The tokens of a row for a base model: those of the prompt, and those of the completion with end of text."""
-    return split_ids(tokenizer, row.prompt, row.completion.removesuffix(tokenizer.eos_token) + tokenizer.eos_token)
+    prompt, first, end = row.prompt, tokenizer.bos_token, tokenizer.eos_token
+    if first and prompt.startswith(first) and tokenizer("").input_ids[:1] == [tokenizer.bos_token_id]:
+        prompt = prompt.removeprefix(first)  # which the tokenizer puts there by itself
+    return split_ids(tokenizer, prompt, row.completion.removesuffix(end) + end)
 
 
 def chat_tokens(row: ChatRow, tokenizer: Any) -> tuple[list[int], list[int]]:

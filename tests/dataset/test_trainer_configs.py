@@ -134,6 +134,27 @@ def test_the_columns_that_are_named_are_those_of_the_files(dataset):
     assert "eval_dataset" not in read(dataset, "llamafactory.yaml")
 
 
+@pytest.mark.parametrize("chat", [False, True])
+def test_answers_that_are_all_dates_are_texts_to_the_trainers(chat, tmp_path, monkeypatch):
+    from datasets import load_dataset
+
+    tasks = [
+        Task(id=f"task_{n}", instruction=f"200{n}-01-01", instances=(Instance(output=f"200{n}-01-02"),)) for n in (1, 2)
+    ]
+    export = Export(validation_share=0, formats=("prompt_completion", "messages"), encoding="plain")
+    export.make(tasks, Context(seeds=[], engine=Scripted(lambda request: ""), folder=tmp_path))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    dataset = tmp_path / "dataset"
+    configs(dataset, "some/model", chat, TrainingSettings(), False, "prompt_completion messages")
+    axolotl = read(dataset, "axolotl.yaml")["datasets"][0]
+    files = {axolotl["path"]: axolotl["ds_type"], read(dataset, "dataset_info.json")["sprout"]["file_name"]: "parquet"}
+
+    for file, kind in files.items():
+        rows = load_dataset(kind, data_files=str(dataset / file), split="train")
+        said = {row["messages"][1]["content"] if chat else row["completion"].strip() for row in rows}
+        assert said == {"2001-01-02", "2002-01-02"}
+
+
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_trl_tunes_with_its_config(dataset, method, tmp_path_factory, monkeypatch):
     from trl.scripts.sft import main, make_parser
@@ -161,7 +182,7 @@ def test_trl_tunes_a_chat_model_whose_template_it_knows_no_mask_for(dataset, tmp
     main(*make_parser().parse_args_and_config(["--config", "trl.yaml", *on_cpu], fail_with_unknown_args=True))
 
     assert read(dataset, "trl.yaml")["dataset_config"] == "chat_prompt_completion"
-    assert read(dataset, "axolotl.yaml")["datasets"][0]["path"] == "messages.jsonl"
+    assert read(dataset, "axolotl.yaml")["datasets"][0]["path"] == "messages.parquet"
     assert (dataset.parent / "tuned" / "model.safetensors").is_file()
 
 

@@ -76,6 +76,21 @@ def test_no_text_is_embedded_twice(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == stored
 
 
+def test_vectors_that_hold_no_numbers_are_refused_and_not_stored(minilm: str, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    model = tmp_path / "model"
+    shutil.copytree(minilm, model)
+    weights = model / "model.safetensors"
+    tensors = {name: one.clone() for name, one in load_file(weights).items()}
+    tensors["embeddings.word_embeddings.weight"][:] = float("nan")
+    save_file(tensors, weights, metadata={"format": "pt"})
+
+    with pytest.raises(SproutError, match=r"model: its vector of 'Write a poem about .* holds NaN or infinity"):
+        Encoder(str(model), tmp_path / "vectors").encode(TEXTS)
+    assert not (tmp_path / "vectors").exists()
+
+
 def test_vectors_of_another_model_are_not_used(minilm: str, vectors_folder: Path, tmp_path: Path) -> None:
     folder = copy(vectors_folder, tmp_path)
     other = tmp_path / "model"

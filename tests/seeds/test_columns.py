@@ -24,6 +24,7 @@ def written(path: Path, *rows: dict[str, Any]) -> Path:
     ("names", "more"),
     [
         (("instruction", "context", "response"), {"category": "open_qa"}),  # Dolly
+        (("instruction", "", "generation"), {"model_name": "m"}),  # distilabel
         (("inputs", "", "targets"), {"language": "en"}),  # xP3, FLAN
         (("question", "", "answer"), {}),  # GSM8K
         (("question", "", "response"), {"id": "flan.1", "system_prompt": "You are an AI assistant."}),  # OpenOrca
@@ -99,3 +100,27 @@ def test_names_that_may_mean_something_else_are_refused_in_one_sentence(
     with pytest.raises(SproutError) as error:
         load_seeds(path)
     assert str(error.value).startswith(f"{path}:1: {said}")
+
+
+@pytest.mark.parametrize(
+    ("row", "prompt"),
+    [
+        ({"system": "Be brief.", "question": "Where?"}, "Be brief.\n\nWhere?"),  # Intel's orca_dpo_pairs
+        ({"system": "", "question": "Where?"}, "Where?"),
+        ({"instruction": "Name it.", "input": "Peru"}, "Name it.\n\nPeru"),  # LLaMA-Factory
+        ({"prompt": "Where?", "system": "Be brief."}, "Be brief.\n\nWhere?"),
+    ],
+)
+def test_two_answers_have_a_prompt_by_whatever_name(tmp_path: Path, row: dict[str, Any], prompt: str) -> None:
+    path = written(tmp_path / "pairs.jsonl", row | {"chosen": "a", "rejected": "b"})
+
+    assert [dict(one) for one in read_dataset(path, chat=False, preference=True).train] == [
+        {"prompt": prompt, "chosen": "a", "rejected": "b"}
+    ]
+
+
+def test_two_answers_that_are_the_same_are_counted_as_such(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = written(tmp_path / "pairs.jsonl", {"prompt": "Where?", "chosen": "a", "rejected": "a"})
+
+    assert not read_dataset(path, chat=False, preference=True).train
+    assert "rows without two answers that differ, which are left out: 1" in caplog.text

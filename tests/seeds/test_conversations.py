@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline import SproutError
+from pipeline.dataset.read import read_dataset
 from pipeline.seeds.read import Seeds, load_seeds
 
 ASKED = {"from": "human", "value": "Hi?"}
@@ -168,8 +169,34 @@ def test_a_history_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "call",
+    [
+        {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "w"}}]},
+        {"role": "assistant", "tool_calls": [{"function": {"name": "w"}}]},
+        {"role": "assistant", "content": "Let me look.", "tool_calls": [{"function": {"name": "w"}}]},
+        {"role": "assistant", "content": "", "function_call": {"name": "w"}},
+        {"from": "function_call", "value": "{}"},
+    ],
+)
+def test_a_call_of_a_tool_is_no_answer_whatever_its_form(tmp_path: Path, call: dict[str, Any]) -> None:
+    talk = [
+        {"role": "user", "content": "Hot?"},
+        call,
+        {"role": "tool", "content": "5"},
+        {"role": "bot", "content": "No."},
+    ]
+
+    task = read(tmp_path, {"messages": talk}).tasks[0]
+    assert (task.instruction, task.instances[0].output) == ("Hot?", "No.")
+    with pytest.raises(SproutError, match=r"seeds.jsonl:1: a message with tool calls, which are not trained on"):
+        read_dataset(tmp_path / "seeds.jsonl", chat=True)
+
+
+@pytest.mark.parametrize(
     ("row", "said"),
     [
+        ({"conversations": [{"from": "human", "value": "<image>Who?"}, {"from": "gpt", "value": "She."}], "images": ["a.png"]}, "<image> in it stands for what is in images; leave the row out"),
+        ({"instruction": "Who?", "input": "<video>", "output": "She.", "video": "a.mp4"}, "<video> in it stands for what is in video"),
         ({"instruction": "Why?", "output": "So.", "history": "Hi?"}, "history.0: a question and its answer, or a message, are wanted (found 'Hi?')"),
         ({"instruction": "Why?", "output": "So.", "history": [["Hi?"]]}, "history.0: a question and its answer"),
         ({"instruction": "Why?", "output": "So.", "system": ["x"]}, "system: input should be a valid string (found ['x'])"),
@@ -177,7 +204,7 @@ def test_a_history_is_said(tmp_path: Path) -> None:
         ({"messages": [{"role": "user"}]}, "messages.0: content is missing; there are role"),
         ({"messages": [{"content": "Hi?"}, {"role": "bot", "content": "Ho."}]}, "messages.0: role is missing; there are content"),
         ({"messages": [{"role": "user", "content": {"a": 1}}]}, "messages.0.content: input should be a valid string (found {'a': 1})"),
-        ({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": None, "tool_calls": [1]}]}, "the output is empty"),
+        ({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": None, "tool_calls": [1]}]}, "no message of the assistant, so no output"),
         ({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "<think>Hm"}]}, "the output is empty once its thoughts are removed"),
         ({"messages": {"from": ["user", "bot"], "value": ["Hi?"]}}, "messages: the columns are not equally long"),
         ({"messages": []}, "no message of the assistant, so no output"),

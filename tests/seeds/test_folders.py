@@ -112,6 +112,28 @@ def test_what_is_wrong_with_a_row_is_said_with_its_file_and_line(
         load_seeds("seeds")
 
 
+@pytest.mark.parametrize("name", ["a[1]", "[a]/b", "what?", "all*"])
+def test_signs_of_a_pattern_in_the_name_of_a_folder_are_only_signs(tmp_path: Path, name: str) -> None:
+    saved(tmp_path / name, train_jsonl=lines("a"), test_jsonl=lines("b"))
+    saved(tmp_path / "whats", train_jsonl=lines("other"))
+    saved(tmp_path / "all of it", train_jsonl=lines("other"))
+
+    assert said(tmp_path / name) == [("a", "a")]
+    assert said(f"{tmp_path / name}@test") == [("b", "b")]
+
+
+def test_files_that_a_card_names_below_such_a_folder_are_not_taken_for_others(tmp_path: Path) -> None:
+    configs = (
+        "---\nconfigs:\n- config_name: one\n  data_files: a.jsonl\n- config_name: two\n  data_files: b.jsonl\n---\n"
+    )
+    saved(tmp_path / "a[1]", README_md=configs, a_jsonl=lines("a"), b_jsonl=lines("b"))
+
+    with pytest.raises(
+        SproutError, match=r"a\[1\]: .*not found below a folder with \[, \* or \? in its name; rename it"
+    ):
+        load_seeds(f"{tmp_path / 'a[1]'}:two")
+
+
 @pytest.mark.parametrize("name", [".", "./", "../seeds", "öl und meer"])
 def test_a_folder_is_found_however_it_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     folder = saved(tmp_path / "seeds", a_jsonl=lines("a"))

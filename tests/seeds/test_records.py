@@ -8,6 +8,7 @@ import json
 import lzma
 import tarfile
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import read_heldout
 from pipeline.evaluation.predictions import read_predictions
 from pipeline.seeds.read import load_seeds
+from pipeline.seeds.records import Wanted
+from pipeline.seeds.stream import each_record
 
 ROWS: list[dict[str, Any]] = [
     {"id": "a", "instruction": "Say it twice.", "input": "it", "output": "it it", "prediction": "it"},
@@ -238,6 +241,31 @@ def test_folders_that_datasets_reads_are_held_out_and_predict_too(
     assert load_seeds(tmp_path / "files").notes[0] == "rows of the split test, the only one: 3"
     with pytest.raises(SproutError, match=r"there are no splits in it; leave out @test"):
         read_heldout(tmp_path / "saved@test")
+
+
+@pytest.mark.parametrize("name", ["data", "row", "record", "example"])
+def test_a_word_around_each_row_is_no_id(tmp_path: Path, name: str) -> None:
+    rows = [{name: {"instruction": f"Say {text}.", "output": text}} for text in ("a", "b")]
+    (tmp_path / "seeds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    tasks = load_seeds(tmp_path / "seeds.jsonl").tasks
+    assert [task.instances[0].output for task in tasks] == ["a", "b"]
+    assert name not in {task.id for task in tasks}
+
+
+def test_numbers_of_single_precision_have_the_digits_they_were_written_with(tmp_path: Path) -> None:
+    outputs = pyarrow.array([0.1, 2.5, 3e-7, 4.0], pyarrow.float32())
+    file = pyarrow.table({"instruction": ["Say 0.1.", "Say 2.5.", "Say 3e-7.", "Say 4."], "output": outputs})
+    parquet.write_table(file, tmp_path / "seeds.parquet")
+    rows = [*each_record(tmp_path / "seeds.parquet", Wanted(("train",), ""), Counter())]
+
+    assert [one.instances[0].output for one in load_seeds(tmp_path / "seeds.parquet").tasks] == [
+        "0.1",
+        "2.5",
+        "3e-07",
+        "4.0",
+    ]
+    assert [row.value["output"] for row in rows] == [0.1, 2.5, 3e-7, 4.0]
 
 
 def test_whole_numbers_of_a_column_with_gaps_get_no_point(tmp_path: Path) -> None:

@@ -174,3 +174,19 @@ def test_marks_are_removed_where_that_is_certain_and_said_by_a_run_as_by_a_check
         assert (task.instruction, task.instances[0].input, task.instances[0].output) == expected
         assert caplog.messages == [f"{path}: {note}"] * bool(note)
         assert seed_check.check(path).notes == [note] * bool(note)
+
+
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [
+        ("hi<|im_end|>\n<|im_start|>assistant\nho", True),
+        ("[INST] hi [/INST] ho", True),
+        ("hi<end_of_turn>\nho", True),
+        ("if a <b> or c[0]: <s>old</s> <image/>", False),
+    ],
+)
+def test_a_chat_template_in_the_texts_is_said(tmp_path: Path, text: str, noted: bool) -> None:
+    seeds = load_seeds(write(tmp_path / "seeds.jsonl", json.dumps(ROW | {"instruction": text})))
+
+    assert seeds.tasks[0].instruction == text
+    assert any("a model's token inside, such as <|im_end|>" in note for note in seeds.notes) == noted

@@ -7,7 +7,9 @@ from pydantic import ValidationError
 
 from pipeline import Completion, SproutError, read_tasks, run
 from pipeline.engines.scripted import Scripted
+from pipeline.runs.context import Context
 from pipeline.stages import Documents, Export, Filter
+from pipeline.task import Instance, Task
 from tests.runs.promises import files
 
 NOTE = "The {n} mill was built in {year}. Its miller, Ada Fell, grinds rye. She sells the flour on market day."
@@ -246,6 +248,15 @@ def test_rows_carry_the_passage_and_its_place(notes, tmp_path):
     assert all("Ada Fell" in row["passage"] and row["file"].endswith(".md") and row["nothing"] == "" for row in rows)
     assert (tmp_path / "run/dataset/openai.jsonl").read_text().startswith('{"messages":[{"role":"user"')
     assert '"nothing"' not in (tmp_path / "run/dataset/openai.jsonl").read_text()
+
+
+@pytest.mark.parametrize(("name", "format"), [("output", "alpaca"), ("id", "messages")])
+def test_a_row_carries_nothing_in_the_place_of_its_own_columns(tmp_path, name, format):
+    task = Task(id="a", instruction="Add.", instances=(Instance(input="1 1", output="2"),), meta={name: "other"})
+    export = Export(formats=(format,), carry=(name,), validation_share=0)
+
+    with pytest.raises(SproutError, match=rf"export.carry: {name} is a column of the format {format} itself"):
+        export.make([task], Context(seeds=[], engine=Scripted(answer), folder=tmp_path))
 
 
 def test_the_card_names_the_texts_and_their_licence_and_no_seeds(notes, tmp_path):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.dataset.content import ChatRow
+from pipeline.dataset.content import ChatRow, TextRow
 from pipeline.errors import SproutError
 from pipeline.training.settings import Training, TrainingSettings
 from pipeline.training.sft import make_trainer
@@ -62,6 +62,30 @@ def test_one_answer_has_the_tokens_and_labels_that_trl_gives_it(chat_model, tmp_
     theirs: Any = SFTTrainer(chat_model, config, train_dataset=data).train_dataset
 
     assert [ours[0][name] for name in ("input_ids", "labels")] == [theirs[0][name] for name in ("input_ids", "labels")]
+
+
+@pytest.mark.parametrize("prompt", ["Peru", "<|user|>Peru"])
+def test_the_first_token_of_a_prompt_is_there_once_and_a_long_row_makes_no_noise(tmp_path, caplog, prompt):
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    model = save_model(tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(model, bos_token="<|user|>", model_max_length=20)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|user|> $A", special_tokens=[("<|user|>", tokenizer.bos_token_id)]
+    )
+    tokenizer.save_pretrained(model)
+    monitored = logging.get_logger("transformers")
+    monitored.addHandler(caplog.handler)
+    try:
+        rows = [TextRow(prompt=prompt, completion="Lima"), TextRow(prompt=prompt, completion="yes no " * 30)]
+        made: Any = make_trainer(Training(model=model, rows=rows), tmp_path / "run").train_dataset
+    finally:
+        monitored.removeHandler(caplog.handler)
+
+    assert tokenizer.decode(made[0]["input_ids"]) == "<|user|>PeruLima<|end|>"
+    assert "sequence length" not in caplog.text
 
 
 def test_rows_of_one_and_of_several_answers_are_tuned_on_together(chat_model, tmp_path):

@@ -83,7 +83,14 @@ class Format(ABC):
     def line(self, item: Any) -> Line:
         """The same with the columns besides that a row carries."""
         columns = self.columns(item)
-        return columns if self.of_tasks or not self.carries or not item.meta else {**columns, **item.meta}
+        if self.of_tasks or not self.carries or not item.meta:
+            return columns
+        if taken := columns.keys() & item.meta.keys():
+            raise SproutError(
+                f"export.carry: {min(taken)} is a column of the format {self.name} itself, and would be lost; rename "
+                f"it in `meta`, or leave it out of carry"
+            )
+        return {**columns, **item.meta}
 
     def parts(self, row: Any) -> Iterable[Any]:
         """What becomes a line each, given to `columns`: the row, unless it has several answers that do, or none."""

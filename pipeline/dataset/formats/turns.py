@@ -13,11 +13,9 @@ from pipeline.dataset.rows import Row
 from pipeline.engines.base import Message
 from pipeline.errors import SproutError
 from pipeline.seeds.conversations import Message as Spoken
-from pipeline.seeds.conversations import listed, messages_in
-from pipeline.seeds.shapes import CONVERSATIONS
+from pipeline.seeds.conversations import calls_a_tool, listed, messages_in
+from pipeline.seeds.shapes import CONVERSATIONS, SYSTEM
 from pipeline.seeds.values import text_of
-
-SYSTEM = ("system", "system_prompt", "system_message")  # fields beside a conversation or an instruction
 
 
 class Conversation(Format):
@@ -40,7 +38,7 @@ class Conversation(Format):
         if (value := self.turns(line)) is None:
             raise SproutError(f"{where}: no row of the format {self.name}: its messages are missing")
         turns = listed(value)
-        if isinstance(turns, list) and any(isinstance(turn, dict) and turn.get("tool_calls") for turn in turns):
+        if isinstance(turns, list) and any(isinstance(turn, dict) and calls_a_tool(turn) for turn in turns):
             raise SproutError(f"{where}: a message with tool calls, which are not trained on; leave the row out")
         messages = messages_in(turns, where, notes)
         system = system_of(line)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.dataset.formats.base import SPLITS, Format
-from pipeline.dataset.trainers.base import Entry, LocalTrainer, Tuning, schedule, when
+from pipeline.dataset.trainers.base import READ, Entry, LocalTrainer, Tuning, schedule, when
 
 
 class Axolotl(LocalTrainer):
@@ -12,7 +12,7 @@ class Axolotl(LocalTrainer):
     def entries(self, tuning: Tuning, rows: Format) -> Sequence[Entry]:
         settings = tuning.settings
         how = self.how(rows) or {}
-        files = {split: {"path": rows.file(split), "ds_type": "json", **how} for split in SPLITS}
+        files = {split: {"path": rows.file(split, READ), "ds_type": READ, **how} for split in SPLITS}
         test = [files["validation"] | {"split": "train"}]
         return [
             ("base_model", tuning.model, "the model of the run"),

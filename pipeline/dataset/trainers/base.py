@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipeline.training.settings import TrainingSettings
 
 Entry = tuple[str, Any, str]  # key, value, and where the value is from
+READ = "parquet"  # of the files of a format; of JSONL a column whose texts are all dates would be read as dates
 
 
 SHAPES: Mapping[str, Mapping[bool, Shape]] = {  # by the objective of a training, for chat models and others

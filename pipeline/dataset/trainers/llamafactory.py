@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.dataset.formats.base import Format, Split
-from pipeline.dataset.trainers.base import Entry, LocalTrainer, Tuning, as_in_transformers, when
+from pipeline.dataset.trainers.base import READ, Entry, LocalTrainer, Tuning, as_in_transformers, when
 
 _TEMPLATE = "the prompt as it is; of its templates without roles the one that teaches to stop"
 
@@ -39,4 +39,5 @@ class LlamaFactory(LocalTrainer):
         if tuning.validation:
             splits["sprout_validation"] = "validation"
         how = self.how(rows) or {}
-        return {"dataset_info.json": {name: {"file_name": rows.file(split), **how} for name, split in splits.items()}}
+        files = {name: rows.file(split, READ) for name, split in splits.items()}
+        return {"dataset_info.json": {name: {"file_name": file, **how} for name, file in files.items()}}
