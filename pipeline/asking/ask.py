@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pipeline.asking.clean import without_thoughts
-from pipeline.engines.base import Arrived, Completion, Completions, Engine, Request, Sampling
+from pipeline.engines.base import Arrived, Completion, Completions, Engine, Message, Request, Sampling
 from pipeline.engines.proxy import Proxy
 from pipeline.task import Task, with_fields
 from pipeline.text import hash_of
@@ -113,8 +113,12 @@ def put(plain: Request, engine: Engine, chat: bool) -> Request:
     """A plain request as it stands, or as one user message with what the engine's chat template gets besides."""
     if not chat:
         return plain
-    message = {"role": "user", "content": plain.prompt}
-    return with_fields(plain, prompt=(message,), chat_template_kwargs=engine.chat_template_kwargs)
+    return in_chat(plain, engine, ({"role": "user", "content": str(plain.prompt)},))
+
+
+def in_chat(plain: Request, engine: Engine, messages: tuple[Message, ...]) -> Request:
+    """A request with messages in place of its prompt; to check thirty of them anew would take most of its time."""
+    return with_fields(plain, prompt=messages, chat_template_kwargs=engine.chat_template_kwargs)
 
 
 _BEGINS = re.compile(r"\d+\.|[A-Z][\w ]{0,40}:")

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pipeline.asking.ask import in_chat
 from pipeline.asking.converse import Turns, messages, question
 from pipeline.engines.base import Engine, Request, Sampling
 from pipeline.engines.model_folder import context_length, load_tokenizer
@@ -33,9 +34,8 @@ class Shown:
     def request(self, instance: HeldOut, sampling: Sampling, engine: Engine, chat: bool) -> Request:
         """Ask for the output of an instance; `chat`: by messages."""
         if chat:
-            kwargs = engine.chat_template_kwargs
             asked = messages(self._turns(), question(instance.instruction, instance.input))
-            return Request(id=instance.id, prompt=asked, sampling=sampling, chat_template_kwargs=kwargs)
+            return in_chat(Request(id=instance.id, prompt="", sampling=sampling), engine, asked)
         stop = tuple(dict.fromkeys([*sampling.stop, *self.stop]))
         sampling = sampling.model_copy(update={"stop": stop})
         return Request(id=instance.id, prompt=self.prompt(instance), sampling=sampling)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.asking.ask import ending, is_empty, put, seeded
+from pipeline.asking.ask import ending, in_chat, is_empty, put, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.converse import messages, question
 from pipeline.asking.templates import render
@@ -70,8 +70,7 @@ class Asked:
         ids = tuple(demo.id for demo in demos) if self.stage.demos == "nearest" else ()
         if isinstance(prompt, str):
             return put(Request(id=id, prompt=prompt, sampling=sampling, demos=ids), self.engine, self.chat)
-        kwargs = self.engine.chat_template_kwargs
-        return Request(id=id, prompt=prompt, sampling=sampling, demos=ids, chat_template_kwargs=kwargs)
+        return in_chat(Request(id=id, prompt="", sampling=sampling, demos=ids), self.engine, prompt)
 
     def parse(self, completion: Completion) -> Said:
         said = self._read(completion)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.asking.ask import seeded
+from pipeline.asking.ask import in_chat, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.converse import Conversation, Turns, messages, question
 from pipeline.asking.demos import one_line
@@ -13,7 +13,7 @@ from pipeline.asking.phrases import REFUSES, names_input
 from pipeline.asking.templates import filled_but_for
 from pipeline.engines.base import Completion, Engine, Message, Request
 from pipeline.filters.find import INSTANCE, applied, instance_reason
-from pipeline.task import Instance, Task, with_fields
+from pipeline.task import Instance, Task
 from pipeline.text import trimmed
 
 if TYPE_CHECKING:
@@ -80,9 +80,7 @@ class Asked:
     def _request(self, id: str, prompt: tuple[Message, ...], prefill: str = "") -> Request:
         whole = self.stage.sampling.model_copy(update={"stop": ()})  # a turn ends by itself
         sampling = seeded(whole, self.stage.random_seed, id)
-        kwargs = self.engine.chat_template_kwargs
-        plain = Request(id=id, prompt="", sampling=sampling)  # to check thirty messages anew takes most of a request
-        return with_fields(plain, prompt=prompt, chat_template_kwargs=kwargs, prefill=prefill)
+        return in_chat(Request(id=id, prompt="", sampling=sampling, prefill=prefill), self.engine, prompt)
 
     def _turns(self, name: str, demos: Sequence[Task], answer: Callable[[Task], str]) -> Turns:
         return [(self.question[name](demo.instruction), answer(demo)) for demo in demos]
