@@ -54,7 +54,7 @@ ASKS_WHY = re.compile(
     r"|how you|argue\w*|remarks?|brackets|parenthes\w+|describe how|thoughts?)\b",
     re.IGNORECASE,
 )
-WRITES_TO = re.compile(
+ASKS_FOR_DIALOGUE = re.compile(
     r"\b(?:repl(?:y|ies)|respond|e-?mails?|messages?|letters?|dialog(?:ue)?s?|conversations?|chats?|talks?|interviews?|scripts?"
     r"|requests?|prompts?|posts?|comments?|invit\w+|reviews?|assistants?|users?|chatbots?|customers?|roles?"
     r"|write (?:back )?to|ask)\b",
