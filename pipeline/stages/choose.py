@@ -46,6 +46,7 @@ class Choose(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("choose", "choose_ratings")
+    writes: ClassVar[bool] = False
     reasons: ClassVar[Mapping[str, Reason]] = {
         "no_answers": Reason("It has no answers to choose from.", "a task that no stage `answer` has seen"),
         "no_consensus": Reason(

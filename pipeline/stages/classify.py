@@ -38,6 +38,7 @@ class Classify(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("classify",)
+    writes: ClassVar[bool] = False
     reasons: ClassVar[Mapping[str, Reason]] = {
         "unclear_answer": Reason("The model said neither yes nor no when asked for a classification.", "It depends.")
     }

@@ -33,6 +33,7 @@ class Verify(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("verify",)
+    writes: ClassVar[bool] = False
     optional: ClassVar[bool] = True
     selects: ClassVar[bool] = True
     reasons: ClassVar[Mapping[str, Reason]] = {
