@@ -101,9 +101,10 @@ class Answer(Stage):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.prompt not in PROMPTS and not self.prompt.endswith(".jinja"):
-            raise ValueError(f"prompt: {self.prompt!r} is none of {', '.join(PROMPTS)}, nor the path of a .jinja file")
+            names = ", ".join(PROMPTS)
+            raise ValueError(f"prompt: {self.prompt!r} is neither one of {names} nor the path of a .jinja file")
         if len({*self.engines}) < len(self.engines) or (self.engine and {"", self.engine} <= {*self.engines}):
-            raise ValueError("engines: one is there twice; raise num_answers to have several answers of it")
+            raise ValueError("engines: one is listed twice; raise num_answers for several answers from it")
         if self.num_answers > 1 and self.sampling.temperature == 0:
             raise ValueError(
                 f"num_answers: {self.num_answers} answers at temperature 0 would be the same; raise the temperature"

@@ -106,7 +106,7 @@ class Check(Stage):
             yield self._judged(task, verdicts)
         if num_unchecked:
             logger.warning(
-                "%s: %d of %d tasks have nothing to be checked against, the first is %s", self.name, num_unchecked,
+                "%s: %d of %d tasks have nothing to check against; the first is %s", self.name, num_unchecked,
                 len(todo), first,
             )  # fmt: skip
 

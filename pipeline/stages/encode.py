@@ -71,7 +71,7 @@ class Encode(Stage):
             yield task.update(meta=meta)
         for kind, number in unread.items():
             logger.warning(
-                "%s: %d of %d answers about %s cannot be read or repeat the prompt, and their tasks go without",
+                "%s: %d of %d answers about %s cannot be read or repeat the prompt, so their tasks have none",
                 self.name, number, num_asked[kind], kind,
             )  # fmt: skip
 

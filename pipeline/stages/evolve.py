@@ -89,7 +89,7 @@ class Evolve(Stage):
         if taken := {RUBRICS, GAIN}.intersection(self.operations):
             raise ValueError(f"operations: {taken.pop()} is a prompt of another kind; give yours another name")
         if empty := next((name for name, values in self.values.items() if not values), None):
-            raise ValueError(f"values: {empty} has none; give some, or delete it")
+            raise ValueError(f"values: {empty} has no values; give some, or delete it")
         return self
 
     @property

@@ -158,7 +158,10 @@ class Judge(Product):
         """
         found = read_settings(folder / FILE).get(evaluated, {}).get("heldout")
         if not found:
-            raise SproutError(f"{folder}: was not evaluated; say what was answered with --heldout")
+            raise SproutError(
+                f"{folder}: was not evaluated; evaluate it first, or name the held-out tasks that were answered, with "
+                f"--heldout"
+            )
         return found if isinstance(found, str) else tuple(found)
 
 

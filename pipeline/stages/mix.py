@@ -117,7 +117,7 @@ class Mix(Stage):
                 yield gate.judge(task.update(meta={"dataset": name, **task.meta}))
             if twice:
                 logger.warning(
-                    "%s: %d tasks of %s are also in an earlier dataset, and are taken once", self.name, twice, name
+                    "%s: %d tasks of %s are also in an earlier dataset; each is taken once", self.name, twice, name
                 )
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Any]) -> Iterator[str]:

@@ -170,10 +170,10 @@ def test_a_history_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"instruction": "Why?", "output": "So.", "history": "Hi?"}, "history.0: a question and its answer, or a message, are wanted (found 'Hi?')"),
+        ({"instruction": "Why?", "output": "So.", "history": "Hi?"}, "history.0: a question and its answer, or a message, is expected (found 'Hi?')"),
         ({"instruction": "Why?", "output": "So.", "history": [["Hi?"]]}, "history.0: a question and its answer"),
         ({"instruction": "Why?", "output": "So.", "system": ["x"]}, "system: input should be a valid string (found ['x'])"),
-        ({"messages": ["Hi?", "Ho."]}, "messages.0: a message with a role and a content is wanted (found 'Hi?')"),
+        ({"messages": ["Hi?", "Ho."]}, "messages.0: expected a message with a role and a content (found 'Hi?')"),
         ({"messages": [{"role": "user"}]}, "messages.0: content is missing; there are role"),
         ({"messages": [{"content": "Hi?"}, {"role": "bot", "content": "Ho."}]}, "messages.0: role is missing; there are content"),
         ({"messages": [{"role": "user", "content": {"a": 1}}]}, "messages.0.content: input should be a valid string (found {'a': 1})"),

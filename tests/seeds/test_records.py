@@ -179,8 +179,8 @@ NAMED: list[tuple[str | bytes, str]] = [
     ("é".encode("latin-1"), ":1: byte 0xe9 at column 1 is not UTF-8"),
     (json.dumps({"instruction": ["a", "b"], "output": ["c"]}), "the columns are not equally long: instruction 2, output 1"),
     (json.dumps({"easy": ROWS, "hard": ROWS}), "there are the lists easy, hard; choose one by putting @easy behind the file's name"),
-    (json.dumps([NAMES, [1] * 9]), "an array of at most 5 cells is wanted, one for each name"),
-    (json.dumps({"columns": NAMES, "data": [*CELLS, [1] * 9]}), "row 4: an array of at most 5 cells is wanted, one for each name"),
+    (json.dumps([NAMES, [1] * 9]), "an array of at most 5 cells is expected, one for each name"),
+    (json.dumps({"columns": NAMES, "data": [*CELLS, [1] * 9]}), "row 4: an array of at most 5 cells is expected, one for each name"),
     (json.dumps({"data": ROWS, "more": ROWS}), "there are the lists data, more; choose one by putting @data behind the file's name"),
 ]  # fmt: skip
 

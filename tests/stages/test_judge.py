@@ -168,7 +168,10 @@ def test_answers_from_files_are_compared_on_the_instances_that_one_of_them_answe
 def test_what_cannot_be_judged_is_said_before_the_judge_is_asked(run_folder, tmp_path):
     with pytest.raises(SproutError, match=r"no answers of 'tuned': .* holds base, dataset, seeds; evaluate it first"):
         judge(run_folder, fair, ours="tuned")
-    with pytest.raises(SproutError, match=r"was not evaluated; say what was answered with --heldout"):
+    with pytest.raises(
+        SproutError,
+        match=r"was not evaluated; evaluate it first, or name the held-out tasks that were answered, with --heldout",
+    ):
         judge(tmp_path / "empty", fair)
     (tmp_path / "other.jsonl").write_text('{"id": "x", "instruction": "?", "output": "a"}')
     with pytest.raises(SproutError, match=r"holds no prediction for any of the 1 held-out instances"):
