@@ -195,7 +195,7 @@ def test_ids_stay_when_rows_are_added_or_moved(tmp_path):
         (lines(chat(("user", [{"type": "image"}]), ("assistant", "b"))), ":1: messages.0.content: input should be a valid string"),
         (lines({"messages": "a"}), ":1: messages: input should be a valid list (found 'a')"),
         (b"PK\x03\x04\0\0", ": cannot be read (File is not a zip file); give the path of a JSONL file"),
-        (b"PAR1\0\0", ": no Parquet file that can be read ("),
+        (b"PAR1\0\0", ": cannot be read as Parquet ("),
     ],
 )  # fmt: skip
 def test_a_bad_row_gets_one_sentence_that_names_its_line(tmp_path, content, said):
