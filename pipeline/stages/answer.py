@@ -40,8 +40,8 @@ class Answer(Stage):
     those that a filter of instances objects to; `meta["answers_left_out"]` counts them by reason. An instance without
     any answer is left out too.
 
-    A chat model is asked as a user asks it. Any other model gets the encoding that models are tuned in and evaluated
-    with; so does a model that was tuned on text, whatever its tokenizer has.
+    A chat model gets the task as a user's message. Any other model gets it in the encoding in which models are tuned
+    and evaluated; so does a model that was tuned on text, even if its tokenizer has a chat template.
     """
 
     templates: ClassVar[tuple[str, ...]] = ("answer_explain", "answer_paraphrase", "answer_with_demos")

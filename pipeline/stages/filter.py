@@ -21,7 +21,7 @@ class Filter(Stage):
     """Applies the instance filters of Self-Instruct (its published code), in its order, then ours for non-answers.
 
     A bad instance is removed and counted in `meta["left_out"]`. A task is rejected when its instances contradict each
-    other, or when none is left, for the reason of its first. Duplicate instances are kept once, in their order.
+    other, or when none is left, for the reason of its first one. Duplicate instances are kept once, in their order.
     """
 
     selects: ClassVar[bool] = True

@@ -34,8 +34,8 @@ TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # 
 class Instances(Stage):
     """Writes inputs and outputs of each task.
 
-    A base model is asked for up to `max_instances` worked examples, in one completion. A chat model is asked as a user
-    asks it: its output is what it answers to the task, on an input that it wrote before if the task speaks of one. For
+    A base model is asked for up to `max_instances` worked examples, in one completion. A chat model gets the task
+    as a user's message, and its answer is the output; if the task speaks of an input, the model writes that first. For
     a classification it names the labels, each with an input.
 
     Numbers of demos and sampling are those of Self-Instruct (its published code); demos come from the seed set. A

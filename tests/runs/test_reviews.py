@@ -75,7 +75,7 @@ def test_what_a_search_finds_is_dropped_for_a_reason_and_found_by_it(folder, cap
     word = kept(folder)[0].instruction.split()[0]
     number = sum(word in task.instruction for task in kept(folder))
 
-    assert f"{number} tasks dropped, off_topic" in sprout(
+    assert f"{number} tasks dropped, with the reason off_topic" in sprout(
         capsys, "drop", folder, "--search", word, "--reason", "off topic"
     )
     assert funnel(folder)["review"] == {"kept": 20 - number, "off_topic": number}
