@@ -14,7 +14,7 @@ from pipeline.runs.reviews import DROPPED, FILE, Reviewed, Reviews
 from pipeline.runs.said import Deed, Said, Texts, digest
 from pipeline.runs.store import ID, whole_lines
 from pipeline.task import Instance, read_task
-from pipeline.text import short
+from pipeline.text import counted, short
 
 MOST = 10  # tasks that are named
 AT_ONCE = "at-once-"  # how the groups of the command line begin; the page takes back its own alone
@@ -160,7 +160,9 @@ def changed(before: Texts, change: Change, task: str) -> Texts:
     instances = list(before.instances)
     if change.input is not None or change.output is not None:
         if not 1 <= change.instance <= len(instances):
-            raise SproutError(f"{task} has {len(instances)} instances, so there is no instance {change.instance}")
+            raise SproutError(
+                f"{task} has {counted(len(instances), 'instance')}, so there is no instance {change.instance}"
+            )
         old = instances[change.instance - 1]
         output = old.output if change.output is None else change.output
         given = old.input if change.input is None else change.input
@@ -200,7 +202,8 @@ def _say(folder: Path, lines: Sequence[Said]) -> None:
 
 
 def _report(folder: Path, new: Sequence[Reviewed], found: Sequence[Reviewed], what: str, back: str) -> str:
-    already = f"; {len(found) - len(new):,} were so already" if len(found) > len(new) else ""
+    num_same = len(found) - len(new)
+    already = f"; {num_same:,} {'was' if num_same == 1 else 'were'} so already" if num_same else ""
     lines = [f"{folder}: {_tasks(len(new))} {what}{already}"]
     lines += [f"  {state.task.id}  {short(state.task.instruction, 80)}" for state in new[:MOST]]
     lines += [f"  … and {len(new) - MOST:,} more"] if len(new) > MOST else []
