@@ -186,7 +186,7 @@ class Journal:
             f"completions.{column}" for column in COMPLETION
         )
         found = self._of(self.completions, columns, asked)
-        return {stage: [*{row[1]: _entry(*row) for row in rows}.values()] for stage, rows in found.items()}
+        return {stage: [*{row[1]: _entry(row) for row in rows}.values()] for stage, rows in found.items()}
 
     def scored(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[ScoredText]]:
         """The texts that were scored for the same requests."""
@@ -283,7 +283,8 @@ class Journal:
         return found
 
 
-def _entry(stage: str, id: str, demos: str, model: str, prompt: str, sampling: str, *columns: Any) -> Entry:
+def _entry(row: Sequence[Any]) -> Entry:
+    stage, id, demos, model, prompt, sampling, *columns = row
     return Entry(stage, id, model, prompt, sampling, _completion(id, columns, demos))
 
 
