@@ -151,6 +151,7 @@ class Stage(Configured, ABC):
     adds: ClassVar[bool] = False  # it yields tasks of its own besides those it is given
     open_ended: ClassVar[bool] = False  # it asks until it has enough, so nobody can count its requests beforehand
     needs_all: ClassVar[bool] = False  # it compares all tasks with each other, so a shard of a run goes up to it
+    writes: ClassVar[bool] = True  # a dataset holds what its model says, so the card names that model; judges: False
     selects: ClassVar[bool] = False  # its work is to reject, so `gain` leaves it out for the unfiltered control
     reasons: ClassVar[Mapping[str, Reason]] = {}  # for which it rejects, for the docs and the report
 

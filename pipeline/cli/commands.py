@@ -87,7 +87,7 @@ def report(args: argparse.Namespace) -> str:
             seeds = load_seeds(read(str(args.folder)).seeds).tasks
             check_seeds(seeds, args.folder)
         except SproutError as error:
-            logger.warning("the report is made without the seeds (%s); give them with --seeds", error)
+            logger.warning("the report was made without the seeds (%s); give them with --seeds", error)
             seeds = ()
     return str(write_report(args.folder, seeds))
 

@@ -78,7 +78,7 @@ class Asked:
         try:
             return input(f"{question}: ").strip()
         except EOFError:
-            raise SproutError("init: the input ended before all was answered; nothing is written") from None
+            raise SproutError("init: the input ended before all questions were answered; nothing was written") from None
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ def add_why(command: argparse.ArgumentParser) -> None:
 
 
 def add_seeds(command: argparse.ArgumentParser) -> None:
-    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = command.add_subparsers(dest="action", required=True, metavar="check FILE")
     check = actions.add_parser("check", help=OTHERS["seeds"].partition(": ")[2])
     check.add_argument("file", help="file, folder or data set, or seeds that ship: general, nano, code")
     check.add_argument("--json", action="store_true", help="all figures")
@@ -210,7 +210,7 @@ def add_init(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", help="a name on that server; without a server a folder, a name on the hub, or nano")
     command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
     command.add_argument("--num-tasks", type=positive(int), help="how many tasks to write (default: 200)")
-    command.add_argument("--replace", action="store_true", help="replace a settings file that is there")
+    command.add_argument("--replace", action="store_true", help="replace an existing settings file")
 
 
 def add_nothing(command: argparse.ArgumentParser) -> None:

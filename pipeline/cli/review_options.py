@@ -10,7 +10,7 @@ def add_marks(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tag", default="", help="only tasks to which a reviewer has given this tag")
     command.add_argument("--note", default="", metavar="TEXT", help="only tasks with a note in which this occurs")
     judged = ("good", "bad", "unjudged")
-    command.add_argument("--judged", default="", choices=judged, help="only tasks that reviewers find so")
+    command.add_argument("--judged", default="", choices=judged, help="only tasks with this verdict of reviewers")
 
 
 def add_choice(command: argparse.ArgumentParser, which: str = "kept") -> None:

@@ -36,7 +36,7 @@ def edit(args: argparse.Namespace) -> str:
     if args.undo:
         return undo_edits(folder, wanted(args, ids), reviewer(args))
     if change == Change(instance=args.instance):
-        raise SproutError("nothing is to be changed; give --instruction, --input, --output, --add-tag or --add-note")
+        raise SproutError("nothing to change is given; add --instruction, --input, --output, --add-tag or --add-note")
     return edit(folder, wanted(args, ids), reviewer(args), change)
 
 

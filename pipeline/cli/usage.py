@@ -71,12 +71,12 @@ class Parser(argparse.ArgumentParser):
 
 def _plainly(message: str, parser: Parser) -> str:
     """What argparse says of a choice or of something missing, in our words."""
-    choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
+    choice = re.fullmatch(r"argument (\S+(?: FILE)?): invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
     if not choice:
         return message.replace("the following arguments are required:", "missing:")
     place, given, listed = choice.groups()
     names = [name.strip("'") for name in listed.split(", ")]
-    if place == "ACTION":
+    if place == "check FILE":
         return f"say what to do, as in `{parser.prog} {names[0]} {given}`"
     if place != "COMMAND":
         return f"{place}: {given!r} is not one of {', '.join(names)}"

@@ -37,7 +37,7 @@ class Origin(BaseModel):
     domain: str = ""  # what all tasks are about
     own_templates: tuple[str, ...] = ()  # those that files of the maker's own replaced
     notes: dict[str, tuple[str, ...]] = {}  # what these say of what they did, by name
-    models: dict[str, str] = {}  # by name, what tells its revision
+    models: dict[str, str] = {}  # those that wrote its texts, by name, with what tells the revision
     papers: tuple[str, ...] = ()  # the papers whose ways of making tasks they are, as Markdown
     sources: dict[str, str] = {}  # what its tasks are taken from, and the licence of each; empty if it is not known
     seeds: str = ""  # the name of those that ship
@@ -70,6 +70,7 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
     recorded = {stage: table for stage, table in tables.items() if stage in counts}
     deciding = [stage for stage in context.stages if isinstance(stage, Stage) and stage.name in counts]
     adding = {stage.name for stage in deciding if stage.asks and stage.adds}
+    judging = {stage.name for stage in deciding if not stage.writes}
     seeds = (digest_of_seeds(recorded) or digest_of_tasks(context.seeds)) if context.seeds else ""
     names = {digest_of_tasks(read_seeds(shipped("seed_tasks") / f"{name}.jsonl")): name for name in SHIPPED}
     return Origin(
@@ -83,7 +84,7 @@ def read_origin(context: Context, tasks: Sequence[Task]) -> Origin:
             [
                 table
                 for name, table in recorded.items()
-                if name in adding or any(key.endswith(".jinja") for key in table)
+                if name not in judging and (name in adding or any(key.endswith(".jinja") for key in table))
             ],
             [context.engine, *context.engines.values()],
         ),

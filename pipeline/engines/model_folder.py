@@ -154,6 +154,12 @@ def context_length(model: str) -> int:
     return int(getattr(config, "max_position_embeddings", None) or sys.maxsize)
 
 
+_ADVICE = {  # on what the hub's library says
+    "couldn't connect": "check the network, or give a folder with the model",
+    "not a valid model identifier": "check the name, and log in with `hf auth login` if the model is not public",
+}
+
+
 def load_error(model: str, error: Exception) -> SproutError:
     """What a library says when it cannot load a model, cut down to its first sentence."""
     text = " ".join(str(error).split())
@@ -163,8 +169,9 @@ def load_error(model: str, error: Exception) -> SproutError:
             f"engine.trust_remote_code=true"
         )
     first = re.split(r"(?<=[a-z`)\]}]{2}[.!]) ", text, maxsplit=1)[0][:300].rstrip(".")
+    advice = next((what for says, what in _ADVICE.items() if says in text), "")
     return SproutError(
-        f"{model}: cannot be loaded: {first}; check that it is complete and that this engine supports it"
+        f"{model}: cannot be loaded: {first}; {advice or 'check that it is complete and that this engine supports it'}"
     )
 
 

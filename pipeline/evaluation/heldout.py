@@ -135,7 +135,7 @@ def _read_split(split: Path, max_instances: int, notes: Counter[str]) -> Iterato
         records = read_records(path, _WANTED)
         where = f"{path}: task {name}"
         if len(records.records) != 1:
-            raise SproutError(f"{where}: one JSON object is wanted (found {len(records.records)} rows)")
+            raise SproutError(f"{where}: expected one JSON object (found {len(records.records)} rows)")
         record = records.records[0]
         notes.update(records.notes)
         yield from ((where, one) for one in islice(_natural(record.value, name, split.name, where), max_instances))

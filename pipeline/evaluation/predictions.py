@@ -77,7 +77,7 @@ def answers_in(path: Path, heldout: Sequence[HeldOut]) -> tuple[dict[str, str], 
             used.add(key)
     if not found:
         raise SproutError(
-            f"{path}: holds no prediction for any of the {len(heldout)} held-out instances; their ids are such as "
+            f"{path}: holds no prediction for any of the {len(heldout)} held-out instances; an id looks like "
             f"{printable(heldout[0].id)}"
         )
     return found, [id for id in predictions if id not in used]
@@ -123,7 +123,7 @@ def _answers(record: Record) -> Iterator[_Answer]:
     elif value is None or isinstance(text_of(value), str):
         value = {"prediction": value}
     if not isinstance(value, dict):
-        raise SproutError(f"{where}: `id` and `prediction` are wanted (found {reprlib.repr(value)})")
+        raise SproutError(f"{where}: expected `id` and `prediction` (found {reprlib.repr(value)})")
     if (
         value
         and not {"id", "prediction"} & value.keys()

@@ -3,7 +3,7 @@
 import re
 
 from pipeline.asking.clean import FENCE, TOKEN
-from pipeline.asking.examples.label import names
+from pipeline.asking.examples.label import mentions
 from pipeline.asking.phrases import ANNOUNCES
 from pipeline.filters.base import example
 from pipeline.task import Instance, Task
@@ -24,7 +24,7 @@ def placeholder(instance: Instance, task: Task) -> str | None:
     if not (_BLANK.fullmatch(text) or _NOTHING.fullmatch(text)):
         return None
     word = text.strip(" .\"'`*()[]<>{}")
-    named = names(task.instruction, word)
+    named = mentions(task.instruction, word)
     possible = word.lower() == "none" and _MAY_BE_NONE.search(task.instruction)
     return None if named or possible else text
 

@@ -22,7 +22,7 @@ def refusal(instance: Instance, task: Task) -> str | None:
         return None
     if found:
         return found[0]
-    return softly if not _WRITES_TO.search(task.instruction) and not _softly(instance.input) else None
+    return softly if not _ASKS_SOMEBODY.search(task.instruction) and not _softly(instance.input) else None
 
 
 @example("Shorten the text.", ("", "Please provide the text you would like me to shorten."))
@@ -34,7 +34,7 @@ def asks_back(instance: Instance, task: Task) -> str | None:
     if instance.input:
         return None
     found = _ASKS_BACK.match(instance.output) or _GO_AHEAD.search(instance.output[:SOFTLY])
-    return found[0] if found and not _WRITES_TO.search(task.instruction) else None
+    return found[0] if found and not _ASKS_SOMEBODY.search(task.instruction) else None
 
 
 def _softly(text: str) -> str | None:
@@ -52,7 +52,7 @@ _ABOUT_REFUSING = re.compile(
     r"|отказ|извин|отклон|رفض|اعتذ",
     re.IGNORECASE,
 )
-_WRITES_TO = re.compile(
+_ASKS_SOMEBODY = re.compile(
     r"\b(?:repl(?:y|ies)|respond to|e-?mails?|messages?|letters?|dialogues?|conversations?|requests?|ask"
     r"|polite(?:ly)?)\b",
     re.IGNORECASE,

@@ -41,7 +41,7 @@ def complete_candidates(stages: Sequence[Stage | Product], num_tasks: int, conte
         raise SproutError(f"{context.folder}: no stage of the run adds tasks, so there are none to draw unfiltered")
     first = context.folder / file_names(stages)[steps[writing].name]
     if not first.is_file():
-        raise SproutError(f"{first}: is not there, and unfiltered tasks are drawn from it; run its stage first")
+        raise SproutError(f"{first}: is missing, and unfiltered tasks are drawn from it; run its stage first")
     reviews = Reviews(context.folder)  # what a person has removed is tuned on by no model
     written = [task for task in read_tasks(first) if task.rejected not in UNWRITTEN and not reviews.of(task).dropped]
     tasks: Sequence[Task] = [

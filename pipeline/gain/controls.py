@@ -71,9 +71,7 @@ def candidates(folder: Path) -> list[Task]:
     """
     paths = sorted((folder / CANDIDATES).glob("[0-9]_*.jsonl"))
     if not paths:
-        raise SproutError(
-            f"{folder / CANDIDATES}: is not there, and unfiltered tasks are in it; `sprout gain` writes it"
-        )
+        raise SproutError(f"{folder / CANDIDATES}: is missing, and holds the unfiltered tasks; `sprout gain` writes it")
     return [task for task in read_tasks(paths[-1]) if task.kept]
 
 

@@ -33,14 +33,19 @@ def used_by(stages: Sequence[Stage | Product]) -> Used:
     trains = [stage for stage in stages if isinstance(stage, Trains)]
     evaluate = next((stage for stage in stages if isinstance(stage, Evaluates)), None)
     if not trains or evaluate is None or not evaluate.heldout:
-        raise SproutError("the gain is that of tuning: give the settings a table [train], and [evaluate] with heldout")
+        raise SproutError(
+            "the gain is what tuning on the dataset is worth; add a table [train], and [evaluate] with heldout, to the "
+            "settings"
+        )
     if any(train.objective != "sft" for train in trains):
         raise SproutError(
-            "the gain is that of tuning on answers, and no controls can be drawn for tuning by preference; set "
+            "the gain is measured for tuning on answers, since tuning by preference has no controls; set "
             'train.objective = "sft"'
         )
     exports = {stage.written: stage for stage in stages if isinstance(stage, Exports)}
     for train in trains:
         if (export := exports.get(train.dataset)) and export.whole:
             return Used(export, train, evaluate)
-    raise SproutError("the gain is that of the run's own dataset, and no stage is tuned on it; leave out train.dataset")
+    raise SproutError(
+        "the gain is measured on the run's own dataset, and no stage is tuned on it; leave out train.dataset"
+    )

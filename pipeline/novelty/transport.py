@@ -72,7 +72,7 @@ def _potentials(ours: Vectors, theirs: Vectors, epsilon: float) -> Floats:
         else:
             if step == epsilon:
                 logger.warning(
-                    "transport: not settled after %d rounds, so ranks are approximate; raise epsilon", MAX_ROUNDS
+                    "transport: has not converged after %d rounds, so ranks are approximate; raise epsilon", MAX_ROUNDS
                 )
     return potentials
 

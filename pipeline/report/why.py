@@ -1,10 +1,10 @@
 """The whole history of one candidate: where it came from, what each stage made of it, and what dropped it."""
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -23,6 +23,9 @@ from pipeline.stage import Stage
 from pipeline.stages import find as find_kind
 from pipeline.task import Task, read_task
 from pipeline.text import first_few
+
+T = TypeVar("T")
+Requests = Mapping[str, Sequence[str]]  # their ids, by stage
 
 MOST = 1600  # characters of a prompt or a completion that are shown unless all are asked for
 WIDTH = 100
@@ -81,12 +84,14 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
         yield f"  from {shard}"
     with journal_of(folder) as own, journal_of(shard) as older:
         before: Task | None = None
+        stages = {name: stage_of(name, settings.get(name, {})) for name in life}
+        asked = {name: stage.requests(life[name]) for name, stage in stages.items()}
+        completions = recalled(asked, [journal.entries for journal in (own, older) if journal])
+        likelihoods = recalled(asked, [journal.scored for journal in (own, older) if journal])
         for name, task in life.items():
             yield f"\n{name}: {'kept' if task.kept else f'rejected, {task.rejected}'}"
-            stage = stage_of(name, settings.get(name, {}))
-            journal = next((one for one in (own, older) if one and recalls(one, name, stage.requests(task))), None)
-            entries = journal.entries(name, stage.requests(task)) if journal else []
-            for line in stage.explain(task, before, [entry.completion for entry in entries]):
+            entries = completions.get(name, [])
+            for line in stages[name].explain(task, before, [entry.completion for entry in entries]):
                 yield quoted(line, "    " if line.startswith("{") else "  ")
             for entry in entries:
                 completion = entry.completion
@@ -94,7 +99,7 @@ def tell(life: dict[str, Task], folder: Path, full: bool) -> Iterator[str]:
                 yield quoted(entry.prompt if full else shortened(entry.prompt), "  │ ")
                 yield f"  completion ({completion.completion_tokens} tokens, finish reason {completion.finish_reason})"
                 yield quoted(completion.text if full else shortened(completion.text), "  │ ")
-            for scored in journal.scored(name, stage.requests(task)) if journal else ():
+            for scored in likelihoods.get(name, []):
                 yield f"  scored, by {scored.model}: {scored.num_tokens} tokens, {scored.mean:.4f} each on average"
                 yield quoted(scored.prompt if full else shortened(scored.prompt), "  │ ")
                 yield quoted(scored.continuation if full else shortened(scored.continuation), "  → ")
@@ -128,9 +133,12 @@ def shard_of(task: Task, folder: Path) -> Path | None:
     return None
 
 
-def recalls(journal: Journal, stage: str, requests: Sequence[str]) -> bool:
-    """Whether a journal holds anything about requests of a stage."""
-    return bool(journal.entries(stage, requests) or journal.scored(stage, requests))
+def recalled(asked: Requests, places: Sequence[Callable[[Requests], Mapping[str, list[T]]]]) -> dict[str, list[T]]:
+    """What the first of several journals to hold anything about the requests of a stage holds, by stage."""
+    found: dict[str, list[T]] = {}
+    for look in places:
+        found |= {stage: rows for stage, rows in look(asked).items() if rows and stage not in found}
+    return found
 
 
 def journal_of(folder: Path | None) -> AbstractContextManager[Journal | None]:

@@ -26,7 +26,7 @@ def stage_files(folder: Path) -> dict[str, Path]:
         return found
     runs = sorted(str(path) for path in folder.glob("*/") if find_stage_files(path))
     given = f"give one of its folders: {first_few(runs)}" if runs else "give the folder of a run"
-    raise SproutError(f"{folder}: holds no run; {given if folder.exists() else 'there is no such folder'}")
+    raise SproutError(f"{folder}: {'holds no run' if folder.exists() else 'there is no such folder'}; {given}")
 
 
 def find_stage_files(folder: Path) -> dict[str, Path]:

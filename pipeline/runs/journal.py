@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -20,6 +20,7 @@ from pipeline.text import mend
 
 FILE = "completions.sqlite"
 MAX_ASKED = 20_000  # requests in flight whose keys are remembered
+TOGETHER = 100  # requests that one search is for
 SOON = 1.0  # seconds after which other processes see a completion
 COMPLETION = ("text", "finish_reason", "prompt_tokens", "cached_tokens", "completion_tokens")
 
@@ -176,42 +177,41 @@ class Journal:
 
     def entry(self, stage: str, request: str) -> Entry | None:
         """The latest completion of a request, by its id."""
-        found = self._entries(stage, "request = ?", request)
-        return found[-1] if found else None
+        found = self.entries({stage: (request,)})[stage]
+        return found[0] if found and found[0].request == request else None
 
-    def entries(self, stage: str, requests: Iterable[str]) -> list[Entry]:
-        """The latest completion of each request, and of those whose ids extend it with a colon: `ID:0`, `ID:1`."""
-        found: list[Entry] = []
-        for id in requests:
-            rows = self._entries(stage, "(request = ? OR request >= ? AND request < ?)", id, f"{id}:", f"{id};")
-            latest = {row.request: row for row in rows}
-            found += sorted(latest.values(), key=lambda row: (len(row.request), row.request))
-        return found
+    def entries(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[Entry]]:
+        """The latest completion of each request of each stage, and of requests whose ids extend it: `ID:0`, `ID:1`."""
+        columns = "demos, model, coalesce(prefixes.text, '') || prompt, sampling, " + ", ".join(
+            f"completions.{column}" for column in COMPLETION
+        )
+        found = self._of(self.completions, columns, asked)
+        return {stage: [*{row[1]: _entry(row) for row in rows}.values()] for stage, rows in found.items()}
 
-    def _entries(self, stage: str, where: str, *values: str) -> list[Entry]:
-        """In the order of arrival."""
-        rows = self._by_request(
-            self.completions, "SELECT request, demos, model, coalesce(prefixes.text, '') || prompt, sampling, "
-            "completions.text, finish_reason, prompt_tokens, cached_tokens, completion_tokens "
-            f"FROM completions LEFT JOIN prefixes ON prefixes.id = prefix WHERE stage = ? AND {where} "
-            "ORDER BY arrived, completions.rowid", stage, *values,
-        )  # fmt: skip
-        return [
-            Entry(stage, id, model, prompt, sampling, _completion(id, columns, demos))
-            for id, demos, model, prompt, sampling, *columns in rows
-        ]
+    def scored(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[ScoredText]]:
+        """The texts that were scored for the same requests."""
+        columns = "model, coalesce(prefixes.text, '') || prompt, continuation, num_tokens, sum / max(num_tokens, 1)"
+        found = self._of(self.likelihoods, columns, asked)
+        return {stage: [ScoredText(*row[2:]) for row in rows] for stage, rows in found.items()}
 
-    def scored(self, stage: str, requests: Iterable[str]) -> list[ScoredText]:
-        """The texts that were scored for requests, with those whose ids extend one with a colon."""
-        found = []
-        for request in requests:
-            found += self._by_request(
-                self.likelihoods, "SELECT model, coalesce(prefixes.text, '') || prompt, continuation, num_tokens, "
-                "sum / max(num_tokens, 1) FROM likelihoods LEFT JOIN prefixes ON prefixes.id = prefix "
-                "WHERE stage = ? AND (request = ? OR request >= ? AND request < ?) ORDER BY arrived",
-                stage, request, f"{request}:", f"{request};",
+    def _of(self, table: Arrivals, columns: str, asked: Mapping[str, Sequence[str]]) -> dict[str, list[Any]]:
+        """By stage, the rows of its requests, each followed by those whose ids extend it; the latest comes last.
+
+        All requests are looked for at once: without an index, each search reads the whole table.
+        """
+        pairs = [(stage, id) for stage, ids in asked.items() for id in ids]
+        rows: list[Any] = []
+        for start in range(0, len(pairs), TOGETHER):
+            some = pairs[start : start + TOGETHER]
+            where = ["stage = ? AND request = ? OR stage = ? AND request >= ? AND request < ?"] * len(some)
+            values = [value for stage, id in some for value in (stage, id, stage, f"{id}:", f"{id};")]
+            rows += self._by_request(
+                table, f"SELECT stage, request, {columns} FROM {table.table} LEFT JOIN prefixes ON prefixes.id = "
+                f"prefix WHERE {' OR '.join(where)} ORDER BY arrived, {table.table}.rowid", *values,
             )  # fmt: skip
-        return [ScoredText(*row) for row in found]
+        rows.sort(key=lambda row: (len(row[1]), row[1]))
+        return {stage: [row for id in ids for row in rows if row[0] == stage and f"{row[1]}:".startswith(f"{id}:")]
+                for stage, ids in asked.items()}  # fmt: skip
 
     def requests(self, stage: str, kind: Literal["completions", "likelihoods"] = "completions") -> set[str]:
         """The ids of all requests of a stage that have a completion, or a likelihood."""
@@ -281,6 +281,11 @@ class Journal:
             if len(self.asked) > MAX_ASKED:
                 del self.asked[next(iter(self.asked))]
         return found
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    stage, id, demos, model, prompt, sampling, *columns = row
+    return Entry(stage, id, model, prompt, sampling, _completion(id, columns, demos))
 
 
 def _completion(id: str, columns: Sequence[Any], demos: str = "null") -> Completion:

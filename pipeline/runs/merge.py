@@ -114,9 +114,11 @@ def shard_in(folder: Path) -> Shard:
     shards = {Shard.of_seed(one["random_seed"])[0] for one in read_settings(folder / SETTINGS).values()
               if isinstance(one.get("random_seed"), int)}  # fmt: skip
     shard = next(iter(shards)) if len(shards) == 1 else None
-    if shard is None:
+    named = shard is not None and folder.resolve().name.endswith(shard.folder(""))
+    if shard is None or not (named or (folder / FILE).exists()):  # the random seed may be somebody's own: 20260115
         raise SproutError(
-            f"{folder}: is not a shard of a run; give the folders that `sprout run … --shard` has written"
+            f"{folder}: is not a shard of a run; give the folders that `sprout run … --shard` has written, by the "
+            f"names they got there"
         )
     if read_record(folder / FILE) != finished(folder, shard):
         raise SproutError(f"{folder}: shard {shard} is not finished; run it again with --shard {shard}, then merge")

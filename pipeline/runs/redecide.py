@@ -100,12 +100,13 @@ def check_recorded(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[
     changed = changes(now, before)
     both = {key for name, keys in changed.items() for key in keys if key in before[name] and key in now[name]}
     if other := both & MODEL:
-        raise SproutError(f"{folder}: its completions are of another {', '.join(sorted(other))}; run in another folder")
+        differs = ", ".join(sorted(other))
+        raise SproutError(f"{folder}: its completions were made with another {differs}; run in another folder")
     for name, keys in changed.items():
         if any(key in now[name] for key in MODEL.intersection(keys)):
             stale = [file for file in concerned(name, before) if holds_something(folder / file)]
             raise SproutError(
-                f"{folder}: {name} asks a model that it did not ask before, so nothing that it said is recorded; "
+                f"{folder}: {name} asks a model that it did not ask before, so there are no completions of it; "
                 f"delete {', '.join(stale)} and run without --redecide (what was paid for stays in {FILE})"
             )
 

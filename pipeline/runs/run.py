@@ -1,6 +1,7 @@
 """A run is a list of stages and a folder with one file per stage."""
 
 import logging
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -177,9 +178,10 @@ def decide(
     earlier = f" ({len(done)} before)" if done else ""
     logger.info("%s: %d decided%s, %d kept%s", stage.name, num_decided, earlier, num_kept, listed(store.reasons))
     if not num_kept:
+        shows = f"`sprout show {shlex.quote(str(context.folder))} --reason rejected` shows them"
         raise SproutError(
-            f"{store.path}: the stage {stage.name} kept none of {num_decided} tasks{listed(store.reasons)}"
-            f"{'' if num_decided else '; none of its requests brought an answer'}"
+            f"{store.path}: the stage {stage.name} kept none of {num_decided} tasks{listed(store.reasons)}; "
+            f"{shows if num_decided else 'none of its requests brought an answer'}"
         )
     return store.kept
 

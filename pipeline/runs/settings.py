@@ -40,7 +40,7 @@ def file_names(stages: Iterable[Stage | Product]) -> dict[str, str]:
                 f"two stages are called {stage.name}; tell them apart by a label, such as {stage.kind}-again"
             )
         if stage.name == STAGE:
-            raise SproutError(f"a stage cannot be called {STAGE}, which is kept for what people decide; rename it")
+            raise SproutError(f"a stage cannot be called {STAGE}, which stands for what people decide; rename it")
         number += not stage.written
         files[stage.name] = stage.written or f"{number}_{stage.name}.jsonl"
     return files

@@ -38,7 +38,10 @@ class Shard(NamedTuple):
 
     @classmethod
     def of_seed(cls, random_seed: int) -> tuple[Self | None, int]:
-        """The shard whose stages have such a random seed, and the one in the settings that it was made from."""
+        """The shard whose stages have such a random seed, and the one in the settings that it was made from.
+
+        A number of eight digits may also be somebody's own, such as 20260115, which is no shard.
+        """
         base, rest = divmod(random_seed, _PLACE**2)
         of, number = divmod(rest, _PLACE)
         return (cls(number, of), base) if 1 <= number <= of else (None, random_seed)

@@ -110,7 +110,7 @@ def turns_in(value: Any, where: str, notes: Counter[str]) -> list[Message]:
             turns += [Message("user", text_of(turn[0])), Message("assistant", text_of(turn[1]))]
         else:
             raise SproutError(
-                f"{where}: history.{number}: a question and its answer, or a message, are wanted "
+                f"{where}: history.{number}: a question and its answer, or a message, is expected "
                 f"(found {reprlib.repr(turn)})"
             )
     return turns
@@ -154,7 +154,7 @@ def first_exchange(messages: Sequence[Message], where: str, notes: Counter[str])
 
 def _message(value: Any, where: str, notes: Counter[str]) -> Message:
     if not isinstance(value, dict):
-        raise SproutError(f"{where}: a message with a role and a content is wanted (found {reprlib.repr(value)})")
+        raise SproutError(f"{where}: expected a message with a role and a content (found {reprlib.repr(value)})")
     if calls_a_tool(value):
         return Message("tool", "")
     role, content = (next((key for key in keys if key in value), "") for keys in (ROLE_KEYS, CONTENT_KEYS))

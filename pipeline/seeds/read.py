@@ -201,6 +201,7 @@ def _said_of(seeds: Seeds) -> list[str]:
     ids = set(seeds.inferred)
     found = sum(bool(task.is_classification) for task in seeds.tasks if task.id in ids)
     return [
-        f"tasks without the field is_classification: {len(ids):,}; by instruction and outputs, {found:,} of them "
-        f"are classification (`sprout seeds check` lists them; set the field to true or false where that is wrong)"
+        f"tasks without the field is_classification: {len(ids):,}; judging by instruction and outputs, {found:,} of "
+        f"them {'is' if found == 1 else 'are'} classification (`sprout seeds check` lists them; set the field to true "
+        f"or false where that is wrong)"
     ]

@@ -85,7 +85,7 @@ def plain_text(data: bytes, path: str) -> str:
     text = _decoded(data, path)
     if (nul := text.find("\0")) >= 0:
         line = text.count("\n", 0, nul) + 1
-        raise SproutError(f"{path}:{line}: it holds NUL bytes, so it is damaged or no text; save the file as UTF-8")
+        raise SproutError(f"{path}:{line}: NUL bytes: the file is damaged or no text; save it as UTF-8")
     return text
 
 
@@ -97,7 +97,7 @@ def as_object(record: Record, what: str) -> dict[str, Any]:
     """
     if not isinstance(record.value, dict):
         raise SproutError(
-            f"{record.where}: an object with the fields of a {what} is wanted (found {reprlib.repr(record.value)})"
+            f"{record.where}: an object with the fields of a {what} is expected (found {reprlib.repr(record.value)})"
         )
     return record.value
 

@@ -90,7 +90,7 @@ def _header(cells: Sequence[Any]) -> list[str]:
 def _below(header: Sequence[str], rows: Iterable[Record]) -> Iterator[Record]:
     for record in rows:
         if not isinstance(record.value, list) or len(record.value) > len(header):
-            raise SproutError(f"{record.where}: an array of at most {len(header)} cells is wanted, one for each name")
+            raise SproutError(f"{record.where}: an array of at most {len(header)} cells is expected, one for each name")
         yield record._replace(value=dict(zip(header, record.value, strict=False)))
 
 

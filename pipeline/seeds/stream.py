@@ -84,7 +84,7 @@ def _arrow(place: Place) -> Iterator[Record] | None:
                         yield Record(f"{path}: row {number}", number, row)
                         number += 1
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-            raise SproutError(f"{path}: no Parquet or Arrow file that can be read ({said_by(error)})") from None
+            raise SproutError(f"{path}: cannot be read as Parquet or Arrow ({said_by(error)})") from None
 
     return rows()
 

@@ -119,7 +119,7 @@ def arrow_rows(data: bytes, path: Path | str) -> tuple[str, Iterator[Record]] | 
         check_columns(table.column_names, path)
         rows = rows_in(table)
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise SproutError(f"{path}: no {kind} file that can be read ({said_by(error)})") from None
+        raise SproutError(f"{path}: cannot be read as {kind} ({said_by(error)})") from None
     return kind, (Record(f"{path}: row {number}", number, row) for number, row in enumerate(rows, 1))
 
 

@@ -108,7 +108,7 @@ def _read_toml(path: Path) -> tuple[str, Table]:
     except OSError as error:
         raise SproutError(f"{path}: cannot be read ({error.strerror}); {_meant(path)}") from None
     except RecursionError:
-        raise SproutError(f"{path}: not TOML that can be read: it is nested too deeply") from None
+        raise SproutError(f"{path}: cannot be read as TOML: it is nested too deeply") from None
     except UnicodeDecodeError as error:
         number, problem = not_utf8(error)
         raise SproutError(f"{path}:{number}: {problem}{_if_seeds(path)}") from None
@@ -117,7 +117,7 @@ def _read_toml(path: Path) -> tuple[str, Table]:
         line = f":{place.partition(',')[0]}" if place else ""
         raise SproutError(f"{path}{line}: not TOML: {problem[0].lower()}{problem[1:]}{_if_seeds(path)}") from None
     except ValueError as error:  # of Python's own, such as a number of more than 4,300 digits
-        raise SproutError(f"{path}: not TOML that can be read: {error}") from None
+        raise SproutError(f"{path}: cannot be read as TOML: {error}") from None
 
 
 def _if_seeds(path: Path) -> str:

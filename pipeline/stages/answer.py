@@ -40,8 +40,8 @@ class Answer(Stage):
     those that a filter of instances objects to; `meta["answers_left_out"]` counts them by reason. An instance without
     any answer is left out too.
 
-    A chat model is asked as a user asks it. Any other model gets the encoding that models are tuned in and evaluated
-    with; so does a model that was tuned on text, whatever its tokenizer has.
+    A chat model gets the task as a user's message. Any other model gets it in the encoding in which models are tuned
+    and evaluated; so does a model that was tuned on text, even if its tokenizer has a chat template.
     """
 
     templates: ClassVar[tuple[str, ...]] = ("answer_explain", "answer_paraphrase", "answer_with_demos")
@@ -101,9 +101,10 @@ class Answer(Stage):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.prompt not in PROMPTS and not self.prompt.endswith(".jinja"):
-            raise ValueError(f"prompt: {self.prompt!r} is none of {', '.join(PROMPTS)}, nor the path of a .jinja file")
+            names = ", ".join(PROMPTS)
+            raise ValueError(f"prompt: {self.prompt!r} is neither one of {names} nor the path of a .jinja file")
         if len({*self.engines}) < len(self.engines) or (self.engine and {"", self.engine} <= {*self.engines}):
-            raise ValueError("engines: one is there twice; raise num_answers to have several answers of it")
+            raise ValueError("engines: one is listed twice; raise num_answers for several answers from it")
         if self.num_answers > 1 and self.sampling.temperature == 0:
             raise ValueError(
                 f"num_answers: {self.num_answers} answers at temperature 0 would be the same; raise the temperature"

@@ -24,6 +24,7 @@ from pipeline.sandbox.cell import Cell
 from pipeline.sandbox.find import find_way
 from pipeline.sandbox.limits import Limits
 from pipeline.stage import Reason, Stage
+from pipeline.stages._counts import with_counts
 from pipeline.task import Answer, Instance, Task
 from pipeline.text import short
 
@@ -106,7 +107,7 @@ class Check(Stage):
             yield self._judged(task, verdicts)
         if num_unchecked:
             logger.warning(
-                "%s: %d of %d tasks have nothing to be checked against, the first is %s", self.name, num_unchecked,
+                "%s: %d of %d tasks have nothing to check against; the first is %s", self.name, num_unchecked,
                 len(todo), first,
             )  # fmt: skip
 
@@ -175,16 +176,14 @@ class Check(Stage):
                 said: list[JsonValue] = [_message(verdict) for verdict in own]
                 messages.append(said if instance.answers else said[0])
         share = sum(verdict.passed for verdict in given) / len(given)
-        meta: dict[str, JsonValue] = task.meta | {self.name: messages}
-        if num_left_out := len(task.instances) - len(kept):
-            before = task.meta.get("left_out")
-            meta["left_out"] = {**(before if isinstance(before, dict) else {}), REASON: num_left_out}
         grades = [verdict.grade for verdict in given if verdict.grade is not None]
         scores = {self.name: share} | ({f"{self.name}_grade": sum(grades) / len(grades)} if grades else {})
         if not kept:  # with what was said of each, for `sprout why`
             failed = [_message(verdict) for verdict in verdicts]
             return task.update(meta=task.meta | {self.name: failed}).score(**scores).reject(REASON)
-        return task.update(instances=tuple(kept), meta=meta).score(**scores)
+        num_left_out = len(task.instances) - len(kept)
+        task = task.update(instances=tuple(kept), meta=task.meta | {self.name: messages}).score(**scores)
+        return with_counts(task, "left_out", {REASON: num_left_out} if num_left_out else {})
 
     def _scored(self, instance: Instance, verdicts: Sequence[Verdict | None]) -> Instance:
         """The instance with what the check says of each of its answers."""

@@ -35,17 +35,18 @@ class Choose(Stage):
     """Makes one of its `answers` the output of each instance; the answers stay.
 
     `consensus` takes the answer that others agree with, as Ensemble-Instruct does (arXiv 2310.13961); `score:NAME` the
-    best by a score of the answers; `check` the first that passes, which the stage `check` has found out. With `judge`,
+    best by a score of the answers; `check` the first that has passed the stage `check`. With `judge`,
     an engine compares the answers two at a time in both orders, and the first stands until another is surely better
     (the correction of CLEAR, arXiv 2403.12776); with `ratings`, it rates all answers from 1 to 10, in their order and
     in reverse (CodecLM, arXiv 2404.05875). What a judge finds is in the scores `judge` and `rating` of the answers.
 
-    Answers that the stage `answer` has left out, such as empty ones, have no vote and are no choice. An instance of
+    Answers that the stage `answer` has left out, such as empty ones, neither vote nor can be chosen. An instance of
     which no answer qualifies is left out and counted in `meta["left_out"]`; a task with none left is rejected, for the
-    reason of its first. Of answers that are as good, the first is taken.
+    reason of its first instance. Of equally good answers, the first is taken.
     """
 
     templates: ClassVar[tuple[str, ...]] = ("choose", "choose_ratings")
+    writes: ClassVar[bool] = False
     reasons: ClassVar[Mapping[str, Reason]] = {
         "no_answers": Reason("It has no answers to choose from.", "a task that no stage `answer` has seen"),
         "no_consensus": Reason(

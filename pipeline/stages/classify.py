@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.asking.ask import OneOf, ask
+from pipeline.asking.ask import OneOf, ask, ending
 from pipeline.asking.demos import one_line, pick, shuffled
 from pipeline.asking.templates import filled_but_for
 from pipeline.asking.verdicts import parse_yes_no
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 WORDS = ("Yes", "No")  # as the demos of the template have them
 MIN_KNOWN = 12  # seed tasks of each kind that a threshold is learned from
 MAX_KNOWN = 64
+SAMPLING = Sampling(temperature=0, max_tokens=8, stop=("\n", "Task:"))
 LEAST = -1000.0  # stands for the logarithm of a probability that is rounded to 0
 
 
@@ -38,6 +39,7 @@ class Classify(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("classify",)
+    writes: ClassVar[bool] = False
     reasons: ClassVar[Mapping[str, Reason]] = {
         "unclear_answer": Reason("The model said neither yes nor no when asked for a classification.", "It depends.")
     }
@@ -56,7 +58,7 @@ class Classify(Stage):
         default=True, description="the model can say Yes or No and nothing else, if its engine can enforce that"
     )
     sampling: Sampling = Field(
-        default=Sampling(temperature=0, max_tokens=8, stop=("\n", "Task:")), description="how the model writes"
+        default=SAMPLING, description="how the model writes; unless set, `stop` is for base models alone"
     )
 
     def decide(self, todo: Sequence[Task], done: Sequence[Task], context: Context) -> Iterator[Task]:
@@ -69,7 +71,8 @@ class Classify(Stage):
             return
         prompt = self.prompts(self.demos(context.seeds))
         engine = OneOf(context.engine, WORDS) if self.constrain else context.engine
-        for task, completion in ask(engine, todo, prompt, self.sampling, self.random_seed):
+        sampling = ending(self.sampling, SAMPLING, engine.chat)  # a chat model may begin with a fence and a new line
+        for task, completion in ask(engine, todo, prompt, sampling, self.random_seed):
             answer = parse_yes_no(completion.text)
             yield task.reject("unclear_answer") if answer is None else task.update(is_classification=answer)
 

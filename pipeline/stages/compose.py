@@ -106,7 +106,7 @@ class Compose(Stage):
         if taken := [name for name in (*self.values, *self.meta) if name in TAKEN]:
             raise ValueError(f"{taken[0]} is the name of something else in each task; take another")
         if empty_list := next((name for name, values in self.values.items() if not values), None):
-            raise ValueError(f"values: {empty_list} has none; give some, or delete it")
+            raise ValueError(f"values: {empty_list} has no values; give some, or delete it")
         return self
 
     @property

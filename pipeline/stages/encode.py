@@ -25,10 +25,10 @@ MIN_WORDS, MOST_WORDS = 4, 6  # in a row that are also in the prompt: fewer may 
 
 
 class Encode(Stage):
-    """Asks for each kind of metadata, one request a kind, and writes what is said into `meta`.
+    """Asks for each kind of metadata, one request a kind, and writes the answers into `meta`.
 
-    A task stays without what cannot be read, or repeats the example of the prompt; `meta["unreadable"]` names the kind,
-    and the log counts them. A passage that a task was made from is shown with it.
+    An answer that cannot be read, or repeats the example of the prompt, is left out: `meta["unreadable"]` names its
+    kind, and the log counts them. A task that was made from a passage is shown with it.
     """
 
     kinds: tuple[str, ...] = Field(
@@ -71,7 +71,7 @@ class Encode(Stage):
             yield task.update(meta=meta)
         for kind, number in unread.items():
             logger.warning(
-                "%s: %d of %d answers about %s cannot be read or repeat the prompt, and their tasks go without",
+                "%s: %d of %d answers about %s cannot be read or repeat the prompt, so their tasks have none",
                 self.name, number, num_asked[kind], kind,
             )  # fmt: skip
 

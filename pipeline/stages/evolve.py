@@ -26,6 +26,7 @@ from pipeline.task import Task, new_id
 
 RUBRIC, RUBRICS, GAIN = "rubric", "rubrics", "gain"  # the operation, and what else is asked: evolve_rubrics.jinja, …
 SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_tokens=1024, stop=("\nTask:",))  # WizardLM's code, but for stop
+VERDICT = Sampling(temperature=0, max_tokens=8, stop=("\n",))
 
 
 class Evolve(Stage):
@@ -81,7 +82,7 @@ class Evolve(Stage):
         default=SAMPLING, description="how the model writes; unless set, `stop` is for base models alone"
     )
     verdict: Sampling = Field(
-        default=Sampling(temperature=0, max_tokens=8, stop=("\n",)), description="how it answers `check_gain`"
+        default=VERDICT, description="how it answers `check_gain`; unless set, `stop` is for base models alone"
     )
 
     @model_validator(mode="after")
@@ -89,7 +90,7 @@ class Evolve(Stage):
         if taken := {RUBRICS, GAIN}.intersection(self.operations):
             raise ValueError(f"operations: {taken.pop()} is a prompt of another kind; give yours another name")
         if empty := next((name for name, values in self.values.items() if not values), None):
-            raise ValueError(f"values: {empty} has none; give some, or delete it")
+            raise ValueError(f"values: {empty} has no values; give some, or delete it")
         return self
 
     @property
@@ -167,7 +168,8 @@ class Evolve(Stage):
             child = self.child(step, completion, engine)
             if child.kept and self.check_gain:
                 prompt = render(template_of(GAIN), self, parent=step.parent.instruction, child=child.instruction)
-                completion = yield self.request(engine, f"{step.request}:gain", prompt, self.verdict)
+                verdict = ending(self.verdict, VERDICT, engine.chat)
+                completion = yield self.request(engine, f"{step.request}:gain", prompt, verdict)
                 child = child.reject("no_gain") if parse_yes_no(completion.text) else child
             family.add(child)
         return family

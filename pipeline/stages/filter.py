@@ -13,6 +13,7 @@ from pipeline.filters.base import InstanceFilter, InstancesFilter
 from pipeline.filters.find import INSTANCE, INSTANCES, applied, check_choice, instance_reason, reasons_of
 from pipeline.runs.context import Context
 from pipeline.stage import Reason, Stage
+from pipeline.stages._counts import with_counts
 from pipeline.task import Instance, Task
 
 
@@ -20,7 +21,7 @@ class Filter(Stage):
     """Applies the instance filters of Self-Instruct (its published code), in its order, then ours for non-answers.
 
     A bad instance is removed and counted in `meta["left_out"]`. A task is rejected when its instances contradict each
-    other, or when none is left, for the reason of its first. Duplicate instances are kept once, in their order.
+    other, or when none is left, for the reason of its first one. Duplicate instances are kept once, in their order.
     """
 
     selects: ClassVar[bool] = True
@@ -69,7 +70,7 @@ class Filter(Stage):
         if len(distinct) < len(found):
             left_out = Counter(reason for reason in found if reason)
             left_out["repeated"] += len(good) - len(distinct)
-            task = task.update(meta=task.meta | {"left_out": dict(+left_out)})
+            task = with_counts(task, "left_out", +left_out)
         if not good:
             return task.reject(next((reason for reason in found if reason), "no_instances"))
         task = task if len(distinct) == len(found) else task.update(instances=distinct)

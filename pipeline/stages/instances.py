@@ -17,7 +17,7 @@ from pipeline.asking.examples import (
     parse_output_first,
     parse_whole,
 )
-from pipeline.asking.examples.label import without_remark
+from pipeline.asking.examples.label import bare_label
 from pipeline.asking.templates import filled_but_for, render
 from pipeline.engines.base import Completion, Sampling
 from pipeline.runs.context import Context
@@ -34,8 +34,8 @@ TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # 
 class Instances(Stage):
     """Writes inputs and outputs of each task.
 
-    A base model is asked for up to `max_instances` worked examples, in one completion. A chat model is asked as a user
-    asks it: its output is what it answers to the task, on an input that it wrote before if the task speaks of one. For
+    A base model is asked for up to `max_instances` worked examples, in one completion. A chat model gets the task
+    as a user's message, and its answer is the output; if the task speaks of an input, the model writes that first. For
     a classification it names the labels, each with an input.
 
     Numbers of demos and sampling are those of Self-Instruct (its published code); demos come from the seed set. A
@@ -156,7 +156,7 @@ class Instances(Stage):
         places = list(range(len(found)))
         if len(found) > self.max_instances:
             places = sorted(Random(f"{self.random_seed}:{task.id}:labels").sample(places, self.max_instances))
-        return tuple(_labelled(found[n], without_remark(found[n].output, task.instruction)) for n in places)
+        return tuple(_labelled(found[n], bare_label(found[n].output, task.instruction)) for n in places)
 
     def whole(self, task: Task, completion: Completion) -> tuple[Instance, ...]:
         """A completion without any field, as the output of a task that needs no input."""

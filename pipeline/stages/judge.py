@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.engines.base import Sampling
 from pipeline.errors import SproutError
+from pipeline.evaluation.answers import Answering
 from pipeline.evaluation.confidence import written
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.judge import SAMPLING, Asking, Judged, Tally, Verdict, figures, head_to_head
@@ -19,7 +20,9 @@ from pipeline.evaluation.table import aligned
 from pipeline.resources import located, shown
 from pipeline.runs.context import Context
 from pipeline.runs.products import read_record, write_record
+from pipeline.runs.settings import FILE, read_settings
 from pipeline.stage import Flag, Product
+from pipeline.stages.evaluate import Evaluate
 from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,9 @@ MIN_CONSISTENCY = 0.5  # of the pairs, as many as by a coin, before it is said
 
 class Judge(Product):
     """Compares two models: a judge reads both answers to each held-out task, in both orders.
+
+    In a run with several evaluations, `judge-NAME` reads the answers of `evaluate-NAME`, and `judge` those of
+    `evaluate`. A run with one evaluation needs no such label.
 
     Beside judge.json with the figures, judge.jsonl has a line for each pair: both answers, and what the judge said.
     """
@@ -70,9 +76,11 @@ class Judge(Product):
         return table(Judged.model_validate(found)) if found else ""
 
     def make(self, tasks: Sequence[Task], context: Context) -> None:
-        heldout = read_sets(self.sets(context.folder), self.max_instances)
+        evaluated = self.evaluated(context.folder)
+        heldout = read_sets(self.heldout or self.sets(evaluated, context.folder), self.max_instances)
         others = (self.theirs,) if isinstance(self.theirs, str) else self.theirs
-        answers = {name: answers_of(name, heldout, context.folder) for name in (self.ours, *others)}
+        place = context.folder / Answering(label=evaluated.partition("-")[2]).predictions
+        answers = {name: answers_of(name, heldout, place) for name in (self.ours, *others)}
         model = located(self.model or context.engine.model)
         if not model:
             raise SproutError("no judge is named; give a folder, a name on the hub, or nano, with --model")
@@ -125,21 +133,49 @@ class Judge(Product):
                 self.name, 100 * tally.consistency, other, 100 * (tally.first_rate or 0),
             )  # fmt: skip
 
-    def sets(self, folder: Path) -> str | tuple[str, ...]:
-        """The held-out sets: those in the settings, or those in settings.json that the run was evaluated on."""
-        found = self.heldout or read_record(folder / "settings.json").get("evaluate", {}).get("heldout")
+    def evaluated(self, folder: Path) -> str:
+        """The evaluation of the run whose answers are compared, by its name: that of the same label, or the only one.
+
+        Raises:
+            SproutError: if there are several, all with other labels.
+        """
+        named = f"{Evaluate.kind}-{self.label}" if self.label else Evaluate.kind
+        there = [name for name in read_settings(folder / FILE) if name.partition("-")[0] == Evaluate.kind]
+        if found := next((name for name in (named, Evaluate.kind) if name in there), None):
+            return found
+        if len(there) > 1:
+            raise SproutError(
+                f"{folder}: was evaluated more than once ({', '.join(there)}), and {self.name} has the label of none; "
+                f"list it as {self.kind}-{there[0].partition('-')[2]}, say"
+            )
+        return there[0] if there else Evaluate.kind
+
+    def sets(self, evaluated: str, folder: Path) -> str | tuple[str, ...]:
+        """The held-out sets of an evaluation of the run, as settings.json has them.
+
+        Raises:
+            SproutError: if there are none.
+        """
+        found = read_settings(folder / FILE).get(evaluated, {}).get("heldout")
         if not found:
-            raise SproutError(f"{folder}: was not evaluated; say what was answered with --heldout")
+            raise SproutError(
+                f"{folder}: was not evaluated; evaluate it first, or name the held-out tasks that were answered, with "
+                f"--heldout"
+            )
         return found if isinstance(found, str) else tuple(found)
 
 
-def answers_of(name: str, heldout: Sequence[HeldOut], folder: Path) -> dict[str, str]:
-    """The answers of a model by its name in an evaluation, or those in a file."""
-    made_here = folder / "predictions" / f"{name}.jsonl"
+def answers_of(name: str, heldout: Sequence[HeldOut], predictions: Path) -> dict[str, str]:
+    """The answers of a model by its name in an evaluation, whose answers are in a folder, or those in a file.
+
+    Raises:
+        SproutError: if there are neither.
+    """
+    made_here = predictions / f"{name}.jsonl"
     path = made_here if made_here.is_file() else Path(name)
     if not path.is_file():
         there = ", ".join(sorted(one.stem for one in made_here.parent.glob("*.jsonl"))) or "nothing"
-        raise SproutError(f"there are no answers of {name!r}: {folder}/predictions holds {there}; evaluate it first, "
+        raise SproutError(f"there are no answers of {name!r}: {predictions} holds {there}; evaluate it first, "
                           f"or give a JSONL file of predictions")  # fmt: skip
     return answers_in(path, heldout)[0]
 

@@ -38,7 +38,7 @@ class Dataset(Strict):
 
 
 class Mix(Stage):
-    """Takes tasks from datasets that are there, with the name of the dataset and the number of the row in `meta`.
+    """Takes tasks from existing datasets, with the name of the dataset and the number of the row in `meta`.
 
     Of each it takes all, up to `max_tasks`, or so many that the shares are right: of `num_tasks` altogether or, unless
     that is set, of as many as there are. What is taken is drawn by `random_seed`, and keeps the order of its rows.
@@ -117,7 +117,7 @@ class Mix(Stage):
                 yield gate.judge(task.update(meta={"dataset": name, **task.meta}))
             if twice:
                 logger.warning(
-                    "%s: %d tasks of %s are also in an earlier dataset, and are taken once", self.name, twice, name
+                    "%s: %d tasks of %s are also in an earlier dataset; each is taken once", self.name, twice, name
                 )
 
     def explain(self, task: Task, before: Task | None, completions: Sequence[Any]) -> Iterator[str]:

@@ -66,9 +66,9 @@ class Order(Stage):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not (self.by or self.groups or self.blocks):
-            raise ValueError("nothing says what the order is; set by, groups or blocks")
+            raise ValueError("no order is set; set by, groups or blocks")
         if self.num_levels and len(self.by) != 1:
-            raise ValueError("num_levels cuts the numbers of one score into levels; name that one in by")
+            raise ValueError("num_levels cuts one score into levels; set by to that score alone")
         if twice := {*self.groups} & {*self.blocks}:
             raise ValueError(f"{min(twice)} is in groups and in blocks; its values can take turns or follow in blocks")
         return self

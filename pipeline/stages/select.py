@@ -161,7 +161,7 @@ class Select(Stage):
         if not ranked and self.top is None:
             yield f"top is missing: {self.method} has to know how many to choose"
         if not (bounded or self.top or self.max_per_group or self.weights or self.max_cosine):
-            yield "nothing says what is selected; set top, min_score or max_score"
+            yield "no selection is set; set top, min_score or max_score"
         if not ranked and (self.max_cosine or self.target):
             yield f"{'max_cosine' if self.max_cosine else 'target'} is for a selection by rank, not by {self.method}"
         if self.method in ("k_center", "vote_k") and self.by and not bounded:

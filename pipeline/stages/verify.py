@@ -14,6 +14,7 @@ from pipeline.engines.base import Completion, Request, Sampling
 from pipeline.runs.context import Context
 from pipeline.seeds.kinds import labelled
 from pipeline.stage import Reason, Stage
+from pipeline.stages._counts import with_counts
 from pipeline.stages.instances import as_demo
 from pipeline.task import Instance, Task
 from pipeline.text import folded
@@ -33,6 +34,7 @@ class Verify(Stage):
     """
 
     templates: ClassVar[tuple[str, ...]] = ("verify",)
+    writes: ClassVar[bool] = False
     optional: ClassVar[bool] = True
     selects: ClassVar[bool] = True
     reasons: ClassVar[Mapping[str, Reason]] = {
@@ -81,9 +83,7 @@ class Verify(Stage):
     def judge(self, task: Task, answers: dict[int, str]) -> Task:
         good = tuple(i for n, i in enumerate(task.instances) if n not in answers or agrees(i, answers[n]))
         if num_left_out := len(task.instances) - len(good):
-            before = task.meta.get("left_out")
-            counts = {**(before if isinstance(before, dict) else {}), REASON: num_left_out}
-            task = task.update(meta=task.meta | {"left_out": counts})
+            task = with_counts(task, "left_out", {REASON: num_left_out})
         return task.update(instances=good) if good else task.reject(REASON)
 
     def demos(self, seeds: Sequence[Task]) -> list[Task]:

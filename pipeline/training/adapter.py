@@ -52,7 +52,7 @@ def base_model(adapter: Path) -> str:
     except (ValueError, AttributeError) as error:
         raise SproutError(f"{adapter / CONFIG}: not the settings of an adapter ({error}); save it again") from None
     if not base or not isinstance(base, str):
-        raise SproutError(f"{adapter / CONFIG}: names no base_model_name_or_path; add the model it was tuned from")
+        raise SproutError(f"{adapter / CONFIG}: has no base_model_name_or_path; add the model that it was tuned from")
     try:
         check_model(base)
     except SproutError as error:
@@ -71,7 +71,7 @@ def merge(base: str, adapter: Path, folder: Path) -> None:
         from safetensors import SafetensorError
         from transformers import AutoConfig, AutoModelForCausalLM
     except ImportError as error:
-        raise SproutError(f"an adapter needs more packages ({error}): {install('train')}") from error
+        raise SproutError(f"merging an adapter needs more packages ({error}): {install('train')}") from error
     tokenizer = load_tokenizer(base)
     try:
         dtype = AutoConfig.from_pretrained(base).dtype

@@ -77,7 +77,7 @@ def joined(arguments: Any) -> Any:
         SproutError: if it has not.
     """
     if arguments.world_size != world_size():
-        raise SproutError(f"{world_size()} processes do not find each other; set train.num_processes=1")
+        raise SproutError(f"{world_size()} processes cannot reach each other; set train.num_processes=1")
     arguments._n_gpu = min(arguments.n_gpu, 1)  # one process takes one: else it multiplies the batch by their number
     return arguments
 

@@ -43,7 +43,7 @@ def make_dpo_trainer(training: Training, folder: Path) -> "DPOTrainer":
     choose_chat(model, training.chat)
     tokenizer = load_tokenizer(model)
     if not tokenizer.eos_token:
-        raise SproutError(f"{model}: its tokenizer has no end-of-text token, so a model cannot learn to stop; set one")
+        raise SproutError(f"{model}: its tokenizer has no end-of-text token, so no model learns to stop; set eos_token")
     max_length = min(settings.max_length, context_length(model))
     train, validation = (
         cut_pairs(pair_tokens(rows, tokenizer), max_length) for rows in (training.rows, training.validation)

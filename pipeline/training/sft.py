@@ -36,7 +36,7 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
     choose_chat(model, training.chat)  # or say that it has no template
     tokenizer = load_tokenizer(model)
     if not tokenizer.eos_token:
-        raise SproutError(f"{model}: its tokenizer has no end-of-text token, so a model cannot learn to stop; set one")
+        raise SproutError(f"{model}: its tokenizer has no end-of-text token, so no model learns to stop; set eos_token")
     max_length = min(settings.max_length, context_length(model))  # with learned positions, more would be an error
     common = common_arguments(settings, folder, len(training.rows), bool(validation))
     arguments = joined(SFTConfig(**common, completion_only_loss=True))
@@ -103,4 +103,4 @@ def _check_apart(trainer: "SFTTrainer", model: str) -> None:
     tuned.train(training)
     apart = torch.dist(together[-len(alone) :], alone) / alone.norm()
     if apart > 0.05:  # bfloat16 has 3 digits
-        raise SproutError(f"{model}: without padding its rows read each other; set train.padding_free=false")
+        raise SproutError(f"{model}: without padding, rows attend to each other; set train.padding_free=false")

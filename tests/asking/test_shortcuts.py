@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline import Task
 from pipeline.asking import clean, examples, lists, phrases
 from pipeline.asking.examples import fields, layout, remarks
-from pipeline.asking.examples.label import names, without_remark
+from pipeline.asking.examples.label import bare_label, mentions
 from pipeline.asking.lists import numbers
 from pipeline.asking.lists.inline import BARE, COUNTS, DIGIT, INLINE, LATER_BARE, SIGN
 from pipeline.filters import instances, refusals, repeats, short_answers
@@ -183,8 +183,8 @@ def test_repeated_words_are_counted_as_by_a_counter(words):
 def test_a_label_is_found_in_an_instruction_in_any_case(label, instruction):
     whole = rf"(?<!\w){re.escape(label)}(?!\w)"
     expected = len(label) <= len(instruction) and bool(re.search(whole, instruction, re.IGNORECASE))
-    assert names(instruction, label) == expected
-    assert without_remark(label, instruction)
+    assert mentions(instruction, label) == expected
+    assert bare_label(label, instruction)
 
 
 @settings(deadline=None)

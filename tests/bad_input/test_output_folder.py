@@ -131,10 +131,10 @@ def test_a_folder_that_may_not_be_written_is_named(sprout: Sprout):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["stats", "nowhere"], "nowhere: holds no run; there is no such folder"),
+        (["stats", "nowhere"], "nowhere: there is no such folder; give the folder of a run"),
         (["stats", "."], ".: holds no run"),
         (["stats", "good.jsonl"], "good.jsonl: holds no run"),
-        (["why", "task_1", "nowhere"], "nowhere: holds no run"),
+        (["why", "task_1", "nowhere"], "nowhere: there is no such folder"),
         (["why", "task_1"], "task_1: no such task in outputs/"),
     ],
 )

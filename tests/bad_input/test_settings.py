@@ -20,7 +20,7 @@ NO_FILE = "cannot be read (No such file or directory)"
         ("seeds = [\n", "my.toml: not TOML: invalid value"),
         ('seeds = "nano"\n\n[engine]\nname = = "vllm"\n', "my.toml:4: not TOML: invalid value"),
         ("[engine]\n[engine]\n", "my.toml:2: not TOML: cannot declare ('engine',) twice"),
-        ("seeds = " + "[" * 5000, "my.toml: not TOML that can be read: it is nested too deeply"),
+        ("seeds = " + "[" * 5000, "my.toml: cannot be read as TOML: it is nested too deeply"),
         ('[engine]\nname = "vllm"\nmodel = "nano"\nout = "x"\n', "[engine] there is no setting 'out'; it goes above all tables"),
         ("# caf\xe9\n", "my.toml:1: byte 0xe9 at column 6 is not UTF-8; save the file as UTF-8"),
         ('seeds = "nano"\n'.encode("utf-16"), "my.toml:1: byte 0xff at column 1 is not UTF-8"),

@@ -76,7 +76,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         (["run", "quickstart", "--set", "num_tasks"], "--set num_tasks: not of the form stage.key=value"),
         (["run", "quickstart", "--set", "instruction.num_tasks=3"], "--set: there is no table or key 'instruction'; did you mean instructions?"),
         (["classify", "quickstart", "--out", "outputs/not_there"], "1_instructions.jsonl is not there; run `sprout instructions` first"),
-        (["stats", "outputs/not_there"], "outputs/not_there: holds no run"),
+        (["stats", "outputs/not_there"], "outputs/not_there: there is no such folder"),
         (["run", "quickstart", "--set", "evaluate.heldout=nowhere"], "nowhere"),
     ],
 )  # fmt: skip

@@ -19,7 +19,7 @@ from pipeline.runs.context import Context
 from pipeline.runs.files import funnel
 from pipeline.seeds.read import read_seeds
 from pipeline.stages import Answer as Candidates
-from pipeline.stages import Classify, Decontaminate, Export, Filter, Instances, Instructions
+from pipeline.stages import Choose, Classify, Decontaminate, Export, Filter, Instances, Instructions, Verify
 from pipeline.task import read_tasks
 from tests.conftest import answer
 
@@ -215,6 +215,22 @@ def test_the_card_names_all_models_that_wrote_not_only_that_of_the_run(tmp_path,
     assert "| model | owner/other; its revision is not known here |" in text
     assert "written by nano and owner/other" in text
     assert "export.teacher_licence" in caplog.text  # that of nano does not cover what the other has written
+
+
+def test_a_model_that_only_judged_is_not_among_those_that_wrote(tmp_path, seeds):
+    candidates = Candidates(engines=("other",))
+    judges = [Classify(engine="judge"), Choose(by="judge", engine="judge"), Verify(engine="again")]
+    stages = [Instructions(num_tasks=8, window=4), judges[0], Instances(), candidates, *judges[1:], Export()]
+    engines = {
+        "other": Scripted(lambda request: "blue", "theirs"),
+        "judge": Scripted(answer, "a judge"),
+        "again": Scripted(lambda request: "good", "a judge"),
+    }
+    run(stages, seeds, Scripted(answer, "ours"), tmp_path, RunOptions(engines=engines))
+    text = (tmp_path / "dataset" / "README.md").read_text("utf-8")
+
+    assert "written by ours and theirs, made with" in text
+    assert "| model | a judge" not in text
 
 
 def test_a_model_of_a_server_has_no_revision_even_if_one_of_that_name_is_here(tmp_path, seeds, monkeypatch):

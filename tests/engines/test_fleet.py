@@ -172,7 +172,7 @@ def test_when_all_are_gone_the_words_of_each_are_told(serve: Serve, connect: Con
         list(engine.generate(requests(20)))
     told = str(caught.value)
     assert told.startswith("no completion for 1 s from any server (")
-    assert told.endswith("see to the servers and run again")
+    assert told.endswith("check the servers and run again")
     assert f"{away}: cannot connect: Connection refused; {broken.url}: out of memory" in told
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engines.model_folder import check_model, choose_chat, is_hub_name
+from pipeline.engines.model_folder import check_model, choose_chat, is_hub_name, load_error
 from pipeline.errors import SproutError
 
 WEIGHTS = "\2\0\0\0\0\0\0\0{}"  # a safetensors file that holds none
@@ -47,6 +47,18 @@ def without(*names: str) -> dict[str, str]:
 def test_a_folder_that_lacks_something_is_refused(save: Save, files: dict[str, str], reason: str) -> None:
     with pytest.raises(SproutError, match=reason):
         check_model(save(files))
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("We couldn't connect to 'https://hub' to load the files. Check your connection.", "check the network"),
+        ("a/b is not a local folder and is not a valid model identifier listed on 'https://hub'", "check the name"),
+        ("Unrecognized model in a/b.", "check that it is complete"),
+    ],
+)
+def test_the_advice_fits_what_keeps_a_model_from_being_loaded(said: str, advice: str) -> None:
+    assert f"; {advice}" in str(load_error("a/b", OSError(said)))
 
 
 def test_a_whole_folder_is_accepted(save: Save) -> None:

@@ -128,7 +128,7 @@ def test_the_limit_is_for_each_task(tmp_path):
     ("row", "message"),
     [
         ("{", r"mine.jsonl:2: not JSON"),
-        ("[]", r"mine.jsonl:2: an object with the fields of a held-out task is wanted \(found \[\]\)"),
+        ("[]", r"mine.jsonl:2: an object with the fields of a held-out task is expected \(found \[\]\)"),
         ({"output": "2"}, r"mine.jsonl:2: instruction is missing; there are output"),
         ({"instruction": "Add."}, r"mine.jsonl:2: no output; give `output`"),
         ({"instruction": "Add.", "output": []}, r"mine.jsonl:2: no output"),

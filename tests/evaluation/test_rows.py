@@ -75,7 +75,7 @@ def test_a_held_out_row_is_read_as_people_have_it(write: Callable[..., Path], co
         ('{"messages": [{"role": "berater", "content": "Hi?"}]}', ":1: messages.0: the role 'berater' is not known"),
         ("instruction,answr\nAdd.,4\n", ":2: no output; give `output`"),
         ("Add them up.\n", ":1: not JSON (expecting value)"),
-        ('"Add."', ":1: an object with the fields of a held-out task is wanted (found 'Add.')"),
+        ('"Add."', ":1: an object with the fields of a held-out task is expected (found 'Add.')"),
         ("[]", ": no held-out instances in it"),
         ("", ": no held-out instances in it"),
     ],

@@ -99,9 +99,7 @@ def test_candidates_are_all_instructions_that_were_written_with_inputs_and_outpu
     assert all(task.instances and task.is_classification is False for task in candidates(tmp_path))
     complete_candidates(ASKING, 5, run)
     assert len(candidates(tmp_path)) == 5
-    with pytest.raises(
-        SproutError, match=r"1_instructions.jsonl: is not there, and unfiltered tasks are drawn from it"
-    ):
+    with pytest.raises(SproutError, match=r"1_instructions.jsonl: is missing, and unfiltered tasks are drawn from it"):
         complete_candidates(ASKING, 100, Context(SEEDS, run.engine, tmp_path / "elsewhere"))
     with pytest.raises(SproutError, match="no stage of the run adds tasks"):
         complete_candidates(ASKING[1:], 100, run)
@@ -268,7 +266,7 @@ def test_a_run_that_is_not_tuned_or_not_evaluated_has_no_gain(tmp_path, heldout)
     run, asked = make_run(tmp_path / "run")
 
     for stages in ([Train()], [Evaluate(heldout=heldout)]):
-        with pytest.raises(SproutError, match=r"give the settings a table \[train\], and \[evaluate\]"):
+        with pytest.raises(SproutError, match=r"add a table \[train\], and \[evaluate\] with heldout"):
             gain([*ASKING, *stages], TASKS, run)
     for train in (Train(dataset="mine.jsonl"), Train(dataset="dataset-seeds")):
         only_seeds = EXPORT.model_copy(update={"only": "seeds"})

@@ -114,4 +114,4 @@ def test_transport_that_does_not_settle_says_so(
     monkeypatch.setattr(transport, "MAX_ROUNDS", 1)
     transport_gradient(OURS, THEIRS, 0.001)
 
-    assert "not settled after 1 rounds, so ranks are approximate; raise epsilon" in caplog.text
+    assert "has not converged after 1 rounds, so ranks are approximate; raise epsilon" in caplog.text

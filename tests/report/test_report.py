@@ -88,7 +88,7 @@ def test_a_task_belongs_to_the_last_stage_that_decided_it(tmp_path: Path) -> Non
 
 
 def test_a_folder_without_a_run_is_an_error_of_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SproutError, match="holds no run"):
+    with pytest.raises(SproutError, match="there is no such folder"):
         write_report(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 

@@ -143,7 +143,7 @@ def test_nobody_gets_in_without_the_token_and_the_page_may_fetch_from_nowhere_el
     ("sent", "problem"),
     [
         ({"did": "judge", "id": "task_nope"}, "is not in this review"),
-        ({"did": "burn", "id": "ID"}, "this can't be said: did"),
+        ({"did": "burn", "id": "ID"}, "this is no verdict: did"),
         ({"did": "judge"}, "id is missing"),
         ({"did": "judge", "id": "ID", "reviewer": " \n"}, "say who you are"),
         (
@@ -220,7 +220,7 @@ def test_prompts_and_the_nearest_tasks_are_shown_on_demand(seeds, tmp_path):
 
 def test_the_command_prints_figures_and_an_address_that_is_in_use_is_told(folder, capsys):
     main(["review", str(folder), "--figures"])
-    assert "nobody has said anything yet" in capsys.readouterr().out
+    assert "nobody has reviewed it yet" in capsys.readouterr().out
     with served(tasks_of(folder, Choice())) as url:
         Visitor(url).do(0, "judge", verdict=GOOD)
         with pytest.raises(SystemExit):

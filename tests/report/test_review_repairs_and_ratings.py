@@ -70,7 +70,7 @@ def test_a_repair_is_tried_on_one_task_then_done_to_all_and_taken_back_at_once(f
         before[line["task"]].instruction,
     )
     main(["edit", str(folder), "--undo"])
-    assert "21 tasks as before the repair “name the part number”" in capsys.readouterr().out
+    assert "21 tasks restored from before the repair “name the part number”" in capsys.readouterr().out
     assert {task.id: task for task in find(folder)} == before
 
 
@@ -80,7 +80,7 @@ def test_a_repair_that_fails_says_why_and_changes_nothing(folder):
         anna = Visitor(url)
         item = anna.get("items", first=0, count=1)["items"][0]
         assert "the server is on fire" in anna.post("try", id=item["id"], note="shorter")["error"]
-        assert "say what is to be changed" in anna.post("try", id=item["id"], note=" ")["error"]
+        assert "say what to change" in anna.post("try", id=item["id"], note=" ")["error"]
         anna.post("repair", note="shorter", search="")
         while (state := anna.get("repair"))["running"]:
             time.sleep(0.02)

@@ -91,7 +91,7 @@ def test_answers_of_another_model_are_not_decided_anew(seeds, tmp_path):
     other = toys()
     other.engines["small"] = Scripted(answers, model="another-model")
 
-    with pytest.raises(SproutError, match="its completions are of another models; run in another folder"):
+    with pytest.raises(SproutError, match="its completions were made with another models; run in another folder"):
         redecide(ensemble(), context(seeds, other, tmp_path))
     with pytest.raises(SproutError, match="was begun with different settings: models in answer"):
         go(ensemble(), seeds, other, tmp_path)

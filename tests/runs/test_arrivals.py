@@ -93,7 +93,7 @@ def test_likelihoods_that_a_killed_process_was_told_are_kept_to_the_bit(tmp_path
             request = ScoreRequest(id="again", prompt="prompt", continuation="end 7")
             assert journal.find_likelihood("m", request).per_token == (-7 / 3, float("-inf"))
             assert journal.recorded_likelihood("score", "r39").per_token == (-13.0, float("-inf"))
-            assert journal.scored("score", ["r2"])[0].mean == float("-inf")
+            assert journal.scored({"score": ["r2"]})["score"][0].mean == float("-inf")
     assert not list(tmp_path.glob("*-scored"))
 
 
@@ -167,7 +167,13 @@ def test_requests_are_found_while_another_process_writes_which_does_not_wait_for
         record(one, *range(20))
         one.usage()  # so that they are committed
         with Journal(tmp_path / FILE) as other:
-            assert [entry.request for entry in other.entries("classify", ["r7", "r8", "r"])] == ["r7", "r8"]
+            searches: list[str] = []
+            other.db.set_trace_callback(searches.append)
+            found = other.entries({"classify": ["r7", "r8", "r"], "instances": ["r7"]})
+            assert {stage: [entry.request for entry in of] for stage, of in found.items()} == {
+                "classify": ["r7", "r8"], "instances": [],
+            }  # fmt: skip
+            assert sum("FROM completions" in search for search in searches) == 1
         assert indexes(tmp_path) == ["completions"]
 
 

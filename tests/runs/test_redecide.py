@@ -89,7 +89,7 @@ def test_a_run_that_was_stopped_early_is_decided_as_far_as_it_came(seeds, tmp_pa
 def test_completions_of_another_model_or_other_seeds_are_refused(folder, seeds, model):
     others = seeds if model == "another" else seeds[1:]
 
-    with pytest.raises(SproutError, match=r"its completions are of another (model|seeds)"):
+    with pytest.raises(SproutError, match=r"its completions were made with another (model|seeds)"):
         redecide(stages(), Context(others, Scripted(silent, model=model), folder))
 
 

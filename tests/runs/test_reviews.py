@@ -75,7 +75,7 @@ def test_what_a_search_finds_is_dropped_for_a_reason_and_found_by_it(folder, cap
     word = kept(folder)[0].instruction.split()[0]
     number = sum(word in task.instruction for task in kept(folder))
 
-    assert f"{number} tasks dropped, off_topic" in sprout(
+    assert f"{number} tasks dropped, with the reason off_topic" in sprout(
         capsys, "drop", folder, "--search", word, "--reason", "off topic"
     )
     assert funnel(folder)["review"] == {"kept": 20 - number, "off_topic": number}
@@ -207,14 +207,14 @@ def test_all_tasks_dropped_is_an_error_with_the_way_back(folder, seeds, capsys):
         (("drop", "RUN", "REJECTED"), "was rejected by instructions (not_new)"),
         (("drop", "RUN", "--search", "nothing like it"), "no task matches"),
         (("drop", "RUN", "ID", "--reason", "?!"), "is not a reason"),
-        (("drop", "no/such/folder", "ID"), "holds no run"),
+        (("drop", "no/such/folder", "ID"), "there is no such folder"),
         (("keep", "RUN", "--all"), "no dropped task matches"),
         (("keep", "RUN", "--reason", "off_topic"), "there is no reason 'off_topic'"),
-        (("edit", "RUN", "ID"), "nothing is to be changed"),
+        (("edit", "RUN", "ID"), "nothing to change is given"),
         (("edit", "RUN", "ID", "--output", "x", "--instance", "7"), "there is no instance 7"),
         (("edit", "RUN", "ID", "--instruction", " "), "an instruction cannot be empty"),
         (("edit", "RUN", "--search", "the", "--output", "x"), "one task at a time"),
-        (("edit", "RUN", "--undo"), "nothing to take back"),
+        (("edit", "RUN", "--undo"), "nothing to undo"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(command, problem, folder, capsys):

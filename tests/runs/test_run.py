@@ -137,7 +137,10 @@ def test_a_run_that_keeps_nothing_is_an_error_that_says_why(seeds, tmp_path):
     def silent(request: Request) -> str:
         return "maybe" if str(request.prompt).endswith("Classification:") else answer(request)
 
-    with pytest.raises(SproutError, match=r"classify kept none of 20 tasks, 20 rejected \(unclear_answer 20\)"):
+    with pytest.raises(
+        SproutError,
+        match=r"classify kept none of 20 tasks, 20 rejected \(unclear_answer 20\); `sprout show .* --reason rejected`",
+    ):
         run(stages(), seeds, Scripted(silent), tmp_path)
 
 

@@ -122,6 +122,9 @@ def test_shards_that_do_not_belong_together_are_refused_in_a_sentence(
     refused([*folders, folders[1]], "is shard 2/4, and so is")
     run([Instructions(num_tasks=5)], seeds, Scripted(answer), tmp_path / "plain")
     refused([*folders, tmp_path / "plain"], "plain: is not a shard of a run")
+    dated = [Instructions(num_tasks=5, random_seed=20260115)]  # the number of shard 115 of 2026
+    run(dated, seeds, Scripted(answer), tmp_path / "dated")
+    refused([*folders, tmp_path / "dated"], "dated: is not a shard of a run")
     one(tmp_path / "other", seeds, Shard(1, 3))
     refused([*folders, tmp_path / "other"], "other: is shard 1/3, but .* is 1/4; give all shards of one run")
     other = tmp_path / "changed"

@@ -73,7 +73,7 @@ def test_a_list_of_texts_is_a_conversation(tmp_path: Path) -> None:
     (task,) = load_seeds(path).tasks
     assert (task.instruction, task.instances[0].output) == ("Name a river.", "Amazon")
     assert len(read_dataset(path, chat=True).train[0].messages) == 2
-    with pytest.raises(SproutError, match=r"messages.0: a message with a role and a content is wanted"):
+    with pytest.raises(SproutError, match=r"messages.0: expected a message with a role and a content"):
         load_seeds(written(tmp_path / "mt_bench.jsonl", {"turns": ["Name a river.", "And another one."]}))
 
 

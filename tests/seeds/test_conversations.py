@@ -197,10 +197,10 @@ def test_a_call_of_a_tool_is_no_answer_whatever_its_form(tmp_path: Path, call: d
     [
         ({"conversations": [{"from": "human", "value": "<image>Who?"}, {"from": "gpt", "value": "She."}], "images": ["a.png"]}, "<image> in it stands for what is in images; leave the row out"),
         ({"instruction": "Who?", "input": "<video>", "output": "She.", "video": "a.mp4"}, "<video> in it stands for what is in video"),
-        ({"instruction": "Why?", "output": "So.", "history": "Hi?"}, "history.0: a question and its answer, or a message, are wanted (found 'Hi?')"),
+        ({"instruction": "Why?", "output": "So.", "history": "Hi?"}, "history.0: a question and its answer, or a message, is expected (found 'Hi?')"),
         ({"instruction": "Why?", "output": "So.", "history": [["Hi?"]]}, "history.0: a question and its answer"),
         ({"instruction": "Why?", "output": "So.", "system": ["x"]}, "system: input should be a valid string (found ['x'])"),
-        ({"messages": ["Hi?", "Ho."]}, "messages.0: a message with a role and a content is wanted (found 'Hi?')"),
+        ({"messages": ["Hi?", "Ho."]}, "messages.0: expected a message with a role and a content (found 'Hi?')"),
         ({"messages": [{"role": "user"}]}, "messages.0: content is missing; there are role"),
         ({"messages": [{"content": "Hi?"}, {"role": "bot", "content": "Ho."}]}, "messages.0: role is missing; there are content"),
         ({"messages": [{"role": "user", "content": {"a": 1}}]}, "messages.0.content: input should be a valid string (found {'a': 1})"),

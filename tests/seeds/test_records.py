@@ -176,14 +176,14 @@ NAMED: list[tuple[str | bytes, str]] = [
     (lzma.compress(LINES)[:-9], "cannot be read (Compressed data ended before the end-of-stream marker was reached); "),
     (bz2.compress(LINES)[:-9], "cannot be read (Compressed data ended before the end-of-stream marker was reached); "),
     (zipped(rows_dot_jsonl=LINES)[:-30], "cannot be read (File is not a zip file); "),
-    (b"PAR1 and no more", "no Parquet file that can be read ("),
-    (b"ARROW1\0\0 and no more", "no Arrow file that can be read ("),
+    (b"PAR1 and no more", "cannot be read as Parquet ("),
+    (b"ARROW1\0\0 and no more", "cannot be read as Arrow ("),
     (LINES.decode().encode("utf-16")[:-1], "cannot be read (truncated data, as utf-16); save the file as UTF-8"),
     ("é".encode("latin-1"), ":1: byte 0xe9 at column 1 is not UTF-8"),
     (json.dumps({"instruction": ["a", "b"], "output": ["c"]}), "the columns are not equally long: instruction 2, output 1"),
     (json.dumps({"easy": ROWS, "hard": ROWS}), "there are the lists easy, hard; choose one by putting @easy behind the file's name"),
-    (json.dumps([NAMES, [1] * 9]), "an array of at most 5 cells is wanted, one for each name"),
-    (json.dumps({"columns": NAMES, "data": [*CELLS, [1] * 9]}), "row 4: an array of at most 5 cells is wanted, one for each name"),
+    (json.dumps([NAMES, [1] * 9]), "an array of at most 5 cells is expected, one for each name"),
+    (json.dumps({"columns": NAMES, "data": [*CELLS, [1] * 9]}), "row 4: an array of at most 5 cells is expected, one for each name"),
     (json.dumps({"data": ROWS, "more": ROWS}), "there are the lists data, more; choose one by putting @data behind the file's name"),
 ]  # fmt: skip
 

@@ -120,7 +120,7 @@ def test_quoted_cells_keep_their_line_breaks_and_delimiters(tmp_path):
         (lines(chat(("system", "You are an AI assistant."), ("user", "a"), ("assistant", "b"))), "system messages that only name an assistant and are left out: 1"),
         (lines(chat(("tool", "x"), ("user", "a"), ("assistant", "b"))), "messages of tools that are left out: 1"),
         (lines(TWICE | {"text": "x"}, SPAM | {"text": "x"}, HAM), "rows whose field 'text' is left out: 2"),
-        (CSV, "tasks without the field is_classification: 2; by instruction and outputs, 1 of them are classification "),
+        (CSV, "tasks without the field is_classification: 2; judging by instruction and outputs, 1 of them is classification "),
     ],
 )  # fmt: skip
 def test_what_is_not_taken_is_counted_in_a_line_of_the_log(tmp_path, caplog, content, note):
@@ -178,11 +178,11 @@ def test_ids_stay_when_rows_are_added_or_moved(tmp_path):
         (json.dumps([TWICE, SPAM], indent=1)[:-60], ":7: item 2: not JSON ("),
         (json.dumps([TWICE, SPAM])[:-1], ":1: item 2: no comma and no single ] follows it; is the file complete?"),
         (json.dumps([TWICE, SPAM])[:20], ":1: item 1: not JSON (unterminated string"),
-        (json.dumps([TWICE, 3]), ":1: item 2: an object with the fields of a task is wanted (found 3)"),
+        (json.dumps([TWICE, 3]), ":1: item 2: an object with the fields of a task is expected (found 3)"),
         ('[{"output": ' + "[" * 100_000, ":1: item 1: not JSON (nested too deeply)"),
         (json.dumps([TWICE | {"output": "é"}], ensure_ascii=False).encode("latin-1"), ":1: byte 0xe9 at column"),
         (lines(TWICE) + "{oops\n", ":2: not JSON (expecting property name"),
-        (lines(TWICE) + "[1]\n", ":2: an object with the fields of a task is wanted (found [1])"),
+        (lines(TWICE) + "[1]\n", ":2: an object with the fields of a task is expected (found [1])"),
         (lines(TWICE, {"instruction": "a"}), ":2: output is missing; there are instruction"),
         (lines({"instruction": "a", "respond": "b"}), ":1: output is missing; there are instruction, respond"),
         (lines({"instuction": "a", "output": "b"}), ":1: there is no field 'instuction'; did you mean instruction?"),
@@ -196,7 +196,7 @@ def test_ids_stay_when_rows_are_added_or_moved(tmp_path):
         (lines(chat(("user", [{"type": "image"}]), ("assistant", "b"))), ":1: messages.0.content: a part of the type 'image' is no text; leave the row out"),
         (lines({"messages": "a"}), ":1: messages: input should be a valid list (found 'a')"),
         (b"PK\x03\x04\0\0", ": cannot be read (File is not a zip file); give the path of a JSONL file"),
-        (b"PAR1\0\0", ": no Parquet file that can be read ("),
+        (b"PAR1\0\0", ": cannot be read as Parquet ("),
     ],
 )  # fmt: skip
 def test_a_bad_row_gets_one_sentence_that_names_its_line(tmp_path, content, said):

@@ -29,7 +29,7 @@ def build(path: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*PRESETS, None])
-def test_presets_and_what_is_printed_of_them_are_valid(validator, name):
+def test_recipes_and_what_is_printed_of_them_are_valid(validator, name):
     if name:
         validator.validate(tomllib.loads((PACKAGE / "recipes" / f"{name}.toml").read_text(encoding="utf-8")))
     validator.validate(tomllib.loads(as_toml(read(name))))

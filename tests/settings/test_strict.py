@@ -77,7 +77,7 @@ def test_a_number_too_long_for_python_ends_in_one_sentence(tmp_path: Path) -> No
     path = tmp_path / "my.toml"
     path.write_text(f"[instructions]\nnum_tasks = {'9' * 5000}\n")
 
-    with pytest.raises(SproutError, match=r"my.toml: not TOML that can be read: "):
+    with pytest.raises(SproutError, match=r"my.toml: cannot be read as TOML: "):
         read(str(path))
     with pytest.raises(SproutError, match="num_tasks: input should be a valid integer"):
         build_stages(read(None, [f"instructions.num_tasks={'9' * 5000}"]))

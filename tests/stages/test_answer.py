@@ -251,10 +251,10 @@ def test_a_template_of_ones_own_is_a_setting(seeds, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"prompt": "shout"}, "'shout' is none of plain, explain, with_demos, paraphrase, nor the path of a .jinja file"),
+        ({"prompt": "shout"}, "'shout' is neither one of plain, explain, with_demos, paraphrase nor the path of a .jinja file"),
         ({"engines": ()}, "engines"),
-        ({"engines": ("a", "a")}, "one is there twice; raise num_answers"),
-        ({"engine": "a", "engines": ("", "a")}, "one is there twice; raise num_answers"),
+        ({"engines": ("a", "a")}, "one is listed twice; raise num_answers"),
+        ({"engine": "a", "engines": ("", "a")}, "one is listed twice; raise num_answers"),
         ({"num_answers": 3, "sampling": GREEDY}, "3 answers at temperature 0 would be the same; raise the temperature"),
         ({"demos": "nearest"}, "no demo is shown by prompt = 'plain'"),
         ({"filters": {"shouting": False}}, "shouting"),

@@ -81,7 +81,7 @@ def test_a_task_without_tests_is_rejected_and_counted(sandbox, tmp_path, caplog)
     _, bare = checked([doubles(3), doubles(2).update(meta={})], tmp_path)
 
     assert bare.rejected == "nothing_to_check"
-    assert "check: 1 of 2 tasks have nothing to be checked against, the first is t2" in caplog.text
+    assert "check: 1 of 2 tasks have nothing to check against; the first is t2" in caplog.text
 
 
 def test_instances_that_fail_are_left_out_and_counted(tmp_path):

@@ -29,6 +29,19 @@ def test_an_unclear_answer_is_a_rejection_with_a_reason(seeds, tmp_path):
     assert tasks[2].rejected == "unclear_answer"
 
 
+def test_a_chat_model_may_put_its_answer_into_a_block_of_code(seeds, tmp_path):
+    def said(request: Request) -> str:
+        text = "```\nYes\n```"
+        return min((text.partition(stop)[0] for stop in request.sampling.stop), key=len, default=text)
+
+    def reasons(chat: bool, **settings: object) -> set[str | None]:
+        context = Context(seeds, Scripted(said, chat=chat), tmp_path)
+        return {task.rejected for task in Classify.model_validate(settings).decide(seeds[:3], (), context)}
+
+    assert reasons(chat=True) == {None}
+    assert reasons(chat=True, sampling={"stop": ["\n"]}) == reasons(chat=False) == {"unclear_answer"}
+
+
 def test_all_requests_share_one_prefix_with_both_kinds_of_seeds(seeds, tmp_path):
     engine = Scripted(lambda request: " No")
     list(Classify().decide(seeds, (), Context(seeds, engine, tmp_path)))

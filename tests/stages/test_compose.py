@@ -120,7 +120,7 @@ def test_personas_come_from_a_file_of_any_kind(tmp_path, name, text):
     ("name", "text", "said"),
     [
         ("persona.txt", "une fée\n".encode("cp1252"), "persona.txt:1: byte 0xe9 at column 6 is not UTF-8"),
-        ("persona.txt", b"a baker\na\0sailor\n", "persona.txt:2: it holds NUL bytes"),
+        ("persona.txt", b"a baker\na\0sailor\n", "persona.txt:2: NUL bytes"),
         ("a.csv", b"persona,age\na baker,\n,9\n", "a.csv:3: persona is empty, and the template shows it; leave the row out"),
         ("a.json", b'[{"persona": "a baker"}, {"age": 9}]', "a.json:1: item 2: persona is empty"),
         ("a.csv", b"persona,count\na baker,2\n", "a.csv: count is the name of something else in each task; give the column"),
@@ -275,7 +275,7 @@ def test_more_tasks_later_add_to_what_is_there(tmp_path):
         ({"template": "topic", "values": {"count": ("a",)}}, "count is the name of something else in each task"),
         ({"meta": ("use_case",)}, "template is missing: values, table and meta have no place in an empty user turn"),
         ({"template": "topic", "system": "You teach."}, "system: it is for an empty user turn"),
-        ({"template": "topic", "values": {"topic": ()}}, "values: topic has none"),
+        ({"template": "topic", "values": {"topic": ()}}, "values: topic has no values"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):

@@ -52,7 +52,7 @@ def test_what_cannot_be_read_is_counted_and_the_task_stays(tmp_path, caplog):
     assert tasks[1].meta["unreadable"] == ["difficulty"]
     assert tasks[1].meta["level"] == "apply"
     assert (
-        "encode: 1 of 2 answers about difficulty cannot be read or repeat the prompt, and their tasks go without"
+        "encode: 1 of 2 answers about difficulty cannot be read or repeat the prompt, so their tasks have none"
         in caplog.text
     )
 

@@ -103,6 +103,16 @@ def test_the_model_says_whether_a_version_is_another_task(tmp_path, verdict, rea
     tasks, asked = evolve(tmp_path, says, GIVEN[:1], rounds=2, check_gain=True)
     assert tasks[0].rejected == reason
     assert len(asked) == 4
+    assert {request.sampling.stop for request in asked if request.id.endswith(":gain")} == {("\n",)}
+
+
+def test_a_chat_model_may_say_so_in_a_block_of_code(tmp_path):
+    def says(request: Request) -> str:
+        text = "```\nYes\n```" if request.id.endswith(":gain") else number(request)
+        return min((text.partition(stop)[0] for stop in request.sampling.stop), key=len, default=text)
+
+    tasks, _ = evolve(tmp_path, says, GIVEN[:1], chat=True, rounds=1, check_gain=True)
+    assert tasks[0].rejected == "no_gain"
 
 
 def test_what_was_eliminated_is_not_asked_about(tmp_path):
@@ -224,7 +234,7 @@ def test_an_operation_of_ones_own_is_a_file(tmp_path, monkeypatch):
     [
         ({"operations": ("gain",)}, "operations: gain is a prompt of another kind"),
         ({"operations": ()}, "operations"),
-        ({"values": {"language": ()}}, "values: language has none"),
+        ({"values": {"language": ()}}, "values: language has no values"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):

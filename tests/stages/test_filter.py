@@ -37,3 +37,11 @@ def test_a_bad_instance_leaves_the_good_ones_and_is_counted():
 
     assert [(i.input, i.output) for i in task.instances] == [("a", "b"), ("c", "d")]
     assert task.meta["left_out"] == {"input_is_output": 1, "repeated": 1}
+
+
+def test_what_earlier_stages_have_left_out_stays_counted():
+    instances = tuple(Instance(input=i, output=o) for i, o in (("a", "b"), ("same", "same")))
+    before = {"left_out": {"none_passes": 2, "input_is_output": 1}}
+    task = Filter().judge(Task(id="1", instruction="Do it", instances=instances, meta=before))
+
+    assert task.meta["left_out"] == {"none_passes": 2, "input_is_output": 2}

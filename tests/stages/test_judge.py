@@ -28,8 +28,13 @@ def run_folder(tmp_path: Path) -> Path:
     engines = {name: Scripted(lambda request, said=said: said, model=name) for name, said in ANSWERS.items()}
     run = Context(seeds=(), engine=engines["base"], folder=folder, open_engine=engines.__getitem__)
     Evaluate(heldout=str(path), models={name: name for name in engines}).make((), run)
-    (folder / "settings.json").write_text(json.dumps({"evaluate": {"heldout": str(path)}}))
+    (folder / "settings.json").write_text(json.dumps({"evaluate": evaluated(path)}))
     return folder
+
+
+def evaluated(heldout: Path) -> dict[str, str]:
+    """What settings.json has of an evaluation, as far as a judge looks."""
+    return {"file": "evaluation.json", "heldout": str(heldout)}
 
 
 def fair(text: str) -> str:
@@ -108,6 +113,26 @@ def test_two_judges_of_a_run_each_have_their_verdicts_and_their_name_in_the_log(
     assert "see judge-second.jsonl" in caplog.messages[-1]
 
 
+def test_a_judge_reads_the_answers_of_the_evaluation_with_its_label_or_of_the_only_one(tmp_path):
+    heldout = tmp_path / "heldout.jsonl"
+    heldout.write_text('{"id": "0", "instruction": "Name a fruit.", "output": "fig"}')
+    folder, engine = tmp_path / "run", Scripted(lambda request: "tie")
+    context = Context(
+        seeds=(), engine=engine, folder=folder, open_engine=lambda model: Scripted(lambda _: model, model)
+    )
+    for label in ("easy", "hard"):
+        Evaluate(heldout=str(heldout), models={"base": "a stone", "dataset": label}, label=label).make((), context)
+    settings = {f"evaluate-{label}": evaluated(heldout) for label in ("easy", "hard")}
+    (folder / "settings.json").write_text(json.dumps({"evaluate-hard": settings["evaluate-hard"]}))
+    Judge().make((), context)
+    (folder / "settings.json").write_text(json.dumps(settings))
+    Judge(label="easy").make((), context)
+
+    assert [verdicts(folder, name)[0]["ours"] for name in ("judge.jsonl", "judge-easy.jsonl")] == ["hard", "easy"]
+    with pytest.raises(SproutError, match=r"more than once \(evaluate-easy, evaluate-hard\), .* list it as judge-easy"):
+        Judge().make((), context)
+
+
 def test_a_request_that_failed_leaves_its_pair_out_and_is_asked_again(run_folder, caplog):
     def fails(text: str) -> str | Completion:
         failed = "no. 3" in text and "Answer A: a ripe fig" in text
@@ -143,7 +168,10 @@ def test_answers_from_files_are_compared_on_the_instances_that_one_of_them_answe
 def test_what_cannot_be_judged_is_said_before_the_judge_is_asked(run_folder, tmp_path):
     with pytest.raises(SproutError, match=r"no answers of 'tuned': .* holds base, dataset, seeds; evaluate it first"):
         judge(run_folder, fair, ours="tuned")
-    with pytest.raises(SproutError, match=r"was not evaluated; say what was answered with --heldout"):
+    with pytest.raises(
+        SproutError,
+        match=r"was not evaluated; evaluate it first, or name the held-out tasks that were answered, with --heldout",
+    ):
         judge(tmp_path / "empty", fair)
     (tmp_path / "other.jsonl").write_text('{"id": "x", "instruction": "?", "output": "a"}')
     with pytest.raises(SproutError, match=r"holds no prediction for any of the 1 held-out instances"):

@@ -249,7 +249,7 @@ def test_a_row_in_two_datasets_is_taken_once_and_that_is_said(shelf, caplog):
     tasks = mixed(datasets={"one": "one.jsonl", "more": "more.jsonl"})
 
     assert counts(tasks) == {"one": 40, "more": 1}
-    assert "mix: 3 tasks of more are also in an earlier dataset, and are taken once" in caplog.messages
+    assert "mix: 3 tasks of more are also in an earlier dataset; each is taken once" in caplog.messages
 
 
 def test_datasets_that_moved_go_on_and_changed_ones_are_refused(shelf):

@@ -220,10 +220,10 @@ def test_the_dataset_and_the_training_keep_the_order(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "nothing says what the order is; set by, groups or blocks"),
-        ({"levels": ["a"]}, "nothing says what the order is"),
-        ({"groups": "a", "num_levels": 3}, "num_levels cuts the numbers of one score into levels; name that one in by"),
-        ({"by": ["a", "b"], "num_levels": 3}, "num_levels cuts the numbers of one score"),
+        ({}, "no order is set; set by, groups or blocks"),
+        ({"levels": ["a"]}, "no order is set"),
+        ({"groups": "a", "num_levels": 3}, "num_levels cuts one score into levels; set by to that score alone"),
+        ({"by": ["a", "b"], "num_levels": 3}, "num_levels cuts one score into levels"),
         ({"by": "a", "num_levels": 1}, "num_levels"),
         ({"groups": "a", "blocks": ["b", "a"]}, "a is in groups and in blocks"),
         ({"by": "a", "order": "random"}, "order"),

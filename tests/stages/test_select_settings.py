@@ -33,8 +33,8 @@ def test_only_a_selection_that_looks_at_meanings_needs_an_encoder() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "nothing says what is selected; set top, min_score or max_score"),
-        ({"by": "judge"}, "nothing says what is selected"),
+        ({}, "no selection is set; set top, min_score or max_score"),
+        ({"by": "judge"}, "no selection is set"),
         ({"min_score": 3}, "by is missing: the score that min_score and max_score are for"),
         ({"by": "judge", "top": 0}, "0 is neither a number of tasks, such as 1000, nor a share of them, such as 0.1"),
         ({"by": "judge", "top": 1.5}, "1.5 is neither a number of tasks"),

@@ -77,7 +77,7 @@ def test_a_model_in_which_rows_without_padding_read_each_other_is_refused(tmp_pa
     wide = {"hidden_size": 16, "num_hidden_layers": 1, "initializer_range": 1.0}  # so that what it remembers counts
     MambaForCausalLM(MambaConfig(vocab_size=vocab_size, **wide)).save_pretrained(folder)
 
-    with pytest.raises(SproutError, match="its rows read each other"):
+    with pytest.raises(SproutError, match="rows attend to each other"):
         train(tmp_path, folder, padding_free=True)
 
 

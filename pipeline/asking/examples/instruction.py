@@ -3,9 +3,6 @@
 import re
 from functools import lru_cache
 
-from pipeline.asking.phrases import MIN_WORDS
-from pipeline.novelty.tokens import count_words
-
 
 def needs_input(instruction: str) -> bool:
     """Whether the task is about something that must be given with it ("Translate the sentence.")."""
@@ -17,10 +14,6 @@ def needs_input(instruction: str) -> bool:
 @lru_cache(maxsize=64)  # it is asked for each field
 def asks_why(instruction: str) -> bool:
     return bool(ASKS_WHY.search(instruction))
-
-
-def says_enough(text: str) -> bool:
-    return count_words(text) >= MIN_WORDS
 
 
 _THINGS = (
@@ -54,7 +47,7 @@ ASKS_WHY = re.compile(
     r"|how you|argue\w*|remarks?|brackets|parenthes\w+|describe how|thoughts?)\b",
     re.IGNORECASE,
 )
-WRITES_TO = re.compile(
+ASKS_FOR_DIALOGUE = re.compile(
     r"\b(?:repl(?:y|ies)|respond|e-?mails?|messages?|letters?|dialog(?:ue)?s?|conversations?|chats?|talks?|interviews?|scripts?"
     r"|requests?|prompts?|posts?|comments?|invit\w+|reviews?|assistants?|users?|chatbots?|customers?|roles?"
     r"|write (?:back )?to|ask)\b",

@@ -3,24 +3,24 @@
 import re
 
 
-def without_remark(label: str, instruction: str) -> str:
+def bare_label(label: str, instruction: str) -> str:
     """The label without what is said about it, where the instruction names what is left.
 
     The same goes for a full stop and for quotes, and for brackets unless the instruction has them too.
     """
-    if (stated := _STATED.fullmatch(label)) and names(instruction, stated["label"]):
+    if (stated := _STATED.fullmatch(label)) and mentions(instruction, stated["label"]):
         return stated["label"]
     inner = label.strip(".\"'“”‘’")
     inner = inner if label in instruction else inner.strip("[](){}<>")
-    if inner != label and names(instruction, inner):
+    if inner != label and mentions(instruction, inner):
         return inner
-    if names(instruction, label) or _ASKS_WHY.search(instruction):
+    if mentions(instruction, label) or _ASKS_REASON.search(instruction):
         return label
     bare = _REMARK.split(label, maxsplit=1)[0].strip()
-    return bare if names(instruction, bare) else label
+    return bare if mentions(instruction, bare) else label
 
 
-def names(instruction: str, label: str) -> bool:
+def mentions(instruction: str, label: str) -> bool:
     """Whether the label stands in the instruction, as words of its own and in any case."""
     if not label or len(label) > len(instruction):
         return False
@@ -30,7 +30,7 @@ def names(instruction: str, label: str) -> bool:
 
 
 _REMARK = re.compile(r"[.:](?=\s|$)| \(|—| [-–] | because\b| since\b")
-_ASKS_WHY = re.compile(r"\b(?:why|explain\w*|explanation|reasons?|justif\w+|brackets|parenthes\w+)\b", re.IGNORECASE)
+_ASKS_REASON = re.compile(r"\b(?:why|explain\w*|explanation|reasons?|justif\w+|brackets|parenthes\w+)\b", re.IGNORECASE)
 _STATED = re.compile(
     r"(?:the )?(?:(?:class|correct|right) )?(?:label|answer|category|class|output) (?:is|would be)[ :]+[\"'“*`]*"
     r"(?P<label>[^\"'”*`\n]{1,40}?)[\"'”*`]*\.?",

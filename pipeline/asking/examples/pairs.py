@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pydantic import JsonValue
 
 from pipeline.asking.examples.fields import ARROW, INPUTS, LABELS, OUTPUTS
-from pipeline.asking.examples.label import names
+from pipeline.asking.examples.label import mentions
 from pipeline.asking.markup import read_table
 from pipeline.asking.phrases import is_preamble
 from pipeline.asking.values import Cut, read_values
@@ -102,7 +102,7 @@ def _side(pairs: Sequence[Pair], instruction: str) -> int | None:
 
 
 def _named(text: str, instruction: str) -> bool:
-    return names(instruction, text.strip(AROUND + "."))
+    return mentions(instruction, text.strip(AROUND + "."))
 
 
 def _from_values(text: str) -> list[Pair] | None:

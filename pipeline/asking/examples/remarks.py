@@ -4,7 +4,7 @@ import re
 from bisect import bisect
 
 from pipeline.asking.clean import FENCE
-from pipeline.asking.examples.instruction import WRITES_TO, asks_why
+from pipeline.asking.examples.instruction import ASKS_FOR_DIALOGUE, asks_why
 
 
 def without_remarks(field: str, instruction: str) -> str:
@@ -27,7 +27,7 @@ def without_remarks(field: str, instruction: str) -> str:
 
 
 def _without_turns(field: str, instruction: str) -> str:
-    if not any(word in field for word in SAID_BY_CHAT) or WRITES_TO.search(instruction):
+    if not any(word in field for word in SAID_BY_CHAT) or ASKS_FOR_DIALOGUE.search(instruction):
         return field
     found = TURN.search(field)
     field = field[: found.start()].rstrip() if found and not TURN.match(f"\n{field}") else field

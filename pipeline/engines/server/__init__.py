@@ -61,8 +61,8 @@ class ServerOptions(ChatOptions):
     silence: float = Field(
         default=60,
         gt=0,
-        description="seconds without an answer of one of several servers while others answer, until it is left aside; "
-        "more where answers take long",
+        description="seconds without an answer from one of several servers, while others answer, until it is set "
+        "aside; more where answers take long",
     )
     pause: float = Field(default=0.5, gt=0, description="seconds before the second try; longer before each further one")
     omit: tuple[str, ...] = Field(default=(), description=f"parameters that are never sent, of {', '.join(OMITTABLE)}")
@@ -91,7 +91,7 @@ class Server(Engine):
             not tell what waits in it, as vLLM does.
         timeout: Seconds for one completion.
         patience: Seconds to wait for a server that is gone, or that has nothing but errors.
-        silence: Seconds without an answer of one of several servers while others answer, until it is left aside; or
+        silence: Seconds without an answer from one of several servers, while others answer, until it is set aside; or
             three times as long as the slowest recent answer took, if that is more.
         pause: Seconds before the second try; longer before each further one, up to 20.
         chat_template_kwargs: What the chat template gets besides messages, such as `{"enable_thinking": False}`; sent

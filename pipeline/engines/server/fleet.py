@@ -258,7 +258,7 @@ class Fleet(Client):
 
     def _unreachable(self, silence: float) -> EngineUnreachable:
         return EngineUnreachable(
-            f"no completion for {silence:.0f} s from any server ({self._words()}); see to the servers and run again"
+            f"no completion for {silence:.0f} s from any server ({self._words()}); check the servers and run again"
         )
 
     def _words(self) -> str:

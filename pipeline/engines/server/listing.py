@@ -20,7 +20,7 @@ class Listing:
         self.path = Path(given) if isinstance(given, str) and "://" not in given and Path(given).is_file() else None
         if self.path is None and isinstance(given, str) and ":" not in given:
             raise SproutError(
-                f"{given}: is neither the url of a server nor a file here that lists some; give one of both"
+                f"{given}: is neither the url of a server nor a file here that lists some; give one or the other"
             )
         self._given = [given] if isinstance(given, str) else [*given]
         self.urls = self.read()
@@ -37,7 +37,7 @@ class Listing:
         else:
             found = [(f"{self.path}:{number}: ", url) for number, url in _lines(self.path)]
         if not found:
-            raise SproutError(f"{self.path or 'url'}: lists no server; give the url of at least one")
+            raise SproutError(f"{self.path or 'url'}: lists no server; give the URL of at least one")
         for where, url in found:
             try:
                 check_url(url)

@@ -53,7 +53,7 @@ class AnswerDesk(Desk):
             return [Said(reviewer=asked.reviewer, task=id, did="skip", model="all")]
         shown = self._shown(id, asked.reviewer)
         if asked.did != "rate" or asked.rating not in LEVELS or not 0 <= asked.answer < len(shown):
-            raise SproutError(f"{id}: this can't be said of an answer; reload the page")
+            raise SproutError(f"{id}: this is no rating of an answer; reload the page")
         if asked.seen != digest(*shown):
             raise Changed("these are no longer the answers; here they are as they are now")
         text, group = shown[asked.answer], f"answer-{secrets.token_hex(4)}"
@@ -142,4 +142,4 @@ def evaluated_on(folder: Path) -> list[str]:
     for table in read_settings(folder / SETTINGS).values():
         if given := table.get("heldout") if "sampling" in table else None:
             return [given] if isinstance(given, str) else [*given]
-    raise SproutError(f"{folder}: it is not recorded what the models answer to; give it with --heldout")
+    raise SproutError(f"{folder}: does not record which held-out tasks the models answered; name them with --heldout")

@@ -14,7 +14,7 @@ from pipeline.runs.reviews import DROPPED, FILE, Reviewed, Reviews
 from pipeline.runs.said import Deed, Said, Texts, digest
 from pipeline.runs.store import ID, whole_lines
 from pipeline.task import Instance, read_task
-from pipeline.text import short
+from pipeline.text import counted, short
 
 MOST = 10  # tasks that are named
 AT_ONCE = "at-once-"  # how the groups of the command line begin; the page takes back its own alone
@@ -63,8 +63,8 @@ def drop(folder: Path, wanted: Wanted, reviewer: str, reason: str = "") -> str:
     found = chosen(folder, wanted, "give ids, --search or another of the options that choose tasks")
     new = [state for state in found if not state.dropped]
     _say(folder, [said(state, reviewer, "drop", reason=reason) for state in new])
-    kept = f"`sprout keep {shlex.quote(str(folder))}` with the same ids or search takes that back"
-    return _report(folder, new, found, f"dropped, {reason}", kept)
+    kept = f"to undo that: `sprout keep {shlex.quote(str(folder))}` with the same ids or search"
+    return _report(folder, new, found, f"dropped, with the reason {reason}", kept)
 
 
 def keep(folder: Path, wanted: Wanted, reviewer: str) -> str:
@@ -86,7 +86,7 @@ def edit(folder: Path, wanted: Wanted, reviewer: str, change: Change) -> str:
     """
     found = chosen(folder, wanted, "give the id of a task")
     if change.of_texts and len(found) != 1:
-        raise SproutError(f"{len(found)} tasks are meant; texts are changed one task at a time")
+        raise SproutError(f"{len(found)} tasks match; change the texts of one task at a time")
     if change.of_texts:
         before = Texts.of(found[0].task)
         new = changed(before, change, found[0].task.id)
@@ -98,9 +98,7 @@ def edit(folder: Path, wanted: Wanted, reviewer: str, change: Change) -> str:
     if change.note:
         _say(folder, [said(state, reviewer, "note", note=change.note) for state in found])
     back = (
-        f"`sprout edit {shlex.quote(str(folder))} --undo` takes back the last change of texts"
-        if change.of_texts
-        else ""
+        f"to undo the last change of texts: `sprout edit {shlex.quote(str(folder))} --undo`" if change.of_texts else ""
     )
     return _report(folder, found, found, "changed", back)
 
@@ -111,15 +109,15 @@ def undo_edits(folder: Path, wanted: Wanted, reviewer: str) -> str:
     if wanted.nothing:
         last = next((one for one in reversed([*reviews.current()]) if one.did == "edit"), None)
         if last is None:
-            raise SproutError(f"{folder / FILE}: no text is changed, so there is nothing to take back")
+            raise SproutError(f"{folder / FILE}: no text is changed, so there is nothing to undo")
         count = sum(one.id == last.id or one.group == last.group != "" for one in reviews.current())
         reviews.say(Said(reviewer=reviewer, did="undo", task=last.task, undoes=last.group or last.id))
         what = f"the repair “{last.note}”" if last.note else "the change"
-        return "\n".join(filter(None, [f"{folder}: {_tasks(count)} as before {what}", after(folder)]))
+        return "\n".join(filter(None, [f"{folder}: {_tasks(count)} restored from before {what}", after(folder)]))
     found = chosen(folder, wanted, "")
     edited = [state for state in found if state.edits]
     reviews.say(*(Said(reviewer=reviewer, did="undo", task=one.task.id, undoes=one.edits[-1].id) for one in edited))
-    return _report(folder, edited, found, "as before", "")
+    return _report(folder, edited, found, "restored", "")
 
 
 def chosen(folder: Path, wanted: Wanted, advice: str, dropped: bool = False) -> list[Reviewed]:
@@ -162,7 +160,9 @@ def changed(before: Texts, change: Change, task: str) -> Texts:
     instances = list(before.instances)
     if change.input is not None or change.output is not None:
         if not 1 <= change.instance <= len(instances):
-            raise SproutError(f"{task} has {len(instances)} instances, so there is no instance {change.instance}")
+            raise SproutError(
+                f"{task} has {counted(len(instances), 'instance')}, so there is no instance {change.instance}"
+            )
         old = instances[change.instance - 1]
         output = old.output if change.output is None else change.output
         given = old.input if change.input is None else change.input
@@ -181,8 +181,7 @@ def said(state: Reviewed, reviewer: str, did: Deed, **fields: Any) -> Said:
 def after(folder: Path) -> str:
     """What to do so that dataset and model know of it."""
     made = [name for name in ("dataset", "model") if (folder / name).is_dir()]
-    anew = f"`sprout run` or `sprout export` with the settings of the run makes {' and '.join(made)} anew"
-    return f"next: {anew}" if made else ""
+    return f"next: make {' and '.join(made)} anew, by `sprout run` with the settings of the run" if made else ""
 
 
 def _one(folder: Path, given: str, found: dict[str, tuple[str, Reviewed]]) -> Reviewed:
@@ -203,7 +202,8 @@ def _say(folder: Path, lines: Sequence[Said]) -> None:
 
 
 def _report(folder: Path, new: Sequence[Reviewed], found: Sequence[Reviewed], what: str, back: str) -> str:
-    already = f"; {len(found) - len(new):,} were so already" if len(found) > len(new) else ""
+    num_same = len(found) - len(new)
+    already = f"; {num_same:,} {'was' if num_same == 1 else 'were'} so already" if num_same else ""
     lines = [f"{folder}: {_tasks(len(new))} {what}{already}"]
     lines += [f"  {state.task.id}  {short(state.task.instruction, 80)}" for state in new[:MOST]]
     lines += [f"  … and {len(new) - MOST:,} more"] if len(new) > MOST else []

@@ -127,14 +127,11 @@ class TaskDesk(Desk):
         """The prompts that a task came from, with the completions, and the tasks closest to it."""
         life = find_lives(id, self.folder).get(id, {})
         settings = read_settings(self.folder / SETTINGS)
-        asked = []
+        requests = {name: stage_of(name, settings.get(name, {})).requests(task) for name, task in life.items()}
         with journal_of(self.folder) as journal:
-            for name, task in life.items():
-                entries = (
-                    journal.entries(name, stage_of(name, settings.get(name, {})).requests(task)) if journal else []
-                )
-                asked += [{"stage": name, "model": one.model, "prompt": one.prompt, "completion": one.completion.text}
-                          for one in entries]  # fmt: skip
+            entries = journal.entries(requests) if journal else {}
+        asked = [{"stage": one.stage, "model": one.model, "prompt": one.prompt, "completion": one.completion.text}
+                 for name in entries for one in entries[name]]  # fmt: skip
         near = self.neighbours.of(next(iter(life.values()))) if life else []
         return {"asked": asked, "near": [{"score": score, "text": text} for score, text in near]}
 

@@ -63,7 +63,7 @@ class Repairs:
     def begin(self, tasks: list[Task], note: str, reviewer: str, reviews: Reviews, lock: threading.RLock) -> Progress:
         """Repair tasks in the background; each change is on disk as it arrives, and all have one name to undo them."""
         if self.progress.running:
-            raise SproutError("a repair is at work; let that end first")
+            raise SproutError("a repair is running; wait until it has finished")
         group = f"repair-{digest(note, *(task.id for task in tasks))[:6]}-{len(reviews.lines)}"
         self.progress = Progress(group, len(tasks), running=True)
         work = threading.Thread(target=self._all, args=(tasks, note, reviewer, reviews, lock), daemon=True)

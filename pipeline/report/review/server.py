@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 import secrets
+import shlex
 import webbrowser
 from collections.abc import Awaitable, Callable
 from itertools import islice
@@ -97,7 +98,8 @@ def figures(folder: Path) -> str:
     """What people have found in a run so far, as text."""
     found, rated = quality.read_quality(folder), ratings.read_ratings(folder)
     parts = [quality.text_of(found) if found else "", ratings.text_of(rated) if rated else ""]
-    return "\n\n".join(filter(None, parts)) or f"{folder}: nobody has said anything yet"
+    hint = f"`sprout review {shlex.quote(str(folder))}` shows its tasks"
+    return "\n\n".join(filter(None, parts)) or f"{folder}: nobody has reviewed it yet; {hint}"
 
 
 def application(desk: Desk, token: str, repairs: Repairs | None = None) -> web.Application:
@@ -151,7 +153,7 @@ class _Served:
         try:
             asked = Asked.model_validate(await _sent(request))
         except ValidationError as error:
-            raise SproutError(f"this can't be said: {explain(error, Asked)}") from None
+            raise SproutError(f"this is no verdict: {explain(error, Asked)}") from None
         asked = asked.model_copy(update={"reviewer": _reviewer(asked.reviewer)})
         return web.json_response(await asyncio.to_thread(self.desk.do, asked))
 
@@ -196,7 +198,7 @@ class _Served:
     def _repairs(self) -> Repairs:
         if self.repairs is None:
             raise SproutError(
-                "no model is at hand; start `sprout review` with --settings FILE, or --engine and --model"
+                "no model is available; start `sprout review` with --settings FILE, or --engine and --model"
             )
         return self.repairs
 
@@ -239,7 +241,7 @@ async def _sent(request: web.Request) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError):
         found = None
     if not isinstance(found, dict):
-        raise SproutError("a JSON object is wanted")
+        raise SproutError("a JSON object is required")
     return found
 
 
@@ -254,7 +256,7 @@ def _reviewer(name: object) -> str:
 def _note(sent: dict[str, Any]) -> str:
     note = " ".join(islice(str(sent.get("note", "")).split(), 2000))
     if not note:
-        raise SproutError("say what is to be changed")
+        raise SproutError("say what to change")
     return note
 
 
