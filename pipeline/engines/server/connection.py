@@ -112,8 +112,8 @@ class Connection(Client):
             elif trouble.hopeless:
                 raise await self.hopeless(trouble)
             else:
-                reason = f"no completion for {silence:.0f} s ({trouble})"
-                raise EngineUnreachable(f"{self.url}: {reason}; check the server and run again")
+                reason = f"no completion for {silence:.0f} s ({str(trouble).rstrip('.')})"
+                raise EngineUnreachable(f"{self.url}: {reason}; {advice(trouble, self.patience)} and run again")
 
     async def _answers_another(self, request: Request) -> bool:
         """Whether the server is well, and the request is what it cannot do: the last of a run may be alone."""
@@ -191,3 +191,13 @@ class Connection(Client):
         if line := self.warnings.sum_up(self.slots.in_flight):
             log.warning(line)
             self.loop.call_later(REPORT, self._sum_up)
+
+
+def advice(trouble: Trouble, patience: float) -> str:
+    """What to do about a server that went on with a trouble until patience was over."""
+    if trouble.wait > patience:
+        minutes = trouble.wait / 60
+        return f"it asks to wait {f'{minutes / 60:.1f} hours' if minutes >= 60 else f'{minutes:.0f} minutes'}: wait"
+    if trouble.kind == "time-out":
+        return "check the server, or give it more time with engine.timeout,"
+    return "check the server and its url," if trouble.kind == "disconnection" else "check the server"
