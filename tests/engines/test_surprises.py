@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import EngineUnreachable, SproutError
+from tests.engines import stand_in
 from tests.engines.conftest import Connect, Serve
 from tests.engines.providers import HEALTHY, ProviderServer, openai
 from tests.engines.runs import Written, run_on, written
@@ -137,10 +138,10 @@ def test_a_prompt_that_is_flagged_with_a_status_of_the_server_is_set_aside_at_on
     serve: Serve, connect: Connect
 ) -> None:
     flagged = Answer(body={"error": {"message": "This content was flagged for possible risk", "code": 502}})
-    stand_in = serve(lambda tried, body: flagged if body["prompt"] == "p0" else Answer())
-    first, *others = connect(stand_in.url, patience=60).generate(requests(3))
+    server = serve(lambda tried, body: flagged if body["prompt"] == "p0" else Answer())
+    first, *others = connect(server.url, patience=60).generate(requests(3))
     assert (first.finish_reason, len(others)) == ("error", 2)
-    assert stand_in.tries["p0"] == 1
+    assert server.tries["p0"] == 1
 
 
 @pytest.mark.parametrize(
@@ -183,9 +184,17 @@ def test_a_key_with_what_is_around_it_in_a_file_is_refused_before_it_is_sent(
     connect: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv("SPROUT_API_KEY", key)
-    stand_in = serve()
+    server = serve()
     with pytest.raises(
         SproutError, match=r"^SPROUT_API_KEY holds .*, as a space or a quotation mark; set it to the key"
     ):
-        list(connect(stand_in.url).generate(requests(1)))
-    assert not stand_in.calls
+        list(connect(server.url).generate(requests(1)))
+    assert not server.calls
+
+
+def test_models_that_are_listed_without_an_object_around_them_are_named(
+    connect: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand_in, "MODELS", [{"id": "small"}, {"id": "medium"}])  # as Together
+    with pytest.raises(SproutError, match="does not serve large at /v1/completions; it serves small, medium"):
+        list(connect(serve(lambda tried, body: Answer(404)).url, model="large").generate(requests(1)))

@@ -209,7 +209,8 @@ class Wire:
         """What the server tells of each of its models; all have an id."""
         content = await self.sender.ask(self.address.at("/models"), MAX_CONNECT)
         try:
-            models = json.loads(content)["data"] or []  # Ollama has null there before it has a model
+            found = json.loads(content)
+            models = found if isinstance(found, list) else found["data"] or []  # a list alone: Together; null: Ollama
             return [{**model, "id": self.sender.clean(str(model["id"]))} for model in models]
         except (ValueError, LookupError, TypeError, RecursionError):
             pass
