@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.engines.server import connection
 from pipeline.errors import EngineUnreachable, SproutError
 from tests.engines import stand_in
 from tests.engines.conftest import Connect, Serve
@@ -198,3 +199,16 @@ def test_models_that_are_listed_without_an_object_around_them_are_named(
     monkeypatch.setattr(stand_in, "MODELS", [{"id": "small"}, {"id": "medium"}])  # as Together
     with pytest.raises(SproutError, match="does not serve large at /v1/completions; it serves small, medium"):
         list(connect(serve(lambda tried, body: Answer(404)).url, model="large").generate(requests(1)))
+
+
+def test_a_server_that_takes_long_to_answer_at_all_is_said_to_be_waited_for(
+    connect: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connection, "QUIET", 0.1)
+    server = serve(lambda tried, body: Answer(seconds=0.5))
+    for _ in range(2):
+        list(connect(server.url, timeout=9).generate(requests(2)))
+    quick = serve()
+    list(connect(quick.url).generate(requests(2)))
+    said = [line for line in caplog.messages if "no answer after" in line]
+    assert said == [f"server {server.url}: no answer after 0.1 s; each may take 9 s, by engine.timeout"] * 2

@@ -23,6 +23,7 @@ MAX_PAUSE = 20.0  # seconds between two tries
 MAX_UNREADABLE = 6  # tries, if the server never gave a right answer; with the usual pauses some ten seconds
 POLL = 1.0  # seconds between two looks at what waits in the server
 SLOW = 0.25  # of the time-out; more requests at once might make answers take all of it
+QUIET = 30.0  # seconds without a first answer, before the log says what is waited for
 REPORT = 60.0  # seconds between two lines about troubles
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Connection(Client):
         self.warnings = Warnings(f"server {wire.url}")
         self.watcher: asyncio.Task[Any] | None = None
         self.tells = True  # what waits in it; not known before it is asked
+        self.awaited: asyncio.TimerHandle | None = None
 
     async def insist(self, request: Request, number: int, probing: bool = False, ask: Ask | None = None) -> Any:
         failures = Failures(self.patience)
@@ -69,6 +71,8 @@ class Connection(Client):
             Trouble: for whatever goes wrong.
         """
         self._watch()
+        if self.answered == -inf and not self.awaited:
+            self.awaited = self.loop.call_later(QUIET, self._note_quiet)
         began = self.loop.time()
         try:
             answer = await (ask(self.wire) if ask else self.wire.complete(request, not probing))
@@ -181,6 +185,11 @@ class Connection(Client):
             except Trouble:
                 self.slots.measured = False
             await asyncio.sleep(POLL / 4 if self.slots.steep else POLL)
+
+    def _note_quiet(self) -> None:
+        if self.answered == -inf and self.slots.in_flight and not self.warnings.told:
+            most = self.wire.timeout
+            log.warning("server %s: no answer after %g s; each may take %g s, by engine.timeout", self.url, QUIET, most)
 
     def warn(self, kind: str, message: str) -> None:
         if line := self.warnings.add(kind, message):
