@@ -212,3 +212,15 @@ def test_a_server_that_takes_long_to_answer_at_all_is_said_to_be_waited_for(
     list(connect(quick.url).generate(requests(2)))
     said = [line for line in caplog.messages if "no answer after" in line]
     assert said == [f"server {server.url}: no answer after 0.1 s; each may take 9 s, by engine.timeout"] * 2
+
+
+def test_a_model_that_is_gone_in_the_middle_of_a_run_is_no_question_of_chat(connect: Connect, serve: Serve) -> None:
+    gone = Answer(404, body={"error": {"message": "Model unloaded."}})
+    server = serve()
+    server.plan = lambda tried, body: gone if len(server.calls) > 3 else Answer()
+    with pytest.raises(EngineUnreachable) as caught:
+        list(connect(server.url, patience=0.5).generate(requests(9)))
+    said = (
+        f"{server.url}: no longer serves tiny at /v1/completions (Model unloaded); load it there again, and run again"
+    )
+    assert str(caught.value) == said

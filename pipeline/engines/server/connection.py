@@ -151,6 +151,9 @@ class Connection(Client):
                 f"{self.url}: {trouble}; for a certificate of your own set SSL_CERT_FILE to a file with it, and for a "
                 f"server without TLS give a url with http://"
             )
+        if self.answered != -inf:
+            gone = f"no longer serves {self.model} at {trouble.path} ({str(trouble).rstrip('.')})"
+            return EngineUnreachable(f"{self.url}: {gone}; load it there again, and run again")
         try:
             names = await self.wire.served()
         except Trouble as other:
