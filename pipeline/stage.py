@@ -8,7 +8,7 @@ from inspect import isabstract
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.strict import Strict
 from pipeline.task import Task
@@ -83,6 +83,13 @@ class Configured(Strict):
             words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
             own = cls.__module__.startswith(BUILT_IN)
             cls.kind = cls.__module__.removeprefix(BUILT_IN).partition(".")[0] if own else words
+
+    @model_validator(mode="after")
+    def _check_seed(self) -> Self:
+        seed = getattr(getattr(self, "sampling", None), "seed", None)
+        if seed is not None and hasattr(self, "random_seed"):
+            raise ValueError(f"sampling.seed is {seed}, but each request gets its own; set random_seed instead")
+        return self
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from pipeline import __version__
@@ -46,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Exit codes: 0 done, 1 error, 2 usage, 3 budget reached, 4 engine unreachable. After 3 and 4 it can go on."""
     if argv is None:  # a process of its own
         gc.set_threshold(*COLLECT)
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal shows every character
     given = sys.argv[1:] if argv is None else argv
     from pipeline.errors import SproutError
 

@@ -94,7 +94,10 @@ class Outcomes(Generic[A]):
         if last.finish_reason != "error" and self.empty:
             why = self._thinking(max(self.empty))
             return f"{self.stage}: the first {len(self.in_vain)} completions hold no text: {why}"
-        return f"{self.stage}: the first {len(self.in_vain)} requests failed, and none was answered: {short(last.text)}"
+        said = f"{self.stage}: the first {len(self.in_vain)} requests failed, and none was answered: {short(last.text)}"
+        if len(self.in_vain) < MAX_TOO_LONG:
+            return said
+        return f"{said.rstrip('.')}; serve the model with a longer context, or make the prompts of {self.stage} shorter"
 
     def _thinking(self, most: int) -> str:
         return (

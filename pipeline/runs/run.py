@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 from pipeline.engines.base import Engine
@@ -81,6 +82,7 @@ def run(
         BudgetReached: after what was in flight is decided.
         EngineUnreachable: when no request can succeed any more.
     """
+    check_given(stages, seeds, engine)
     options = options or RunOptions()
     context = Context(seeds, engine, Path(folder), options.engines, options.open_engine, options.budget, stages)
     files = file_names(stages)
@@ -88,6 +90,20 @@ def run(
     progress = options.progress or progress_here()
     tasks = run_stages(stages, files, first_tasks(stages, seeds), context, progress)
     return Tasks(reviewed(tasks, context.folder))
+
+
+def check_given(stages: object, seeds: object, engine: object) -> None:
+    """Refuse what is no list of stages, no list of tasks or no engine, before it fails in words that do not say so.
+
+    Raises:
+        SproutError: naming what is wanted.
+    """
+    if not isinstance(stages, Sequence) or not all(isinstance(one, Stage | Product) for one in stages):
+        raise SproutError("stages: a list of stages is wanted, as [Instructions(), Classify()]")
+    if not isinstance(seeds, Sequence) or not all(isinstance(one, Task) for one in islice(seeds, 1)):
+        raise SproutError("seeds: a list of tasks is wanted; read_seeds makes one of a file or a name")
+    if isinstance(engine, str | type):
+        raise SproutError('engine: an engine is wanted, as Server("my-model"), not its name')
 
 
 def first_tasks(stages: Sequence[Stage | Product], seeds: Sequence[Task]) -> Sequence[Task]:

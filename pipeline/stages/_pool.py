@@ -73,6 +73,11 @@ OTHERWISE = (
     "model, domain or template helps a run in another folder"
 )
 
+WANTED = (
+    "; if they are what you want, `sprout run … --redecide --set {name}.filters.{reason}=false` keeps them, and then "
+    "the same without --redecide"
+)
+
 
 class Pool:
     """The tasks written so far, with the request each came from.
@@ -168,6 +173,8 @@ class Pool:
         reason, number = next(iter(self.reasons.most_common(1)), ("", 0))
         if number > self.reasons.total() / 2 and reason not in ("kept", "not_new"):
             advice = EMPTY if reason == "empty" else OTHERWISE.format(reason=reason)
+            if reason in self.gate.filters and hasattr(self.stage, "filters"):
+                advice += WANTED.format(name=name, reason=reason)
         return (
             f"{name}: {self.idle} requests in a row brought no new task; stuck at {self.num_kept} of "
             f"{self.stage.num_tasks} (rejected: {counts or 'none'}). {advice}"

@@ -35,6 +35,7 @@ NO_FILE = "cannot be read (No such file or directory)"
         ("[prices]\nprompts = 1\n", "my.toml: prices: there is no setting 'prompts'; did you mean prompt?"),
         ('[engine]\nname = "vlm"\nmodel = "nano"\n', "[engine] name: there is no engine 'vlm'; did you mean vllm?"),
         ('[engine]\nname = "llama"\nmodel = "nano"\n', "[engine] name: there is no engine 'llama'; there are ray, scripted, server, transformers, vllm"),
+        ("[instructions]\nsampling = { seed = 7 }\n", "[instructions] sampling.seed is 7, but each request gets its own; set random_seed instead"),
         ("[engine]\nname = [1]\n", "[engine] name: there is no engine '[1]'; there are ray, scripted, server, transformers, vllm"),
         ('[engine]\nname = "transformers"\n', "[engine] model: no model is named; give settings that name one, or --model with a folder, a name on the hub, or nano"),
         ('[engine]\nname = "transformers"\nmodel = 5\n', "[engine] model: input should be a valid string (found 5)"),

@@ -158,3 +158,16 @@ def test_a_command_that_is_stopped_before_it_has_begun_says_so_in_one_sentence(c
         130,
         "sprout: stopped; the same command continues from here\n",
     )
+
+
+def test_a_terminal_that_lacks_a_character_shows_its_number(tmp_path: Path) -> None:
+    task = Task(id="task_1", instruction="Nenne einen Fluss, größer als 河.")
+    (tmp_path / "1_instructions.jsonl").write_text(task.model_dump_json() + "\n", encoding="utf-8")
+    for encoding, shown in (("ascii", r"gr\xf6\xdfer als \u6cb3."), ("utf-8", "größer als 河.")):
+        printed = subprocess.run(
+            [*SPROUT, "show", str(tmp_path)],
+            capture_output=True,
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+            check=True,
+        )
+        assert shown in printed.stdout.decode()

@@ -12,7 +12,9 @@ from pipeline.report import write_report
 from pipeline.runs.budget import Prices
 from pipeline.runs.context import Context
 from pipeline.runs.plan import plan
+from pipeline.runs.redecide import redecide
 from pipeline.runs.remarks import FILE, read_remarks
+from pipeline.stages import Instructions
 from tests.conftest import answer
 from tests.runs.test_run import stages
 
@@ -177,3 +179,14 @@ def test_the_advice_fits_what_most_were_rejected_for(seeds, tmp_path, text, reas
     except SproutError as error:
         found = str(error)
     assert f"(rejected: {reason} 3). {advice}" in found
+
+
+def test_a_filter_that_most_are_rejected_by_can_be_turned_off_as_the_advice_says(seeds, tmp_path):
+    chinese = Scripted(
+        lambda request: f" 请为孩子们写一首关于春天的诗 {request.id}\n2. 请解释为什么天空是蓝色的 {request.id}"
+    )
+    with pytest.raises(SproutError, match=r"filters\.starts_non_ascii=false` keeps them, and then the same without"):
+        run([Instructions(num_tasks=2, patience=3)], seeds, chinese, tmp_path)
+    changed = [Instructions(num_tasks=2, patience=3, filters={"starts_non_ascii": False})]
+    redecide(changed, Context(seeds, chinese, tmp_path))
+    assert [task for task in run(changed, seeds, chinese, tmp_path) if task.kept]

@@ -44,7 +44,8 @@ def test_completions_come_in_order_where_one_is_answered(kinds: str, window: int
     [
         ("r" * 30, "classify: the first 5 requests failed, and none was answered: refused"),
         ("lrlrlrlrlr", "classify: the first 10 requests failed, and none was answered: refused"),
-        ("l" * 60, "classify: the first 50 requests failed, and none was answered: the prompt is too long"),
+        ("l" * 60, "classify: the first 50 requests failed, and none was answered: the prompt is too long; serve "
+         "the model with a longer context, or make the prompts of classify shorter"),
         ("e" * 30, "classify: the first 5 completions hold no text: the model thinks first and max_tokens = 8 is used up"),
         ("t" * 30, "classify: the first 5 completions hold no text: the model thinks first and max_tokens = 8 is used up"),
     ],

@@ -29,3 +29,25 @@ def test_what_the_last_product_lacks_is_said_first(
 
     assert str(error.value).startswith(said)
     assert not (tmp_path / "run" / "1_instructions.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("stages", "seeds", "engine", "said"),
+    [
+        (Instructions(), [], Scripted(str), "stages: a list of stages is wanted"),
+        ([Instructions], [], Scripted(str), "stages: a list of stages is wanted"),
+        (["instructions"], [], Scripted(str), "stages: a list of stages is wanted"),
+        ([Instructions()], "general", Scripted(str), "seeds: a list of tasks is wanted; read_seeds makes one of a file"),
+        ([Instructions()], Path("seeds.csv"), Scripted(str), "seeds: a list of tasks is wanted"),
+        ([Instructions()], [{"instruction": "Name a river."}], Scripted(str), "seeds: a list of tasks is wanted"),
+        ([Instructions()], [], "my-model", 'engine: an engine is wanted, as Server("my-model"), not its name'),
+        ([Instructions()], [], Scripted, "engine: an engine is wanted"),
+    ],
+)  # fmt: skip
+def test_what_is_given_in_the_wrong_form_is_said(
+    stages: Any, seeds: Any, engine: Any, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SproutError) as error:
+        run(stages, seeds, engine, tmp_path / "run")
+    assert str(error.value).startswith(said)
+    assert not (tmp_path / "run").exists()

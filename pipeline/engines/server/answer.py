@@ -33,6 +33,7 @@ THOUGHT = re.compile(r"think|reason|thought|analysis", re.IGNORECASE)  # the typ
 CLOSED = re.compile(rf"^.*(?:{CLOSES})", re.DOTALL)
 OPEN = re.compile(rf"\s*(?:{OPENS})")
 BYTES_PER_TOKEN = 4  # of English, in the tokenizers of GPT and Llama; the estimate where a server tells no counts
+TOOL = "the model calls a tool in place of an answer; serve it without tools"
 MIN_REPEATED = 80  # characters of a prompt; what is shorter a model may well say
 MAX_COUNT = 10_000_000  # tokens; no request has more
 
@@ -151,11 +152,13 @@ def _is_thought(part: Any) -> bool:
 
 def _barred(choice: dict[str, Any]) -> str:
     """Why there is no answer, and will be none if it is asked again; empty if there may be one."""
-    reason = _reason(choice)
+    reason, message = _reason(choice), choice.get("message")
+    silent = message if isinstance(message, dict) and not message.get("content") else {}
+    if silent.get("tool_calls") or silent.get("function_call"):
+        return TOOL
     if BARRED.search(_letters(reason)):
         return f"the server ended it early: {short(reason, 80)}"
-    message = choice.get("message")
-    refusal = message.get("refusal") if isinstance(message, dict) and not message.get("content") else None
+    refusal = silent.get("refusal")
     return f"the model refuses: {short(refusal, 200)}" if isinstance(refusal, str) and refusal.strip() else ""
 
 

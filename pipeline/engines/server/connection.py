@@ -23,6 +23,7 @@ MAX_PAUSE = 20.0  # seconds between two tries
 MAX_UNREADABLE = 6  # tries, if the server never gave a right answer; with the usual pauses some ten seconds
 POLL = 1.0  # seconds between two looks at what waits in the server
 SLOW = 0.25  # of the time-out; more requests at once might make answers take all of it
+QUIET = 30.0  # seconds without a first answer, before the log says what is waited for
 REPORT = 60.0  # seconds between two lines about troubles
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Connection(Client):
         self.warnings = Warnings(f"server {wire.url}")
         self.watcher: asyncio.Task[Any] | None = None
         self.tells = True  # what waits in it; not known before it is asked
+        self.awaited: asyncio.TimerHandle | None = None
 
     async def insist(self, request: Request, number: int, probing: bool = False, ask: Ask | None = None) -> Any:
         failures = Failures(self.patience)
@@ -69,6 +71,8 @@ class Connection(Client):
             Trouble: for whatever goes wrong.
         """
         self._watch()
+        if self.answered == -inf and not self.awaited:
+            self.awaited = self.loop.call_later(QUIET, self._note_quiet)
         began = self.loop.time()
         try:
             answer = await (ask(self.wire) if ask else self.wire.complete(request, not probing))
@@ -112,8 +116,8 @@ class Connection(Client):
             elif trouble.hopeless:
                 raise await self.hopeless(trouble)
             else:
-                reason = f"no completion for {silence:.0f} s ({trouble})"
-                raise EngineUnreachable(f"{self.url}: {reason}; check the server and run again")
+                reason = f"no completion for {silence:.0f} s ({str(trouble).rstrip('.')})"
+                raise EngineUnreachable(f"{self.url}: {reason}; {advice(trouble, self.patience)} and run again")
 
     async def _answers_another(self, request: Request) -> bool:
         """Whether the server is well, and the request is what it cannot do: the last of a run may be alone."""
@@ -147,6 +151,9 @@ class Connection(Client):
                 f"{self.url}: {trouble}; for a certificate of your own set SSL_CERT_FILE to a file with it, and for a "
                 f"server without TLS give a url with http://"
             )
+        if self.answered != -inf:
+            gone = f"no longer serves {self.model} at {trouble.path} ({str(trouble).rstrip('.')})"
+            return EngineUnreachable(f"{self.url}: {gone}; load it there again, and run again")
         try:
             names = await self.wire.served()
         except Trouble as other:
@@ -182,6 +189,11 @@ class Connection(Client):
                 self.slots.measured = False
             await asyncio.sleep(POLL / 4 if self.slots.steep else POLL)
 
+    def _note_quiet(self) -> None:
+        if self.answered == -inf and self.slots.in_flight and not self.warnings.told:
+            most = self.wire.timeout
+            log.warning("server %s: no answer after %g s; each may take %g s, by engine.timeout", self.url, QUIET, most)
+
     def warn(self, kind: str, message: str) -> None:
         if line := self.warnings.add(kind, message):
             log.warning(line)
@@ -191,3 +203,13 @@ class Connection(Client):
         if line := self.warnings.sum_up(self.slots.in_flight):
             log.warning(line)
             self.loop.call_later(REPORT, self._sum_up)
+
+
+def advice(trouble: Trouble, patience: float) -> str:
+    """What to do about a server that went on with a trouble until patience was over."""
+    if trouble.wait > patience:
+        minutes = trouble.wait / 60
+        return f"it asks to wait {f'{minutes / 60:.1f} hours' if minutes >= 60 else f'{minutes:.0f} minutes'}: wait"
+    if trouble.kind == "time-out":
+        return "check the server, or give it more time with engine.timeout,"
+    return "check the server and its url," if trouble.kind == "disconnection" else "check the server"

@@ -15,6 +15,7 @@ LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_t
 NUMBERS = tuple(key for key in Sampling.model_fields if key in NEUTRAL)
 OMITTABLE = ("temperature", "top_p", "top_k", "presence_penalty", "min_tokens", "stop", "seed", *SHAPES)
 WHOLE = ("max_tokens", "top_k", "min_tokens")  # numbers without a fraction
+IN_PIECES = {"stream": True, "stream_options": {"include_usage": True}}
 GOES_ON = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM, SGLang: the last message is begun
 
 
@@ -28,6 +29,7 @@ class Dialect:
     high: Mapping[str, float] = field(default_factory=dict)
     thoughts: int = 0  # tokens for thoughts, besides those that the answer may have
     thinks: bool = False  # the model thinks before it answers, which a shape would keep it from
+    streams: bool = False  # it answers in pieces alone, and wants to be asked so
 
     def joined(self, other: "Dialect") -> "Dialect":
         """With what another one has learned."""
@@ -35,7 +37,8 @@ class Dialect:
         high = {**self.high, **{key: min(value, self.high.get(key, value)) for key, value in other.high.items()}}
         limit = self.limit if other.limit == Dialect.limit else other.limit
         thoughts, thinks = max(self.thoughts, other.thoughts), self.thinks or other.thinks
-        return Dialect(self.omit | other.omit, limit, low, high, thoughts, thinks)
+        streams = self.streams or other.streams
+        return Dialect(self.omit | other.omit, limit, low, high, thoughts, thinks, streams)
 
     def within(self, key: str, value: float) -> float:
         """The nearest value that the server takes; a whole number stays one."""
@@ -94,6 +97,8 @@ class Attempt:
             settings["stop"] = stop
         if sampling.seed is not None and "seed" not in dialect.omit:
             settings["seed"] = sampling.seed
+        if dialect.streams:
+            settings |= IN_PIECES
         if isinstance(request.prompt, str):
             return settings | {"prompt": request.prompt + request.prefill}
         more: dict[str, Any] = (
@@ -116,6 +121,8 @@ def lessons(before: Dialect, after: Dialect, words: str) -> list[str]:
               if value != before.low.get(key)]  # fmt: skip
     found += [f"takes {key} up to {value:g}; more is sent as that" for key, value in after.high.items()
               if value != before.high.get(key)]  # fmt: skip
+    if after.streams != before.streams:
+        found.append(f"answers in pieces alone{said}; it is asked for them from now on")
     if after.thoughts != before.thoughts:
         found.append(
             f"the model thinks first, and max_tokens is used up by that; up to {after.thoughts:,} tokens more are "

@@ -18,8 +18,10 @@ def read_key(url: str) -> str:
     """
     name = _named(url)
     key = os.environ.get(name, "").strip()
-    if not re.fullmatch(r"[!-~]*", key):
-        raise SproutError(f"{name} holds characters that no key can have; set it again")
+    if not re.fullmatch(r"[!#-&(-~]*", key):
+        raise SproutError(
+            f"{name} holds characters that no key can have, as a space or a quotation mark; set it to the key alone"
+        )
     return key
 
 
@@ -61,10 +63,13 @@ def proxy(url: str) -> str | None:
     except ValueError:
         good = False
     if not good:
-        raise SproutError(
-            f"{server.scheme}_proxy or all_proxy names no http proxy; set another one, or no_proxy={server.hostname}"
-        )
+        raise SproutError(f"{proxy_names(url)} names no http proxy; set another one, or no_proxy={server.hostname}")
     return found
+
+
+def proxy_names(url: str) -> str:
+    """The variables that may name the proxy for a server."""
+    return f"{urlsplit(url).scheme}_proxy or all_proxy"
 
 
 def _named(url: str) -> str:

@@ -43,6 +43,12 @@ RANGE = re.compile(
     rf"|range\D{{0,20}}{NUMBER}\s*(?:-|–|to|,|\.\.)\s*{NUMBER}",
     re.I,
 )
+OF_INPUT = re.compile(r"\s*(?:tokens? (?:of|in|from) (?:the |your )?)?(?:input|prompt|messages?)\b", re.IGNORECASE)
+STREAMS = re.compile(  # Alibaba: only support stream mode; must be set to false for non-streaming calls
+    r"\b(?:only|must|requires?|please)\b[^.]{0,60}\bstream(?:ing|s|ed)?\b|\bnon[- ]?stream"
+    r"|\bstream(?:ing)?\b[^.]{0,40}\b(?:only|required|must be true)\b",
+    re.IGNORECASE,
+)
 NUDGE = 0.01  # beyond a bound that is not taken itself
 MAX_FLOOR = 1024  # tokens; a server that wants more of them than this means something else
 GOOD_ONES = re.compile(
@@ -77,6 +83,8 @@ def after_refusal(attempt: Attempt, request: Request, trouble: Trouble, thoughts
     """
     words = trouble.message
     asked = attempt.limit_of(request)
+    if not attempt.dialect.streams and STREAMS.search(words):
+        yield attempt.changed(words, streams=True)
     names_limit = _names_limit(trouble)
     if (names_limit or "token" in words.lower()) and (floor := _floor(words, asked)):
         yield attempt.changed(words, low={**attempt.dialect.low, "max_tokens": floor})
@@ -161,7 +169,9 @@ def _names_limit(trouble: Trouble) -> bool:
 def _floor(words: str, asked: int) -> int:
     """The least number of tokens that may be asked for, if that is more than was; else 0."""
     found = AT_LEAST.search(words) or ABOVE.search(words)
-    floor = int(float(found[1])) + (not AT_LEAST.search(words)) if found else 0
+    if not found or OF_INPUT.match(words, found.end()):
+        return 0
+    floor = int(float(found[1])) + (not AT_LEAST.search(words))
     return floor if asked < floor <= MAX_FLOOR else 0
 
 

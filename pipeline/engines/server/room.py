@@ -54,6 +54,9 @@ OF_PROMPT = re.compile(  # a number that is of the prompt alone
     rf"|(?:prompt|input) \({NUMBER}|{NUMBER} (?:input|prompt) tokens|(?:input|prompt) tokens:? {NUMBER}",
     re.IGNORECASE,
 )
+COUNTED_IN_PART = re.compile(  # vLLM stops to count where the prompt no longer fits
+    r"(?:prompt|input|messages?)\b[^\d.;]{0,30}\bat least \d[\d,_]* (?:(?:input|prompt) )?tokens", re.IGNORECASE
+)
 LEAST = 16  # tokens; a smaller limit is one of something else
 UNTOLD = 2  # what is asked for, divided, where the refusal names no numbers
 
@@ -62,7 +65,8 @@ def fewer_tokens(message: str, asked: int) -> int:
     """How many tokens to ask for instead of as many as were `asked` for; 0 if that is not why it was refused.
 
     Servers tell the context and the tokens of the prompt, of both together, or the most that may be asked for, in many
-    wordings and orders: what is left after the prompt is what is asked for. Without numbers it is half.
+    wordings and orders: what is left after the prompt is what is asked for. Without numbers, and where the prompt is
+    counted in part, it is half.
     """
     if not LONG.search(message) or not OF_TOKENS.search(message):
         return 0
@@ -87,7 +91,8 @@ def fewer_tokens(message: str, asked: int) -> int:
     if any(number > limit for number in others):
         return 0
     prompts = [number for number in others if limit - asked < number < limit]
-    return _within(limit - max(prompts, default=0), asked)
+    left = limit - max(prompts, default=0)
+    return _within(left // UNTOLD if COUNTED_IN_PART.search(message) else left, asked)
 
 
 def _limit(message: str) -> int | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from pipeline.engines.server.environment import proxy, read_key
+from pipeline.engines.server.environment import proxy, proxy_names, read_key
 from pipeline.engines.server.said import said
 from pipeline.engines.server.statuses import meant
 from pipeline.engines.server.trouble import MOVED, UNTRUSTED, Trouble
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MAX_CONNECT = 10.0  # seconds
 KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
 MAX_HEADER = 1 << 16  # bytes; policies and cookies of a proxy may take more than the 8 KB of aiohttp
+BEFORE_MESSAGE = re.compile(r"^\d{3}, message:\s*")  # what aiohttp puts there, though the server did not say it
 MAX_HOPS = 5  # redirections
 
 
@@ -45,7 +47,7 @@ class Sender:
         Raises:
             Trouble: for whatever goes wrong.
         """
-        from aiohttp import ClientError
+        from aiohttp import ClientError, ClientProxyConnectionError
 
         try:
             data = None if payload is None else json.dumps(payload, ensure_ascii=False).encode()
@@ -60,6 +62,8 @@ class Sender:
             trouble = error
         except (ClientError, OSError, ValueError) as error:
             words = self.clean(broken(error))
+            if isinstance(error, ClientProxyConnectionError):
+                words += f", to the proxy of {proxy_names(url)}; no_proxy={urlsplit(url).hostname} goes without it"
             trouble = Trouble("disconnection", words, UNTRUSTED if is_untrusted(error) else 0)
         raise trouble from None  # out here, so that it has no context: that may hold the key
 
@@ -175,4 +179,5 @@ def broken(error: Exception) -> str:
     if isinstance(error, ValueError):
         return "the address, or that of a proxy or a redirection, is none"
     message = getattr(error, "message", str(error))
-    return message if isinstance(message, str) and message else "the connection broke"
+    message = BEFORE_MESSAGE.sub("", message) if isinstance(message, str) else ""
+    return message or "the connection broke"

@@ -18,6 +18,7 @@ STEPS = (
 )
 SHAPES = tuple(name for step in STEPS for name in step)
 ANSWER = "answer"  # the field of the object that holds a choice: a schema has an object at its root
+ENDS = re.compile(r"(?:\s*<[|｜/]?[\w▁]{1,30}[|｜]?>)+\s*\Z")  # of a turn, which some servers leave in the text
 AROUND = 32  # tokens for the rest of that object
 
 
@@ -37,14 +38,15 @@ def room(request: Request, sent: Collection[str]) -> int:
 
 
 def taken_out(text: str, request: Request) -> str:
-    """A choice without the object it was asked for in, or blanks around it; any other text as it is."""
+    """A choice without the object it was asked for in, blanks or tokens around it; any other text as it is."""
     by_text = {choice.strip(): choice for choice in request.choices}
+    whole = text if text.strip() in by_text else ENDS.sub("", text)
     try:
-        found = json.loads(text)
+        found = json.loads(whole)
     except (ValueError, RecursionError):
-        found = text
+        found = whole
     inner = found.get(ANSWER) if isinstance(found, dict) else found
-    return by_text.get(str(inner).strip()) or by_text.get(text.strip()) or text
+    return by_text.get(str(inner).strip()) or by_text.get(whole.strip()) or text
 
 
 def in_shape(text: str, request: Request, cut: bool = False) -> bool:
@@ -58,7 +60,7 @@ def in_shape(text: str, request: Request, cut: bool = False) -> bool:
     if request.choices:
         return text in request.choices
     try:
-        json.loads(text)
+        json.loads(ENDS.sub("", text))
     except (ValueError, RecursionError):
         return False
     return True

@@ -3,7 +3,7 @@
 import re
 
 from pipeline.engines.server.said import Said
-from pipeline.engines.server.trouble import LOADING, MAYBE_LOADING
+from pipeline.engines.server.trouble import LOADING, MAYBE_LOADING, REFUSALS_OF_500
 
 LARGE = re.compile(r"request (?:is )?too large", re.IGNORECASE)
 # OpenAI, DeepSeek, Anthropic, LiteLLM, Moonshot, Alibaba, Volcengine, SiliconFlow, Zhipu. Gemini's "exceeded your
@@ -35,17 +35,20 @@ MEANT = (  # the status, those that stand for it, and the words that say so
     (401, {400, 422}, BAD_KEY),
     (429, {400, 403, 500, 502}, THROTTLED),
     (400, {403}, FLAGGED),  # it is the request that is wrong, and no other one
+    (400, {500, 502}, re.compile(r"\bflagged\b", re.IGNORECASE)),
     (503, MAYBE_LOADING, LOADING),
     (400, {500}, INVALID),
+    (400, set[int](), REFUSALS_OF_500),
 )
 
 
 def meant(status: int, found: Said) -> int:
-    """The status that the words of an error mean, or else the one it has.
+    """The status that the words of an error mean, or else the one it has; 0 if it has none, and may be any.
 
     Example:
         >>> meant(400, Said("API key not valid. Please pass a valid API key."))
         401
     """
     words = f"{found.words} {found.code}"
-    return next((other for other, given, says in MEANT if status in given and says.search(words)), status)
+    known = (other for other, given, says in MEANT if (not status or status in given) and says.search(words))
+    return next(known, status)

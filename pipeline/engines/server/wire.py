@@ -23,6 +23,8 @@ from pipeline.text import short
 
 MAX_ATTEMPTS = 18  # ways to put one request; a server that refuses all parameters one by one takes about fourteen
 MAX_MUTE = 3  # times that leaving out stop strings brings no text either, and is not tried any more
+MIN_READ = 500  # tokens of a prompt; a server that says less may count only what it had not read before
+PER_TOKEN = 8  # characters; no tokenizer puts so many of a text into each of its tokens
 EMPTY = "the answer holds no text, and nothing in it says why; maybe the prompt did not fit into the model"
 
 
@@ -54,6 +56,7 @@ class Wire:
         self.holds = True  # as far as is known, it holds completions to a shape
         self.repeats = False  # the prompt before its completions
         self.mute = 0  # answers with thoughts alone, with stop strings and without
+        self.reads_all = True  # as far as is known, of a prompt
         self.own_name = True  # as far as is known, it answers as the model that is asked for
 
     async def complete(self, request: Request, thinking: bool = True) -> Completion:
@@ -82,7 +85,7 @@ class Wire:
                     if not reply.empty:
                         self._learn(request, attempt, reply)
                     elif "stop" in attempt.dialect.omit - self.dialect.omit:
-                        self._note_mute()
+                        self._note_mute(reply.thought)
                     return self._whole(request, reply, spent)
                 before = reply
                 spent = (spent[0] + reply.completion.prompt_tokens, spent[1] + reply.completion.completion_tokens)
@@ -100,7 +103,7 @@ class Wire:
             error.message, error.path = self.sender.clean(error.message), path
             trouble = error
         else:
-            self._count(reply)
+            self._count(reply, request)
             self._compare(reply.model)
             return self._ended(reply, request, attempt)
         raise trouble from None
@@ -167,15 +170,28 @@ class Wire:
             self.tell(lesson)
         self.dialect = joined
 
-    def _count(self, reply: Reply) -> None:
+    def _count(self, reply: Reply, request: Request) -> None:
         if self.counted and not reply.counted:
             self.counted = False
             self.tell("does not say how many tokens a request takes; they are estimated from the length of the text, 4 "
                       "bytes each, and so is what --max-tokens, --max-cost and plan count")  # fmt: skip
+        elif self.reads_all and reply.counted:
+            self._note_cut(reply.completion.prompt_tokens, request)
 
-    def _note_mute(self) -> None:
+    def _note_cut(self, tokens: int, request: Request) -> None:
+        """Say if a prompt took so few tokens that some of it was not read: Ollama drops what does not fit."""
+        prompt = request.prompt
+        length = len(prompt) if isinstance(prompt, str) else sum(len(message["content"]) for message in prompt)
+        if tokens >= MIN_READ and length > PER_TOKEN * tokens:
+            self.reads_all = False
+            self.tell(
+                f"read only {tokens:,} tokens of a prompt of {length:,} characters; it cuts prompts to its context "
+                f"without saying so: serve the model with a longer one, in Ollama by OLLAMA_CONTEXT_LENGTH"
+            )
+
+    def _note_mute(self, thought: bool) -> None:
         self.mute += 1
-        if self.mute == MAX_MUTE:
+        if self.mute == MAX_MUTE and thought:
             self.tell("gave thoughts and no text, with stop strings and without; if all its answers are like that, it "
                       "hands out all text as thoughts: turn its reasoning parser off")  # fmt: skip
 
@@ -197,7 +213,8 @@ class Wire:
         """What the server tells of each of its models; all have an id."""
         content = await self.sender.ask(self.address.at("/models"), MAX_CONNECT)
         try:
-            models = json.loads(content)["data"] or []  # Ollama has null there before it has a model
+            found = json.loads(content)
+            models = found if isinstance(found, list) else found["data"] or []  # a list alone: Together; null: Ollama
             return [{**model, "id": self.sender.clean(str(model["id"]))} for model in models]
         except (ValueError, LookupError, TypeError, RecursionError):
             pass
