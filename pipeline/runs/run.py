@@ -93,17 +93,17 @@ def run(
 
 
 def check_given(stages: object, seeds: object, engine: object) -> None:
-    """Refuse what is no list of stages, no list of tasks or no engine, before it fails in words that do not say so.
+    """Refuse arguments of the wrong kind, before they fail in words that do not say so.
 
     Raises:
-        SproutError: naming what is wanted.
+        SproutError: naming what it expects.
     """
     if not isinstance(stages, Sequence) or not all(isinstance(one, Stage | Product) for one in stages):
-        raise SproutError("stages: a list of stages is wanted, as [Instructions(), Classify()]")
+        raise SproutError("stages: expected a list of stages, such as [Instructions(), Classify()]")
     if not isinstance(seeds, Sequence) or not all(isinstance(one, Task) for one in islice(seeds, 1)):
-        raise SproutError("seeds: a list of tasks is wanted; read_seeds makes one of a file or a name")
+        raise SproutError("seeds: expected a list of tasks; read_seeds makes one from a file or a name")
     if isinstance(engine, str | type):
-        raise SproutError('engine: an engine is wanted, as Server("my-model"), not its name')
+        raise SproutError('engine: expected an engine, such as Server("my-model"), not its name')
 
 
 def first_tasks(stages: Sequence[Stage | Product], seeds: Sequence[Task]) -> Sequence[Task]:

@@ -34,14 +34,14 @@ def test_what_the_last_product_lacks_is_said_first(
 @pytest.mark.parametrize(
     ("stages", "seeds", "engine", "said"),
     [
-        (Instructions(), [], Scripted(str), "stages: a list of stages is wanted"),
-        ([Instructions], [], Scripted(str), "stages: a list of stages is wanted"),
-        (["instructions"], [], Scripted(str), "stages: a list of stages is wanted"),
-        ([Instructions()], "general", Scripted(str), "seeds: a list of tasks is wanted; read_seeds makes one of a file"),
-        ([Instructions()], Path("seeds.csv"), Scripted(str), "seeds: a list of tasks is wanted"),
-        ([Instructions()], [{"instruction": "Name a river."}], Scripted(str), "seeds: a list of tasks is wanted"),
-        ([Instructions()], [], "my-model", 'engine: an engine is wanted, as Server("my-model"), not its name'),
-        ([Instructions()], [], Scripted, "engine: an engine is wanted"),
+        (Instructions(), [], Scripted(str), "stages: expected a list of stages"),
+        ([Instructions], [], Scripted(str), "stages: expected a list of stages"),
+        (["instructions"], [], Scripted(str), "stages: expected a list of stages"),
+        ([Instructions()], "general", Scripted(str), "seeds: expected a list of tasks; read_seeds makes one from a file"),
+        ([Instructions()], Path("seeds.csv"), Scripted(str), "seeds: expected a list of tasks"),
+        ([Instructions()], [{"instruction": "Name a river."}], Scripted(str), "seeds: expected a list of tasks"),
+        ([Instructions()], [], "my-model", 'engine: expected an engine, such as Server("my-model"), not its name'),
+        ([Instructions()], [], Scripted, "engine: expected an engine"),
     ],
 )  # fmt: skip
 def test_what_is_given_in_the_wrong_form_is_said(
