@@ -136,7 +136,8 @@ def reading(engine: Engine, journal: Journal, stage: str) -> Engine:
 class Recording(Proxy):
     """Stands in for an engine: answers by request id from the journal alone.
 
-    It ends after the last recorded request of the stage; a missing one before that is an error.
+    It ends where a request comes after the last recorded one of the stage; a missing one before that is an error. So
+    tasks that ask nothing are decided, wherever they stand.
     """
 
     def __init__(self, engine: Engine, settings: Mapping[str, Any]) -> None:
@@ -151,7 +152,7 @@ class Recording(Proxy):
 
     def generate(self, requests: Iterable[Request | None], arrived: Arrived | None = None) -> Completions:
         source = iter(requests)
-        while self.left and (request := next(source, None)) is not None:
+        while (request := next(source, None)) is not None and self.left:
             self.left.discard(request.id)
             entry = self.journal.entry(self.stage, request.id)
             missing = Completion(id=request.id, text="was not recorded", finish_reason="error")

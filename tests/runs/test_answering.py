@@ -18,7 +18,7 @@ from pipeline.runs.plan import plan
 from pipeline.runs.preview import preview
 from pipeline.runs.redecide import redecide
 from pipeline.stages import Answer, Choose, Export
-from tests.runs.answering import RUNS, answers, ensemble, rated, toys
+from tests.runs.answering import RUNS, answers, ensemble, judged, rated, toys
 from tests.runs.promises import Toys, check_finished, check_kills, check_kills_without_journal, check_windows, files, go
 
 each_run = pytest.mark.parametrize("stages", RUNS.values(), ids=RUNS)
@@ -83,6 +83,20 @@ def test_the_same_settings_decide_the_same_without_asking(stages, seeds, tmp_pat
         raise AssertionError(f"the model was asked {request.id}")
 
     redecide(stages(), context(seeds, toys(says=silent), tmp_path))
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("same", [0, 1, 3])
+def test_tasks_about_which_a_judge_is_not_asked_are_decided_anew_wherever_they_stand(same, seeds, tmp_path):
+    def says(request: Request) -> str | Completion:
+        prompt = str(request.prompt)
+        if not same or not prompt.endswith("Explanation:") or int(re.findall(r"number (\d+)", prompt)[-1]) % same:
+            return answers(request)
+        return " It is so.\nAnswer: one and the same"
+
+    go(judged(), seeds, toys(says=says), tmp_path)
+    before = files(tmp_path)
+    redecide(judged(), context(seeds, toys(says=str), tmp_path))
     assert files(tmp_path) == before
 
 
