@@ -1,5 +1,6 @@
 """What the benchmarks compare is the same work: the same prompts, whole batches, all of it counted."""
 
+import asyncio
 import importlib
 from collections.abc import Callable
 from multiprocessing import dummy
@@ -88,3 +89,13 @@ def test_on_a_gpu_raw_vllm_is_asked_the_very_prompts_of_the_stage(load: Callable
     assert sorted(prompt for prompt, _ in prompts) == sorted(str(request.prompt) for request in engine.requests)
     assert len({prompt for prompt, _ in prompts}) == spent.requests == 9
     assert {sampling["max_tokens"] for _, sampling in prompts} == {7}
+
+
+def test_the_engine_and_the_bare_client_get_all_answers_of_a_server_that_answers_at_once(
+    load: Callable[[str], ModuleType],
+) -> None:
+    client = load("client")
+    with client.served() as url:
+        ours, theirs = [*client.engine(url, 50, 1)], asyncio.run(client.rival(url, 50, 1))
+    assert len(ours) == 2
+    assert all(seconds > 0 for seconds in [*ours, *theirs])
