@@ -20,6 +20,7 @@ def parse_yes_no(text: str) -> bool | None:
     text = unicodedata.normalize("NFKC", clean_text(text))
     if (found := _from_values(text)) is not None:
         return found
+    text = _LANGUAGE.sub("```", text) if "```" in text else text
     text = _MARKUP.sub(" ", text.replace("’", "'")).strip()
     text = ASKED.sub("", text)
     line = text[:MAX_CHARS].partition("\n")[0]
@@ -118,6 +119,7 @@ _MARKUP = re.compile(
     r"|</?\w{1,20}>",
     re.MULTILINE,
 )
+_LANGUAGE = re.compile(r"^[^\S\n]*+```[^\W\d_]{1,20}[^\S\n]*+$", re.MULTILINE)  # of a block of code
 # Not "yes or no", "yes/no", "no-one", "no idea".
 YES_NO = re.compile(
     r"[\W_]*+(?:\d+[.)]\s*)?"

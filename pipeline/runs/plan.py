@@ -146,6 +146,8 @@ def table(estimates: Sequence[Estimate], prices: Prices) -> str:
             f"{row.stage:<{width}}{row.requests:>11,}{row.prompt_tokens:>15,}{row.completion_tokens:>14,}"
             f"{cost:>12,.2f}{duration(row.seconds):>16}"
         )
+    if estimates and not total.requests:
+        lines.append("Nothing is left to ask: `sprout run` needs no further request.")
     if uncounted := [row.stage for row in estimates if row.requests and not row.prompt_tokens]:
         lines.append(
             f"The server reported no token counts for {', '.join(uncounted)}, so the table lacks these and their cost."

@@ -5,7 +5,7 @@ import pytest
 from pipeline.asking.verdicts import parse_better, parse_yes_no
 
 NO = [
-    "<is_classification>false</is_classification>", "Hayır", "Không", "Tidak.", "Nie, to nie jest klasyfikacja.", "아니",
+    "```text\nNo\n```", "```\nNo.\n```", "<is_classification>false</is_classification>", "Hayır", "Không", "Tidak.", "Nie, to nie jest klasyfikacja.", "아니",
     "This is not a classification task.", "False", "The answer is no.", "Not a classification task", "It is not.", "It isn't.", "It’s not.", "This isn't a classification task", "No, it is not.", "No, it isn't", "no.", "Nope", "N", "n", "false.", "FALSE", "**False**", "Classification: False", "Answer: False", "Is classification: no",
     "is_classification: false", '{"answer": "no"}', '{"classification": "No"}', '{"is_classification": false}', '```json\n{"answer": "no"}\n```', "{'answer': 'No'}", '["no"]', "Not classification", "Non-classification", "non classification task", "No classification task", "It is not a classification task because the answer is open.", "It's not classification.", "That is not a classification task",
     "The task is not a classification task.", "The given task is not a classification.", "This task is not a classification task as it is open", "This does not look like it; the answer is no", "This is an open-ended task.", "Open-ended", "This is a generation task", "It is a creative writing task.", "generation", "The answer to this task is open.", "The answer to this is: No", "The correct answer is: No.", "My answer is no", "Final answer: No", "I would say no.", "I'd say no", "I think no",
@@ -15,7 +15,7 @@ NO = [
 YES = [
     "This is a classification task.", "True", "The answer is yes.", "Classification task", "It is.", "Yes, it is.", "true", "TRUE.", "**True**", "Y", "y", "Yep", "Yeah", "Classification: True", "Answer: True", "is_classification: true", '{"answer": "yes"}', '{"answer": true}', '{"is_classification": true}', '{"Classification": "Yes"}', '```json\n{"answer": "yes"}\n```',
     "It is a classification task.", "It's a classification task", "This is a binary classification task", "This is a text classification problem.", "That's classification", "It is classification.", "A classification task", "Classification", "binary classification", "Sentiment classification", "The task is a classification task because the labels are known.", "Yes, this is a classification task.", "Yes. It is not open-ended.", "Yes, it is a classification task, not a generation task.",
-    "<classification>Yes</classification>", "Evet", "Có.", "对",
+    "```plaintext\nYes\n```", "Here it is:\n```markdown\nYes\n```", "<classification>Yes</classification>", "Evet", "Có.", "对",
     "The correct answer is: Yes", "I would say yes.", "I think yes", "Final answer: Yes.", "So the answer is yes.", "Let's think. The labels are known. So, yes.", "The answer would be yes", "Output: Yes", "$\\boxed{Yes}$", "<answer>yes</answer>", "Ja", "Oui", "Sí", "Да", "是", "是的", "はい", "예", "نعم", "हाँ", "sim", "It is. Yes", "This is a multi-class classification task", "This is a typical classification task", "Correct", "Is this a classification task? Yes, it is.", "Classification? Yes",
     "Respuesta: Sí", "Ответ: Да", "答案：是", "答え：はい", "这是一个分类任务。", "Definitely yes", "This task involves classification.", "This is a multi-label classification task",
     "Yes, the answer is either positive or negative.", "Yes, because it could be spam or not", "Yes - classification",

@@ -51,6 +51,7 @@ def test_a_plan_for_a_finished_run_has_nothing_left(seeds, tmp_path):
     said = plan(stages(20), Context(seeds, Scripted(answer), tmp_path), Prices())
 
     assert re.search(r"all +0 +0 +0 ", said)
+    assert "Nothing is left to ask" in said
     assert "0 kept of 0" not in said
 
 
