@@ -210,8 +210,10 @@ SAID = [[*CHAT, {"role": "assistant", "content": text}] for text in ("Hello", "G
         {"chosen": SAID[0], "rejected": SAID[1]},
         {"prompt": "Hi", "chosen": SAID[0], "rejected": SAID[1], "score_chosen": 1},
         {"prompt": "Hi", "chosen": SAID[0][1:], "rejected": SAID[1][1:]},
+        {"conversations": [{"from": "human", "value": "Hi"}], "chosen": {"from": "gpt", "value": "Hello"}, "rejected": {"from": "gpt", "value": "Go away"}},
+        {"messages": CHAT, "chosen": SAID[0][1], "rejected": SAID[1][1]},
     ],
-)
+)  # fmt: skip
 def test_pairs_of_other_data_sets_are_read(row, tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_text(f"{json.dumps(row)}\n" * 2)

@@ -14,6 +14,7 @@ from pipeline.dataset.formats.pairs import Pair, PairOptions, pairs_of
 from pipeline.dataset.rows import Row
 from pipeline.errors import SproutError
 from pipeline.seeds.conversations import listed, messages_in
+from pipeline.seeds.shapes import CONVERSATIONS
 
 
 class ChatPreference(Format):
@@ -26,10 +27,10 @@ class ChatPreference(Format):
 
     @property
     def fields_read(self) -> set[str]:
-        return {"prompt", "chosen", "rejected"}
+        return {"prompt", "chosen", "rejected", *CONVERSATIONS}
 
     def recognises(self, line: Line) -> bool:
-        return all(isinstance(listed(line.get(name)), list) for name in ("chosen", "rejected"))
+        return all(isinstance(_answer(line.get(name)), list) for name in ("chosen", "rejected"))
 
     def parts(self, row: Row) -> Iterable[Pair]:
         return pairs_of(row, self.options)
@@ -40,10 +41,13 @@ class ChatPreference(Format):
         return {"id": pair.id, "prompt": [asked], "chosen": answers[0], "rejected": answers[1]}
 
     def contents(self, line: Line, where: str, notes: Counter[str]) -> Sequence[PreferenceRow]:
-        """Also of data sets whose `chosen` and `rejected` are whole conversations, with the prompt in them."""
-        prompt = listed(line.get("prompt"))
+        """Also where `chosen` and `rejected` are whole conversations, with the prompt in them, or a message each.
+
+        The prompt may be called a conversation, as in LLaMA-Factory.
+        """
+        prompt = next((listed(line[name]) for name in ("prompt", *CONVERSATIONS) if line.get(name)), None)
         before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt or []
-        said = [messages_in(listed(line.get(name)), where, notes) for name in ("chosen", "rejected")]
+        said = [messages_in(_answer(line.get(name)), where, notes) for name in ("chosen", "rejected")]
         if not all(messages and messages[-1].role == "assistant" for messages in said):
             raise SproutError(f"{where}: chosen and rejected should both end with a message of the assistant")
         asked = said[0][:-1] or messages_in(before, where, notes)
@@ -51,3 +55,9 @@ class ChatPreference(Format):
             raise SproutError(f"{where}: chosen and rejected should answer the same messages; leave the row out")
         messages = tuple({"role": one.role, "content": one.content} for one in asked)
         return [PreferenceRow(prompt=messages, chosen=said[0][-1].content, rejected=said[1][-1].content)]
+
+
+def _answer(value: Any) -> Any:
+    """The messages of an answer; one alone may stand without a list."""
+    found = listed(value)
+    return [found] if isinstance(found, dict) else found
