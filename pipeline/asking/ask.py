@@ -9,7 +9,7 @@ from pipeline.engines.proxy import Proxy
 from pipeline.task import Task, with_fields
 from pipeline.text import hash_of
 
-SPARE = 64 - 31  # bits of a hash that no seed has room for: servers take signed numbers of 32
+SPARE = 64 - 31  # bits of a hash that do not fit into a seed: servers take signed numbers of 32 bits
 
 
 def ask(

@@ -57,7 +57,7 @@ def encode(instruction: str, input: str, output: str, encoding: ZeroShot | int =
 
 
 def draw(input: str, number: int) -> int:
-    """The number of one of the encodings that suit an instance, by any number of many more bits."""
+    """The number of one of the encodings that suit an instance, picked by a large number, such as a hash."""
     return number % len(WITH_INPUT) if input else len(WITH_INPUT) + number % len(WITHOUT_INPUT)
 
 

@@ -45,12 +45,15 @@ class ChatPreference(Format):
 
         The prompt may be called a conversation, as in LLaMA-Factory.
         """
-        prompt = next((listed(line[name]) for name in ("prompt", *CONVERSATIONS) if line.get(name)), None)
+        asks = next((name for name in ("prompt", *CONVERSATIONS) if line.get(name)), "prompt")
+        prompt = listed(line.get(asks))
         before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt or []
         said = [messages_in(_answer(line.get(name)), where, notes) for name in ("chosen", "rejected")]
         if not all(messages and messages[-1].role == "assistant" for messages in said):
             raise SproutError(f"{where}: chosen and rejected should both end with a message of the assistant")
         asked = said[0][:-1] or messages_in(before, where, notes)
+        if asks in CONVERSATIONS and asked and asked[-1].role == "assistant":
+            raise SproutError(f"{where}: {asks} ends with an answer of its own; remove that answer, or leave the row out")
         if not asked or (said[1][:-1] and said[1][:-1] != said[0][:-1]):
             raise SproutError(f"{where}: chosen and rejected should answer the same messages; leave the row out")
         messages = tuple({"role": one.role, "content": one.content} for one in asked)

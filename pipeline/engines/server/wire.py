@@ -157,8 +157,8 @@ class Wire:
             self._join(replace(attempt.dialect, omit=attempt.dialect.omit | ignored, thinks=thinks), request, attempt)
         if self.holds and has_shape(request) and not replace(attempt, dialect=self.dialect).shape(request):
             self.holds = False
-            thinks = self.dialect.thinks
-            why = "the model thinks first, so its" if thinks else "it does not know how to do that, so"
+            thinks_first = "the model thinks first, so its"
+            why = thinks_first if self.dialect.thinks else "it does not know how to do that, so"
             self.tell(f"{why} answers are not held to a few words, or to JSON, but read as they come")
 
     def _join(self, learned: Dialect, request: Request, attempt: Attempt) -> None:
