@@ -53,7 +53,7 @@ class ChatPreference(Format):
             raise SproutError(f"{where}: chosen and rejected should both end with a message of the assistant")
         asked = said[0][:-1] or messages_in(before, where, notes)
         if asks in CONVERSATIONS and asked and asked[-1].role == "assistant":
-            raise SproutError(f"{where}: {asks} ends with an answer of its own; remove that answer, or leave the row out")
+            raise SproutError(f"{where}: {asks} ends with an answer; remove that answer, or leave the row out")
         if not asked or (said[1][:-1] and said[1][:-1] != said[0][:-1]):
             raise SproutError(f"{where}: chosen and rejected should answer the same messages; leave the row out")
         messages = tuple({"role": one.role, "content": one.content} for one in asked)
