@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.cli.numbers import positive, same, seconds
 from pipeline.cli.review_options import add_drop, add_edit, add_keep, add_marks, add_review
+from pipeline.cli.stop import Stop
 from pipeline.cli.usage import Once, Parser
 from pipeline.recipes import SELF_INSTRUCT
 from pipeline.resources import PACKAGE
@@ -44,9 +45,14 @@ SAME = "with several names: draw equal numbers of rows (default) or tokens, N or
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Exit codes: 0 done, 1 error, 2 usage, 3 budget reached, 4 engine unreachable. After 3 and 4 it can go on."""
+    """Exit codes: 0 done, 1 error, 2 usage, 3 budget reached, 4 engine unreachable, 128 + N stopped by signal N.
+
+    After 3, 4 and a signal it can go on.
+    """
+    stop = Stop()
     if argv is None:  # a process of its own
         gc.set_threshold(*COLLECT)
+        stop.listen()
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal shows every character
     given = sys.argv[1:] if argv is None else argv
@@ -60,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except SproutError as error:
         sys.exit(fail(error, error.exit_code))
     except KeyboardInterrupt:
-        sys.exit(fail("stopped; the same command continues from here", 130))
+        sys.exit(fail(stop, stop.exit_code))
     except BrokenPipeError:  # whoever reads the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # where no better sentence was found: of a file that changed or may not be read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -138,9 +139,12 @@ def _connect(ray: Any, address: str | None) -> None:
         for name, value in {"RAY_AUTH_TOKEN": secrets.token_hex(32), **LOCAL_SETTINGS}.items():
             os.environ.setdefault(name, value)
         options = {"address": "local", "include_dashboard": False, "object_store_memory": OBJECTS}
+    ends = signal.getsignal(signal.SIGTERM)
     try:
         with silenced("ray"):
             ray.init(**options, log_to_driver=False, configure_logging=False)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ends)  # in place of Ray's, which ends the process without a word
     except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError) as error:
         raise EngineUnreachable(_problem(error, address)) from None
 
