@@ -7,6 +7,9 @@ are CPU time of the process, since others may use the machine; what the scripted
 not counted. Beside it, in the same process, runs a bare loop that does the least that a program could do which loses
 nothing: for three completions of 1 KB a task it makes a key, commits a row to SQLite and writes a line of JSON. The
 column "to bare" is the ratio of the two; the last one says how time grows with the number of tasks: 1.00 is linear.
+
+`--continue` takes the last task out of the file of each stage in turn, as if the run had been killed there, and says
+how long a new process takes until it has put the task back, byte for byte.
 """
 
 import argparse
@@ -21,10 +24,12 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from novelty import spell
 
@@ -37,6 +42,7 @@ from pipeline.runs.settings import file_names
 from pipeline.stage import Product, Stage
 from pipeline.stages import Classify, Export, Filter, Instances, Instructions
 
+T = TypeVar("T")
 STAGES = ("instructions", "classify", "instances", "filter", "export")
 NUM_WORDS = 50_000
 NUM_READ = 1_000_000  # words of the text that inputs and outputs are taken from
@@ -86,13 +92,22 @@ def length(rng: random.Random, mean: int) -> int:
     return max(4, round(rng.gammavariate(4, mean / 4)))
 
 
-def measure(num_tasks: int, formats: tuple[str, ...]) -> dict[str, tuple[float, float]]:
-    """By stage: seconds of its own, and the peak of memory in MiB; a line on stderr as each ends."""
-    gc.set_threshold(*COLLECT)  # as the command does
-    model, found = Model(), dict[str, tuple[float, float]]()
+def stages_of(num_tasks: int, formats: tuple[str, ...]) -> list[Stage | Product]:
     export = Export(formats=formats) if formats else Export()
-    stages: list[Stage | Product] = [Instructions(num_tasks=num_tasks), Classify(), Instances(), Filter(), export]
-    seeds = read_seeds("general")
+    return [Instructions(num_tasks=num_tasks), Classify(), Instances(), Filter(), export]
+
+
+def go(stages: list[Stage | Product], model: Model, folder: Path, progress: Callable[[Progress], None]) -> None:
+    """Run the stages as the command does."""
+    gc.set_threshold(*COLLECT)
+    engine = Scripted(model, window=64)
+    engine.requests = deque(maxlen=1)  # type: ignore[assignment]  # it would remember them all
+    run_stages(stages, file_names(stages), (), Context(read_seeds("general"), engine, folder), progress)
+
+
+def measure(num_tasks: int, formats: tuple[str, ...], folder: Path) -> dict[str, tuple[float, float]]:
+    """By stage: seconds of its own, and the peak of memory in MiB; a line on stderr as each ends."""
+    model, found = Model(), dict[str, tuple[float, float]]()
     since = time.process_time(), model.seconds, time.monotonic()
 
     def ended(stage: str) -> None:
@@ -100,7 +115,7 @@ def measure(num_tasks: int, formats: tuple[str, ...]) -> dict[str, tuple[float, 
         now = time.process_time(), model.seconds, time.monotonic()
         cpu, elsewhere, clock = (after - before for after, before in zip(now, since, strict=True))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        used = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         found[stage], since = (cpu - elsewhere, peak), now
         print(
             f"{stage}: {cpu - elsewhere:,.0f} s of CPU, {elsewhere:,.0f} s more of the model's, "
@@ -112,12 +127,31 @@ def measure(num_tasks: int, formats: tuple[str, ...]) -> dict[str, tuple[float, 
         if made.done >= made.wanted:
             ended(made.stage)
 
-    with tempfile.TemporaryDirectory() as folder:
-        engine = Scripted(model, window=64)
-        engine.requests = deque(maxlen=1)  # type: ignore[assignment]  # it would remember them all
-        run_stages(stages, file_names(stages), (), Context(seeds, engine, Path(folder)), progress)
-        ended(export.name)
+    go(stages_of(num_tasks, formats), model, folder, progress)
+    ended("export")
     return found
+
+
+def go_on(num_tasks: int, formats: tuple[str, ...], folder: Path, stage: str) -> str:
+    """What it takes to go on from the last task of a stage: seconds until it is back, and to the end; peak in MiB."""
+    begun, back = time.monotonic(), math.nan
+    stages = stages_of(num_tasks, formats)
+    path = folder / file_names(stages)[stage]
+    before = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(max(0, before - (1 << 20)))
+        file.truncate(before - len(file.read().splitlines(keepends=True)[-1]))
+
+    def progress(made: Progress) -> None:
+        nonlocal back
+        if made.stage == stage and made.done >= made.wanted and math.isnan(back):
+            back = time.monotonic() - begun
+
+    go(stages, Model(), folder, progress)
+    if path.stat().st_size != before:
+        raise SystemExit(f"{path} has other bytes than before")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return f"{stage}: {back:,.1f} s until it is back, {time.monotonic() - begun:,.1f} s to the end, {peak:,.0f} MiB"
 
 
 def bare(num_tasks: int) -> float:
@@ -140,19 +174,29 @@ def bare(num_tasks: int) -> float:
     return seconds
 
 
+def alone(work: Callable[..., T], *arguments: object) -> T:
+    """What a function returns, in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--formats", nargs="+", default=(), help="of the dataset; as `Export` has them, unless told")
+    parser.add_argument("--continue", action="store_true", dest="again", help="also time how a killed run goes on")
     args = parser.parse_args()
     columns = [*(f"{name}, µs a task" for name in STAGES), "all, µs a task", "bare loop", "to bare", "memory", "growth"]
     print(f"| tasks | {' | '.join(columns)} |")
     print(f"|---:|{'---:|' * len(columns)}")
     before: tuple[int, float] | None = None
     for size in args.sizes:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            least = process.submit(bare, min(size, MOST_BARE)).result() / min(size, MOST_BARE)
-            found = process.submit(measure, size, tuple(args.formats)).result()
+        run = size, tuple(args.formats)
+        with tempfile.TemporaryDirectory() as folder:
+            least = alone(bare, min(size, MOST_BARE)) / min(size, MOST_BARE)
+            found = alone(measure, *run, Path(folder))
+            for name in STAGES[:-1] if args.again else ():
+                print(f"{size:,} tasks, going on in {alone(go_on, *run, Path(folder), name)}", file=sys.stderr)
         total = sum(seconds for seconds, _ in found.values())
         growth = math.log(total / before[1]) / math.log(size / before[0]) if before else math.nan
         before = size, total
