@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 Q = TypeVar("Q", Request, ScoreRequest)
 A = TypeVar("A", Completion, Likelihood)
-AHEAD = 4096  # how many requests to read ahead while the journal has all answers
+AHEAD = 4096  # known answers to hold at most, while one before them is asked for or all are known
 SAVE = 1.0  # seconds between two records of how busy the engine is
 
 
@@ -88,7 +88,7 @@ class Recorded(Proxy):
         """Answers from the journal and, for the rest, from `ask`, in the order of the requests."""
         source = iter(requests)
         reached: str | None = None
-        waiting: deque[A | None] = deque()  # in order: a known answer, or None if it was asked
+        waiting = _Waiting[A]()
         meter = Meter(self.journal, self.stage)
         work = self.budget.work = Work(self.stage)
         outcomes = Outcomes(self.stage, self.journal.answered(self.stage, self.model), memory.as_completion)
@@ -96,12 +96,12 @@ class Recorded(Proxy):
         def pull() -> Q | None:
             """The next requests that must be asked, within the budget."""
             nonlocal reached
-            while len(waiting) < AHEAD and not reached and (request := next(source, None)) is not None:
+            while waiting.num_known < AHEAD and not reached and (request := next(source, None)) is not None:
                 self.num_requests += 1
                 known = memory.find(self.model, request)
                 if known is None and (reached := self.budget.reached()):
                     return None
-                waiting.append(known)
+                waiting.add(known)
                 if known is None:
                     meter.count(1)
                     work.in_flight += 1
@@ -127,10 +127,10 @@ class Recorded(Proxy):
         try:
             while True:
                 if (first := pull()) is not None:
-                    yield from outcomes.checked(_in_turn(waiting, ask(unknown(first), keep), memory.as_kept))
-                elif not waiting:
+                    yield from outcomes.checked(waiting.in_turn(ask(unknown(first), keep), memory.as_kept))
+                elif not waiting.num_known:
                     break
-                yield from outcomes.checked(_known(waiting))
+                yield from outcomes.checked(waiting.known())
                 yield from outcomes.held()
         finally:
             work.in_flight = 0
@@ -149,6 +149,37 @@ class _Memory(Generic[Q, A]):
     keep: Callable[[Q, A], None]  # writes an answer down, unless the request failed
     as_kept: Callable[[A], A]  # an answer as the journal would give it back
     as_completion: Callable[[A], Completion]  # what `Outcomes` looks at
+
+
+class _Waiting(Generic[A]):
+    """Answers whose turn is not yet, in order: a known one, or None for one that was asked for.
+
+    Attributes:
+        num_known: How many of them are known.
+    """
+
+    def __init__(self) -> None:
+        self.answers: deque[A | None] = deque()
+        self.num_known = 0
+
+    def add(self, answer: A | None) -> None:
+        self.answers.append(answer)
+        self.num_known += answer is not None
+
+    def known(self) -> Generator[A, None, None]:
+        """The known answers at the front."""
+        while self.answers and (answer := self.answers[0]) is not None:
+            self.answers.popleft()
+            self.num_known -= 1
+            yield answer
+
+    def in_turn(self, asked: Generator[A, None, None], as_kept: Callable[[A], A]) -> Generator[A, None, None]:
+        """Each answer that was asked for, after the known ones that precede it."""
+        with closing(asked):
+            for answer in asked:
+                yield from self.known()
+                self.answers.popleft()
+                yield as_kept(answer)
 
 
 class Meter:
@@ -179,21 +210,3 @@ class Meter:
         if self.begun and not self.journal.closed:
             self.saved = time.monotonic()
             self.id = self.journal.sitting(self.id, self.stage, self.last - self.begun, self.busy, self.together)
-
-
-def _in_turn(
-    waiting: deque[A | None], answers: Generator[A, None, None], as_kept: Callable[[A], A]
-) -> Generator[A, None, None]:
-    """Yield each answer after the known ones that precede it."""
-    with closing(answers):
-        for answer in answers:
-            while (known := waiting.popleft()) is not None:
-                yield known
-            yield as_kept(answer)
-
-
-def _known(waiting: deque[A | None]) -> Generator[A, None, None]:
-    """Yield the known answers at the front of the queue."""
-    while waiting and (known := waiting[0]) is not None:
-        waiting.popleft()
-        yield known

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ def test_what_was_asked_once_is_never_asked_again(journal):
     assert list(recorded(first, journal).generate(requests(range(9)))) == [echo(r) for r in requests(range(9))]
     assert list(recorded(again, journal).generate(requests(range(9)))) == [echo(r) for r in requests(range(9))]
     assert (len(first.requests), len(again.requests)) == (9, 0)
+
+
+def test_an_engine_for_many_replicas_has_as_many_requests_in_flight_as_it_takes(journal):
+    engine = Scripted(echo, window=10_000)
+    with closing(recorded(engine, journal).generate(requests(range(12_000)))) as completions:
+        next(completions)
+        assert len(engine.requests) == 10_000
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
