@@ -241,7 +241,7 @@ def add_run_options(command: argparse.ArgumentParser, alone: bool, several: bool
     command.add_argument("--domain", help='what all tasks are about, such as "support for a bicycle shop"')
     command.add_argument("--out", help="folder of the run (default: outputs/default)")
     command.add_argument(
-        "--engine", help="vllm (default), ray, server, transformers, scripted, or module:Class of yours"
+        "--engine", help="vllm (default), ray, server, batch, transformers, scripted, or module:Class of yours"
     )
     command.add_argument("--model", help="model folder, name on the hub, name on the server, or nano")
     command.add_argument("--set", metavar="STAGE.KEY=VALUE", action="append", default=[], help="change one setting")

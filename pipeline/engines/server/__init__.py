@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from weakref import finalize
 
 from pydantic import Field
@@ -41,29 +41,16 @@ from pipeline.errors import SproutError, unknown
 
 Q = TypeVar("Q", Request, ScoreRequest)
 A = TypeVar("A", Completion, Likelihood)
-AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 MAX_WINDOW = 1000  # connections to one server; more than servers are made for
 MAX_OF_ALL = 65_536  # to several
 BLIND = 256  # requests in flight where nobody tells how many are too many
 
 
-class ServerOptions(ChatOptions):
-    url: str | tuple[str, ...] = Field(
-        default="http://127.0.0.1:8000/v1",
-        description="of the server's OpenAI API; ends in /v1 with most servers. Several servers of the same model: a "
-        "list, or a file with a url a line, which is read again while the run goes on",
-    )
-    window: int | None = Field(
-        default=None, ge=1, description="the most requests in flight; unset: what the server handles well"
-    )
+class RequestOptions(ChatOptions):
+    """Options of engines that ask a server, however they do it."""
+
     timeout: float = Field(default=600, gt=0, description="seconds for one completion")
     patience: float = Field(default=300, ge=0, description="seconds to wait for a server that cannot be reached")
-    silence: float = Field(
-        default=60,
-        gt=0,
-        description="seconds without an answer from one of several servers, while others answer, until it is set "
-        "aside; more where answers take long",
-    )
     pause: float = Field(default=0.5, gt=0, description="seconds before the second try; longer before each further one")
     omit: tuple[str, ...] = Field(default=(), description=f"parameters that are never sent, of {', '.join(OMITTABLE)}")
     max_thought_tokens: int = Field(
@@ -73,6 +60,23 @@ class ServerOptions(ChatOptions):
     )
     tokenizer: str | None = Field(
         default=None, description="a folder or a name on the hub with the model's tokenizer; to score answers in chat"
+    )
+
+
+class ServerOptions(RequestOptions):
+    url: str | tuple[str, ...] = Field(
+        default="http://127.0.0.1:8000/v1",
+        description="of the server's OpenAI API; ends in /v1 with most servers. Several servers of the same model: a "
+        "list, or a file with a url a line, which is read again while the run goes on",
+    )
+    window: int | None = Field(
+        default=None, ge=1, description="the most requests in flight; unset: what the server handles well"
+    )
+    silence: float = Field(
+        default=60,
+        gt=0,
+        description="seconds without an answer from one of several servers, while others answer, until it is set "
+        "aside; more where answers take long",
     )
 
 
@@ -106,8 +110,10 @@ class Server(Engine):
         >>> engine = Server("my-model", "http://127.0.0.1:8000/v1")
     """
 
-    options = ServerOptions
+    options: ClassVar[type[RequestOptions]] = ServerOptions
     loads_folders = False
+    max_window: ClassVar[int] = MAX_WINDOW
+    ahead: ClassVar[int] = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 
     def __init__(
         self,
@@ -127,14 +133,14 @@ class Server(Engine):
         self.listing = Listing(url)
         if strange := [name for name in omit if name not in OMITTABLE]:
             raise SproutError(f"omit: {unknown('parameter to leave out', strange[0], OMITTABLE)}")
-        most = MAX_OF_ALL if self.listing.several else MAX_WINDOW
+        most = MAX_OF_ALL if self.listing.several else self.max_window
         if window is not None and not 1 <= window <= most:
             raise SproutError(f"window {window}: from 1 to {most} requests can be in flight")
         if pause <= 0:
             raise SproutError(f"pause {pause}: some time must pass before the next try")
         self.model = model
         self.url = self.listing.urls[0]
-        self.window = window or MAX_WINDOW
+        self.window = window or self.max_window
         self.blind = window or BLIND
         self.timeout = timeout
         self.waits = Waits(patience, pause, silence)
@@ -231,7 +237,7 @@ class Server(Engine):
         failed: Future[Any] = Future()
         try:
             while True:
-                for request in islice(at_hand(source), AHEAD * self.window - len(flight)):
+                for request in islice(at_hand(source), self.ahead * self.window - len(flight)):
                     flight.append(ask(client, request, failed))
                 if not flight:
                     return

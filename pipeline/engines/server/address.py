@@ -1,7 +1,7 @@
 """The url of a server: what it may hold, and where its paths lie."""
 
 import re
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pipeline.errors import SproutError
 
@@ -19,12 +19,13 @@ class Address:
             path = path.removesuffix(endpoint).rstrip("/")
         self.path = path
 
-    def at(self, path: str) -> str:
-        return self._url(self.path + path)
+    def at(self, path: str, **query: str | int) -> str:
+        """A path of the API; `query` comes behind the one that the url has."""
+        return self._url(self.path + path, "&".join(filter(None, (self.parts.query, urlencode(query)))))
 
     def beside(self, path: str) -> str:
         """A path next to the API, outside its /v1."""
-        return self._url(self.path.removesuffix("/v1") + path)
+        return self._url(self.path.removesuffix("/v1") + path, self.parts.query)
 
     @property
     def key_header(self) -> str:
@@ -37,8 +38,8 @@ class Address:
         host = self.parts.hostname or ""
         return "/deployments/" in self.path or host.endswith((".openai.azure.com", ".cognitiveservices.azure.com"))
 
-    def _url(self, path: str) -> str:
-        return urlunsplit((self.parts.scheme, self.parts.netloc, path, self.parts.query, ""))
+    def _url(self, path: str, query: str) -> str:
+        return urlunsplit((self.parts.scheme, self.parts.netloc, path, query, ""))
 
 
 def check_url(url: str) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from pydantic_core import PydanticSerializationError, to_json
 
 from pipeline.engines.server.environment import proxy, proxy_names, read_key
-from pipeline.engines.server.said import said
+from pipeline.engines.server.said import Said, said
 from pipeline.engines.server.statuses import meant
 from pipeline.engines.server.trouble import MOVED, UNTRUSTED, Trouble
 from pipeline.engines.server.waiting import retry_after, until_reset, wait_said
@@ -48,15 +48,15 @@ class Sender:
         Raises:
             Trouble: for whatever goes wrong.
         """
+        return await self.send(url, timeout, None if payload is None else encoded(payload))
+
+    async def send(self, url: str, timeout: float, data: bytes | None, content_type: str = "") -> bytes:
+        """As `ask`, with a body that is JSON unless another type is given."""
         from aiohttp import ClientError, ClientProxyConnectionError
 
         try:
-            data = None if payload is None else to_json(payload)  # in a fifth of the time that `json` takes
-        except PydanticSerializationError:
-            raise Trouble("request unfit", "the prompt cannot be sent: surrogates not allowed", 400) from None
-        try:
             async with asyncio.timeout(timeout):
-                return await self._follow(url, data)
+                return await self._follow(url, data, {"Content-Type": content_type} if content_type else {})
         except TimeoutError:
             trouble = Trouble("time-out", f"no answer within {timeout:g} s")
         except Trouble as error:
@@ -76,11 +76,16 @@ class Sender:
         if self.session:
             await self.session.close()
 
-    async def _follow(self, url: str, data: bytes | None) -> bytes:
+    def trouble(self, found: Said, status: int) -> Trouble:
+        """What an error comes to: with the status that its words mean, and without the key."""
+        status = meant(status, found)
+        return Trouble(f"answer {status}", self.clean(found.words), status, params=found.params)
+
+    async def _follow(self, url: str, data: bytes | None, kind: dict[str, str]) -> bytes:
         """The body of a good answer, where the server leads to. A POST stays one, or is not led on."""
         first = url
         for _ in range(MAX_HOPS + 1):
-            headers = self.headers if keeps_key(first, url) else self.plain
+            headers = (self.headers if keeps_key(first, url) else self.plain) | kind
             parts: dict[str, Any] = {"data": data, "headers": headers, "proxy": self.proxy, "allow_redirects": False}
             async with self._session().request("POST" if data else "GET", url, **parts) as answer:
                 content = await answer.read()
@@ -98,11 +103,9 @@ class Sender:
         raise Trouble("disconnection", f"it leads from one address to another, {MAX_HOPS} times and more")
 
     def _trouble(self, content: bytes, answer: ClientResponse) -> Trouble:
-        found = said(content, answer.status)
-        status = meant(answer.status, found)
+        trouble = self.trouble(said(content, answer.status), answer.status)
         wait = retry_after(answer.headers) or wait_said(content[:20_000].decode(errors="replace"))
-        wait = wait or (until_reset(answer.headers) if 429 in (status, answer.status) else 0.0)
-        trouble = Trouble(f"answer {status}", self.clean(found.words), status, wait, found.params)
+        trouble.wait = wait or (until_reset(answer.headers) if 429 in (trouble.status, answer.status) else 0.0)
         trouble.path = answer.url.path
         return trouble
 
@@ -118,6 +121,18 @@ class Sender:
                 max_field_size=MAX_HEADER,
             )
         return self.session
+
+
+def encoded(payload: dict[str, Any]) -> bytes:
+    """The payload as JSON, in a fifth of the time that `json` takes.
+
+    Raises:
+        Trouble: for a text that cannot be sent.
+    """
+    try:
+        return to_json(payload)
+    except PydanticSerializationError:
+        raise Trouble("request unfit", "the prompt cannot be sent: surrogates not allowed", 400) from None
 
 
 def keeps_key(first: str, url: str) -> bool:

@@ -54,6 +54,12 @@ class Trouble(Exception):
     def __str__(self) -> str:
         return short(self.message)
 
+    def copy(self) -> "Trouble":
+        """The same for another request: a raised exception remembers where it has been."""
+        copy = Trouble(self.kind, self.message, self.status, self.wait, self.params)
+        copy.path = self.path
+        return copy
+
     @property
     def refused(self) -> bool:
         """Whether this request can never succeed, while others can."""
