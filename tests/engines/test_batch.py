@@ -104,14 +104,16 @@ def test_the_first_request_goes_ahead_alone_and_the_others_as_one_batch(server: 
     assert server.batches[0]["completion_window"] == "24h"
 
 
-def test_messages_go_to_the_endpoint_for_messages(server: BatchServer, engine: Open) -> None:
-    messages = [
-        request.model_copy(update={"prompt": ({"role": "user", "content": request.prompt},)})
-        for request in requests(range(6))
+def test_messages_and_plain_prompts_go_to_their_own_endpoints(server: BatchServer, engine: Open) -> None:
+    plain = requests(range(6))
+    chat = [
+        one.model_copy(update={"prompt": ({"role": "user", "content": one.prompt},)}) for one in requests(range(6, 13))
     ]
-    assert len([*engine(chat=None).generate(iter(messages))]) == 6
-    assert server.batches[0]["endpoint"] == "/v1/chat/completions"
-    assert len(server.lines(server.batches[0])) == 5
+    mixed = [one for pair in zip(plain, chat, strict=False) for one in pair] + chat[6:]
+    assert [one.id for one in engine(chat=None).generate(iter(mixed))] == [one.id for one in mixed]
+    assert {batch["endpoint"]: len(server.lines(batch)) for batch in server.batches} == {
+        "/v1/completions": 5, "/v1/chat/completions": 6,
+    }  # fmt: skip
 
 
 def test_equal_requests_each_get_an_answer(server: BatchServer, engine: Open) -> None:
@@ -242,6 +244,20 @@ def test_a_server_that_takes_no_metadata_gets_none(
     server.takes_metadata = False
     assert len(ask(engine(), range(9))) == 9
     assert "takes no metadata with a batch (Unknown parameter: metadata), so a run that is stopped" in caplog.text
+
+
+def test_a_batch_whose_making_was_not_answered_is_not_made_twice(server: BatchServer, engine: Open) -> None:
+    ask(engine(), range(9))
+    create = server.create
+
+    def unheard(asked: dict[str, Any]) -> dict[str, Any]:
+        server.create = create  # type: ignore[method-assign]
+        create(asked)
+        return {"cut": "off"}
+
+    server.create = unheard  # type: ignore[method-assign]
+    assert len(ask(engine(), range(20, 29))) == 9
+    assert len(server.batches) == 2
 
 
 def test_a_server_that_fails_for_a_while_is_asked_again(
