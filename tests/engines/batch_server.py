@@ -16,6 +16,9 @@ from tests.engines.stand_in import Answer, Handler, StandIn, completion
 Judge = Callable[[dict[str, Any]], dict[str, Any] | None]  # from a request to its line in the answers, or None
 
 
+PREFIX = re.compile(r"^/(?:v1|openai)")
+
+
 class BatchServer(StandIn):
     """Answers batches `seconds` after they came, if it takes them.
 
@@ -70,7 +73,7 @@ class BatchServer(StandIn):
             lines = lines[: len(lines) // 2]
         answers, errors = [], []
         for line in sorted(lines, key=lambda line: str(line["custom_id"])):
-            assert urlsplit(self.url).path + line["url"].removeprefix("/v1") == batch["endpoint"]
+            assert line["url"] == batch["endpoint"]
             body = line["body"]
             good = {"status_code": 200, "request_id": "r", "body": completion(body, self.text(body), "stop")}
             found = self.outcome(body) or {"response": good, "error": None}
@@ -92,7 +95,7 @@ class BatchHandler(Handler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        path = parts.path.removeprefix("/v1")
+        path = PREFIX.sub("", parts.path)
         if self.refused("GET", path):
             return
         if path == "/batches":
@@ -107,14 +110,14 @@ class BatchHandler(Handler):
             super().do_GET()
 
     def do_POST(self) -> None:
-        path = self.path.removeprefix("/v1")
+        path = PREFIX.sub("", urlsplit(self.path).path)
         if path not in ("/files", "/batches"):
             super().do_POST()
             return
         content = self.rfile.read(int(self.headers["Content-Length"]))
         if self.refused("POST", path):
             return
-        assert self.headers["Authorization"] == "Bearer KEY-123"
+        assert self.headers["api-key"] == "KEY-123" or (self.headers["Authorization"] == "Bearer KEY-123")
         if path == "/batches":
             asked = json.loads(content)
             if "metadata" in asked and not self.server.takes_metadata:

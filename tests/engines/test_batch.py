@@ -116,6 +116,14 @@ def test_messages_and_plain_prompts_go_to_their_own_endpoints(server: BatchServe
     }  # fmt: skip
 
 
+def test_batches_of_a_deployment_on_azure_lie_beside_it(server: BatchServer) -> None:
+    url = server.url.replace("/v1", "/openai/deployments/mine?api-version=2024-10-21")
+    with closing(Batch("tiny", url, chat=False, smallest=1, poll=0.02, window=20)) as engine:
+        assert len(ask(engine, range(6))) == 6
+    assert [batch["endpoint"] for batch in server.batches] == ["/completions", "/completions"]
+    assert not alone(server)
+
+
 def test_equal_requests_each_get_an_answer(server: BatchServer, engine: Open) -> None:
     same = [request.model_copy(update={"id": f"s{n}"}) for n in range(6) for request in requests([1])]
     assert [one.id for one in engine().generate(iter(same))] == [f"s{number}" for number in range(6)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.engines.server.trouble import Trouble
 Batch = dict[str, Any]  # as the server describes it: id, status, request_counts, …
 FAILED = "failed"  # as a whole, without an answer
 ENDED = ("completed", FAILED, "expired", "cancelled")
+DEPLOYMENT = re.compile(r"/deployments/[^/?#]+")
 MARK = "sprout"  # of the metadata of a batch
 UNASKED = ("batch_expired", "batch_cancelled", "request_cancelled")  # codes of requests that were not answered in time
 PAGE, PAGES = 100, 20  # batches a page, and pages, when looking for earlier ones
@@ -21,17 +23,23 @@ MIN_TRANSFER = 600.0  # seconds for a file to go up or down; those of OpenAI hav
 
 
 class BatchApi:
-    """Asks once each time; all that goes wrong is a `Trouble`."""
+    """Asks once each time; all that goes wrong is a `Trouble`.
 
-    def __init__(self, sender: Sender, address: Address, within: str, timeout: float) -> None:
-        self.sender, self.address, self.within = sender, address, within
+    Older urls of Azure name a deployment. Its batches lie beside it, and their endpoints have no version.
+    """
+
+    def __init__(self, sender: Sender, url: str, within: str, timeout: float) -> None:
+        outside = DEPLOYMENT.sub("", url)
+        self.sender, self.address, self.within = sender, Address(outside), within
+        self.version = "" if outside != url else "/v1"
         self.transfer = max(MIN_TRANSFER, timeout)
         self.takes_metadata = True  # as far as is known
 
     async def create(self, mark: str, lines: Mapping[str, bytes], endpoint: str) -> Batch:
         """Send requests, by their ids, as one batch; `mark` tells it from others when it is looked for."""
+        endpoint = self.version + endpoint
         file = await self._upload(b"".join(line(id, endpoint, body) for id, body in lines.items()))
-        asked: dict[str, Any] = {"input_file_id": file, "endpoint": f"/v1{endpoint}", "completion_window": self.within}
+        asked: dict[str, Any] = {"input_file_id": file, "endpoint": endpoint, "completion_window": self.within}
         if self.takes_metadata:
             asked["metadata"] = {MARK: mark}
         return self._batch(await self.sender.ask(self.address.at("/batches"), self.transfer, asked))
@@ -102,7 +110,7 @@ class BatchApi:
 
 def line(id: str, endpoint: str, body: bytes) -> bytes:
     """A request as it stands in the file of a batch."""
-    head = json.dumps({"custom_id": id, "method": "POST", "url": f"/v1{endpoint}"})
+    head = json.dumps({"custom_id": id, "method": "POST", "url": endpoint})
     return head[:-1].encode() + b', "body": ' + body + b"}\n"
 
 

@@ -61,10 +61,9 @@ class Batches(Sender):
     """Sends requests for completions as batches, a few of them one by one, and everything else as it comes."""
 
     def __init__(self, url: str, sizes: Sizes, waits: Waits, timeout: float, thread: LoopThread) -> None:
-        address = Address(url)
-        super().__init__(url, address.key_header)
+        super().__init__(url, Address(url).key_header)
         self.url, self.sizes, self.thread = url, sizes, thread
-        self.carrier = Carrier(url, BatchApi(self, address, sizes.within, timeout), waits, sizes.poll)
+        self.carrier = Carrier(url, BatchApi(self, url, sizes.within, timeout), waits, sizes.poll)
         self.lines: deque[Line] = deque()
         self.gathering = False
 
