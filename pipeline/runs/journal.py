@@ -87,16 +87,23 @@ class Journal:
             frozen = path.is_file() and not os.access(path.parent, os.W_OK)  # in a folder of someone else's: read only
             where = f"{path.absolute().as_uri()}{'?immutable=1' if frozen else ''}"
             self.db = sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=60, uri=True)
-            if not frozen:
-                self.db.execute("PRAGMA journal_mode = WAL")
-                self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
-                self.db.executescript(SCHEMA.read_text(encoding="utf-8"))
-            self.completions = Arrivals(self.db, path, "completions", (*COMPLETION, "max_tokens"), "arrived")
-            self.likelihoods = Arrivals(self.db, path, "likelihoods", ("per_token", "prompt_tokens"), "scored")
-            if not frozen:
-                self.completions.recover()
-                self.likelihoods.recover()
-            self.prefixes = Prefixes(self.db)
+            try:
+                self._open(path, frozen)
+            except BaseException:
+                self.db.close()
+                raise
+
+    def _open(self, path: Path, frozen: bool) -> None:
+        if not frozen:
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
+            self.db.executescript(SCHEMA.read_text(encoding="utf-8"))
+        self.completions = Arrivals(self.db, path, "completions", (*COMPLETION, "max_tokens"), "arrived")
+        self.likelihoods = Arrivals(self.db, path, "likelihoods", ("per_token", "prompt_tokens"), "scored")
+        if not frozen:
+            self.completions.recover()
+            self.likelihoods.recover()
+        self.prefixes = Prefixes(self.db)
 
     def __enter__(self) -> Self:
         return self

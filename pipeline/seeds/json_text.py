@@ -63,7 +63,7 @@ def not_json(error: ValueError | RecursionError, hint: str, line: int = 1) -> st
 
 _SIGNS = {  # the character before, and what stands where JSON has something else
     r".['‘’“”`]": 'put texts in double quotes, "…"',
-    r",[}\]]": "delete the comma before it",
+    r"(?:,|.,\s*)[}\]]": "delete the comma before it",  # from Python 3.13 on, what stands there is the comma
     r".\0": "it holds NUL bytes, so it is damaged; save the file as UTF-8",
     r".(?:/[/*]|#)": "JSON has no comments; delete them",
     r".(?:None|True|False|undefined|nan|inf)\b": "write null, true or false, or put it in double quotes",

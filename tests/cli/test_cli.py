@@ -66,7 +66,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
     [
         (["run", "nowhere.toml"], "nowhere.toml: cannot be read (No such file or directory); give a TOML file, the folder of a run, or one of `sprout recipes`"),
         (["run", "quickstart", "--seeds", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
-        (["run", "quickstart", "--engine", "llama"], "[engine] name: there is no engine 'llama'; there are ray, scripted, server, transformers, vllm"),
+        (["run", "quickstart", "--engine", "llama"], "[engine] name: there is no engine 'llama'; there are batch, ray, scripted, server, transformers, vllm"),
         (["run", "--engine", "transformers"], "[engine] model: no model is named"),
         (["run", "quickstart", "--model", "nowhere/at/all"], "nowhere/at/all: is not a folder here"),
         (["run", "quickstart", "--set", "engine.speed=3"], "[engine] there is no setting 'speed'; there are model, chat, chat_template_kwargs, dtype, window"),

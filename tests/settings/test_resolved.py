@@ -64,7 +64,7 @@ def test_stages_that_need_something_show_their_keys_too(capsys):
 def test_options_of_the_engine_are_there_as_comments_unless_given(capsys):
     text = printed(capsys, "--engine", "server", "--set", "engine.window=8", "--set", "engine.chat=true")
 
-    assert '\nname = "server"  # ray, scripted, server, transformers, vllm\n' in text
+    assert '\nname = "server"  # batch, ray, scripted, server, transformers, vllm\n' in text
     assert "\nwindow = 8  # the most requests in flight; unset: what the server handles well\n" in text
     assert "\nchat = true  # " in text
     assert "\n# timeout = 600  # seconds for one completion\n" in text
