@@ -220,7 +220,7 @@ def test_a_new_engine_is_one_file(house, own):
 
     assert house.lines("run/1_shout.jsonl")[0]["instruction"] == "echo of Name 1 rivers"
     if not own:
-        assert "echo, batch, ray, scripted, server" in house.sprout("settings", "mine.toml")
+        assert "batch, echo, ray, scripted, server" in house.sprout("settings", "mine.toml")
 
 
 @pytest.mark.parametrize("own", [False, True], ids=PLACES)

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -75,35 +75,29 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self.closed = False
         self.lock = threading.Lock()  # completions arrive in the threads of engines
         self.asked: dict[str, tuple[Request | ScoreRequest, str, str]] = {}  # in flight, by id: request, model, key
         self.answers: set[tuple[str, str]] | None = None  # stages and models, see `answered`
         self.timer: threading.Timer | None = None
         self.safe = Safe(path)
-        with self.safe:
+        with self.safe, ExitStack() as on_failure:
             path.parent.mkdir(parents=True, exist_ok=True)
             frozen = path.is_file() and not os.access(path.parent, os.W_OK)  # in a folder of someone else's: read only
-            where = f"{path.absolute().as_uri()}{'?immutable=1' if frozen else ''}"
-            self.db = sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=60, uri=True)
-            try:
-                self._open(path, frozen)
-            except BaseException:
-                self.db.close()
-                raise
-
-    def _open(self, path: Path, frozen: bool) -> None:
-        if not frozen:
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
-            self.db.executescript(SCHEMA.read_text(encoding="utf-8"))
-        self.completions = Arrivals(self.db, path, "completions", (*COMPLETION, "max_tokens"), "arrived")
-        self.likelihoods = Arrivals(self.db, path, "likelihoods", ("per_token", "prompt_tokens"), "scored")
-        if not frozen:
-            self.completions.recover()
-            self.likelihoods.recover()
-        self.prefixes = Prefixes(self.db)
+            uri = f"{path.absolute().as_uri()}{'?immutable=1' if frozen else ''}"
+            self.db = sqlite3.connect(uri, isolation_level=None, check_same_thread=False, timeout=60, uri=True)
+            on_failure.callback(self.db.close)
+            if not frozen:
+                self.db.execute("PRAGMA journal_mode = WAL")
+                self.db.execute("PRAGMA synchronous = NORMAL")  # only a power cut loses the last moments
+                self.db.executescript(SCHEMA.read_text(encoding="utf-8"))
+            self.completions = Arrivals(self.db, path, "completions", (*COMPLETION, "max_tokens"), "arrived")
+            self.likelihoods = Arrivals(self.db, path, "likelihoods", ("per_token", "prompt_tokens"), "scored")
+            if not frozen:
+                self.completions.recover()
+                self.likelihoods.recover()
+            self.prefixes = Prefixes(self.db)
+            on_failure.pop_all()
 
     def __enter__(self) -> Self:
         return self

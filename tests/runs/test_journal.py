@@ -189,14 +189,14 @@ def test_an_edited_later_stage_costs_nothing(seeds, tmp_path):
     assert not engine.requests
 
 
-def test_a_long_beginning_that_prompts_share_is_stored_once_and_prompts_come_back_whole(journal):
+def test_a_long_beginning_that_prompts_share_is_stored_once_and_prompts_come_back_whole(journal, tmp_path):
     shared = "Task: something, and so on.\n" * 200
     prompts = [f"{shared}Task: number {n}" for n in range(300)] + ["short", "another short one"]
     asked = [Request(id=f"r{n}", prompt=prompt, sampling=Sampling()) for n, prompt in enumerate(prompts)]
     list(recorded(Scripted(echo), journal).generate(asked))
 
     assert [journal.entry("classify", request.id).prompt for request in asked] == prompts
-    with sqlite3.connect(journal.path) as db:
+    with sqlite3.connect(tmp_path / FILE) as db:
         assert db.execute("SELECT sum(length(prompt)) FROM completions").fetchone()[0] < 2 * len(shared)
     db.close()
 
