@@ -103,7 +103,7 @@ def layout_of(fields: Iterable[str], where: str, kind: str = "") -> str:
         )
     ours = names & Task.model_fields.keys() - {"name", "instruction"} if kind == "JSONL" else set()
     if "instances" in names:
-        return "" if kind in ("JSON", "JSONL") else "seed tasks"
+        return "" if kind in ("JSON", "JSONL", "YAML") else "seed tasks"
     if conversation := next((name for name in CONVERSATIONS if name in names), ""):
         told = {"instruction", "output"} <= names
         return "Alpaca" if told else "ShareGPT" if conversation == "conversations" else "messages"
