@@ -90,6 +90,15 @@ def test_pairs_of_answers_are_read_whatever_form_their_conversation_has(
     assert (pair.chosen, pair.rejected) == answers  # type: ignore[union-attr]
 
 
+def test_pairs_that_answer_different_messages_are_left_out_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [{"chosen": TWO + "a", "rejected": TWO.replace("Ho.", other) + "b"} for other in ("Ho.", "He.")]
+
+    assert len(read_dataset(written(tmp_path, *rows), chat=True, preference=True).train) == 1
+    assert "rows whose chosen and rejected answer different messages, which are left out: 1" in caplog.text
+
+
 def test_a_base_model_keeps_the_prompt_as_it_is_written(tmp_path: Path) -> None:
     prompt = "\n\nHuman: Hi?\n\nAssistant:"
     (row,) = read_dataset(written(tmp_path, {"prompt": prompt, "completion": " Ho."}), chat=False).train
