@@ -133,9 +133,13 @@ def test_a_call_of_a_tool_among_the_parts_is_no_answer(tmp_path: Path, call: dic
         read_dataset(path, chat=True)
 
 
-def test_a_cell_may_hold_messages_as_pandas_writes_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "cells",
+    [f'messages\n"{SAID}"\n', 'text\n"### Human: Hi?\n### Assistant: Ho."\n', f'prompt,completion\n"{[ASKED]}",Ho.\n'],
+)
+def test_cells_may_hold_a_conversation_as_pandas_writes_it_or_as_one_text(tmp_path: Path, cells: str) -> None:
     path = tmp_path / "seeds.csv"
-    path.write_text(f'messages\n"{SAID}"\n')
+    path.write_text(cells)
     (task,) = load_seeds(path).tasks
 
     assert (task.instruction, task.instances[0].output) == ("Hi?", "Ho.")
