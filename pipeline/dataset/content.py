@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.asking.converse import question
 from pipeline.dataset.encodings import zero_shot
 from pipeline.engines.base import Message
+from pipeline.seeds.transcripts import asked_in
 from pipeline.text import trimmed
 
 Shape = Literal["text", "instruction", "messages", "preference", "chat_preference", "ranked"]
@@ -30,7 +31,7 @@ class TextRow(_Content):
         return self
 
     def as_chat(self) -> "ChatRow":
-        return ChatRow(messages=(_said("user", self.prompt.strip()), _said("assistant", trimmed(self.completion))))
+        return ChatRow(messages=(*_asked(self.prompt.strip()), _said("assistant", trimmed(self.completion))))
 
 
 class ChatRow(_Content):
@@ -41,13 +42,16 @@ class ChatRow(_Content):
 
     @property
     def answered(self) -> bool:
-        return any(self.messages[number]["content"].strip() for number in self.answers)
+        return bool(self.answers)
 
     @property
     def answers(self) -> tuple[int, ...]:
-        """The numbers of the messages that are learned: those of the assistant that follow another message."""
-        roles = enumerate(message["role"] for message in self.messages)
-        return tuple(n for n, role in roles if role == "assistant" and n and n not in self.unlearned)
+        """The numbers of the messages that are learned: those of the assistant that follow another and say something.
+
+        To learn an empty one is to learn to say nothing.
+        """
+        said = enumerate(message["role"] == "assistant" and message["content"].strip() for message in self.messages)
+        return tuple(number for number, text in said if text and number and number not in self.unlearned)
 
     def as_text(self) -> TextRow:
         """The last answer, and as its prompt all that was said before, in the plain encoding."""
@@ -79,8 +83,8 @@ class InstructionRow(_Content):
 
     def as_chat(self) -> ChatRow:
         system = (_said("system", self.system),) if self.system else ()
-        user = _said("user", question(self.instruction, self.input))
-        return ChatRow(messages=(*system, user, _said("assistant", self.output)))
+        asked = _asked(question(self.instruction, self.input))
+        return ChatRow(messages=(*system, *asked, _said("assistant", self.output)))
 
 
 class PreferenceRow(_Content):
@@ -109,10 +113,15 @@ class PreferenceRow(_Content):
         if not isinstance(self.prompt, str):
             return self
         texts = {"chosen": trimmed(self.chosen), "rejected": trimmed(self.rejected)}
-        return self.model_copy(update={"prompt": (_said("user", self.prompt.strip()),), **texts})
+        return self.model_copy(update={"prompt": _asked(self.prompt.strip()), **texts})
 
 
 Content = TextRow | InstructionRow | ChatRow | PreferenceRow
+
+
+def _asked(prompt: str) -> tuple[Message, ...]:
+    """What a prompt asks; several messages where it names their speakers."""
+    return tuple(_said(one["role"], one["content"]) for one in asked_in(prompt)) or (_said("user", prompt),)
 
 
 def _said(role: str, content: str) -> Message:

@@ -47,10 +47,16 @@ def push(folder: Path, name: str, private: bool) -> None:
         api.upload_folder(
             folder_path=folder, repo_id=url.repo_id, repo_type="dataset", commit_message="Dataset made with Sprout"
         )
-    except (HTTPError, ConnectionError, ValueError) as error:  # the last for a card that the hub does not take
+    except (HTTPError, ConnectionError) as error:
         problem = getattr(error, "server_message", None) or str(error).partition("\n")[0] or type(error).__name__
         raise SproutError(
             f"{folder} is finished but could not be uploaded to {name} on {api.endpoint}: {' '.join(problem.split())}; "
             f"the same command tries again"
+        ) from None
+    except ValueError as error:  # for a card that the hub does not take
+        advice = 'set export.licence to one of these, or to "other"' if '"license"' in str(error) else "mend its card"
+        raise SproutError(
+            f"{folder} is finished but {name} on {api.endpoint} does not take it: {' '.join(str(error).split())}; "
+            f"{advice}, and run the same command again"
         ) from None
     logger.info("export: %s is on the hub: %s", folder, url)

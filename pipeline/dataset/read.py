@@ -13,10 +13,10 @@ from pipeline.dataset.formats.base import ADVICE, Format, Split
 from pipeline.dataset.formats.find import find_format, shipped_formats
 from pipeline.errors import SproutError
 from pipeline.runs.products import read_record
-from pipeline.seeds.columns import in_our_names
+from pipeline.seeds.columns import OUTPUTS, in_our_names
 from pipeline.seeds.datasets import on_hub, place_of, split_names
 from pipeline.seeds.records import Wanted, as_object, read_records
-from pipeline.seeds.shapes import SYSTEM, Record
+from pipeline.seeds.shapes import CONVERSATIONS, SYSTEM, Record
 from pipeline.task import Task
 
 logger = logging.getLogger(__name__)
@@ -132,17 +132,23 @@ class _Reading:
         line, where = as_object(record, "row"), record.where
         if not self.source.format:
             line = in_our_names(line, where, self.notes)
+        if _lacks_answer(line):
+            self._leave_out()
+            return
         self.format = self.format or recognise(line, where)
         self.unused |= {name for name in line.keys() - _KNOWN if line[name] not in (None, "")}
         for content in self.format.read(line, where, self.notes):
             if isinstance(content, PreferenceRow) != self.preference:
                 raise SproutError(f"{where}: {_wanted(self.preference, self.chat)}")
             if not content.answered:
-                lack = "two answers that differ" if self.preference else "an answer"
-                self.notes[f"rows without {lack}, which are left out"] += 1
+                self._leave_out()
             else:
                 self.changed[_change(content, self.chat)] += 1
                 yield content
+
+    def _leave_out(self) -> None:
+        lack = "two answers that differ" if self.preference else "an answer"
+        self.notes[f"rows without {lack}, which are left out"] += 1
 
     def say(self) -> None:
         name = self.format.name if self.format else ""
@@ -170,6 +176,15 @@ def recognise(line: Line, where: str) -> Format:
     )
 
 
+def _lacks_answer(line: Line) -> bool:
+    """Whether the fields for answers hold a null, as tables have it where something is missing."""
+    there = _ANSWERS & line.keys()
+    filled = {name for name in there if line[name] is not None}
+    if filled == there or any(line.get(name) for name in ("instances", *CONVERSATIONS)):
+        return False
+    return not filled or filled in ({"chosen"}, {"rejected"})
+
+
 def _wanted(preference: bool, chat: bool) -> str:
     """What to say of rows that are not for the objective of a training."""
     if preference:
@@ -194,4 +209,5 @@ def _change(content: Content, chat: bool) -> str:
     return ""
 
 
+_ANSWERS = {*OUTPUTS, "chosen", "rejected"}
 _KNOWN = {*Task.model_fields, *SYSTEM, "messages", "history"}

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.errors import SproutError
 from pipeline.seeds.shapes import CONVERSATIONS, SYSTEM
+from pipeline.seeds.transcripts import with_messages
 from pipeline.seeds.values import printable
 
 # Dolly: instruction, context, response. GSM8K: question, answer. OpenOrca: question, response. MetaMathQA: query,
@@ -34,12 +35,14 @@ WHOLE = ({"instruction", "output"}, {"prompt", "completion"}, {"instances"}, {"c
 def in_our_names(row: Mapping[str, Any], where: str, notes: Counter[str]) -> dict[str, Any]:
     """The row with its fields named instruction, input and output, if they have other names that are well known.
 
-    A row in one of our layouts stays as it is, and so does one in which no field can be an instruction, or an output.
+    Of a conversation it makes a list of messages. A row in one of our layouts stays as it is, and so does one in which
+    no field can be an instruction, or an output.
 
     Raises:
         SproutError: where several fields can be the same one of ours, one holds no text, or a question leans on fields
             that a task does not have.
     """
+    row = with_messages(dict(row), INSTRUCTIONS, OUTPUTS, notes)
     given = {key: value for key, value in row.items() if value not in (None, "")}
     for media in sorted(MARKS.keys() & given.keys()):
         if any(MARKS[media] in str(value) for value in given.values()):

@@ -1,5 +1,6 @@
 """Conversations: who speaks, which answers are meant to be learned, and the first question with its answer."""
 
+import ast
 import json
 import re
 import reprlib
@@ -14,7 +15,8 @@ from pipeline.seeds.values import printable, text_of
 
 _NAMES = {
     "user": "user users human humans customer client prompter questioner usr asker 用户",
-    "assistant": "assistant assistants chatgpt bot chatbot ai ai_assistant model llm agent responder answerer 助手",
+    "assistant": "assistant assistants chatgpt bing bard bot chatbot ai ai_assistant model llm agent responder "
+    "answerer 助手",
     "system": "system developer sys system_prompt 系统",
     "tool": "tool tools function function_call function_response tool_call tool_calls tool_response tool_result "
     "observation ipython environment",
@@ -31,6 +33,9 @@ _ON = (1, True, "1", "1.0", "true", "yes", "on")
 _PERSONA = re.compile(r"You are (?:a|an|the) [\w, -]*\bassistant\.?", re.IGNORECASE)
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # fields of a message
 _CALLS = ("tool_calls", "tool_call", "function_call")
+_CALL_PARTS = {  # of a content: Claude's, and Gemini's
+    *("tool_use", "tool_result", "functionCall", "functionResponse", "function_call", "function_response"),
+}
 _THINKING = ("thinking", "reasoning", "redacted_thinking")
 
 
@@ -41,8 +46,18 @@ class Message(NamedTuple):
 
 
 def calls_a_tool(message: Mapping[str, Any]) -> bool:
-    """Whether it is a call of a tool, with or without a text beside it."""
-    return any(message.get(key) for key in _CALLS) or any(message.get(key) in _CALLS for key in ROLE_KEYS)
+    """Whether it is a call of a tool, or what one answers, with or without a text beside it."""
+    if any(message.get(key) for key in _CALLS) or any(message.get(key) in _CALLS for key in ROLE_KEYS):
+        return True
+    lists = [message[key] for key in CONTENT_KEYS if isinstance(message.get(key), list)]
+    parts = [part for parts in lists for part in parts if isinstance(part, dict)]
+    return any(part.get("type") in _CALL_PARTS or _CALL_PARTS & part.keys() for part in parts)
+
+
+def is_answered(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the assistant speaks last."""
+    roles = (messages[-1][key] for key in ROLE_KEYS if key in messages[-1])
+    return _role(str(next(roles, ""))) == "assistant"
 
 
 def is_masked(row: Mapping[str, Any]) -> bool:
@@ -82,12 +97,13 @@ def messages_in(value: Any, where: str, notes: Counter[str]) -> list[Message]:
 
 
 def listed(value: Any) -> Any:
-    """The list that a cell of a table holds as a text of JSON; anything else as it is."""
+    """The list that a cell of a table holds as a text of JSON, or of Python, as pandas writes it; else the same."""
     if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+        for read in (json.loads, ast.literal_eval):
+            try:
+                return read(value.strip())
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
     return value
 
 
@@ -187,7 +203,7 @@ def _content(value: Any, where: str, notes: Counter[str]) -> str:
         return ""
     texts = []
     for part in value if isinstance(value, list) else [value]:
-        kind = part.get("type") if isinstance(part, dict) else ""
+        kind = part.get("type") or ("thinking" if part.get("thought") is True else "") if isinstance(part, dict) else ""
         text = part.get("text", part.get("content")) if isinstance(part, dict) else text_of(part)
         if kind in _THINKING:
             notes["parts of messages that hold thoughts and are left out"] += 1

@@ -113,6 +113,8 @@ def _in_our_names(records: Records) -> Records:
         for one in records.records
     ]
     header = records.header
+    if header and rows and "messages" in as_object(rows[0], "task").keys() - {*header.names}:
+        header = None  # its columns are read as a conversation
     if header:
         header = header._replace(names=[*in_our_names(dict.fromkeys(header.names, "…"), header.where, Counter())])
     return records._replace(records=rows, header=header)

@@ -16,6 +16,7 @@ from pipeline.seeds.reviewed import as_reviewed
 from pipeline.seeds.shapes import Record, rows_of
 from pipeline.seeds.tables import Header, arrow_rows, delimiter_of, text_table
 from pipeline.seeds.values import decoder, printable, tidied
+from pipeline.seeds.yaml_text import ENDINGS, yaml_values
 
 
 class Wanted(NamedTuple):
@@ -63,7 +64,7 @@ def read_records(name: Path | str, wanted: Wanted) -> Records:
     else:
         records = _of_text(plain_text(data, place.path), place.path, wanted.splits, place.split)
         records = records._replace(records=as_reviewed(Path(place.path), records.records))
-    if place.split and records.kind not in ("JSON", "JSONL"):
+    if place.split and records.kind not in ("JSON", "JSONL", "YAML"):
         raise SproutError(f"{place.path}: there are no splits in it; leave out @{place.split}")
     return records
 
@@ -137,16 +138,17 @@ def _note_split(place: Place, split: str, wanted: Wanted, num_rows: int, notes: 
 def _of_text(text: str, path: str, splits: Sequence[str], asked: str) -> Records:
     notes: Counter[str] = Counter()
     start = text.lstrip()[:1]
-    delimiter = None if start in ("{", "[") else delimiter_of(text, Path(path))
+    as_yaml = start not in ("{", "[") and ENDINGS.intersection(Path(path).suffixes)
+    delimiter = None if start in ("{", "[") or as_yaml else delimiter_of(text, Path(path))
     if delimiter:
         found = [*text_table(text, delimiter, path)]
         header = next((one for one in found if isinstance(one, Header)), None)
         rows = [one for one in found if isinstance(one, Record)]
         return Records("TSV" if delimiter == "\t" else "CSV", [*tidied_records(rows, notes)], notes, header)
-    kind, values = json_values(text, path)
+    kind, values = ("YAML", yaml_values(text, path)) if as_yaml else json_values(text, path)
     values = [_decoded_twice(value) for value in tidied_records(values, notes)]
     rows = [*rows_of(values, splits, asked)]
-    if len(values) == 1 and rows != values:
+    if len(values) == 1 and rows != values and kind == "JSONL":
         kind = "JSON"
     if len({row.number for row in rows}) < len(rows):  # of several lists
         rows = [row._replace(number=number) for number, row in enumerate(rows, 1)]
@@ -178,7 +180,8 @@ def _decoded(data: bytes, path: str) -> str:
     try:
         if encoding:
             return data.decode(encoding, "surrogatepass")
-        return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogatepass")
+        text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogatepass")
+        return text.lstrip("\ufeff")  # some programs write the mark twice
     except UnicodeDecodeError as error:
         if encoding:
             raise SproutError(

@@ -22,6 +22,7 @@ from pipeline.seeds.conversations import (
 )
 from pipeline.seeds.markers import without_marks
 from pipeline.seeds.shapes import CONVERSATIONS, SYSTEM, is_conversation
+from pipeline.seeds.transcripts import asked_in
 from pipeline.seeds.values import Id, Text, printable, text_of
 from pipeline.task import Task
 from pipeline.text import trimmed
@@ -95,9 +96,14 @@ CONTEXT = (*SYSTEM, "history")  # fields beside a conversation or an instruction
 def layout_of(fields: Iterable[str], where: str, kind: str = "") -> str:
     """Which of the layouts this is, by its fields; empty if it is one of our own tasks and JSON as they are."""
     names = {*fields}
+    if {"chosen", "rejected"} <= names and not names & {*CONVERSATIONS, "completion", "output"}:
+        raise SproutError(
+            f"{where}: chosen and rejected are two answers, and a task has one; name the better one output, and drop "
+            f"the other"
+        )
     ours = names & Task.model_fields.keys() - {"name", "instruction"} if kind == "JSONL" else set()
     if "instances" in names:
-        return "" if kind in ("JSON", "JSONL") else "seed tasks"
+        return "" if kind in ("JSON", "JSONL", "YAML") else "seed tasks"
     if conversation := next((name for name in CONVERSATIONS if name in names), ""):
         told = {"instruction", "output"} <= names
         return "Alpaca" if told else "ShareGPT" if conversation == "conversations" else "messages"
@@ -212,9 +218,10 @@ def _texts(row: BaseModel, context: Fields, where: str, notes: Counter[str]) -> 
     else:
         assert isinstance(row, _Alpaca)
         question, input, answer = row.instruction, row.input, row.output
-    if turns:
-        asked = f"{question}\n\n{input}" if input else question
-        return _first([*before, Message("user", asked), Message("assistant", answer)], where, notes)
+    asked = [Message(one["role"], one["content"]) for one in asked_in(question)]
+    if turns or asked:
+        asked = asked or [Message("user", f"{question}\n\n{input}" if input else question)]
+        return _first([*before, *asked, Message("assistant", answer)], where, notes)
     return [("\n\n".join(filter(None, (system, question))), input, answer)]
 
 

@@ -22,10 +22,10 @@ COLUMNS = frozenset(
         *("problem", "solution", "inputs", "targets"),
     }
 )
-CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat")
+CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat", "chat_messages")
 SYSTEM = ("system", "system_prompt", "system_message")  # fields beside a conversation or an instruction
-ROLE_KEYS = ("role", "from", "speaker", "author")
-CONTENT_KEYS = ("content", "value", "text", "message", "utterance")
+ROLE_KEYS = ("role", "from", "speaker", "author", "sender")
+CONTENT_KEYS = ("content", "value", "text", "message", "utterance", "parts")
 _NATURAL = {"Definition", "Instances"}  # of a task file of Super-NaturalInstructions
 _ABOUT = {"features", "fields", "columns", "schema"}  # lists that describe the rows beside them
 _WRAPPERS = ("data", "rows", "records", "items", "examples", "tasks", "samples", "predictions", "results")
@@ -154,7 +154,7 @@ def _is_row(value: Mapping[str, Any]) -> bool:
     """Whether it has a field of a row, and not a column of them."""
     if any(_is_one_conversation(value[key]) for key in CONVERSATIONS if key in value):
         return True
-    if any(is_conversation(value.get(key)) for key in ("prompt", "completion", "chosen", "rejected")):
+    if any(is_conversation(value.get(key)) for key in ("prompt", "completion", "chosen", "rejected", "contents")):
         return True
     return any(key in COLUMNS and not isinstance(item, dict | list) for key, item in value.items())
 

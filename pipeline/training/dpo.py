@@ -1,7 +1,7 @@
 """TRL's trainer for pairs of a better and a worse answer (DPO, arXiv 2305.18290)."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from pipeline.engines.tokens import split_ids
 from pipeline.errors import SproutError
 from pipeline.training.arguments import callbacks, common_arguments, joined, lora, set_up
 from pipeline.training.settings import Training
-from pipeline.training.tokens import chat_tokens
+from pipeline.training.tokens import chat_tokens, each_row
 
 if TYPE_CHECKING:
     from trl.trainer.dpo_trainer import DPOTrainer
@@ -46,7 +46,8 @@ def make_dpo_trainer(training: Training, folder: Path) -> "DPOTrainer":
         raise SproutError(f"{model}: its tokenizer has no end-of-text token, so no model learns to stop; set eos_token")
     max_length = min(settings.max_length, context_length(model))
     train, validation = (
-        cut_pairs(pair_tokens(rows, tokenizer), max_length) for rows in (training.rows, training.validation)
+        cut_pairs(each_row(rows, lambda row: pair_tokens(row, tokenizer)), max_length)
+        for rows in (training.rows, training.validation)
     )
     if not train:
         raise SproutError(f"every prompt has {max_length} tokens or more, so no answer is left; raise max_length")
@@ -65,24 +66,21 @@ def make_dpo_trainer(training: Training, folder: Path) -> "DPOTrainer":
     return trainer
 
 
-def pair_tokens(rows: Sequence[Any], tokenizer: Any) -> Iterator[Tokens]:
-    """The tokens of the prompt and of both answers of each row, each answer with its end."""
-    for row in rows:
-        assert isinstance(row, PreferenceRow)
-        if isinstance(row.prompt, str):
-            texts = [
-                text.removesuffix(tokenizer.eos_token) + tokenizer.eos_token for text in (row.chosen, row.rejected)
-            ]
-            pairs = [split_ids(tokenizer, row.prompt, text) for text in texts]
-        else:
-            pairs = [_chat_pair(row, text, tokenizer) for text in (row.chosen, row.rejected)]
-        (prompt, chosen), (other, rejected) = pairs
-        same = next(
-            (n for n, (a, b) in enumerate(zip(prompt, other, strict=False)) if a != b), min(len(prompt), len(other))
-        )
-        # A template may merge the end of a prompt with the beginning of an answer.
-        chosen, rejected = prompt[same:] + chosen, other[same:] + rejected
-        yield {"prompt_ids": prompt[:same], "chosen_ids": chosen, "rejected_ids": rejected}
+def pair_tokens(row: Any, tokenizer: Any) -> Tokens:
+    """The tokens of the prompt and of both answers of a row, each answer with its end."""
+    assert isinstance(row, PreferenceRow)
+    if isinstance(row.prompt, str):
+        texts = [text.removesuffix(tokenizer.eos_token) + tokenizer.eos_token for text in (row.chosen, row.rejected)]
+        pairs = [split_ids(tokenizer, row.prompt, text) for text in texts]
+    else:
+        pairs = [_chat_pair(row, text, tokenizer) for text in (row.chosen, row.rejected)]
+    (prompt, chosen), (other, rejected) = pairs
+    same = next(
+        (n for n, (a, b) in enumerate(zip(prompt, other, strict=False)) if a != b), min(len(prompt), len(other))
+    )
+    # A template may merge the end of a prompt with the beginning of an answer.
+    chosen, rejected = prompt[same:] + chosen, other[same:] + rejected
+    return {"prompt_ids": prompt[:same], "chosen_ids": chosen, "rejected_ids": rejected}
 
 
 def cut_pairs(rows: Iterator[Tokens], max_length: int) -> list[Tokens]:

@@ -11,7 +11,7 @@ from pipeline.errors import SproutError, silenced
 from pipeline.training.arguments import callbacks, common_arguments, joined, lora, set_up
 from pipeline.training.mask import masking
 from pipeline.training.settings import Training
-from pipeline.training.tokens import row_tokens
+from pipeline.training.tokens import each_row, row_tokens
 
 if TYPE_CHECKING:
     from trl.trainer.sft_trainer import SFTTrainer
@@ -38,29 +38,30 @@ def make_trainer(training: Training, folder: Path) -> "SFTTrainer":
     if not tokenizer.eos_token:
         raise SproutError(f"{model}: its tokenizer has no end-of-text token, so no model learns to stop; set eos_token")
     max_length = min(settings.max_length, context_length(model))  # with learned positions, more would be an error
-    common = common_arguments(settings, folder, len(training.rows), bool(validation))
-    arguments = joined(SFTConfig(**common, completion_only_loss=True))
 
     def dataset(rows: Sequence[Any]) -> Any:
-        columns = (row_tokens(row, tokenizer) for row in rows)
+        columns = each_row(rows, lambda row: row_tokens(row, tokenizer))
         blocks = iter(lambda: list(islice(columns, BLOCK)), [])  # Python lists take four times the memory of a table
         with silenced("transformers"):  # which warns of rows that are cut below
             return concatenate_datasets([Dataset.from_list(block) for block in blocks]) if rows else None
 
+    train, held = dataset(training.rows), dataset(validation)
+    common = common_arguments(settings, folder, len(train), bool(validation))
+    arguments = joined(SFTConfig(**common, completion_only_loss=True))
     kind = masking(SFTTrainer, settings) if settings.mask_input else SFTTrainer
     trainer = kind(
         model=model,
         args=arguments,
-        train_dataset=dataset(training.rows),
-        eval_dataset=dataset(validation),
+        train_dataset=train,
+        eval_dataset=held,
         processing_class=tokenizer,
         peft_config=lora(settings),
         callbacks=callbacks(settings, arguments, training.last_step),
     )
     set_up(trainer, settings)
-    trainer.train_dataset = _cut(trainer.train_dataset, len(training.rows), max_length)
+    trainer.train_dataset = _cut(trainer.train_dataset, len(train), max_length)
     if validation:
-        trainer.eval_dataset = _cut(trainer.eval_dataset, len(validation), max_length)
+        trainer.eval_dataset = _cut(trainer.eval_dataset, len(held), max_length)
     if settings.padding_free:
         _check_apart(trainer, model)
     return trainer

@@ -1,18 +1,47 @@
 """The tokens of a row, and which of them count in the loss."""
 
-from typing import Any
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from pipeline.dataset.content import ChatRow, TextRow
 from pipeline.engines.base import Message
 from pipeline.engines.tokens import split_ids
 from pipeline.errors import SproutError
 
+logger = logging.getLogger(__name__)
+Row = TypeVar("Row")
+Tokens = TypeVar("Tokens")
+
+
+class RowRefused(SproutError):
+    """The chat template takes no conversation in which the roles follow each other as they do in this row."""
+
+
+def each_row(rows: Sequence[Row], tokens: Callable[[Row], Tokens]) -> Iterator[Tokens]:
+    """The tokens of each row; those that the chat template refuses are left out and counted.
+
+    Raises:
+        SproutError: if it refuses all of them.
+    """
+    refused: list[RowRefused] = []
+    for row in rows:
+        try:
+            yield tokens(row)
+        except RowRefused as error:
+            refused.append(error)
+    if refused and len(refused) == len(rows):
+        raise refused[0]
+    if refused:
+        logger.warning(f"train: {len(refused)} rows are left out; the first: {refused[0]}")
+
 
 def row_tokens(row: TextRow | ChatRow, tokenizer: Any) -> dict[str, Any]:
     """The tokens of a row for TRL, with a mask that is 1 where they count in the loss.
 
     Raises:
-        SproutError: for a conversation that the chat template refuses, or whose answers it does not delimit.
+        SproutError: for a conversation that the chat template refuses (`RowRefused`), or whose answers it does not
+            delimit.
     """
     if isinstance(row, ChatRow):
         ids, mask = chat_tokens(row, tokenizer)
@@ -74,7 +103,7 @@ def _template_ids(
         text = tokenizer.apply_chat_template(list(messages), **options)
     except TemplateError as error:
         roles = ", ".join(message["role"] for message in messages)
-        raise SproutError(
+        raise RowRefused(
             f"{tokenizer.name_or_path}: the chat template refuses a row with messages of {roles}: {error}"
         ) from None
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -229,7 +229,7 @@ def test_pairs_of_other_data_sets_are_read(row, tmp_path):
         ({"prompt": "a", "chosen": "b", "rejected": "c"}, False, 'set train.objective = "dpo"'),
         ({"messages": SAID[0], "chosen": SAID[0][1], "rejected": SAID[1][1]}, True, "messages ends with an answer; remove"),
         ({"chosen": SAID[0], "rejected": CHAT}, True, "should both end with a message of the assistant"),
-        ({"chosen": SAID[0], "rejected": [{"role": "user", "content": "Ho"}, SAID[1][1]]}, True, "should answer the same messages"),
+        ({"chosen": SAID[0][1:], "rejected": SAID[1][1:]}, True, "chosen and rejected answer nothing; add a prompt"),
     ],
 )  # fmt: skip
 def test_rows_of_the_other_objective_are_refused(row, preference, said, tmp_path):

@@ -18,10 +18,10 @@ KEYS = [
     *("id", "instruction", "input", "output", "outputs", "instances", "messages", "conversations", "role", "from", "content"),
     *("value", "prompt", "completion", "prediction", "references", "system", "history", "weight", "train", "data", "rows"),
     *("columns", "index", "row", "row_idx", "is_classification", "name", "task", "Definition", "Instances", "train", "test"),
-    *("meta", "scores", "rejected", "track", "text"),
+    *("meta", "scores", "rejected", "track", "text", "chosen", "contents", "parts", "systemInstruction"),
 ]  # fmt: skip
 TEXTS = st.one_of(
-    st.sampled_from(["user", "assistant", "bot", "system", "<think>", "</think>", "</s>", "<noinput>", "N/A", "\ud83d", "[1]", "[", "{", ""]),
+    st.sampled_from(["user", "assistant", "bot", "system", "<think>", "</think>", "</s>", "<noinput>", "N/A", "Human: a\n\nAssistant:", "\ud83d", "[1]", "[", "{", ""]),
     st.text(st.characters(codec=None), max_size=8),
 )  # fmt: skip
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXTS)

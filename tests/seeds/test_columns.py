@@ -89,7 +89,7 @@ def test_a_list_of_texts_is_a_conversation(tmp_path: Path) -> None:
         ({"id": "x", "inputs": [3, 5], "targets": [7]}, "inputs would be the instruction, and holds no text (found [3, 5])"),
         ({"input": "a", "response": "b"}, "instruction is missing; there are input, response"),
         ({"source": "a", "translation": "b"}, "there are 'source', 'translation'; name them instruction, input and output"),
-        ({"prompt": "a", "chosen": "b", "rejected": "c", "response": "d"}, "completion is missing"),
+        ({"prompt": "a", "chosen": "b", "rejected": "c", "response": "d"}, "chosen and rejected are two answers, and a task has one"),
     ],
 )  # fmt: skip
 def test_names_that_may_mean_something_else_are_refused_in_one_sentence(

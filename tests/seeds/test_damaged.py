@@ -55,6 +55,7 @@ def test_what_is_almost_json_is_refused_with_what_to_mend(
     "content",
     [
         f"{GO}\n\ufeff{GO.replace('Go', 'Come')}\n",  # files that were joined
+        f"\ufeff\ufeff{GO}\n{GO.replace('Go', 'Come')}\n",
         "instruction,output\nGo.,Gone.\n\ufeffInstruction,Output\nCome.,Comene.\n",
         f"[{GO},\n{GO.replace('Go', 'Come')}]",
         "| instruction | input | output |\n|:---|---|---:|\n| Go. | | Gone. |\n| Come. |  | Comene. |\n",

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,7 @@ class Hub(ThreadingHTTPServer):
         self.tokens: set[str | None] = set()
         self.files: dict[str, bytes] = {}
         self.refuses = ""
+        self.licences = ["apache-2.0", "mit", "other"]
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -52,7 +54,13 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(
                 200, {"commitUrl": f"{self.server.url}/datasets/me/mine/commit/1", "commitOid": "1" * 40}
             )
-        return self.answer(200 if path == "/api/validate-yaml" else 404, {})
+        if path == "/api/validate-yaml":
+            stated = re.search("license: (.*)", json.loads(body)["content"])
+            if stated and stated[1] not in self.server.licences:
+                problem = f'"license" must be one of [{", ".join(self.server.licences)}]'
+                return self.answer(400, {"error": "Bad request", "errors": [{"message": problem}], "warnings": []})
+            return self.answer(200, {})
+        return self.answer(404, {})
 
     def do_GET(self) -> None:
         self.answer(200, {"id": "me/mine", "siblings": [], "sha": "0" * 40})
@@ -121,6 +129,15 @@ def test_an_upload_that_is_refused_leaves_the_folder_and_says_why(tmp_path, hub)
     hub.refuses = ""
     export(tmp_path, push_to_hub="me/mine")
     assert "alpaca.jsonl" in hub.files
+
+
+def test_a_licence_that_the_hub_does_not_know_is_said_with_those_that_it_does(tmp_path, hub):
+    advice = r'"license" must be one of \[apache-2.0, mit, other\]; set export.licence to one of these, or to "other"'
+    with pytest.raises(SproutError, match=f"dataset is finished but me/mine on http.* does not take it: .*{advice}"):
+        export(tmp_path, push_to_hub="me/mine", licence="GPL-3.0-or-later")
+    export(tmp_path, push_to_hub="me/mine", licence="MIT")
+
+    assert "license: mit\n" in hub.files["README.md"].decode()
 
 
 def test_a_hub_that_is_not_there_is_said(tmp_path, hub, monkeypatch):

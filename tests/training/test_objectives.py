@@ -33,7 +33,7 @@ def margin(model, row):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer, tuned = AutoTokenizer.from_pretrained(model), AutoModelForCausalLM.from_pretrained(model)
-    [tokens] = pair_tokens([row], tokenizer)
+    tokens = pair_tokens(row, tokenizer)
     sums = []
     for name in ("chosen_ids", "rejected_ids"):
         ids = torch.tensor([tokens["prompt_ids"] + tokens[name]])
@@ -90,10 +90,8 @@ def test_the_tokens_of_a_pair_are_those_of_a_training_on_each(model):
         {"role": "assistant", "content": "two"},
         {"role": "user", "content": "three"},
     )
-    text, chat = pair_tokens(
-        [PreferenceRow(prompt="one\n\n", chosen="two", rejected="three"), PreferenceRow(prompt=said, chosen="four", rejected="five")],
-        tokenizer,
-    )  # fmt: skip
+    text = pair_tokens(PreferenceRow(prompt="one\n\n", chosen="two", rejected="three"), tokenizer)
+    chat = pair_tokens(PreferenceRow(prompt=said, chosen="four", rejected="five"), tokenizer)
 
     assert tokenizer.decode(text["prompt_ids"]).endswith("one\n\n")
     assert tokenizer.decode(text["chosen_ids"]).strip() == f"two{tokenizer.eos_token}"

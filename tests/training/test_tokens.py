@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.dataset.content import ChatRow, TextRow
+from pipeline.dataset.content import ChatRow, PreferenceRow, TextRow
 from pipeline.errors import SproutError
+from pipeline.training.dpo import make_dpo_trainer
 from pipeline.training.settings import Training, TrainingSettings
 from pipeline.training.sft import make_trainer
 from pipeline.training.tokens import chat_tokens
@@ -111,6 +112,21 @@ def test_messages_that_the_template_refuses_are_told(tmp_path: Path):
     assert learned(talk(*TALK[1:3]), model) == ["Lima<|end|>"]
     with pytest.raises(SproutError, match="refuses a row with messages of system, user, assistant: no system"):
         learned(talk(*TALK[:3]), model)
+
+
+def test_rows_that_the_template_refuses_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    model = save_model(tmp_path, chat_template=NO_SYSTEM)
+    pair = PreferenceRow(prompt=({"role": "user", "content": "Peru?"},), chosen="Lima", rejected="no")
+    refused = pair.model_copy(update={"prompt": ({"role": "system", "content": "Be kind."}, *pair.prompt)})
+    settings = TrainingSettings(objective="dpo")
+    trainers: list[Any] = [
+        make_trainer(Training(model=model, rows=[talk(*TALK[:3]), talk(*TALK[1:3])]), tmp_path),
+        make_dpo_trainer(Training(model=model, rows=[refused, pair], settings=settings), tmp_path),
+    ]
+
+    assert [len(one.train_dataset) for one in trainers] == [1, 1]
+    told = "the chat template refuses a row with messages of system, user, assistant: no system"
+    assert caplog.messages == [f"train: 1 rows are left out; the first: {model}: {told}"] * 2
 
 
 def test_messages_for_a_model_without_a_template_are_refused(base_model, tmp_path):

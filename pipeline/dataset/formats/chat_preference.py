@@ -54,8 +54,11 @@ class ChatPreference(Format):
         asked = said[0][:-1] or messages_in(before, where, notes)
         if asks in CONVERSATIONS and asked and asked[-1].role == "assistant":
             raise SproutError(f"{where}: {asks} ends with an answer; remove that answer, or leave the row out")
-        if not asked or (said[1][:-1] and said[1][:-1] != said[0][:-1]):
-            raise SproutError(f"{where}: chosen and rejected should answer the same messages; leave the row out")
+        if not asked:
+            raise SproutError(f"{where}: chosen and rejected answer nothing; add a prompt, or leave the row out")
+        if said[1][:-1] and said[1][:-1] != said[0][:-1]:  # as some rows of HH-RLHF are
+            notes["rows whose chosen and rejected answer different messages, which are left out"] += 1
+            return []
         messages = tuple({"role": one.role, "content": one.content} for one in asked)
         return [PreferenceRow(prompt=messages, chosen=said[0][-1].content, rejected=said[1][-1].content)]
 
