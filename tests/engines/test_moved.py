@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.engines.server.sender import is_untrusted, keeps_key
 from pipeline.errors import SproutError
+from tests.engines import stand_in
 from tests.engines.conftest import Connect, Serve
 from tests.engines.stand_in import Answer, StandIn, completion
 from tests.engines.test_server import echoes, requests
@@ -46,6 +47,16 @@ def test_a_server_that_leads_requests_on_is_followed(serve: Serve, connect: Conn
     other = serve()
     first = serve(lambda tried, body: Answer(status, headers={"Location": f"{other.url}/completions"}))
     assert list(connect(first.url).generate(requests(2))) == echoes(2)
+
+
+def test_an_answer_that_will_be_elsewhere_is_fetched_there(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modal answers so what takes more than 150 s."""
+    monkeypatch.setattr(stand_in, "MODELS", completion({"prompt": ""}, "echo p0", "stop"))  # what GET brings
+    server = serve(lambda tried, body: Answer(303, headers={"Location": "/v1/completions?call=1"}))
+    assert list(connect(server.url).generate(requests(1))) == echoes(1)
+    assert len(server.calls) == 1
 
 
 def test_a_key_in_a_header_of_its_own_does_not_follow_to_another_server(

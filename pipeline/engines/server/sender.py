@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from pipeline.engines.server.environment import proxy, proxy_names, read_key
+from pipeline.engines.server.environment import around_proxy, proxy, read_key
 from pipeline.engines.server.said import said
 from pipeline.engines.server.statuses import meant
 from pipeline.engines.server.trouble import MOVED, UNTRUSTED, Trouble
@@ -26,6 +26,10 @@ KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
 MAX_HEADER = 1 << 16  # bytes; policies and cookies of a proxy may take more than the 8 KB of aiohttp
 BEFORE_MESSAGE = re.compile(r"^\d{3}, message:\s*")  # what aiohttp puts there, though the server did not say it
 MAX_HOPS = 5  # redirections
+NOT_AWAITED = (
+    "; what stands before the model may not wait as long as an answer takes: raise its limit (in nginx, "
+    "proxy_read_timeout), or ask for fewer tokens"
+)
 
 
 class Sender:
@@ -48,7 +52,7 @@ class Sender:
         Raises:
             Trouble: for whatever goes wrong.
         """
-        from aiohttp import ClientError, ClientProxyConnectionError
+        from aiohttp import ClientError
 
         try:
             data = None if payload is None else to_json(payload)  # in a fifth of the time that `json` takes
@@ -62,10 +66,7 @@ class Sender:
         except Trouble as error:
             trouble = error
         except (ClientError, OSError, ValueError) as error:
-            words = self.clean(broken(error))
-            if isinstance(error, ClientProxyConnectionError):
-                words += f", to the proxy of {proxy_names(url)}; no_proxy={urlsplit(url).hostname} goes without it"
-            trouble = Trouble("disconnection", words, UNTRUSTED if is_untrusted(error) else 0)
+            trouble = self._no_answer(error, url)
         raise trouble from None  # out here, so that it has no context: that may hold the key
 
     def clean(self, text: str) -> str:
@@ -77,7 +78,10 @@ class Sender:
             await self.session.close()
 
     async def _follow(self, url: str, data: bytes | None) -> bytes:
-        """The body of a good answer, where the server leads to. A POST stays one, or is not led on."""
+        """The body of a good answer, where the server leads to.
+
+        A POST stays one, or is not led on, unless its own answer is said to come later.
+        """
         first = url
         for _ in range(MAX_HOPS + 1):
             headers = self.headers if keeps_key(first, url) else self.plain
@@ -91,11 +95,25 @@ class Sender:
                 before, url = url, urljoin(url, place)
                 if urlsplit(url).scheme not in ("http", "https"):
                     raise ValueError
+                if answer.status == 303 and keeps_key(first, url) and urlsplit(url).path == urlsplit(before).path:
+                    data = None  # Modal, after 150 s: the answer will be there, for whoever asks with GET
                 if data and answer.status not in (307, 308):
                     trouble = Trouble(f"answer {answer.status}", self.clean(led(before, url)), answer.status)
                     trouble.path = answer.url.path
                     raise trouble
         raise Trouble("disconnection", f"it leads from one address to another, {MAX_HOPS} times and more")
+
+    def _no_answer(self, error: Exception, url: str) -> Trouble:
+        from aiohttp import ClientHttpProxyError, ClientProxyConnectionError
+
+        kind = "shortage of files" if "Too many open files" in str(error) else "disconnection"
+        trouble = Trouble(kind, self.clean(broken(error)), UNTRUSTED if is_untrusted(error) else 0)
+        if isinstance(error, ClientProxyConnectionError):
+            trouble.hint = f", to {around_proxy(url)}"
+        elif isinstance(error, ClientHttpProxyError):
+            trouble.hint = f", by {around_proxy(url)}"
+            trouble.status = 407 if error.status in (403, 407) else 0
+        return trouble
 
     def _trouble(self, content: bytes, answer: ClientResponse) -> Trouble:
         found = said(content, answer.status)
@@ -104,6 +122,10 @@ class Sender:
         wait = wait or (until_reset(answer.headers) if 429 in (status, answer.status) else 0.0)
         trouble = Trouble(f"answer {status}", self.clean(found.words), status, wait, found.params)
         trouble.path = answer.url.path
+        if self.proxy and answer.url.scheme == "http" and not content.lstrip().startswith((b"{", b"[")):
+            trouble.hint = f"; it may come from {around_proxy(str(answer.url))}"
+        elif status in (504, 524):
+            trouble.hint = NOT_AWAITED
         return trouble
 
     def _session(self) -> ClientSession:

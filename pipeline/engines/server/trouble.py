@@ -42,6 +42,7 @@ class Trouble(Exception):
 
     Attributes:
         path: What was asked for, of the url; for whoever knows it to fill in.
+        hint: What may be behind it and what to do, if that is known; follows the message.
     """
 
     def __init__(
@@ -49,10 +50,10 @@ class Trouble(Exception):
     ) -> None:
         super().__init__(message)
         self.kind, self.message, self.status, self.wait, self.params = kind, message, status, wait, params
-        self.path = ""
+        self.path = self.hint = ""
 
     def __str__(self) -> str:
-        return short(self.message)
+        return short(self.message) + self.hint
 
     @property
     def refused(self) -> bool:
@@ -76,7 +77,7 @@ class Trouble(Exception):
     @property
     def crowded(self) -> bool:
         """Whether it is a sign that fewer requests should be in flight."""
-        return self.busy or self.status in LATE or self.kind == "time-out"
+        return self.busy or self.status in LATE or self.kind in ("time-out", "shortage of files")
 
     @property
     def unreadable(self) -> bool:
