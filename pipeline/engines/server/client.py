@@ -169,8 +169,8 @@ class Client(ABC):
         if NO_CHAT.search(refusal.message):
             if "template" in refusal.message and not refusal.missing:
                 log.warning(
-                    "server %s: takes no messages for %s (%s), so it is asked for plain text; if it is a chat model, serve "
-                    "it with its chat template", self.url, self.model, str(refusal).rstrip("."),
+                    "server %s: takes no messages for %s (%s), so it is asked for plain text; if it is a chat model, "
+                    "serve it with its chat template", self.url, self.model, str(refusal).rstrip("."),
                 )  # fmt: skip
             return False
         other = await self._probe("Hello")
