@@ -6,7 +6,6 @@ from types import TracebackType
 
 from pipeline.errors import SproutError
 
-
 _NETWORK = "if that is a network file system without locks or shared memory, choose a folder on another disk"
 OF_THE_DISK = {  # what SQLite says, and what may be behind it
     "disk I/O error": f"see that its disk is not full, over a quota or gone; {_NETWORK}",

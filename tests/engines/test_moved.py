@@ -1,7 +1,9 @@
 """Servers that lead elsewhere, that nobody can trust, or whose answers are in another encoding."""
 
 import json
+import socketserver
 import ssl
+import threading
 from typing import Any
 
 import pytest
@@ -135,3 +137,25 @@ def test_a_prompt_before_its_completion_is_left_out_and_that_is_said_once(
     assert [line for line in caplog.messages if "repeats the prompt" in line] == [
         f"server {stand_in.url}: repeats the prompt before each completion; that is left out"
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x15\x03\x01\x00\x02\x02\x46", "; the server may want TLS, and a url with https://; is the url right"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "Bad status line"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}", "Duplicate Content-Length"),
+    ],
+)
+def test_what_is_no_http_is_told_within_seconds(connect: Connect, data: bytes, words: str) -> None:
+    class Other(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(data)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        with pytest.raises(SproutError, match="answers, but not in HTTP as it should be: ") as caught:
+            list(connect(f"http://127.0.0.1:{server.server_address[1]}/v1").generate(requests(1)))
+        server.shutdown()
+    assert words in str(caught.value)

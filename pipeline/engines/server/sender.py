@@ -26,6 +26,7 @@ KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
 MAX_HEADER = 1 << 16  # bytes; policies and cookies of a proxy may take more than the 8 KB of aiohttp
 BEFORE_MESSAGE = re.compile(r"^\d{3}, message:\s*")  # what aiohttp puts there, though the server did not say it
 MAX_HOPS = 5  # redirections
+TLS_ALERT = r"\x15\x03"  # as it begins
 NOT_AWAITED = (
     "; what stands before the model may not wait as long as an answer takes: raise its limit (in nginx, "
     "proxy_read_timeout), or ask for fewer tokens"
@@ -104,10 +105,15 @@ class Sender:
         raise Trouble("disconnection", f"it leads from one address to another, {MAX_HOPS} times and more")
 
     def _no_answer(self, error: Exception, url: str) -> Trouble:
-        from aiohttp import ClientHttpProxyError, ClientProxyConnectionError
+        from aiohttp import ClientHttpProxyError, ClientProxyConnectionError, ClientResponseError
 
         kind = "shortage of files" if "Too many open files" in str(error) else "disconnection"
-        trouble = Trouble(kind, self.clean(broken(error)), UNTRUSTED if is_untrusted(error) else 0)
+        words = self.clean(broken(error))
+        if isinstance(error, ClientResponseError) and not isinstance(error, ClientHttpProxyError):
+            kind, words = "answer unreadable", f"not in HTTP as it should be: {words}"
+            if TLS_ALERT in words:
+                words += "; the server may want TLS, and a url with https://"
+        trouble = Trouble(kind, words, UNTRUSTED if is_untrusted(error) else 0)
         if isinstance(error, ClientProxyConnectionError):
             trouble.hint = f", to {around_proxy(url)}"
         elif isinstance(error, ClientHttpProxyError):
