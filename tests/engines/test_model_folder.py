@@ -59,6 +59,9 @@ def test_a_folder_that_lacks_something_is_refused(save: Save, files: dict[str, s
          "ask for access on its page on the hub, and log in"),
         ("There was a specific connection error:\n403 Forbidden: Please enable access to public gated repositories in your "
          "token settings.", "ask for access on its page on the hub"),
+        ("Engine core initialization failed. See root cause above. Failed core proc(s): {}", "the log of vLLM above says"),
+        ("Free memory on device (3.2/79.1 GiB) on startup is less than desired GPU memory utilization (0.9, 71.2 GiB).",
+         "where memory is short, set engine.gpu_memory_utilization"),
         ("429 Client Error: Too Many Requests for url: https://hub/a/b", "wait a while, and log in"),
         ("PermissionError at /c when downloading a/b. Check cache directory permissions.", "set HF_HOME to a folder that"),
         ("[Errno 30] Read-only file system: '/c'", "set HF_HOME to a folder that"),
