@@ -169,7 +169,7 @@ _ADVICE = {  # on what the hub's library and vLLM say
     "not recognize this architecture": "install a newer version of transformers, or take another engine",
     "initialization failed": f"the log of vLLM above says why; {_MEMORY}",
     "Free memory on device": _MEMORY,
-    "out of memory": _MEMORY,
+    "out of memory": "free some, or take a smaller model",
     "KV cache": _MEMORY,
     "couldn't connect": "check the network, or give a folder with the model",
     "not a valid model identifier": "check the name, and log in with `hf auth login` if the model is not public",
