@@ -25,7 +25,7 @@ LOADING = re.compile(  # the model will be there soon, whatever the status says
 )
 REFUSALS_OF_500 = re.compile(  # what some servers answer with status 500, though the request is at fault
     r"exceed\w*[^.]{0,60}(?:context|tokens?\b|length)|context[^.]{0,30}exceed|maximum context|too long|chat template"
-    r"|(?:un|not |n't )support",
+    r"|(?:un|not |n't )support|guided[_ ]?decod|\bx?grammar\b|response_format",
     re.IGNORECASE,
 )
 
