@@ -11,7 +11,7 @@ OPENS = (
 )
 CLOSES = (
     r"</[Tt](?i:hink(?:ing)?) ?>|</\w{1,20}[:_]think(?:ing)?>|</antThinking>|\[/THINK\]|◁/think▷"
-    r"|<\|channel\|>final<\|message\|>|<\|end_of_thought\|>|<\|END_THINKING\|>|<unused95>|<\|inner_suffix\|>|<channel\|>"
+    r"|<\|channel\|>final(?:\s?<\|constrain\|>\w{1,20})?<\|message\|>|<\|end_of_thought\|>|<\|END_THINKING\|>|<unused95>|<\|inner_suffix\|>|<channel\|>"
     r"|&lt;/think(?:ing)?&gt;"
 )
 _FIRST = re.compile(  # what may stand elsewhere too, and is a thought only where a text begins with it

@@ -40,7 +40,7 @@ OTHERS = {  # than those of stages, which say themselves what they are for
 SHARD = "one of several shards, such as 3/16, in a folder of its own beside OUT; `sprout merge` puts them together"
 REDECIDE = "decide all stages anew from the completions already paid for, without asking the model"
 COLLECT = 20_000, 10, 10  # garbage in cycles is rare; looking for it as often as Python does takes 5 % of a run's time
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL, GONE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), (errno.EIO, errno.ESTALE, errno.EROFS)  # a disk
 SAME = "with several names: draw equal numbers of rows (default) or tokens, N or as many as the smallest has"
 
 
@@ -70,10 +70,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # whoever reads the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # where no better sentence was found: of a file that changed or may not be read
-        if error.filename is None and error.errno not in DISK:
+        if error.filename is None and error.errno not in FULL + GONE:
             raise
         place = error.filename or "the disk"
-        advice = "make room" if error.errno in DISK else "let this user read and write it, or move it away"
+        advice = "make room" if error.errno in FULL else "let this user read and write it, or move it away"
+        advice = "mount it anew, or mend it" if error.errno in GONE else advice
         sys.exit(fail(f"{place}: cannot be read or written ({error.strerror}); {advice}, and run the same command", 1))
     except Exception as error:
         from pipeline.engines.find import place_in_users_code, told

@@ -4,7 +4,7 @@ import argparse
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,11 +101,12 @@ def recorded_in(folder: Path, settings: "RunSettings") -> Iterator[None]:
         yield
         done = True
     finally:
-        begun = (folder / FILE).is_file()
-        if begun and (done or not path.exists()):
-            path.write_text(as_toml(settings), encoding="utf-8", newline="\n")
-        if begun and not (folder / PRICES).exists():
-            write_prices(folder, settings.prices)
+        with suppress(*(() if done else (OSError,))):  # what has ended the run is what there is to say
+            begun = (folder / FILE).is_file()
+            if begun and (done or not path.exists()):
+                path.write_text(as_toml(settings), encoding="utf-8", newline="\n")
+            if begun and not (folder / PRICES).exists():
+                write_prices(folder, settings.prices)
 
 
 def finish_shard(settings: "RunSettings", folder: Path) -> None:

@@ -154,7 +154,23 @@ def context_length(model: str) -> int:
     return int(getattr(config, "max_position_embeddings", None) or sys.maxsize)
 
 
-_ADVICE = {  # on what the hub's library says
+_ROOM = "make room, or set HF_HOME to a folder on another disk"
+_WRITABLE = "set HF_HOME to a folder that you may write"
+_MEMORY = "where memory is short, set engine.gpu_memory_utilization or engine.max_model_len"
+_ADVICE = {  # on what the hub's library and vLLM say
+    "gated repo": "ask for access on its page on the hub, and log in with `hf auth login` or set HF_TOKEN",
+    "Too Many Requests": "wait a while, and log in with `hf auth login`, which allows more requests",
+    "directory permissions": _WRITABLE,
+    "Permission denied": _WRITABLE,
+    "Read-only file system": _WRITABLE,
+    "No space left": _ROOM,
+    "Disk quota": _ROOM,
+    "CERTIFICATE_VERIFY_FAILED": "set SSL_CERT_FILE and REQUESTS_CA_BUNDLE to a file with your network's certificate",
+    "not recognize this architecture": "install a newer version of transformers, or take another engine",
+    "initialization failed": f"the log of vLLM above says why; {_MEMORY}",
+    "Free memory on device": _MEMORY,
+    "out of memory": "free some, or take a smaller model",
+    "KV cache": _MEMORY,
     "couldn't connect": "check the network, or give a folder with the model",
     "not a valid model identifier": "check the name, and log in with `hf auth login` if the model is not public",
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.engines.base import Message, Prompt, ScoreRequest
 
+SOME = 400  # characters of a message, whose longest word is looked for in what the chat template makes of it
 MARK = "SPROUT9MARK"  # stands for a message while its place in the chat template is sought
 
 
@@ -15,7 +16,7 @@ def prompt_ids(tokenizer: Any, prompt: Prompt, template_kwargs: Mapping[str, Any
         prefill: What the answer begins with.
 
     Raises:
-        ValueError: when the chat template refuses the messages.
+        ValueError: when the chat template refuses the messages, or leaves out what the last one says.
     """
     if isinstance(prompt, str):
         ids: list[int] = tokenizer(prompt + prefill).input_ids
@@ -24,6 +25,11 @@ def prompt_ids(tokenizer: Any, prompt: Prompt, template_kwargs: Mapping[str, Any
         text = render(tokenizer, [*prompt, _answer(prefill)], template_kwargs, continue_final_message=True)
     else:
         text = render(tokenizer, prompt, template_kwargs, add_generation_prompt=True)
+    if max(prompt[-1]["content"][:SOME].split(), key=len, default="") not in text:
+        raise ValueError(
+            "the chat template leaves out what the message says; it may be for messages with pictures: serve the model "
+            "with vLLM and take --engine server"
+        )
     ids = tokenizer(text, add_special_tokens=False).input_ids
     return ids
 

@@ -20,6 +20,10 @@ MARKS = {
     "Magistral": ("[THINK]", "[/THINK]"),
     "Kimi": ("◁think▷", "◁/think▷"),
     "gpt-oss": ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    "gpt-oss, asked for JSON": (
+        "<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>",
+    ),
     "gpt-oss without its tokens": ("analysis", "assistantfinal"),
     "OpenThinker": ("<|begin_of_thought|>", "<|end_of_thought|>\n\n<|begin_of_solution|>\n"),
     "Command A": ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),

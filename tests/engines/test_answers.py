@@ -143,7 +143,8 @@ def test_token_counts_that_can_be_none_are_estimated(usage: object, counts: tupl
 @pytest.mark.parametrize(
     ("request_", "content", "place"),
     [
-        *((PLAIN, text()[:length], "it is not JSON") for length in range(len(text()))),
+        *((PLAIN, text()[:length], "it is not JSON") for length in range(1, len(text()))),
+        (PLAIN, b" \n", "it is empty"),
         (PLAIN, text(text=["a", 1]), "choices[0].text[1] is a number"),
         (PLAIN, text(text=7), "choices[0].text is a number"),
         (PLAIN, message(content="a"), "choices[0].text is missing"),

@@ -55,8 +55,21 @@ def test_a_folder_that_lacks_something_is_refused(save: Save, files: dict[str, s
         ("We couldn't connect to 'https://hub' to load the files. Check your connection.", "check the network"),
         ("a/b is not a local folder and is not a valid model identifier listed on 'https://hub'", "check the name"),
         ("Unrecognized model in a/b.", "check that it is complete"),
+        ("You are trying to access a gated repo.\nMake sure to have access to it at https://hub/a/b.\n401 Client Error.",
+         "ask for access on its page on the hub, and log in"),
+        ("There was a specific connection error:\n403 Forbidden: Please enable access to public gated repositories in your "
+         "token settings.", "ask for access on its page on the hub"),
+        ("Engine core initialization failed. See root cause above. Failed core proc(s): {}", "the log of vLLM above says"),
+        ("Free memory on device (3.2/79.1 GiB) on startup is less than desired GPU memory utilization (0.9, 71.2 GiB).",
+         "where memory is short, set engine.gpu_memory_utilization"),
+        ("429 Client Error: Too Many Requests for url: https://hub/a/b", "wait a while, and log in"),
+        ("PermissionError at /c when downloading a/b. Check cache directory permissions.", "set HF_HOME to a folder that"),
+        ("[Errno 30] Read-only file system: '/c'", "set HF_HOME to a folder that"),
+        ("[Errno 122] Disk quota exceeded: '/c/blob'", "make room, or set HF_HOME"),
+        ("(Caused by SSLError('[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed'))", "set SSL_CERT_FILE"),
+        ("The checkpoint has model type `new` but Transformers does not recognize this architecture.", "install a newer"),
     ],
-)
+)  # fmt: skip
 def test_the_advice_fits_what_keeps_a_model_from_being_loaded(said: str, advice: str) -> None:
     assert f"; {advice}" in str(load_error("a/b", OSError(said)))
 

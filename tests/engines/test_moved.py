@@ -1,13 +1,16 @@
 """Servers that lead elsewhere, that nobody can trust, or whose answers are in another encoding."""
 
 import json
+import socketserver
 import ssl
+import threading
 from typing import Any
 
 import pytest
 
 from pipeline.engines.server.sender import is_untrusted, keeps_key
 from pipeline.errors import SproutError
+from tests.engines import stand_in
 from tests.engines.conftest import Connect, Serve
 from tests.engines.stand_in import Answer, StandIn, completion
 from tests.engines.test_server import echoes, requests
@@ -46,6 +49,16 @@ def test_a_server_that_leads_requests_on_is_followed(serve: Serve, connect: Conn
     other = serve()
     first = serve(lambda tried, body: Answer(status, headers={"Location": f"{other.url}/completions"}))
     assert list(connect(first.url).generate(requests(2))) == echoes(2)
+
+
+def test_an_answer_that_will_be_elsewhere_is_fetched_there(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modal answers so what takes more than 150 s."""
+    monkeypatch.setattr(stand_in, "MODELS", completion({"prompt": ""}, "echo p0", "stop"))  # what GET brings
+    server = serve(lambda tried, body: Answer(303, headers={"Location": "/v1/completions?call=1"}))
+    assert list(connect(server.url).generate(requests(1))) == echoes(1)
+    assert len(server.calls) == 1
 
 
 def test_a_key_in_a_header_of_its_own_does_not_follow_to_another_server(
@@ -124,3 +137,25 @@ def test_a_prompt_before_its_completion_is_left_out_and_that_is_said_once(
     assert [line for line in caplog.messages if "repeats the prompt" in line] == [
         f"server {stand_in.url}: repeats the prompt before each completion; that is left out"
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x15\x03\x01\x00\x02\x02\x46", "; the server may want TLS, and a url with https://; is the url right"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "Bad status line"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}", "Duplicate Content-Length"),
+    ],
+)
+def test_what_is_no_http_is_told_within_seconds(connect: Connect, data: bytes, words: str) -> None:
+    class Other(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(data)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        with pytest.raises(SproutError, match="answers, but not in HTTP as it should be: ") as caught:
+            list(connect(f"http://127.0.0.1:{server.server_address[1]}/v1").generate(requests(1)))
+        server.shutdown()
+    assert words in str(caught.value)

@@ -142,6 +142,15 @@ def test_a_value_that_is_refused_becomes_the_nearest_one_that_is_not(
     assert changes(body, request)[0] == instead
 
 
+def test_a_limit_on_prompt_and_answer_together_is_none_on_answers_alone() -> None:
+    words = (
+        "Request too large for model `small` on tokens per minute (TPM): Limit 1200, Requested 1300, please reduce your "
+        "message size and try again."
+    )
+    way = next(after_refusal(Attempt(Dialect()), CHAT, Trouble("answer 413", words, 413)))
+    assert (way.most, way.dialect.high) == (900, {})
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from pipeline.engines.server.environment import proxy
 from pipeline.errors import SproutError
 from tests.engines.conftest import Connect, Serve
 from tests.engines.stand_in import Answer
@@ -67,6 +68,70 @@ def test_a_proxy_of_the_environment_is_used_but_for_hosts_it_is_not_for(
     list(connect(direct.url).generate(requests(1)))
     assert [call[1] for call in through.calls] == ["http://somewhere.invalid/v1/completions"]
     assert [call[1] for call in direct.calls] == ["/v1/completions"]
+
+
+@pytest.mark.parametrize(
+    ("names", "url", "around"),
+    [
+        ("10.0.0.0/8, 192.168.0.0/16", "http://10.1.2.3:8000/v1", True),
+        ("10.0.0.0/8", "http://11.1.2.3:8000/v1", False),
+        ("fd00::/8", "http://[fd00::1]:8000/v1", True),
+        ("::1", "http://[::1]:8000/v1", True),
+        ("gpu-1:8000", "http://gpu-1:8000/v1", True),
+        ("gpu-1:8001", "http://gpu-1:8000/v1", False),
+        (".lab", "http://gpu-1.lab:8000/v1", True),
+        ("10.0.0.0/99,lab/8,", "http://10.1.2.3:8000/v1", False),
+        ("*", "http://10.1.2.3:8000/v1", True),
+    ],
+)
+def test_a_server_is_reached_without_the_proxy_by_host_by_port_or_by_network(
+    monkeypatch: pytest.MonkeyPatch, names: str, url: str, around: bool
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    monkeypatch.setenv("no_proxy", names)
+    assert (proxy(url) is None) is around
+
+
+def page(status: int) -> Answer:
+    return Answer(status, body=b"<html><h1>Access denied by squid</h1></html>")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (page(403), r"Access denied by squid; it may come from the proxy of http_proxy or all_proxy; no_proxy=10.0.0.1 goes"),
+        (page(502), r"Access denied by squid; it may come from the proxy of http_proxy or all_proxy; no_proxy=10.0.0.1 goes"),
+        (Answer(403, "no key"), r"\(403\): no key; if that is for the key"),
+    ],
+)  # fmt: skip
+def test_a_page_that_a_proxy_answers_with_is_not_taken_for_the_server_s(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, answer: Answer, sentence: str
+) -> None:
+    monkeypatch.setenv("http_proxy", serve(lambda tried, body: answer).url.removesuffix("/v1"))
+    with pytest.raises(SproutError, match=sentence):
+        list(connect("http://10.0.0.1:8000/v1", patience=0.2).generate(requests(1)))
+
+
+@pytest.mark.parametrize("status", [403, 407])
+def test_a_proxy_that_lets_no_request_through_ends_it_at_once(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    class Proxy(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline() not in (b"\r\n", b""):
+                pass
+            self.wfile.write(f"HTTP/1.1 {status} Not here\r\nContent-Length: 0\r\n\r\n".encode())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_address[1]}")
+        with pytest.raises(SproutError) as caught:
+            list(connect("https://api.invalid/v1").generate(requests(1)))
+        server.shutdown()
+    assert str(caught.value) == (
+        "https://api.invalid/v1: a proxy on the way lets no request through (Not here, by the proxy of https_proxy or "
+        "all_proxy; no_proxy=api.invalid goes without it); if it wants a user and a password, put them into its own url"
+    )
 
 
 @pytest.mark.parametrize("name", ["http", "https"])

@@ -63,6 +63,12 @@ def with_status_500(name: str, value: Any) -> Answer:
     return Answer(500, body={"error": {"message": message, "type": "internal_server_error", "code": None}})
 
 
+def without_a_decoder(name: str, value: Any) -> Answer:
+    """As trtllm-serve words it, started without a backend for guided decoding."""
+    message = "Request is specified with GuidedDecodingParams, but GuidedDecoder is not setup."
+    return Answer(500, body={"object": "error", "message": message, "type": "InternalServerError", "code": 500})
+
+
 CHATS = {
     "vLLM": holding("structured_outputs", "response_format"),
     "vLLM 0.10": holding("guided_choice", "response_format"),
@@ -97,8 +103,12 @@ def test_a_server_that_can_holds_the_model_to_yes_or_no(
 
 
 @pytest.mark.parametrize(
-    "strict", [None, extra_forbidden, unrecognised, of_no_name, bare("{name} is unknown", 422), with_status_500]
-)
+    "strict",
+    [
+        None, extra_forbidden, unrecognised, of_no_name, bare("{name} is unknown", 422), with_status_500,
+        without_a_decoder,
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("provider", [HEALTHY, HEALTHY_PLAIN], ids=["chat", "plain"])
 def test_a_server_that_cannot_is_asked_without_and_the_log_says_so_once(
     strict: Refusal | None, provider: Provider, healthy: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]

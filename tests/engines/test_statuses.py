@@ -47,8 +47,10 @@ def test_what_no_wait_mends_ends_it_at_once(
         error(403, "Quota exceeded", errors=[{"reason": "rateLimitExceeded"}], code="rate_limit_exceeded"),
         error(429, "You exceeded your current quota, please check your plan and billing details. Please retry in 0.05s."),
         Answer(body={"error": {"message": "Rate limit reached", "code": 400}}),
+        Answer(403, body=b"upstream connect error or disconnect/reset before headers. reset reason: connection termination"),
+        Answer(404, body=b"no healthy upstream"),
     ],
-    ids=["AWS", "AWS, of tokens", "Google", "Gemini", "in a 200"],
+    ids=["AWS", "AWS, of tokens", "Google", "Gemini", "in a 200", "Envoy", "Envoy, without a server"],
 )  # fmt: skip
 def test_a_limit_that_passes_is_waited_out(serve: Serve, connect: Connect, answer: Answer) -> None:
     stand_in = serve(lambda tried, body: Answer() if tried else answer)

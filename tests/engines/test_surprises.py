@@ -1,5 +1,6 @@
 """Servers that do something else than they were asked: it is made up for, or said once in words that help."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,13 @@ class InPiecesAlone(ProviderServer):
     """One of Alibaba's models that think: it streams, and refuses all else."""
 
     words = "parameter.enable_thinking must be set to false for non-streaming calls"
+    options = ""  # how it refuses to be asked for the number of tokens
 
     def answer(self, tried: int, body: dict[str, Any], path: str, headers: dict[str, str]) -> Answer:
         if not body.pop("stream", False):
             return openai(self.words)
-        body.pop("stream_options")
+        if body.pop("stream_options", None) and self.options:
+            return openai(self.options)
         whole: Any = super().answer(tried, body, path, headers).body
         (choice,) = whole.pop("choices")
         text = choice["message"]["content"]
@@ -50,6 +53,46 @@ def test_a_server_that_streams_alone_is_asked_to(
         run_on(server, tmp_path)
     assert written(tmp_path) == healthy[True]
     assert capsys.readouterr().err.count("answers in pieces alone") == 1
+
+
+@pytest.mark.parametrize("words", [
+    "property 'stream_options' is unsupported, did you mean 'stream'?",
+    "extraneous key [include_usage] is not permitted",
+])  # fmt: skip
+def test_a_server_that_streams_alone_and_does_not_count_is_asked_for_no_counts(
+    tmp_path: Path, healthy: Written, words: str
+) -> None:
+    server = InPiecesAlone(HEALTHY)
+    server.options = words
+    with server:
+        run_on(server, tmp_path)
+    assert written(tmp_path) == healthy[True]
+
+
+def test_a_prompt_that_only_gets_what_is_no_answer_does_not_hold_up_the_others(connect: Connect, serve: Serve) -> None:
+    nothing = Answer(body={"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 0}})  # Gemini, by LiteLLM
+    server = serve(lambda tried, body: nothing if prompt_of(body) in ("p1", "p5") else Answer())
+    start = time.monotonic()
+    completions = list(connect(server.url, patience=60, window=2).generate(requests(6)))
+    assert [one.finish_reason for one in completions] == ["stop", "error", "stop", "stop", "stop", "error"]
+    assert "choices is empty" in completions[1].text
+    assert max(server.tries[prompt] for prompt in ("p1", "p5")) <= connection.MAX_UNREADABLE + 1
+    assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize("words", [
+    "this custom template is not supported, try using --jinja",
+    'Error rendering prompt with jinja template: "Cannot call something that is not a function"',
+])  # fmt: skip
+def test_a_template_that_fails_is_said_before_a_model_is_taken_for_a_base_model(
+    connect: Connect, serve: Serve, caplog: pytest.LogCaptureFixture, words: str
+) -> None:
+    server = serve(lambda tried, body: openai(words) if "messages" in body else Answer())
+    assert not connect(server.url, chat=None).chat
+    assert caplog.messages == [
+        f"server {server.url}: takes no messages for tiny ({words}), so it is asked for plain text; if it is a chat "
+        "model, serve it with its chat template"
+    ]
 
 
 def test_a_prompt_of_which_only_a_part_was_read_is_told_once(
@@ -154,10 +197,12 @@ def test_a_prompt_that_is_flagged_with_a_status_of_the_server_is_set_aside_at_on
         (Answer(429, "slow down", {"Retry-After": "600"}), "(slow down); it asks to wait 10 minutes: wait and run again"),
         (Answer(seconds=1), "check the server, or give it more time with engine.timeout, and run again"),
         (Answer(500, "a bug"), "(a bug); check the server and run again"),
+        (Answer(504, "nginx"), "(nginx; what stands before the model may not wait as long as an answer takes: raise its "
+         "limit (in nginx, proxy_read_timeout), or ask for fewer tokens); check the server and run again"),
         (Answer(headers={"Content-Encoding": "gzip"}),
          "(Can not decode content-encoding: gzip); check the server and its url, and run again"),
     ],
-    ids=["hours", "minutes", "late", "a bug", "no gzip"],
+    ids=["hours", "minutes", "late", "a bug", "a proxy", "no gzip"],
 )  # fmt: skip
 def test_the_advice_fits_what_went_on_until_patience_was_over(
     serve: Serve, connect: Connect, answer: Answer, words: str

@@ -82,6 +82,22 @@ def test_a_template_that_changes_the_answer_or_refuses_messages_is_told(
     assert "Hello" not in str(told.value)
 
 
+@pytest.mark.parametrize("name", ["plain", "trims", "space before", "no end", "for pictures", "of another"])
+def test_a_template_that_leaves_out_what_the_user_says_is_told(tokenizer: Any, name: str) -> None:
+    more = {
+        "for pictures": "{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %}{% endfor %}"
+        + ASKS,
+        "of another": "<|user|>{{ prompt }}<|assistant|>",
+    }
+    tokenizer.chat_template = (TEMPLATES | more)[name]
+    if name not in more:
+        assert prompt_ids(tokenizer, HELLO, {})
+        assert prompt_ids(tokenizer, ({"role": "user", "content": " "},), {})
+        return
+    with pytest.raises(ValueError, match="leaves out what the message says"):
+        prompt_ids(tokenizer, HELLO, {})
+
+
 @pytest.mark.parametrize("special", [True, False])
 def test_the_tokens_of_a_prompt_are_those_it_has_alone(tokenizer: Any, special: bool) -> None:
     for prompt in ("Task:\n", "Task:\n\n", "Give three", "Give thr", ""):

@@ -1,6 +1,8 @@
 """A disk that is full stops a run with one sentence; nothing that was finished is lost."""
 
+import errno
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from pipeline import SproutError, run
+from pipeline.cli import commands
+from pipeline.cli.main import main
 from pipeline.engines.scripted import Scripted
 from pipeline.report.stats import figures
+from pipeline.runs.safe import Safe
 from pipeline.runs.store import Store
 from tests.conftest import answer
 from tests.runs.promises import files
@@ -47,6 +52,42 @@ def test_a_full_disk_stops_a_run_that_goes_on_once_there_is_room(seeds, seed_fil
     assert stopped.stderr.count("\n") == 1
     assert len(run(stages(60), seeds, Scripted(answer), tmp_path / "full")) == 60
     assert files(tmp_path / "full") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("disk I/O error", "not full, over a quota or gone; if that is a network file system"),  # EDQUOT, ESTALE, EIO
+        ("locking protocol", "see where it is; if that is a network file system"),  # NFS
+        ("database is locked", "no other process is at work on it; if that is a network file system"),
+        ("database or disk is full", "the run can go on once it can be written"),
+    ],
+)
+def test_what_sqlite_says_of_a_disk_comes_with_what_may_be_behind_it(tmp_path, words, advice):
+    with pytest.raises(SproutError, match=f"journal: {words}; .*{advice}"), Safe(tmp_path / "journal"):
+        raise sqlite3.OperationalError(words)
+
+
+@pytest.mark.parametrize(("number", "advice"), [(errno.ESTALE, "mount it anew"), (errno.EDQUOT, "make room")])
+def test_a_disk_that_is_gone_gets_one_sentence(monkeypatch, capsys, number, advice):
+    def gone(args):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(commands, "run_command", gone)
+    with pytest.raises(SystemExit):
+        main(["recipes"])
+    said = capsys.readouterr().err
+    assert said.startswith(f"sprout: the disk: cannot be read or written ({os.strerror(number)}); {advice}")
+    assert said.count("\n") == 1
+
+
+def test_what_has_ended_a_run_is_said_also_if_its_settings_cannot_be_written(seed_file, tmp_path, capsys):
+    (tmp_path / "run.toml").symlink_to("/dev/full")
+    (tmp_path / "completions.sqlite").write_bytes(b"no journal " * 100)
+    with pytest.raises(SystemExit):
+        main(["run", "--seeds", str(seed_file), "--out", str(tmp_path), "--engine", "scripted", "--set",
+              "engine.answer=tests.conftest:answer"])  # fmt: skip
+    assert "completions.sqlite: file is not a database; it is damaged" in capsys.readouterr().err
 
 
 def test_a_line_that_was_half_written_is_done_again(seeds, tmp_path):

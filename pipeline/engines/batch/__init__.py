@@ -26,7 +26,10 @@ class BatchOptions(RequestOptions):
         default=5000, ge=1, le=MOST, description="the most requests in flight, which is also the most of one batch"
     )
     smallest: int = Field(
-        default=100, ge=1, description="fewer requests than this are asked one by one, which is quicker and dearer"
+        default=100,
+        ge=1,
+        le=256,
+        description="fewer requests than this are asked one by one, which is quicker and dearer",
     )
     poll: float = Field(default=30, gt=0, description="seconds between two looks at a batch")
     completion_window: str = Field(default="24h", description="within which the server shall answer a batch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -30,6 +31,7 @@ from pipeline.engines.model_folder import choose_chat, load_tokenizer, local_pre
 from pipeline.engines.server.client import Client, LoopThread, Waits, hello
 from pipeline.engines.server.connection import Connection
 from pipeline.engines.server.dialect import OMITTABLE, Dialect
+from pipeline.engines.server.files import room_for
 from pipeline.engines.server.fleet import Fleet
 from pipeline.engines.server.listing import Listing
 from pipeline.engines.server.names import check_folder
@@ -44,6 +46,8 @@ A = TypeVar("A", Completion, Likelihood)
 MAX_WINDOW = 1000  # connections to one server; more than servers are made for
 MAX_OF_ALL = 65_536  # to several
 BLIND = 256  # requests in flight where nobody tells how many are too many
+
+log = logging.getLogger(__name__)
 
 
 class RequestOptions(ChatOptions):
@@ -220,13 +224,17 @@ class Server(Engine):
 
     def _opened(self, thread: LoopThread) -> Connection | Fleet:
         model, timeout, dialect, thoughts = self.model, self.timeout, self.dialect, self.max_thought_tokens
-        most, blind, waits = min(self.window, MAX_WINDOW), min(self.blind, MAX_WINDOW), self.waits
+        wanted = self.window if self.listing.several else min(self.window, MAX_WINDOW)
+        if (window := room_for(wanted)) < wanted:
+            log.warning("server %s: at most %s requests in flight, as this process may open no more files; raise that "
+                        "limit with ulimit -n", self.url, f"{window:,}")  # fmt: skip
+        most, blind, waits = min(window, MAX_WINDOW), min(self.blind, window, MAX_WINDOW), self.waits
 
         def join(url: str, gate: Gate | None = None) -> Connection:
             wire = Wire(model, url, timeout, dialect, thoughts)
             return Connection(wire, Slots(most, blind), waits, thread, gate)
 
-        return Fleet(self.listing, join, waits, thread, self.window) if self.listing.several else join(self.url)
+        return Fleet(self.listing, join, waits, thread, window) if self.listing.several else join(self.url)
 
     def _in_flight(
         self, requests: Iterable[Q | None], ask: Callable[[Client, Q, Future[Any]], Future[A]]

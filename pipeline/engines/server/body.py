@@ -63,7 +63,7 @@ def read_json(content: bytes) -> Any:
     except ValueError:
         raise Unreadable("it came in pieces, and its end is missing") from None
     if body is None:
-        raise Unreadable("it is not JSON")
+        raise Unreadable("it is not JSON" if content.strip() else "it is empty")
     return body
 
 

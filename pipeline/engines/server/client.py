@@ -167,6 +167,11 @@ class Client(ABC):
         if refusal is None or refusal.broken_off or (MORE.search(refusal.message) and not refusal.missing):
             return True
         if NO_CHAT.search(refusal.message):
+            if "template" in refusal.message and not refusal.missing:
+                log.warning(
+                    "server %s: takes no messages for %s (%s), so it is asked for plain text; if it is a chat model, "
+                    "serve it with its chat template", self.url, self.model, str(refusal).rstrip("."),
+                )  # fmt: skip
             return False
         other = await self._probe("Hello")
         if other is None or other.broken_off:

@@ -20,7 +20,7 @@ from pipeline.errors import EngineUnreachable, SproutError
 from pipeline.text import some_of
 
 MAX_PAUSE = 20.0  # seconds between two tries
-MAX_UNREADABLE = 6  # tries, if the server never gave a right answer; with the usual pauses some ten seconds
+MAX_UNREADABLE = 6  # tries; with the usual pauses some ten seconds
 POLL = 1.0  # seconds between two looks at what waits in the server
 SLOW = 0.25  # of the time-out; more requests at once might make answers take all of it
 QUIET = 30.0  # seconds without a first answer, before the log says what is waited for
@@ -60,7 +60,7 @@ class Connection(Client):
             if probing and trouble.missing:
                 raise trouble
             failures.add(trouble, self.loop.time(), self.answered)
-            await self._judge(trouble, failures)
+            await self._judge(trouble, failures, request)
             self.warn(trouble.kind, f"{str(trouble).rstrip('.')}; trying again")
             await self._wait(trouble, failures, request)
 
@@ -84,13 +84,15 @@ class Connection(Client):
         self.slots.answered(slowly=self.answered - began > SLOW * self.wire.timeout)
         return answer
 
-    async def _judge(self, trouble: Trouble, failures: Failures) -> None:
+    async def _judge(self, trouble: Trouble, failures: Failures, request: Request) -> None:
         """Raise if it is of no use to try this request again, or any."""
         never = self.answered == -inf
         if never and trouble.hopeless:
             raise await self.hopeless(trouble)
         if never and failures.unreadable >= MAX_UNREADABLE:
             raise SproutError(f"{self.url}: answers, but {trouble}; is the url right? Most end in /v1")
+        if trouble.unreadable and failures.unreadable == MAX_UNREADABLE:
+            failures.proven = await self._answers_another(request)
         if trouble.refused or failures.proven or failures.own(self.loop.time()) or failures.in_vain:
             raise trouble
 
@@ -141,7 +143,10 @@ class Connection(Client):
                 f"{advice}{advice_on_key(self.url)}"
             )
         if trouble.status == 407:
-            return SproutError(f"{self.url}: the proxy on the way wants a user and a password that it knows (407)")
+            return SproutError(
+                f"{self.url}: a proxy on the way lets no request through ({trouble}); if it wants a user and a "
+                f"password, put them into its own url"
+            )
         if trouble.status == 402:
             return SproutError(f"{self.url}: requires payment first ({trouble})")
         if trouble.status in MOVED:

@@ -13,7 +13,9 @@ from pipeline.text import short
 NEUTRAL = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "top_k": 0, "min_tokens": 0}
 LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")  # names of the same thing
 NUMBERS = tuple(key for key in Sampling.model_fields if key in NEUTRAL)
-OMITTABLE = ("temperature", "top_p", "top_k", "presence_penalty", "min_tokens", "stop", "seed", *SHAPES)
+OMITTABLE = (
+    "temperature", "top_p", "top_k", "presence_penalty", "min_tokens", "stop", "seed", "stream_options", *SHAPES,
+)  # fmt: skip
 WHOLE = ("max_tokens", "top_k", "min_tokens")  # numbers without a fraction
 IN_PIECES = {"stream": True, "stream_options": {"include_usage": True}}
 GOES_ON = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM, SGLang: the last message is begun
@@ -98,7 +100,7 @@ class Attempt:
         if sampling.seed is not None and "seed" not in dialect.omit:
             settings["seed"] = sampling.seed
         if dialect.streams:
-            settings |= IN_PIECES
+            settings |= {key: value for key, value in IN_PIECES.items() if key not in dialect.omit}
         if isinstance(request.prompt, str):
             return settings | {"prompt": request.prompt + request.prefill}
         more: dict[str, Any] = (

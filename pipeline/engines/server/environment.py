@@ -2,7 +2,9 @@
 
 import os
 import re
-from urllib.parse import urlsplit
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from pipeline.errors import SproutError
@@ -55,7 +57,7 @@ def proxy(url: str) -> str | None:
     """
     server, proxies = urlsplit(url), getproxies()
     found = proxies.get(server.scheme) or proxies.get("all")
-    if not found or proxy_bypass(server.hostname or ""):
+    if not found or _goes_without(server, proxies.get("no", "")):
         return None
     found = found if "://" in found else f"http://{found}"
     try:
@@ -70,6 +72,24 @@ def proxy(url: str) -> str | None:
 def proxy_names(url: str) -> str:
     """The variables that may name the proxy for a server."""
     return f"{urlsplit(url).scheme}_proxy or all_proxy"
+
+
+def around_proxy(url: str) -> str:
+    """What to say of a proxy that is in the way: which one, and how to go without it."""
+    return f"the proxy of {proxy_names(url)}; no_proxy={urlsplit(url).hostname} goes without it"
+
+
+def _goes_without(server: SplitResult, names: str) -> bool:
+    """Whether no_proxy names a server, by its host, with its port or not, or by a network, such as 10.0.0.0/8."""
+    if proxy_bypass(server.netloc):
+        return True
+    with suppress(ValueError):  # a host that is no address
+        address = ip_address(server.hostname or "")
+        for name in names.split(","):
+            with suppress(ValueError):
+                if address in ip_network(name.strip(), strict=False):
+                    return True
+    return False
 
 
 def _named(url: str) -> str:

@@ -40,7 +40,10 @@ class Failures:
     @property
     def in_vain(self) -> bool:
         """Whether it was answered, but without a whole text, as often as it is worth to ask."""
-        return self.kinds["answer aborted"] >= MAX_BROKEN_OFF or self.kinds["answer empty"] >= MAX_EMPTY
+        broken_off = self.kinds["answer aborted"]
+        if self.alone >= MIN_TRIES:  # else it may be all that the server says
+            broken_off += self.unreadable
+        return broken_off >= MAX_BROKEN_OFF or self.kinds["answer empty"] >= MAX_EMPTY
 
 
 class Warnings:

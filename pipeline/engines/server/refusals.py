@@ -57,7 +57,7 @@ GOOD_ONES = re.compile(
     re.I,
 )
 SENT = re.compile(r"[\"']input[\"']: [{\[].*", re.DOTALL)  # what was sent, in the words of pydantic
-OF_ALL = re.compile(r"context|input|prompt|messages|total|reduce the length", re.IGNORECASE)
+OF_ALL = re.compile(r"context|input|prompt|message|total|reduce the length", re.IGNORECASE)
 ONE_OF = re.compile(
     r"\bboth\b|only one|either|at the same time|simultaneous|mutually exclusive|together", re.IGNORECASE
 )
@@ -67,6 +67,7 @@ WORDS = {  # further names of a parameter
     "top_p": r"top[-_ ]?p|nucleus",
     "stop": r"stop[-_ ]?(?:sequences?|strings?|words?|tokens?)?",
     "seed": r"(?:random[-_ ]?)?seed",
+    "stream_options": r"stream[-_ ]?options|include[-_ ]?usage",
     "structured_outputs": r"structured[-_ ]?outputs?",
     FORMAT: r"response[-_ ]?(?:format|schema)|json[-_ ]?schema|structured[-_ ]?outputs?",
     "regex": r"regex|regular expressions?",

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from pipeline.engines.server.environment import proxy, proxy_names, read_key
+from pipeline.engines.server.environment import around_proxy, proxy, read_key
 from pipeline.engines.server.said import Said, said
 from pipeline.engines.server.statuses import meant
 from pipeline.engines.server.trouble import MOVED, UNTRUSTED, Trouble
@@ -26,6 +26,11 @@ KEEP_ALIVE = 3.0  # seconds; vLLM closes a connection that is idle for 5
 MAX_HEADER = 1 << 16  # bytes; policies and cookies of a proxy may take more than the 8 KB of aiohttp
 BEFORE_MESSAGE = re.compile(r"^\d{3}, message:\s*")  # what aiohttp puts there, though the server did not say it
 MAX_HOPS = 5  # redirections
+TLS_ALERT = r"\x15\x03"  # as it begins
+NOT_AWAITED = (
+    "; what stands before the model may not wait as long as an answer takes: raise its limit (in nginx, "
+    "proxy_read_timeout), or ask for fewer tokens"
+)
 
 
 class Sender:
@@ -52,7 +57,7 @@ class Sender:
 
     async def send(self, url: str, timeout: float, data: bytes | None, content_type: str = "") -> bytes:
         """As `ask`, with a body that is JSON unless another type is given."""
-        from aiohttp import ClientError, ClientProxyConnectionError
+        from aiohttp import ClientError
 
         try:
             async with asyncio.timeout(timeout):
@@ -62,10 +67,7 @@ class Sender:
         except Trouble as error:
             trouble = error
         except (ClientError, OSError, ValueError) as error:
-            words = self.clean(broken(error))
-            if isinstance(error, ClientProxyConnectionError):
-                words += f", to the proxy of {proxy_names(url)}; no_proxy={urlsplit(url).hostname} goes without it"
-            trouble = Trouble("disconnection", words, UNTRUSTED if is_untrusted(error) else 0)
+            trouble = self._no_answer(error, url)
         raise trouble from None  # out here, so that it has no context: that may hold the key
 
     def clean(self, text: str) -> str:
@@ -82,7 +84,10 @@ class Sender:
         return Trouble(f"answer {status}", self.clean(found.words), status, params=found.params)
 
     async def _follow(self, url: str, data: bytes | None, kind: dict[str, str]) -> bytes:
-        """The body of a good answer, where the server leads to. A POST stays one, or is not led on."""
+        """The body of a good answer, where the server leads to.
+
+        A POST stays one, or is not led on, unless its own answer is said to come later.
+        """
         first = url
         for _ in range(MAX_HOPS + 1):
             headers = (self.headers if keeps_key(first, url) else self.plain) | kind
@@ -96,17 +101,40 @@ class Sender:
                 before, url = url, urljoin(url, place)
                 if urlsplit(url).scheme not in ("http", "https"):
                     raise ValueError
+                if answer.status == 303 and keeps_key(first, url) and urlsplit(url).path == urlsplit(before).path:
+                    data = None  # Modal, after 150 s: the answer will be there, for whoever asks with GET
                 if data and answer.status not in (307, 308):
                     trouble = Trouble(f"answer {answer.status}", self.clean(led(before, url)), answer.status)
                     trouble.path = answer.url.path
                     raise trouble
         raise Trouble("disconnection", f"it leads from one address to another, {MAX_HOPS} times and more")
 
+    def _no_answer(self, error: Exception, url: str) -> Trouble:
+        from aiohttp import ClientHttpProxyError, ClientProxyConnectionError, ClientResponseError
+
+        kind = "shortage of files" if "Too many open files" in str(error) else "disconnection"
+        words = self.clean(broken(error))
+        if isinstance(error, ClientResponseError) and not isinstance(error, ClientHttpProxyError):
+            kind, words = "answer unreadable", f"not in HTTP as it should be: {words}"
+            if TLS_ALERT in words:
+                words += "; the server may want TLS, and a url with https://"
+        trouble = Trouble(kind, words, UNTRUSTED if is_untrusted(error) else 0)
+        if isinstance(error, ClientProxyConnectionError):
+            trouble.hint = f", to {around_proxy(url)}"
+        elif isinstance(error, ClientHttpProxyError):
+            trouble.hint = f", by {around_proxy(url)}"
+            trouble.status = 407 if error.status in (403, 407) else 0
+        return trouble
+
     def _trouble(self, content: bytes, answer: ClientResponse) -> Trouble:
         trouble = self.trouble(said(content, answer.status), answer.status)
         wait = retry_after(answer.headers) or wait_said(content[:20_000].decode(errors="replace"))
         trouble.wait = wait or (until_reset(answer.headers) if 429 in (trouble.status, answer.status) else 0.0)
         trouble.path = answer.url.path
+        if self.proxy and answer.url.scheme == "http" and not content.lstrip().startswith((b"{", b"[")):
+            trouble.hint = f"; it may come from {around_proxy(str(answer.url))}"
+        elif trouble.status in (504, 524):
+            trouble.hint = NOT_AWAITED
         return trouble
 
     def _session(self) -> ClientSession:

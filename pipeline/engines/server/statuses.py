@@ -27,6 +27,7 @@ FLAGGED = re.compile(  # OpenRouter
     r"|guardrail",
     re.IGNORECASE,
 )
+UPSTREAM = re.compile(r"upstream (?:connect|request|response) |no healthy upstream", re.IGNORECASE)  # Envoy
 INVALID = re.compile(r"\bvalidation errors?\b|extra_forbidden|\binput should be\b", re.IGNORECASE)
 
 MEANT = (  # the status, those that stand for it, and the words that say so
@@ -34,6 +35,7 @@ MEANT = (  # the status, those that stand for it, and the words that say so
     (413, {429}, LARGE),
     (401, {400, 422}, BAD_KEY),
     (429, {400, 403, 500, 502}, THROTTLED),
+    (503, {403, 404}, UPSTREAM),  # GPUStack
     (400, {403}, FLAGGED),  # it is the request that is wrong, and no other one
     (400, {500, 502}, re.compile(r"\bflagged\b", re.IGNORECASE)),
     (503, MAYBE_LOADING, LOADING),

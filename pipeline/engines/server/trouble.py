@@ -25,7 +25,7 @@ LOADING = re.compile(  # the model will be there soon, whatever the status says
 )
 REFUSALS_OF_500 = re.compile(  # what some servers answer with status 500, though the request is at fault
     r"exceed\w*[^.]{0,60}(?:context|tokens?\b|length)|context[^.]{0,30}exceed|maximum context|too long|chat template"
-    r"|(?:un|not |n't )support",
+    r"|(?:un|not |n't )support|guided[_ ]?decod|\bx?grammar\b|response_format",
     re.IGNORECASE,
 )
 
@@ -42,6 +42,7 @@ class Trouble(Exception):
 
     Attributes:
         path: What was asked for, of the url; for whoever knows it to fill in.
+        hint: What may be behind it and what to do, if that is known; follows the message.
     """
 
     def __init__(
@@ -49,15 +50,15 @@ class Trouble(Exception):
     ) -> None:
         super().__init__(message)
         self.kind, self.message, self.status, self.wait, self.params = kind, message, status, wait, params
-        self.path = ""
+        self.path = self.hint = ""
 
     def __str__(self) -> str:
-        return short(self.message)
+        return short(self.message) + self.hint
 
     def copy(self) -> "Trouble":
         """The same for another request: a raised exception remembers where it has been."""
         copy = Trouble(self.kind, self.message, self.status, self.wait, self.params)
-        copy.path = self.path
+        copy.path, copy.hint = self.path, self.hint
         return copy
 
     @property
@@ -82,7 +83,7 @@ class Trouble(Exception):
     @property
     def crowded(self) -> bool:
         """Whether it is a sign that fewer requests should be in flight."""
-        return self.busy or self.status in LATE or self.kind == "time-out"
+        return self.busy or self.status in LATE or self.kind in ("time-out", "shortage of files")
 
     @property
     def unreadable(self) -> bool:

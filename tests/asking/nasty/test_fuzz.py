@@ -131,12 +131,13 @@ lines = st.lists(plain, min_size=1, max_size=4).map("\n".join).map(str.strip)
 
 
 def ordinary(text: str) -> bool:
-    """Without what would be read as a marker, a bullet, a fence, a token or a number."""
+    """Without what would be read as a marker, a bullet, a fence, a token, a number or the end of a line."""
     return (
         bool(text)
         and text.lower() != "none"
         and text[0].isalpha()
         and not set("*#`<>[]_-•:：") & set(text)
+        and not text.endswith("\\")
         and not MARKER_LINE.search("\n" + text)
     )
 
