@@ -88,10 +88,6 @@ class Record:
         return len(self.lives) < self.candidates
 
     @property
-    def kept_lives(self) -> list[Task]:
-        return [life.task for life in self.lives if life.stage == self.stages[-1] and life.task.kept]
-
-    @property
     def max_rouge(self) -> float:
         return float(self.settings.get(self.writer, {}).get("max_rouge") or MAX_ROUGE)
 

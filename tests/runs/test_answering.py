@@ -196,7 +196,7 @@ def test_figures_and_page_count_every_decision(stages, seeds, tmp_path):
         assert {"kept": found[stage.name].kept} | found[stage.name].rejected == dict(counts)
         assert {*found[stage.name].rejected} <= {*stage.reasons}
         assert all(isinstance(note, str) for note in stage.notes(counts))
-    assert read_run(tmp_path, seeds).kept_lives
+    assert read_run(tmp_path, seeds).kept.tasks
 
 
 @each_run

@@ -112,7 +112,7 @@ def test_figures_and_page_count_every_decision(stages, seeds, tmp_path):
         assert all(isinstance(note, str) for note in stage.notes(counts))
     record = read_run(tmp_path, seeds)
     assert record.max_rouge
-    assert record.candidates >= len(record.kept_lives) > 0
+    assert record.candidates >= record.kept.tasks > 0
 
 
 @pytest.mark.parametrize("stages", [evolving, turning])
