@@ -12,6 +12,11 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+def one_line(text: str) -> str:
+    """The text with each run of white space as one blank, and none at its ends."""
+    return " ".join(text.split())
+
+
 def words(text: str) -> list[str]:
     """For comparing: the words of a text, case and punctuation aside."""
     return re.findall(r"\w+", folded(text))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import SproutError
-from pipeline.text import first_few
+from pipeline.text import first_few, one_line
 
 if TYPE_CHECKING:
     from pipeline.settings.start import Start
@@ -188,10 +188,6 @@ def here(model: str) -> Found:
 def described(chat: bool, context: int | None) -> str:
     size = f"with a context of {context:,} tokens" if context else "; the length of its context is not known"
     return f"a {'chat' if chat else 'base'} model{' ' if context else ''}{size}"
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def number(given: int | str) -> int:

@@ -25,7 +25,7 @@ from pipeline.runs.settings import read_settings
 from pipeline.runs.shards import usage
 from pipeline.runs.store import whole_lines
 from pipeline.task import Task, read_task
-from pipeline.text import mend
+from pipeline.text import mend, one_line
 
 MAX_TASKS = 20_000  # of a larger run, the page holds a sample of about as many
 MAX_COMPARED = 2_000  # tasks whose closest text is searched for
@@ -166,7 +166,7 @@ def _count(task: Task, kept: Kept, find_pair: Finder) -> None:
             kept.words["input"][_num_words(instance.input)] += 1
     if task.is_classification:
         kept.classification += 1
-        labels = [" ".join(mend(instance.output).split())[:MAX_LABEL] for instance in task.instances]
+        labels = [one_line(mend(instance.output))[:MAX_LABEL] for instance in task.instances]
         kept.labels.update(labels)
         kept.several += len(labels) > 1
         kept.mixed += len(set(labels)) > 1

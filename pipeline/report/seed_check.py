@@ -30,6 +30,7 @@ from pipeline.settings.build import build_stages
 from pipeline.settings.read import read
 from pipeline.stage import Stage
 from pipeline.task import Task
+from pipeline.text import folded
 
 MAX_COMPARED = 2_000  # tasks; of more, a sample of half as many is compared with all others
 BINS = (0.0, 0.2, 0.4, 0.6, 0.7, 1.0)
@@ -76,7 +77,7 @@ def place(where: str, path: str) -> str:
 
 
 def duplicates(tasks: Sequence[Task]) -> Duplicates:
-    by_instruction = grouped((" ".join(task.instruction.casefold().split()), task.id) for task in tasks)
+    by_instruction = grouped((folded(task.instruction), task.id) for task in tasks)
     by_instance = grouped(((i.input.strip(), i.output.strip()), task.id) for task in tasks for i in task.instances)
     scores, close = neighbours(tasks)
     return Duplicates(

@@ -112,8 +112,9 @@ def undo_edits(folder: Path, wanted: Wanted, reviewer: str) -> str:
             raise SproutError(f"{folder / FILE}: no text is changed, so there is nothing to undo")
         count = sum(one.id == last.id or one.group == last.group != "" for one in reviews.current())
         reviews.say(Said(reviewer=reviewer, did="undo", task=last.task, undoes=last.group or last.id))
-        what = f"the repair “{last.note}”" if last.note else "the change"
-        return "\n".join(filter(None, [f"{folder}: {_tasks(count)} restored from before {what}", after(folder)]))
+        before = f"the repair “{last.note}”" if last.note else "the change"
+        done = f"{folder}: {counted(count, 'task')} restored from before {before}"
+        return "\n".join(filter(None, [done, after(folder)]))
     found = chosen(folder, wanted, "")
     edited = [state for state in found if state.edits]
     reviews.say(*(Said(reviewer=reviewer, did="undo", task=one.task.id, undoes=one.edits[-1].id) for one in edited))
@@ -204,11 +205,7 @@ def _say(folder: Path, lines: Sequence[Said]) -> None:
 def _report(folder: Path, new: Sequence[Reviewed], found: Sequence[Reviewed], what: str, back: str) -> str:
     num_same = len(found) - len(new)
     already = f"; {num_same:,} {'was' if num_same == 1 else 'were'} so already" if num_same else ""
-    lines = [f"{folder}: {_tasks(len(new))} {what}{already}"]
+    lines = [f"{folder}: {counted(len(new), 'task')} {what}{already}"]
     lines += [f"  {state.task.id}  {short(state.task.instruction, 80)}" for state in new[:MOST]]
     lines += [f"  … and {len(new) - MOST:,} more"] if len(new) > MOST else []
     return "\n".join(filter(None, [*lines, *([back, after(folder)] if new else [])]))
-
-
-def _tasks(count: int) -> str:
-    return "1 task" if count == 1 else f"{count:,} tasks"

@@ -22,6 +22,7 @@ from pipeline.runs.settings import FILE as SETTINGS
 from pipeline.runs.settings import read_settings
 from pipeline.runs.store import ID, Stored, whole_lines
 from pipeline.task import read_task
+from pipeline.text import one_line
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class TaskDesk(Desk):
                 raise SproutError("an instruction cannot be empty, and no instance can go; drop the task instead")
             return [Said(**known, before=texts, after=asked.after, note=asked.note, model=asked.model)]
         known |= {"seen": digest(state.original.instruction)}
-        tags = tuple(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in asked.tags))))
+        tags = tuple(dict.fromkeys(filter(None, map(one_line, asked.tags))))
         marks = ("drop", "keep", "tag", "note", "skip")
         return [Said(**known, tags=tags, note=asked.note)] if asked.did in marks else []
 

@@ -18,7 +18,7 @@ from pipeline.runs.recorded import Recorded
 from pipeline.runs.reviews import Reviews
 from pipeline.runs.said import Said, Texts, digest
 from pipeline.task import Instance, Task
-from pipeline.text import short
+from pipeline.text import one_line, short
 
 STAGE = "repair"  # whose completions they are, in the journal
 SAMPLING = Sampling(temperature=0, max_tokens=1024)
@@ -137,7 +137,7 @@ def asked(engine: Engine, task: Task, number: int, note: str) -> Request:
     texts = {"instruction": task.instruction, "input": instance.input, "output": instance.output}
     id = f"{task.id}:{number}:{digest(note, instance.output)}"
     sampling = seeded(SAMPLING.model_copy(update={"stop": () if engine.chat else STOP}), 0, id)
-    return request(engine, id, render("repair", **texts, note=" ".join(note.split())), sampling)
+    return request(engine, id, render("repair", **texts, note=one_line(note)), sampling)
 
 
 def repaired(task: Task, given: list[Completion]) -> tuple[Task, Texts | None, str]:

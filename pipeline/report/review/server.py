@@ -22,6 +22,7 @@ from pipeline.report.review import ratings
 from pipeline.report.review.desk import LONGEST_NAME, Asked, Changed, Desk
 from pipeline.report.review.queue import TaskDesk
 from pipeline.report.review.repair import Repairs
+from pipeline.text import one_line
 
 ASSETS = Path(__file__).parent / "assets"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -247,7 +248,7 @@ async def _sent(request: web.Request) -> dict[str, Any]:
 
 def _reviewer(name: object) -> str:
     """A name in one line of letters that can be seen."""
-    text = "".join(char for char in " ".join(str(name).split()) if char.isprintable())[:LONGEST_NAME]
+    text = "".join(char for char in one_line(str(name)) if char.isprintable())[:LONGEST_NAME]
     if not text:
         raise SproutError("say who you are first")
     return text
