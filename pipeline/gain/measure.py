@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.engines.model_folder import load_tokenizer
 from pipeline.errors import EngineUnreachable
-from pipeline.evaluation.confidence import written
+from pipeline.evaluation.confidence import difference_text
 from pipeline.evaluation.demos import NAME as DEMOS
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import (
@@ -177,9 +177,6 @@ def row(name: str, models: Mapping[str, int], whole: Mapping[str, int], measured
 
 def table(found: Gain) -> str:
     """In Markdown: a line for each model with 95 % intervals, and a note on these."""
-    rows = []
-    for one in found.rows:
-        compared = one.dataset.get("rouge_l")
-        rows.append([*cells(one), f"{written(compared)} {compared.verdict}" if compared else ""])
+    rows = [[*cells(row), difference_text(row.dataset.get("rouge_l"))] for row in found.rows]
     header = [*COLUMNS, "the dataset against it, ROUGE-L"]
     return f"{markdown(header, rows)}\n\n{note_of_intervals(found)}\n{NOTE}"

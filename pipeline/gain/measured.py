@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.engines.model_folder import TRAIN_RECORD
 from pipeline.evaluation.answers import Answered, answer
-from pipeline.evaluation.confidence import Comparison, written
+from pipeline.evaluation.confidence import Comparison, figure_text
 from pipeline.evaluation.demos import Shown
 from pipeline.evaluation.evaluate import Evaluates
 from pipeline.evaluation.heldout import HeldOut
@@ -91,7 +91,7 @@ def note_of_intervals(found: Gain | RecipeGain) -> str:
 
 def cells(row: Row) -> list[str]:
     """A row's cells, under `COLUMNS`."""
-    figures = [written(getattr(row, metric), sign=False) for metric in METRICS]
+    figures = [figure_text(getattr(row, metric), sign=False) for metric in METRICS]
     return [row.tuned_on, listed(row.rows), listed(row.steps), *figures]
 
 

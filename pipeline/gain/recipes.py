@@ -7,7 +7,7 @@ from typing import cast
 
 from pipeline.engines.model_folder import load_tokenizer
 from pipeline.errors import SproutError
-from pipeline.evaluation.confidence import written
+from pipeline.evaluation.confidence import difference_text
 from pipeline.evaluation.demos import NAME as DEMOS
 from pipeline.gain.controls import MEANING, STOPPED
 from pipeline.gain.entrants import Entrant
@@ -192,8 +192,7 @@ def table(found: RecipeGain) -> str:
     first, *_ = datasets = [row for row in found.rows if row.dataset]
     lines = []
     for row in found.rows:
-        compared = row.against.get(first.name, {}).get("rouge_l")
-        lines.append([*cells(row), f"{written(compared)} {compared.verdict}" if compared else ""])
+        lines.append([*cells(row), difference_text(row.against.get(first.name, {}).get("rouge_l"))])
     gone = ", ".join(f"{row.num_overlaps:,} of {row.tuned_on}" for row in datasets if row.num_overlaps)
     overlaps = f"\nRows that overlap with held-out tasks are left out: {gone}." if gone else ""
     note = NOTE.format(

@@ -9,8 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.evaluation.confidence import written
+from pipeline.evaluation.confidence import difference_text, figure_text
 from pipeline.evaluation.metrics import METRICS, metrics_in
+from pipeline.gain.measured import listed
 from pipeline.report import charts, plots, tasks
 from pipeline.report.record import Record
 from pipeline.report.review.ratings import read_ratings
@@ -218,10 +219,7 @@ def differences(record: Record) -> dict[str, Any]:
         for other, figures in model.get("against", {}).items()
     }  # fmt: skip
     metrics = metrics_in(pairs.values())
-    rows = [
-        (name, [f"{written(figures[metric])} {figures[metric]['verdict']}" for metric in metrics])
-        for name, figures in pairs.items()
-    ]
+    rows = [(name, [difference_text(figures[metric]) for metric in metrics]) for name, figures in pairs.items()]
     return {"metrics": [METRICS[metric] for metric in metrics], "rows": rows} if rows else {}
 
 
@@ -254,8 +252,7 @@ def gain(record: Record) -> dict[str, Any]:
     """What was tuned on, and: rows, steps, each metric with its interval, how the dataset compares by ROUGE-L."""
     found, metrics = [], metrics_in(record.gain)
     for row in record.gain:
-        counts = [", ".join(f"{one:,}" for one in dict.fromkeys(row.get(key, []))) for key in ("rows", "steps")]
-        compared = row.get("dataset", {}).get("rouge_l")
-        verdict = f"{written(compared)} {compared['verdict']}" if compared else ""
-        found.append((row["tuned_on"], [*counts, *(written(row[metric], sign=False) for metric in metrics), verdict]))
+        counts = [listed(row.get(key, [])) for key in ("rows", "steps")]
+        scores = [figure_text(row[metric], sign=False) for metric in metrics]
+        found.append((row["tuned_on"], [*counts, *scores, difference_text(row.get("dataset", {}).get("rouge_l"))]))
     return {"metrics": [METRICS[metric] for metric in metrics], "rows": found} if found else {}
