@@ -8,15 +8,14 @@ from typing import cast
 from pipeline.engines.model_folder import load_tokenizer
 from pipeline.errors import SproutError
 from pipeline.evaluation.confidence import difference_text
-from pipeline.evaluation.demos import NAME as DEMOS
+from pipeline.evaluation.demos import DEMOS
+from pipeline.gain.baselines import can_be_split, shown_seeds, stopped_in_time
 from pipeline.gain.controls import MEANING, STOPPED
 from pipeline.gain.entrants import Entrant
-from pipeline.gain.measure import FILE, PAGE
-from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
-from pipeline.gain.record import RecipeGain, RecipeRow
-from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
+from pipeline.gain.measure import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
+from pipeline.gain.products import GainProducts
+from pipeline.gain.record import FILE, PAGE, RecipeGain, RecipeRow
 from pipeline.gain.shares import Rows, Share, Unit, share
-from pipeline.gain.used import Used
 from pipeline.runs.context import Context
 from pipeline.runs.files import find_stage_files
 from pipeline.runs.lock import only_writer
@@ -43,7 +42,7 @@ class Same:
 
 
 def recipes_gain(
-    entrants: Sequence[Entrant], used: Used, context: Context, same: Same, num_random_seeds: int = 1
+    entrants: Sequence[Entrant], products: GainProducts, context: Context, same: Same, num_random_seeds: int = 1
 ) -> RecipeGain:
     """Tune one model on the same amount of each dataset, for the same number of steps, and compare the answers.
 
@@ -52,7 +51,7 @@ def recipes_gain(
     Writes gain.json and gain.md, and returns the contents of the first. The same call continues after an interruption.
 
     Args:
-        used: The products of the first entrant's run, which tune and evaluate all of them.
+        products: The products of the first entrant's run, which tune and evaluate all of them.
         context: The context of the same run, with the folder to write to.
 
     Raises:
@@ -61,25 +60,25 @@ def recipes_gain(
     """
     if find_stage_files(context.folder):
         raise SproutError(f"{context.folder}: holds a run; choose another folder for the comparison with --out")
-    check_packages([used.train, used.evaluate])
-    heldout = used.evaluate.instances()
-    random_seeds = [used.train.random_seed + number for number in range(num_random_seeds)]
+    check_packages([products.train, products.evaluate])
+    heldout = products.evaluate.instances()
+    random_seeds = [products.train.random_seed + number for number in range(num_random_seeds)]
     with only_writer(context.folder):
-        trainings = {one.name: used.train.training(one.dataset, context, patience=None) for one in entrants}
-        tokenizer = load_tokenizer(used.base(context)) if same.unit == "tokens" else None
-        most = used.train.max_length
+        trainings = {one.name: products.train.training(one.dataset, context, patience=None) for one in entrants}
+        tokenizer = load_tokenizer(products.base(context)) if same.unit == "tokens" else None
+        most = products.train.max_length
         shares = {
-            name: share(cast(Rows, one.rows), heldout, tokenizer, most)  # `used_by` takes no other objective
+            name: share(cast(Rows, one.rows), heldout, tokenizer, most)  # `products_of` takes no other objective
             for name, one in trainings.items()
         }
         number = agreed(entrants, shares, same)
         tuned, steps = tune_all(trainings, shares, number, random_seeds, context)
-        models = {BASE: used.base(context)} | tuned
+        models = {BASE: products.base(context)} | tuned
         if can_be_split(context.seeds):
-            models |= tune_on_seeds(used, steps, random_seeds, context)
-        shown = shown_seeds(used, heldout, context, random_seeds)
+            models |= tune_on_seeds(products, steps, random_seeds, context)
+        shown = shown_seeds(products, heldout, context, random_seeds)
         named = {model_name(DEMOS, random_seed): one for random_seed, one in shown.items()}
-        measured = measure(models, named, heldout, used.evaluate, context)
+        measured = measure(models, named, heldout, products.evaluate, context)
         found = RecipeGain(
             instances=len(heldout),
             resampled=measured.comparison.unit,
@@ -135,7 +134,7 @@ def tune_all(
     return places, steps
 
 
-def tune_on_seeds(used: Used, most: int, random_seeds: Sequence[int], context: Context) -> dict[str, str]:
+def tune_on_seeds(products: GainProducts, most: int, random_seeds: Sequence[int], context: Context) -> dict[str, str]:
     """Tune a model on the seed tasks for each random seed, stopped in time; return their folders by name.
 
     Args:
@@ -145,10 +144,10 @@ def tune_on_seeds(used: Used, most: int, random_seeds: Sequence[int], context: C
     for random_seed in random_seeds:
         place = context.folder / "models" / str(random_seed) / STOPPED
         choice = place.with_name(f"{STOPPED}-choice")
-        used.export.seeds_alone().write((), context.seeds, choice / "dataset")
+        products.export.seeds_alone().write((), context.seeds, choice / "dataset")
         changes = {"random_seed": random_seed, "max_steps": most, "patience": None}
-        training = used.train.training(choice / "dataset", context, **changes)
-        tune(stopped_in_time(used, training, context, choice), place)
+        training = products.train.training(choice / "dataset", context, **changes)
+        tune(stopped_in_time(products, training, context, choice), place)
         places[model_name(STOPPED, random_seed)] = str(place)
     return places
 

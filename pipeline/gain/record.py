@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.evaluation.confidence import Difference, Figure, Unit
 
+FILE = "gain.json"
+PAGE = "gain.md"  # the same as a table to read
+
 
 class Seeded(BaseModel):
     """The scores of one random seed's model."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.evaluation.confidence import difference_text, figure_text
 from pipeline.evaluation.metrics import METRICS, metrics_in
-from pipeline.gain.measured import listed
+from pipeline.gain.measure import listed
 from pipeline.report import charts, plots, tasks
 from pipeline.report.record import Record
 from pipeline.report.review.ratings import read_ratings

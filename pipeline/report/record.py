@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pipeline.dataset.quality import Quality, read_quality
 from pipeline.engines.model_folder import TRAIN_RECORD
-from pipeline.gain.measure import FILE as GAIN
+from pipeline.gain.record import FILE as GAIN
 from pipeline.novelty import Nearest
 from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
 from pipeline.report.words import HEURISTIC, Finder, finder, guess

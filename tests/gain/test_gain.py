@@ -14,9 +14,9 @@ from pipeline.evaluation.confidence import Difference
 from pipeline.evaluation.metrics import METRICS
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, candidates, control_tasks
-from pipeline.gain.measure import gain, table, write_control
+from pipeline.gain.dataset import gain, table, write_control
+from pipeline.gain.products import products_of
 from pipeline.gain.record import Gain
-from pipeline.gain.used import used_by
 from pipeline.report.review.changes import Wanted, drop
 from pipeline.runs.context import Context
 from pipeline.runs.run import run as run_stages
@@ -225,7 +225,7 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
 def test_each_control_is_a_dataset_with_the_export_settings_and_the_validation_split_of_the_run(tmp_path, base_model):
     run, _ = make_run(tmp_path / "run", base_model)
     complete_candidates(ASKING, 100, run)
-    stages = used_by([EXPORT, Train(), Evaluate(heldout="nano")])
+    stages = products_of([EXPORT, Train(), Evaluate(heldout="nano")])
     EXPORT.make(TASKS, run)
     whole = read_dataset(run.folder / "dataset", False)
     texts = {row.prompt for row in whole.train}
