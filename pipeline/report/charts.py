@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.report.curves import size_curve, sizes, training
 from pipeline.report.plots import ACCENT, INK, KEPT, MUTED, PAPER, REJECTED, Chart, hover, legend_above, plot
 from pipeline.report.record import Record
-from pipeline.report.sun import sun
+from pipeline.report.sunburst import sunburst
 from pipeline.report.tasks import MIN_MAPPED
 
 STOP_BELOW = 10  # per cent of candidates that are kept
@@ -32,7 +32,7 @@ def draw(record: Record, places: Sequence[Sequence[float]] = ()) -> dict[str, st
         charts["map"] = dataset_map(places)
     charts |= {f"words_{part}": words(part, counts) for part, counts in record.kept.words.items() if counts}
     if record.kept.tasks >= MIN_MAPPED and record.kept.verbs:
-        charts["sun"] = sun(record.kept.verbs)
+        charts["sunburst"] = sunburst(record.kept.verbs)
     if record.training:
         charts["training"] = training(record.training)
     if len(sizes(record.gain)) > 1:

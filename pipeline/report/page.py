@@ -102,7 +102,7 @@ def figures(record: Record) -> list[tuple[str, str]]:
     if kept.instances:
         found.append((number(kept.instances), "instances"))
     if tokens := sum(used.prompt_tokens + used.completion_tokens for used in record.usage.values()):
-        found.append((short(tokens), "tokens paid for"))
+        found.append((with_unit(tokens), "tokens paid for"))
     if record.prices != Prices():
         found.append((f"{sum(row['cost'] for row in usage(record)):,.2f}", "cost, at the prices of the run"))
     models = list(record.evaluation.values())
@@ -112,7 +112,8 @@ def figures(record: Record) -> list[tuple[str, str]]:
     return found
 
 
-def short(value: float) -> str:
+def with_unit(value: float) -> str:
+    """Three digits of a large number, such as 1.23 M."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g} {unit}"

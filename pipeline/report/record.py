@@ -14,7 +14,7 @@ from pipeline.engines.model_folder import TRAIN_RECORD
 from pipeline.gain.record import FILE as GAIN
 from pipeline.novelty import Nearest
 from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
-from pipeline.report.words import HEURISTIC, Finder, finder, guess
+from pipeline.report.verbs import HEURISTIC, Finder, finder, guess
 from pipeline.runs.budget import Prices, read_prices
 from pipeline.runs.files import stage_files
 from pipeline.runs.journal import Usage

@@ -11,7 +11,6 @@ from typing import Any
 from pipeline.errors import SproutError
 from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
 from pipeline.novelty.tokens import count_words
-from pipeline.report import words
 from pipeline.report.seed_advice import advice
 from pipeline.report.seed_figures import (
     Checked,
@@ -25,6 +24,7 @@ from pipeline.report.seed_figures import (
     Spread,
     Verbs,
 )
+from pipeline.report.verbs import finder
 from pipeline.seeds.read import load_seeds
 from pipeline.settings.build import build_stages
 from pipeline.settings.read import read
@@ -163,7 +163,7 @@ def _closest_first(tasks: Sequence[Task], close: dict[tuple[int, int], float]) -
 
 
 def coverage(tasks: Sequence[Task]) -> Coverage:
-    find, method = words.finder(len(tasks))
+    find, method = finder(len(tasks))
     pairs = [find(task.instruction) for task in tasks]
     verbs = Counter(pair[0] for pair in pairs if pair)
     instances = [instance for task in tasks for instance in task.instances]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pipeline.report.seed_advice import times
 from pipeline.report.seed_check import grouped
 from pipeline.report.seed_figures import Checked, Duplicates, Inferred, Labels, Spread
-from pipeline.text import counted
+from pipeline.text import counted, short
 
 MOST = 30  # of what is listed
 
@@ -102,8 +102,3 @@ def listed(counts: Mapping[str, int]) -> str:
 
 def stretch(words: Spread) -> str:
     return f"{words.least:,} to {words.most:,}, median {words.median:,.0f}"
-
-
-def short(text: str, width: int) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= width else f"{text[: width - 1]}…"

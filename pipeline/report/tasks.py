@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report.layout import clusters, layout, names
+from pipeline.report.map import clusters, layout, names
 from pipeline.report.plots import CLUSTERS
 from pipeline.report.record import Life, Record, chosen
 from pipeline.report.vectors import find_vectors

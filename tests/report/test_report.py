@@ -22,7 +22,7 @@ from pipeline.report.charts import windows
 from pipeline.report.page import bokeh_js
 from pipeline.report.record import Record, read_run
 from pipeline.report.tasks import as_columns, fitted
-from pipeline.report.words import guess, singular
+from pipeline.report.verbs import guess, singular
 from pipeline.runs.files import funnel
 from pipeline.runs.store import to_line
 from pipeline.stage import Reason

@@ -72,7 +72,7 @@ def test_under_200_tasks_there_is_no_map_and_no_wheel(tmp_path: Path, screen: Ca
     for number, there in ((290, False), (330, True)):  # 189 and 215 kept
         seen = screen(1440)
         seen.open(write_report(written(tmp_path / str(number), number)))
-        for place in ("#map", "#chart-sun", "nav [href='#map']"):
+        for place in ("#map", "#chart-sunburst", "nav [href='#map']"):
             assert bool(seen.page.query_selector(place)) == there, place
         assert seen.page.is_visible("#cluster") == there
         assert seen.page.query_selector("#verbs .mark")

@@ -1,4 +1,4 @@
-"""The map: clusters of vectors, their names, and a place in the plane for each."""
+"""The map of a dataset: clusters of vectors, their names, and a place in the plane for each."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.novelty.encoder import Vectors
-from pipeline.report.words import Pair
+from pipeline.report.verbs import Pair
 
 Places = npt.NDArray[np.float32]  # a row for each vector: x and y
 Rows = npt.NDArray[np.int64]
