@@ -1,8 +1,9 @@
 """What the page asks of a review: things in an order, what each reviewer has said of them, and a way to say more."""
 
+import hashlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +15,11 @@ from pipeline.runs.said import Deed, Said, Texts, Verdict
 
 Answer = dict[str, Any]  # as JSON for the page
 LONGEST_NAME = 40
+
+
+def in_random_order(ids: Iterable[str]) -> list[str]:
+    """The ids in an order that looks random and is the same each time, so that a review goes on where it stopped."""
+    return sorted(ids, key=lambda id: hashlib.sha256(f"review:{id}".encode("utf-8", "surrogatepass")).digest())
 
 
 class Changed(SproutError):

@@ -1,6 +1,5 @@
 """Tasks in the order in which they are reviewed: a random sample, or what a search finds."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 from pipeline.dataset.quality import margin_of, sample_size
 from pipeline.errors import SproutError
 from pipeline.report.review.changes import AT_ONCE
-from pipeline.report.review.desk import Answer, Asked, Changed, Desk
+from pipeline.report.review.desk import Answer, Asked, Changed, Desk, in_random_order
 from pipeline.report.review.neighbours import Neighbours
 from pipeline.report.show import ANY, Marks, find_states
 from pipeline.report.why import find as find_lives
@@ -158,8 +157,7 @@ def tasks_of(folder: Path, choice: Choice) -> TaskDesk:
     offsets = offsets_in(path)
     if choice.drawn:
         kept = [state.task.id for state in find_states(folder, None, "all") if state.original.kept]
-        chosen = sorted(kept, key=lambda id: hashlib.sha256(f"review:{id}".encode("utf-8", "surrogatepass")).digest())
-        chosen = chosen[: choice.size]
+        chosen = in_random_order(kept)[: choice.size]
         title = f"{len(chosen):,} of {len(kept):,} tasks, drawn at random"
         title = f"all {len(kept):,} tasks, in random order" if len(chosen) == len(kept) else title
     else:
