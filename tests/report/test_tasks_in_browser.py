@@ -10,9 +10,10 @@ from pipeline.report import write_report
 from pipeline.report.page import render
 from pipeline.report.record import read_run
 from pipeline.runs.store import to_line
-from tests.report.browsing import CHROMIUM, PLANTED, Seen, chromium, report, screen, written
+from tests.report.browser import CHROMIUM, chromium, new_page
+from tests.report.report_browser import PLANTED, Seen, report, screen, written
 
-__all__ = ["chromium", "report", "screen"]
+__all__ = ["chromium", "new_page", "report", "screen"]
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
 
