@@ -14,7 +14,7 @@ SLOW = [  # first, or one process would be at work on them while the other has n
     "tests/training/", "tests/report/test_review", "tests/report/test_tasks_in_browser.py",
     "tests/report/test_report_in_browser.py", "tests/test_new_user.py", "tests/test_benchmarks.py",
     "tests/runs/test_kills.py", "tests/asking/nasty/test_fuzz.py", "tests/test_additions.py",
-    "tests/cli/test_lists.py", "tests/runs/test_promises.py", "tests/stages/test_check.py",
+    "tests/cli/test_stage_lists.py", "tests/runs/test_promises.py", "tests/stages/test_check.py",
     "tests/engines/test_deviations_", "tests/cli/", "tests/novelty/", "tests/recipes/",
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Servers that deviate in what cannot be made up for: it is said once, in words that help, and ends a run if it must."""
+"""Servers that deviate in what cannot be made up for: it is said once, in words that help, and may end the run."""
 
 from dataclasses import replace
 from pathlib import Path
