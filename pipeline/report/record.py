@@ -59,6 +59,8 @@ class Kept:
 
 @dataclass
 class Record:
+    """All that a page of a run is made from."""
+
     folder: Path
     settings: dict[str, dict[str, Any]]
     stages: list[str]
