@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -84,6 +84,11 @@ def short(text: str, most: int = 300) -> str:
         return line
     kept, space, _ = line[:most].rpartition(" ")
     return f"{kept if space and len(kept) > most // 2 else line[:most]} …"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; a cell must hold no line break and no "|"."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))
 
 
 def some_of(names: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from pipeline.gain.controls import (
     control_tasks,
     count_tokens,
 )
-from pipeline.gain.measure import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
+from pipeline.gain.measure import BASE, COLUMNS, Measured, cells, listed, measure, note_of_intervals
 from pipeline.gain.products import GainProducts, products_of
 from pipeline.gain.record import FILE, PAGE, Gain, GainRow
 from pipeline.runs.context import Context
@@ -28,6 +28,7 @@ from pipeline.runs.lock import only_writer
 from pipeline.runs.products import write_record
 from pipeline.stage import Product, Stage
 from pipeline.task import Task
+from pipeline.text import markdown_table
 from pipeline.training.trains import Trains
 from pipeline.training.tune import tune
 
@@ -178,4 +179,4 @@ def table(found: Gain) -> str:
     """In Markdown: a line for each model with 95 % intervals, and a note on these."""
     rows = [[*cells(row), difference_text(row.dataset.get("rouge_l"))] for row in found.rows]
     header = [*COLUMNS, "the dataset against it, ROUGE-L"]
-    return f"{markdown(header, rows)}\n\n{note_of_intervals(found)}\n{NOTE}"
+    return f"{markdown_table(header, rows)}\n\n{note_of_intervals(found)}\n{NOTE}"

@@ -95,11 +95,6 @@ def cells(row: Row) -> list[str]:
     return [row.tuned_on, listed(row.rows), listed(row.steps), *figures]
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
-    return "\n".join([f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)])
-
-
 def listed(counts: Sequence[int]) -> str:
     """Numbers, each once."""
     return ", ".join(f"{count:,}" for count in dict.fromkeys(counts))

@@ -12,7 +12,7 @@ from pipeline.evaluation.demos import DEMOS
 from pipeline.gain.baselines import can_be_split, shown_seeds, stopped_in_time
 from pipeline.gain.controls import MEANING, STOPPED
 from pipeline.gain.entrants import Entrant
-from pipeline.gain.measure import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
+from pipeline.gain.measure import BASE, COLUMNS, Measured, cells, listed, measure, note_of_intervals
 from pipeline.gain.products import GainProducts
 from pipeline.gain.record import FILE, PAGE, RecipeGain, RecipeRow
 from pipeline.gain.shares import Rows, Share, Unit, share
@@ -21,6 +21,7 @@ from pipeline.runs.files import find_stage_files
 from pipeline.runs.lock import only_writer
 from pipeline.runs.products import write_record
 from pipeline.runs.run import check_packages
+from pipeline.text import markdown_table
 from pipeline.training.settings import Training
 from pipeline.training.tune import tune
 
@@ -197,5 +198,5 @@ def table(found: RecipeGain) -> str:
     note = NOTE.format(
         number=found.number, unit=found.same, steps=listed(first.steps), first=first.tuned_on, overlaps=overlaps
     )
-    head = markdown([*COLUMNS, f"against {first.tuned_on}, ROUGE-L"], lines)
+    head = markdown_table([*COLUMNS, f"against {first.tuned_on}, ROUGE-L"], lines)
     return f"{head}\n\n{note_of_intervals(found)}\n{note}"
