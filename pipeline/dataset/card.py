@@ -167,9 +167,8 @@ class Card:
             f"{found.tasks:,} tasks; reviewers: {len(found.reviewers)}; 95 % intervals by Wilson."
         )
         rows = [[*map(cell, row)] for row in found.rows]
-        return (
-            f"## Review by people\n\n{said}\n\n{markdown_table(['', 'yes', 'share', 'agreement'], rows)}\n\n{dropped}"
-        )
+        table = markdown_table(["", "yes", "share", "agreement"], rows)
+        return f"## Review by people\n\n{said}\n\n{table}\n\n{dropped}"
 
     def limits(self) -> str:
         read = self.origin.review and self.origin.review.tasks
