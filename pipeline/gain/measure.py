@@ -13,7 +13,7 @@ from pipeline.evaluation.evaluate import Evaluates
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.models import opener
-from pipeline.gain.record import Gain, RecipeGain, Row, Seeded
+from pipeline.gain.record import Gain, ModelRow, RecipeGain, Seeded
 from pipeline.runs.context import Context
 from pipeline.runs.products import read_record
 from pipeline.training.record import TrainRecord
@@ -31,7 +31,7 @@ class Measured:
     tuned: Mapping[str, str]
 
     def figures(self, models: Mapping[str, int]) -> dict[str, Any]:
-        """The fields of a `Row` but what it is called.
+        """The fields of a `ModelRow` but what it is called.
 
         Args:
             models: The models of the row, with their random seeds.
@@ -89,7 +89,7 @@ def note_of_intervals(found: Gain | RecipeGain) -> str:
     return f"In brackets: 95 % intervals over held-out {found.resampled}s ({found.instances:,} instances){chance}."
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: ModelRow) -> list[str]:
     """A row's cells, under `COLUMNS`."""
     figures = [figure_text(getattr(row, metric), sign=False) for metric in METRICS]
     return [row.tuned_on, listed(row.rows), listed(row.steps), *figures]

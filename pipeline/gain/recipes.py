@@ -15,7 +15,7 @@ from pipeline.gain.entrants import Entrant
 from pipeline.gain.measure import BASE, COLUMNS, Measured, cells, listed, measure, note_of_intervals
 from pipeline.gain.products import GainProducts
 from pipeline.gain.record import FILE, PAGE, RecipeGain, RecipeRow
-from pipeline.gain.shares import Rows, Share, Unit, share
+from pipeline.gain.shares import DatasetShare, Rows, Unit, share
 from pipeline.runs.context import Context
 from pipeline.runs.files import find_stage_files
 from pipeline.runs.lock import only_writer
@@ -93,7 +93,7 @@ def recipes_gain(
     return found
 
 
-def agreed(entrants: Sequence[Entrant], shares: Mapping[str, Share], same: Same) -> int:
+def agreed(entrants: Sequence[Entrant], shares: Mapping[str, DatasetShare], same: Same) -> int:
     """How much to take of each dataset.
 
     Raises:
@@ -114,7 +114,7 @@ def agreed(entrants: Sequence[Entrant], shares: Mapping[str, Share], same: Same)
 
 def tune_all(
     trainings: Mapping[str, Training],
-    shares: Mapping[str, Share],
+    shares: Mapping[str, DatasetShare],
     number: int,
     random_seeds: Sequence[int],
     context: Context,
@@ -154,7 +154,7 @@ def tune_on_seeds(products: GainProducts, most: int, random_seeds: Sequence[int]
 
 
 def rows(
-    entrants: Sequence[Entrant], shares: Mapping[str, Share], random_seeds: Sequence[int], measured: Measured
+    entrants: Sequence[Entrant], shares: Mapping[str, DatasetShare], random_seeds: Sequence[int], measured: Measured
 ) -> list[RecipeRow]:
     """The rows of the base model, of the base model with demos, and of each dataset."""
     names = {BASE: {BASE: random_seeds[0]}}

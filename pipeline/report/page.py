@@ -13,7 +13,7 @@ from pipeline.evaluation.confidence import difference_text, figure_text
 from pipeline.evaluation.metrics import METRICS, metrics_in
 from pipeline.gain.measure import listed
 from pipeline.report import charts, plots, tasks
-from pipeline.report.record import Record
+from pipeline.report.record import RunRecord
 from pipeline.report.review.ratings import read_ratings
 from pipeline.runs.budget import Prices
 from pipeline.stage import Reason
@@ -24,7 +24,7 @@ ASSETS = Path(__file__).parent / "assets"
 _MOST_VERBS, _MOST_NOUNS, _MOST_LABELS, _MOST_CATEGORIES = 20, 4, 12, 12
 
 
-def render(record: Record) -> str:
+def render(record: RunRecord) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     scripts = [bokeh_js(), *(asset(name) for name in ("tasks.js", "browser.js", "family.js", "charts.js"))]
@@ -92,7 +92,7 @@ def percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
-def figures(record: Record) -> list[tuple[str, str]]:
+def figures(record: RunRecord) -> list[tuple[str, str]]:
     """The line at the top: a figure and what it counts."""
     kept = record.kept
     found = [
@@ -120,7 +120,7 @@ def with_unit(value: float) -> str:
     return number(value)
 
 
-def funnel(record: Record) -> list[dict[str, Any]]:
+def funnel(record: RunRecord) -> list[dict[str, Any]]:
     """By stage: what it decided and kept, and each reason with its count; `of` is what the widest bar stands for."""
     widest = max(counts.total() for counts in record.funnel.values()) or 1
     return [
@@ -134,7 +134,7 @@ def funnel(record: Record) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def verbs(record: Record) -> list[dict[str, Any]]:
+def verbs(record: RunRecord) -> list[dict[str, Any]]:
     """The most frequent verbs with their most frequent nouns, as in figure 3 of the paper."""
     totals: dict[str, int] = {}
     for (verb, _), count in record.kept.verbs.items():
@@ -157,12 +157,12 @@ def verbs(record: Record) -> list[dict[str, Any]]:
     return found
 
 
-def labels(record: Record) -> list[tuple[str, int, float]]:
+def labels(record: RunRecord) -> list[tuple[str, int, float]]:
     most = record.kept.labels.most_common(_MOST_LABELS)
     return [(label, count, 100 * count / most[0][1]) for label, count in most]
 
 
-def glossary(record: Record) -> list[tuple[str, str, int, Reason]]:
+def glossary(record: RunRecord) -> list[tuple[str, str, int, Reason]]:
     """Each reason for which a stage rejected tasks: the stage, how many, and what it says the reason means."""
     found = []
     for stage, counts in record.funnel.items():
@@ -174,7 +174,7 @@ def glossary(record: Record) -> list[tuple[str, str, int, Reason]]:
     return found
 
 
-def usage(record: Record) -> list[dict[str, Any]]:
+def usage(record: RunRecord) -> list[dict[str, Any]]:
     found = []
     for stage, used in record.usage.items():
         speed = "–" if used.tokens_per_second is None else f"{used.tokens_per_second:,.0f}"
@@ -186,7 +186,7 @@ def usage(record: Record) -> list[dict[str, Any]]:
     return found
 
 
-def evaluation(record: Record) -> dict[str, Any]:
+def evaluation(record: RunRecord) -> dict[str, Any]:
     """Rows of name, instances, and all metrics of each model; categories with the largest gain first."""
     models = {
         name: model for name, model in record.evaluation.items() if isinstance(model, dict) and "rouge_l" in model
@@ -212,7 +212,7 @@ def evaluation(record: Record) -> dict[str, Any]:
     return {"models": list(models), "metrics": names, "all": row("all", every), "rows": rows, "most": _MOST_CATEGORIES}
 
 
-def differences(record: Record) -> dict[str, Any]:
+def differences(record: RunRecord) -> dict[str, Any]:
     """Every two models of the evaluation, and how far they are apart by each metric, with intervals."""
     pairs = {
         f"{name} against {other}": figures
@@ -224,7 +224,7 @@ def differences(record: Record) -> dict[str, Any]:
     return {"metrics": [METRICS[metric] for metric in metrics], "rows": rows} if rows else {}
 
 
-def benchmarks(record: Record) -> dict[str, Any]:
+def benchmarks(record: RunRecord) -> dict[str, Any]:
     """What the lm-evaluation-harness says, by task and metric: a cell for each model, with the standard error."""
     models = {
         name: model["lm_eval"]["tasks"]
@@ -249,7 +249,7 @@ def benchmarks(record: Record) -> dict[str, Any]:
     return {"models": list(models), "rows": rows} if rows else {}
 
 
-def gain(record: Record) -> dict[str, Any]:
+def gain(record: RunRecord) -> dict[str, Any]:
     """What was tuned on, and: rows, steps, each metric with its interval, how the dataset compares by ROUGE-L."""
     found, metrics = [], metrics_in(record.gain)
     for row in record.gain:

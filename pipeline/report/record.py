@@ -58,7 +58,7 @@ class Kept:
 
 
 @dataclass
-class Record:
+class RunRecord:
     """All that a page of a run is made from."""
 
     folder: Path
@@ -103,14 +103,14 @@ class Record:
         return str(next((one["model"] for one in self.settings.values() if one.get("model")), ""))
 
 
-def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASKS) -> Record:
+def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASKS) -> RunRecord:
     """Read all files of a run, each of them once.
 
     Raises:
         SproutError: if the folder holds no stage file, or a file that is damaged.
     """
     files = stage_files(folder)
-    record = Record(folder, read_settings(folder / "settings.json"), list(files), seeds)
+    record = RunRecord(folder, read_settings(folder / "settings.json"), list(files), seeds)
     lines = {stage: _count_lines(path) for stage, path in files.items()}
     share = max_tasks / max(*lines.values(), 1)
     record.find_pair, record.method = finder(lines[record.stages[-1]])
@@ -178,7 +178,7 @@ def _count(task: Task, kept: Kept, find_pair: Finder) -> None:
         kept.verbless += 1
 
 
-def _read_writer(record: Record, path: Path, lines: int) -> None:
+def _read_writer(record: RunRecord, path: Path, lines: int) -> None:
     """How the pool grew, and how close each candidate is to what was there before it."""
     share = MAX_COMPARED / max(1, record.funnel[record.writer]["kept"])
     pool = RougeIndex(seed.instruction for seed in record.seeds)
@@ -201,7 +201,7 @@ def _read_writer(record: Record, path: Path, lines: int) -> None:
             record.rejected_rouge.append(task.scores["rouge_l"])
 
 
-def _read_products(record: Record) -> None:
+def _read_products(record: RunRecord) -> None:
     folder = record.folder
     record.usage = usage(folder)
     for path in sorted(folder.glob(f"*/{TRAIN_RECORD}")):

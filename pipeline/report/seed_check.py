@@ -14,15 +14,15 @@ from pipeline.novelty.tokens import count_words
 from pipeline.report.seed_advice import advice
 from pipeline.report.seed_figures import (
     Checked,
-    Coverage,
     Duplicates,
     Inferred,
     Labels,
     Near,
-    Nearest,
+    NearestScores,
     PromptSize,
-    Spread,
+    SeedCoverage,
     Verbs,
+    WordCounts,
 )
 from pipeline.report.verbs import finder
 from pipeline.seeds.read import load_seeds
@@ -86,7 +86,7 @@ def duplicates(tasks: Sequence[Task]) -> Duplicates:
             ids for (given, _), ids in by_instance.items() if len(ids) > len({*ids}) or (given and len(ids) > 1)
         ],
         near=[Near(ids=ids, rouge_l=round(score, 4)) for ids, score in close],
-        nearest=Nearest(
+        nearest=NearestScores(
             compared=len(scores),
             sampled=len(scores) < len(tasks),
             mean=round(statistics.fmean(scores), 4),
@@ -162,12 +162,12 @@ def _closest_first(tasks: Sequence[Task], close: dict[tuple[int, int], float]) -
     return [((tasks[first].id, tasks[second].id), score) for (first, second), score in pairs]
 
 
-def coverage(tasks: Sequence[Task]) -> Coverage:
+def coverage(tasks: Sequence[Task]) -> SeedCoverage:
     find, method = finder(len(tasks))
     pairs = [find(task.instruction) for task in tasks]
     verbs = Counter(pair[0] for pair in pairs if pair)
     instances = [instance for task in tasks for instance in task.instances]
-    return Coverage(
+    return SeedCoverage(
         verbs=Verbs(
             distinct=len(verbs),
             pairs=len({pair for pair in pairs if pair}),
@@ -186,11 +186,11 @@ def coverage(tasks: Sequence[Task]) -> Coverage:
     )
 
 
-def spread(values: Iterable[int]) -> Spread | None:
+def spread(values: Iterable[int]) -> WordCounts | None:
     ordered = sorted(values)
     if not ordered:
         return None
-    return Spread(least=ordered[0], median=statistics.median(ordered), most=ordered[-1])
+    return WordCounts(least=ordered[0], median=statistics.median(ordered), most=ordered[-1])
 
 
 def script(text: str) -> str:

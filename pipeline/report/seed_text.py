@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.report.seed_advice import times
 from pipeline.report.seed_check import grouped
-from pipeline.report.seed_figures import Checked, Duplicates, Inferred, Labels, Spread
+from pipeline.report.seed_figures import Checked, Duplicates, Inferred, Labels, WordCounts
 from pipeline.text import counted, short
 
 MOST = 30  # of what is listed
@@ -100,5 +100,5 @@ def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{reprlib.repr(name)[1:-1]}: {count:,}" for name, count in counts.items())
 
 
-def stretch(words: Spread) -> str:
+def stretch(words: WordCounts) -> str:
     return f"{words.least:,} to {words.most:,}, median {words.median:,.0f}"

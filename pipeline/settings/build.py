@@ -16,7 +16,7 @@ from pipeline.engines.find import engine_class
 from pipeline.errors import SproutError, explain, unknown
 from pipeline.resources import located
 from pipeline.runs.shards import Shard, in_shard, stages_of
-from pipeline.settings.entries import Entry, parse_entries, parse_entry
+from pipeline.settings.entries import StageEntry, parse_entries, parse_entry
 from pipeline.settings.places import hint
 from pipeline.settings.read import RunSettings
 from pipeline.stage import Product, Stage
@@ -58,7 +58,7 @@ def _all(settings: RunSettings, alone: str) -> list[Stage | Product]:
     return resolved([_build(one, settings) for one in there])
 
 
-def listed(settings: RunSettings) -> list[Entry]:
+def listed(settings: RunSettings) -> list[StageEntry]:
     """The entries of the run's list of stages."""
     if settings.stages is not None:
         return parse_entries(settings.stages)
@@ -70,7 +70,7 @@ def resolved(stages: list[Stage | Product]) -> list[Stage | Product]:
     return [stage.resolve(stages) for stage in stages]
 
 
-def _build(entry: Entry, settings: RunSettings) -> Stage | Product:
+def _build(entry: StageEntry, settings: RunSettings) -> Stage | Product:
     fields = dict(settings.tables.get(entry.name, {}))
     if "label" in fields:
         raise SproutError(f"[{entry.name}] label: write it in the list of stages, as in {entry.kind.kind}-again")
@@ -92,7 +92,7 @@ def _build(entry: Entry, settings: RunSettings) -> Stage | Product:
         raise SproutError(f"[{entry.name}] {_explained(error, entry, settings)}") from None
 
 
-def _explained(error: ValidationError, entry: Entry, settings: RunSettings) -> str:
+def _explained(error: ValidationError, entry: StageEntry, settings: RunSettings) -> str:
     """What is wrong with the table of a stage; of a key that is somewhere else, where that is."""
     strange = next((problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"), ())
     if len(strange) == 1:

@@ -7,7 +7,7 @@ from pipeline.stages import Kind, find
 
 
 @dataclass(frozen=True)
-class Entry:
+class StageEntry:
     """An entry of a list of stages: a class and, after a hyphen, a label."""
 
     kind: Kind
@@ -20,7 +20,7 @@ class Entry:
         return f"{self.kind.kind}-{self.label}" if self.label else self.kind.kind
 
 
-def parse_entries(listed: Iterable[object]) -> list[Entry]:
+def parse_entries(listed: Iterable[object]) -> list[StageEntry]:
     """The entries of a list.
 
     Raises:
@@ -29,8 +29,8 @@ def parse_entries(listed: Iterable[object]) -> list[Entry]:
     return [parse_entry(str(one)) for one in listed]
 
 
-def parse_entry(text: str) -> Entry:
+def parse_entry(text: str) -> StageEntry:
     """As `parse_entries`, for one."""
     module, colon, rest = text.partition(":")
     kind, _, label = (rest if colon else module).partition("-")
-    return Entry(find(f"{module}:{kind}" if colon else kind), label, text)
+    return StageEntry(find(f"{module}:{kind}" if colon else kind), label, text)

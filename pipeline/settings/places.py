@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel
 
 from pipeline.recipes import SELF_INSTRUCT
-from pipeline.settings.entries import Entry
+from pipeline.settings.entries import StageEntry
 from pipeline.stages import Kind, find, names
 
 TEXTS = ("seeds", "domain", "out", "shard", "modules")
@@ -25,7 +25,7 @@ def places(name: str, first: Kind | None = None) -> list[str]:
     return usual or [place for own in found.values() for place in own]
 
 
-def hint(name: str, first: Kind | None = None, listed: Sequence[Entry] = ()) -> str:
+def hint(name: str, first: Kind | None = None, listed: Sequence[StageEntry] = ()) -> str:
     """Where the setting is, for the end of a message, mostly as a question; empty if there is no such setting.
 
     Args:

@@ -14,7 +14,7 @@ from pipeline import recipes
 from pipeline.engines.find import look_in
 from pipeline.errors import SproutError, explain, not_utf8, unknown
 from pipeline.runs.budget import Prices
-from pipeline.settings.entries import Entry, parse_entries
+from pipeline.settings.entries import StageEntry, parse_entries
 from pipeline.settings.places import SINGLE, TEXTS, hint
 from pipeline.settings.prompts import beside, line_of, own_templates
 from pipeline.stages import names
@@ -162,7 +162,7 @@ def _settings(tables: Table, where: str) -> RunSettings:
 
 def _check_known(tables: Table, key: str, where: str) -> None:
     """Refuse a table of no stage; one of a kind that is not in the list may be for the command of that stage."""
-    listed: list[Entry] = parse_entries(tables["stages"]) if isinstance(tables.get("stages"), list) else []
+    listed: list[StageEntry] = parse_entries(tables["stages"]) if isinstance(tables.get("stages"), list) else []
     known = [*SINGLE, *SHARED, *dict.fromkeys([*(entry.name for entry in listed), *names()])]
     if key not in known:
         problem = unknown("table or key", key, known, listed="sprout settings")

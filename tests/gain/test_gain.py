@@ -17,7 +17,7 @@ from pipeline.gain.controls import CONTROLS, MEANING, candidates, control_tasks
 from pipeline.gain.dataset import gain, table, write_control
 from pipeline.gain.products import products_of
 from pipeline.gain.record import Gain
-from pipeline.report.review.changes import Wanted, drop
+from pipeline.report.review.changes import TaskChoice, drop
 from pipeline.runs.context import Context
 from pipeline.runs.run import run as run_stages
 from pipeline.runs.store import to_line
@@ -107,7 +107,7 @@ def test_candidates_are_all_instructions_that_were_written_with_inputs_and_outpu
 
 def test_what_a_person_has_dropped_is_tuned_on_by_no_control(tmp_path):
     run, _ = make_run(tmp_path)
-    drop(tmp_path, Wanted(("task_7",)), "anna")
+    drop(tmp_path, TaskChoice(("task_7",)), "anna")
     complete_candidates(ASKING, 100, run)
 
     assert {task.id for task in candidates(tmp_path)} == {task.id for task in WHOLE} - {"task_7"}

@@ -20,7 +20,7 @@ from pipeline.novelty.rouge import RougeIndex
 from pipeline.report import write_report
 from pipeline.report.charts import windows
 from pipeline.report.page import bokeh_js
-from pipeline.report.record import Record, read_run
+from pipeline.report.record import RunRecord, read_run
 from pipeline.report.tasks import as_columns, fitted
 from pipeline.report.verbs import guess, singular
 from pipeline.runs.files import funnel
@@ -50,7 +50,7 @@ def unpacked(page: str) -> dict[str, Any]:
     return columns
 
 
-def kept_by_last_stage(record: Record) -> list[Task]:
+def kept_by_last_stage(record: RunRecord) -> list[Task]:
     return [life.task for life in record.lives if life.stage == record.stages[-1] and life.task.kept]
 
 

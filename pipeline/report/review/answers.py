@@ -10,7 +10,7 @@ from pipeline.errors import SproutError, unknown
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.predictions import answers_in
 from pipeline.evaluation.record import Scored, read_evaluation
-from pipeline.report.review.desk import Answer, Asked, Changed, Desk, in_random_order
+from pipeline.report.review.desk import Action, Answer, ChangedMeanwhile, Desk, in_random_order
 from pipeline.report.review.queue import Choice
 from pipeline.report.review.ratings import LEVELS
 from pipeline.runs.said import Said, digest
@@ -46,7 +46,7 @@ class AnswerDesk(Desk):
             "done": all(digest(text) in given for text in shown),
         }
 
-    def lines(self, place: int, asked: Asked) -> Sequence[Said]:
+    def lines(self, place: int, asked: Action) -> Sequence[Said]:
         id = self.ids[place]
         if asked.did == "skip":
             return [Said(reviewer=asked.reviewer, task=id, did="skip", model="all")]
@@ -54,7 +54,7 @@ class AnswerDesk(Desk):
         if asked.did != "rate" or asked.rating not in LEVELS or not 0 <= asked.answer < len(shown):
             raise SproutError(f"{id}: this is no rating of an answer; reload the page")
         if asked.seen != digest(*shown):
-            raise Changed("these are no longer the answers; here they are as they are now")
+            raise ChangedMeanwhile("these are no longer the answers; here they are as they are now")
         text, group = shown[asked.answer], f"answer-{secrets.token_hex(4)}"
         models = [name for name, answers in self.answers.items() if answers.get(id, "").strip() == text]
         return [

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pipeline.dataset.quality import margin_of, sample_size
 from pipeline.errors import SproutError
 from pipeline.report.review.changes import AT_ONCE
-from pipeline.report.review.desk import Answer, Asked, Changed, Desk, in_random_order
+from pipeline.report.review.desk import Action, Answer, ChangedMeanwhile, Desk, in_random_order
 from pipeline.report.review.neighbours import Neighbours
 from pipeline.report.show import ANY, Marks, find_states
 from pipeline.report.why import find as find_lives
@@ -91,12 +91,12 @@ class TaskDesk(Desk):
             "done": self._is_done(state, reviewer),
         }
 
-    def lines(self, place: int, asked: Asked) -> Sequence[Said]:
+    def lines(self, place: int, asked: Action) -> Sequence[Said]:
         state = self.state(place)
         texts = Texts.of(state.task)
         known: dict[str, Any] = {"reviewer": asked.reviewer, "task": asked.id, "did": asked.did, "sampled": self.drawn}
         if asked.did in ("judge", "edit") and asked.seen != texts.digest:
-            raise Changed("somebody has changed this task; here it is as it is now")
+            raise ChangedMeanwhile("somebody has changed this task; here it is as it is now")
         if asked.did == "judge":
             return [Said(**known, seen=texts.digest, verdict=asked.verdict)] if asked.verdict else []
         if asked.did == "edit":
