@@ -3,9 +3,9 @@
     python benchmarks/client.py
 
 A server in a process of its own answers each request at once, as vLLM writes answers. The engine asks it for
-completions of prompts that share 4.6 KB, as those of a stage do. The rival is the fewest lines that ask for the same by
-aiohttp, with as many requests in flight, and read nothing but the text. CPU time of the client's process alone, the
-least of several rounds; neither the journal nor a stage is in it.
+completions of prompts that share 4.6 KB, as those of a stage do. The bare client is the fewest lines that ask for the
+same by aiohttp, with as many requests in flight, and read nothing but the text. CPU time of the client's process alone,
+the least of several rounds; neither the journal nor a stage is in it.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def engine(url: str, count: int, rounds: int) -> Iterator[float]:
         server.close()
 
 
-async def rival(url: str, count: int, rounds: int) -> list[float]:
+async def bare_client(url: str, count: int, rounds: int) -> list[float]:
     """The same of a client that does nothing but ask."""
     free, found = asyncio.Semaphore(IN_FLIGHT), []
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -129,7 +129,7 @@ def main() -> None:
     args = parser.parse_args()
     with served() as url:
         ours = min([*engine(url, args.requests, args.rounds)][1:])
-        theirs = min(asyncio.run(rival(url, args.requests, args.rounds)))
+        theirs = min(asyncio.run(bare_client(url, args.requests, args.rounds)))
     print("| client | CPU a request |\n|---|---:|")
     print(f"| the engine `server` | {ours / args.requests * 1e6:,.0f} µs |")
     print(f"| aiohttp alone | {theirs / args.requests * 1e6:,.0f} µs |")

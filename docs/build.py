@@ -3,7 +3,8 @@
 import argparse
 import inspect
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -13,10 +14,11 @@ from pydantic.fields import FieldInfo
 from pipeline.cli.main import commands as known_commands
 from pipeline.cli.main import parser as command_line
 from pipeline.engines.find import engine_class, engine_names
+from pipeline.filters.find import INSTRUCTION, reasons_of
 from pipeline.recipes import SELF_INSTRUCT
 from pipeline.scorers.find import scorer_names
 from pipeline.settings.schema import schema
-from pipeline.stage import Product, Stage
+from pipeline.stage import Product, Reason, Stage
 from pipeline.stages import find, names
 from pipeline.text import short
 
@@ -49,8 +51,12 @@ def commands() -> Iterator[str]:
             of_run = any(one.dest == "out" for one in given)
             if of_run:
                 there = {one.dest for one in given}
-                missing = ", ".join(f"`{name_of(one)}`" for one in shared.values() if one.dest not in there)
-                yield f"Takes the shared options{missing and f' except {missing}'}."
+                taken = [f"`{name_of(one)}`" for one in shared.values() if one.dest in there]
+                left = [f"`{name_of(one)}`" for one in shared.values() if one.dest not in there]
+                if len(taken) < len(left):
+                    yield f"Of the shared options, it takes {', '.join(taken)}."
+                else:
+                    yield "Takes the shared options" + (f" except {', '.join(left)}." if left else ".")
             if own := [one for one in given if not (of_run and one.dest in shared)]:
                 yield from ("", *option_table(own))
 
@@ -153,7 +159,10 @@ def scorers() -> Iterator[str]:
 
 
 def reasons() -> Iterator[str]:
-    """A table for each stage that rejects: its reasons, what each means, and an example."""
+    """A table of the filters that several stages apply, and one of the other reasons of each stage that rejects."""
+    stages = [stage for stage in map(find, names()) if issubclass(stage, Stage) and stage.reasons]
+    common = reasons_of(INSTRUCTION)
+    filtering = [stage for stage in stages if common.keys() <= stage.reasons.keys()]
     yield from ("# Reasons to reject", "", MADE, "")
     yield "`sprout stats` counts tasks by reason, `sprout show RUN --reason REASON` shows them, and `sprout why ID`"
     yield "says what a filter objected to. A stage with filters turns each on or off by its reason:"
@@ -161,19 +170,28 @@ def reasons() -> Iterator[str]:
     yield from ("", "[filter]", "filters = { not_a_label = false }", "```", "")
     yield "In an example, → comes between input and output. Reasons marked * are given only if the settings turn their"
     yield "filter on, as the recipe `paper` does."
-    for stage in map(find, names()):
-        if not (issubclass(stage, Stage) and stage.reasons):
-            continue
-        yield from ("", f"## {stage.kind}", "", "| reason | | such as |", "|---|---|---|")
-        for name, reason in stage.reasons.items():
-            star = "" if reason.by_default else " *"
-            example = f"`` {short(reason.example.replace('`', chr(39)), 120)} ``" if reason.example else ""
-            yield f"| `{name}`{star} | {cell(reason.meaning)} | {cell(example)} |"
+    yield from ("", "## Filters of instructions", "")
+    yield f"The stages that write instructions apply them: {', '.join(f'`{stage.kind}`' for stage in filtering)}."
+    yield from ("", *reason_table(common))
+    for stage in stages:
+        yield from ("", f"## {stage.kind}", "")
+        if stage in filtering:
+            yield from ("The [filters of instructions](#filters-of-instructions), and:", "")
+        yield from reason_table({name: one for name, one in stage.reasons.items() if common.get(name) != one})
+
+
+def reason_table(found: Mapping[str, Reason]) -> Iterator[str]:
+    """What each reason means, and an example."""
+    yield from ("| reason | | such as |", "|---|---|---|")
+    for name, reason in found.items():
+        star = "" if reason.by_default else " *"
+        example = f"`` {short(reason.example.replace('`', chr(39)), 120)} ``" if reason.example else ""
+        yield f"| `{name}`{star} | {cell(reason.meaning)} | {cell(example)} |"
 
 
 def text_of(kind: Any) -> Iterator[str]:
-    """Its docstring, without the arguments of a constructor."""
-    yield inspect.cleandoc(kind.__doc__).partition("\n\nArgs:")[0]
+    """Its docstring, without what is for those who call it from Python."""
+    yield re.split(r"\n\n(?:Args|Example):", inspect.cleandoc(kind.__doc__))[0]
 
 
 def setting_table(properties: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:

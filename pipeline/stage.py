@@ -23,11 +23,15 @@ BUILT_IN = "pipeline.stages."
 
 @dataclass(frozen=True)
 class Flag:
-    """A command-line option that stands for a setting of a stage, such as `--heldout` for `evaluate.heldout`."""
+    """A command-line option that stands for a setting of a stage, such as `--heldout` for `evaluate.heldout`.
 
-    flag: str
+    Example:
+        Flag("--heldout", "file of held-out tasks", metavar="SET", many=True)
+    """
+
+    flag: str  # with its hyphens
     help: str
-    metavar: str | None = None
+    metavar: str | None = None  # what stands for the value in the help; unset: the setting in capitals
     many: bool = False  # it takes several values
     named: bool = False  # each value is NAME=VALUE
     commas: bool = False  # several values have commas between them, or the option is repeated

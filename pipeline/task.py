@@ -45,8 +45,12 @@ class Instance(BaseModel):
 class Task(BaseModel):
     """An instruction and what each stage has learned about it.
 
-    A generated task has the same shape as a seed task, so the output of one
-    run can be the seed set of the next.
+    A generated task has the same shape as a seed task, so the output of one run can be the seed set of the next.
+
+    Example:
+        >>> task = Task(id="mine_1", instruction="Name a fruit.", instances=(Instance(output="plum"),))
+        >>> task.reject("too_short").kept
+        False
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")  # null could not be read back
@@ -56,9 +60,7 @@ class Task(BaseModel):
     name: str = ""
     is_classification: bool | None = None  # None: not asked yet
     instances: tuple[Instance, ...] = ()
-    parents: tuple[
-        str, ...
-    ] = ()  # ids of what it was made from: the demos of its prompt, or the task it was evolved from
+    parents: tuple[str, ...] = ()  # ids of what it was made from: the demos of its prompt, the task it was evolved from
     scores: dict[str, float] = Field(default_factory=dict)
     meta: dict[str, JsonValue] = Field(default_factory=dict)
     rejected: str | None = None  # why a stage dropped it; None means it is kept
@@ -68,12 +70,15 @@ class Task(BaseModel):
         return self.rejected is None
 
     def update(self, **fields: object) -> "Task":
+        """The same task with other values in some fields, which are not checked."""
         return with_fields(self, **fields)
 
     def reject(self, reason: str) -> "Task":
+        """The same task, not kept; a reason is one word, such as `too_short`."""
         return self.update(rejected=reason)
 
     def score(self, **scores: float) -> "Task":
+        """The same task with these scores besides, or in place of, those it has."""
         return self.update(scores=self.scores | scores)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -10,6 +10,11 @@ from typing import Any
 def folded(text: str) -> str:
     """For comparing: case and white space aside."""
     return " ".join(text.casefold().split())
+
+
+def one_line(text: str) -> str:
+    """The text with each run of white space as one blank, and none at its ends."""
+    return " ".join(text.split())
 
 
 def words(text: str) -> list[str]:
@@ -37,10 +42,10 @@ def trimmed(text: str) -> str:
     return next(indented, text.lstrip())
 
 
-def first_few(names: Sequence[str], most: int = 5) -> str:
-    """The first names of a list, and how many more there are."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def first_few(names: Sequence[str]) -> str:
+    """The first five names of a list, and how many more there are."""
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
 
 
 def mended(value: Any) -> Any:
@@ -81,10 +86,15 @@ def short(text: str, most: int = 300) -> str:
     return f"{kept if space and len(kept) > most // 2 else line[:most]} …"
 
 
-def some_of(names: Sequence[str], most: int = 200) -> str:
-    """As many of the names as fit, and how many more there are."""
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; a cell must hold no line break and no "|"."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))
+
+
+def some_of(names: Sequence[str]) -> str:
+    """As many of the names as fit into 200 characters, and how many more there are."""
     shown = list(accumulate(names, lambda line, name: f"{line}, {name}"))
-    fitting = [line for line in shown if len(line) <= most] or [short(names[0], most)] if names else ["nothing"]
+    fitting = [line for line in shown if len(line) <= 200] or [short(names[0], 200)] if names else ["nothing"]
     more = len(names) - len(fitting)
     return f"{fitting[-1]} and {more:,} more" if names and more else fitting[-1]
 

@@ -96,6 +96,6 @@ def test_the_engine_and_the_bare_client_get_all_answers_of_a_server_that_answers
 ) -> None:
     client = load("client")
     with client.served() as url:
-        ours, theirs = [*client.engine(url, 50, 1)], asyncio.run(client.rival(url, 50, 1))
+        ours, theirs = [*client.engine(url, 50, 1)], asyncio.run(client.bare_client(url, 50, 1))
     assert len(ours) == 2
     assert all(seconds > 0 for seconds in [*ours, *theirs])

@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from pipeline.task import Task
 
 
-def one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def pick(tasks: Sequence[Task], most: int, seed: str) -> list[Task]:
     """Up to `most` of the tasks; the same seed picks the same ones."""
     return random.Random(seed).sample(list(tasks), min(most, len(tasks)))

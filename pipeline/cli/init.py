@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import SproutError
-from pipeline.text import first_few
+from pipeline.text import first_few, one_line
 
 if TYPE_CHECKING:
     from pipeline.settings.start import Start
@@ -32,7 +32,7 @@ def init(args: argparse.Namespace) -> str:
     """
     from pipeline.settings.start import Start, as_file
 
-    asked = Asked(sys.stdin.isatty())
+    asked = Questions(sys.stdin.isatty())
     path = place(args.place)
     see_that_it_is_free(path, args.replace, asked)
     if missing := [] if asked.terminal else [*missing_options(args)]:
@@ -54,7 +54,7 @@ def init(args: argparse.Namespace) -> str:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Questions:
     """Where answers come from: the options, and, in a terminal, the person at it."""
 
     terminal: bool
@@ -82,7 +82,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundModel:
     """A model that answers."""
 
     engine: dict[str, Any]  # its table
@@ -95,7 +95,7 @@ def place(given: str | None) -> Path:
     return path if path.suffix == ".toml" else path / FILE
 
 
-def see_that_it_is_free(path: Path, replace: bool, asked: Asked) -> None:
+def see_that_it_is_free(path: Path, replace: bool, asked: Questions) -> None:
     if replace or not path.exists():
         return
     if not asked.terminal or asked.answer(f"{path} exists. Replace it? [no]").casefold() not in ("y", "yes"):
@@ -122,7 +122,7 @@ def read_and_check(seeds: str) -> "tuple[str, list[Task]]":
     return seeds, load_seeds(seeds).tasks
 
 
-def find_model(args: argparse.Namespace, asked: Asked) -> Found:
+def find_model(args: argparse.Namespace, asked: Questions) -> FoundModel:
     from pipeline.engines.server.models import models_of
 
     url = args.url
@@ -137,7 +137,7 @@ def find_model(args: argparse.Namespace, asked: Asked) -> Found:
         if not name and not asked.terminal:
             said = f"serves {listed}; name one of them" if names else "does not list its models; name one"
             raise SproutError(f"{url}: {said} with --model")
-    found: Found = asked.ask(name, question, lambda given: on_server(given, url) if url else here(given))
+    found: FoundModel = asked.ask(name, question, lambda given: on_server(given, url) if url else here(given))
     return found
 
 
@@ -148,7 +148,7 @@ def url_of(url: str) -> str:
     return url
 
 
-def on_server(name: str, url: str) -> Found:
+def on_server(name: str, url: str) -> FoundModel:
     """Ask the server for a few tokens, and what it tells of the model."""
     from pipeline.engines.server import Server
     from pipeline.engines.server.models import models_of
@@ -164,10 +164,10 @@ def on_server(name: str, url: str) -> Found:
     about = described(chat, context)
     if served and server.model not in served:
         about = f"{about}; the server does not list it, but lists {first_few([*served])}"
-    return Found({"name": "server", "model": server.model, "url": url}, about, context)
+    return FoundModel({"name": "server", "model": server.model, "url": url}, about, context)
 
 
-def here(model: str) -> Found:
+def here(model: str) -> FoundModel:
     """A model to be loaded in this process, which is looked at and not loaded yet."""
     from pipeline.engines.model_folder import context_of
     from pipeline.settings.build import open_engine
@@ -182,16 +182,12 @@ def here(model: str) -> Found:
         )
     engine = open_engine(RunSettings(engine={"name": name, "model": model}))
     context = context_of(engine.model)
-    return Found({"name": name, "model": model}, described(engine.chat, context), context)
+    return FoundModel({"name": name, "model": model}, described(engine.chat, context), context)
 
 
 def described(chat: bool, context: int | None) -> str:
     size = f"with a context of {context:,} tokens" if context else "; the length of its context is not known"
     return f"a {'chat' if chat else 'base'} model{' ' if context else ''}{size}"
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def number(given: int | str) -> int:

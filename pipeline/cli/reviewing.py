@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.engines.base import Engine
-    from pipeline.report.review.changes import Wanted
+    from pipeline.report.review.changes import TaskChoice
     from pipeline.report.show import Marks
 
 
@@ -55,7 +55,7 @@ def review(args: argparse.Namespace) -> str:
     choice = Choice(args.stage, args.reason, args.search, marks(args), sample, args.margin)
     found = answers_of(folder, args.answers, args.heldout, choice) if args.answers else None
     desk: Desk = found or tasks_of(folder, choice)
-    address = server.Address(args.host, args.port, args.open)
+    address = server.ListenAddress(args.host, args.port, args.open)
     return server.serve(desk, address, args.reviewer or "", None if args.answers else engine_of(args))
 
 
@@ -79,10 +79,10 @@ def place(*words: str) -> tuple[Path, tuple[str, ...]]:
     return Path(folder), tuple(rest)
 
 
-def wanted(args: argparse.Namespace, ids: tuple[str, ...], reason: str | None = None) -> "Wanted":
-    from pipeline.report.review.changes import Wanted
+def wanted(args: argparse.Namespace, ids: tuple[str, ...], reason: str | None = None) -> "TaskChoice":
+    from pipeline.report.review.changes import TaskChoice
 
-    return Wanted(ids, args.search, reason, marks(args), getattr(args, "all", False))
+    return TaskChoice(ids, args.search, reason, marks(args), getattr(args, "all", False))
 
 
 def marks(args: argparse.Namespace) -> "Marks":

@@ -50,8 +50,8 @@ def work(args: argparse.Namespace) -> str:
     """Run stages: all of them, or one."""
     from pipeline.cli.progress import shown_progress
     from pipeline.errors import SproutError
-    from pipeline.gain.measure import gain
-    from pipeline.gain.used import used_by
+    from pipeline.gain.dataset import gain
+    from pipeline.gain.products import products_of
     from pipeline.runs.budget import Budget, write_prices
     from pipeline.runs.redecide import redecide
     from pipeline.runs.run import RunOptions, run
@@ -69,7 +69,7 @@ def work(args: argparse.Namespace) -> str:
             seeds = seeds_of(settings)
             stages, context = prepared(settings, seeds, budget)
             if args.command == "gain":
-                used_by(stages)  # or say so before anything is spent
+                products_of(stages)  # or say so before anything is spent
             if again:
                 redecide(stages, context, progress)
             else:
@@ -155,9 +155,9 @@ def against_each_other(args: argparse.Namespace) -> str:
     from pipeline.cli.progress import shown_progress
     from pipeline.errors import SproutError
     from pipeline.gain.entrants import find_entrants
-    from pipeline.gain.measure import PAGE
+    from pipeline.gain.products import products_of
     from pipeline.gain.recipes import Same, recipes_gain
-    from pipeline.gain.used import used_by
+    from pipeline.gain.record import PAGE
     from pipeline.runs.budget import Budget
     from pipeline.seeds.read import load_seeds
 
@@ -173,13 +173,13 @@ def against_each_other(args: argparse.Namespace) -> str:
     with shown_progress(args.quiet, budget):
         stages, context = prepared(settings, load_seeds(settings.seeds).tasks, budget)
         context = replace(context, folder=Path(args.out))
-        recipes_gain(entrants, used_by(stages), context, Same(*args.same or ()), args.random_seeds)
+        recipes_gain(entrants, products_of(stages), context, Same(*args.same or ()), args.random_seeds)
     return (Path(args.out) / PAGE).read_text("utf-8")
 
 
 def finish(command: str, settings: "RunSettings", redecided: bool) -> str:
     """Write the figures of a run and its page, and say what it has come to."""
-    from pipeline.gain.measure import PAGE
+    from pipeline.gain.record import PAGE
     from pipeline.report import stats
     from pipeline.runs.files import find_stage_files
     from pipeline.seeds.read import load_seeds

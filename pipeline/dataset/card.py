@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.dataset.figures import Figures
 from pipeline.dataset.formats.base import Format
 from pipeline.dataset.origin import Licences, Origin, licences, without_place
+from pipeline.text import markdown_table, one_line
 from pipeline.toml import value
 
 NOT_STATED = "not stated; ask whoever made this dataset"
@@ -95,7 +96,7 @@ class Card:
             for one in self.formats
         ]
         return (
-            f"## Use\n\n```python\n{load}\n```\n\n{table(['format', 'files', 'what'], rows)}\n\n"
+            f"## Use\n\n```python\n{load}\n```\n\n{markdown_table(['format', 'files', 'what'], rows)}\n\n"
             "Beside each JSONL file is the same as Parquet. All formats hold the same instances. An id is that of the "
             "task and the number of the instance in it; seeds have the id of the task, and openai has none. Where "
             "instruction and input are one text, nothing says where the one ends; alpaca, seeds and datasets keep both."
@@ -106,7 +107,7 @@ class Card:
         splits = [[name, f"{one.tasks:,}", f"{one.instances:,}"] for name, one in figures.splits.items()]
         held = " Whole tasks are held back, by a hash of their id; seed tasks never are." if len(splits) > 1 else ""
         return (
-            f"## What it holds\n\n{table(['split', 'tasks', 'instances'], splits)}\n\n"
+            f"## What it holds\n\n{markdown_table(['split', 'tasks', 'instances'], splits)}\n\n"
             f"{figures.classification_share:.1%} of the tasks are classification. {figures.instances_with_input:,} "
             f"instances have an input. Mean words: instruction {words.instruction}, input {words.input}, output "
             f"{words.output}.{held}"
@@ -120,7 +121,7 @@ class Card:
             **self.origin.sources,
         }
         rows = [[what, cell(licence) or NOT_STATED] for what, licence in names.items()]
-        return f"## Licences\n\n{table(['of', 'licence'], rows)}"
+        return f"## Licences\n\n{markdown_table(['of', 'licence'], rows)}"
 
     def source(self) -> str:
         origin = self.origin
@@ -130,9 +131,9 @@ class Card:
         elif origin.seeds_digest:
             rows.append(["seed tasks", f"the maker's own; digest {cell(origin.seeds_digest)}"])
         if not self.origin.has_seeds:
-            return f"## Sources\n\n{table(['', ''], rows)}" if rows else ""
+            return f"## Sources\n\n{markdown_table(['', ''], rows)}" if rows else ""
         included = "yes, for training" if self.settings.get("include_seeds") else "no"
-        return f"## Sources\n\n{table(['', ''], [*rows, ['seed tasks in this dataset', included]])}"
+        return f"## Sources\n\n{markdown_table(['', ''], [*rows, ['seed tasks in this dataset', included]])}"
 
     def yields(self) -> str:
         if not self.origin.funnel:
@@ -145,7 +146,7 @@ class Card:
             reasons = sorted(((n, reason) for reason, n in counts.items() if reason != "kept"), reverse=True)
             listed = ", ".join(f"{cell(reason)} {n:,}" for n, reason in reasons)
             rows.append([cell(stage), f"{sum(counts.values()):,}", f"{counts.get('kept', 0):,}", listed])
-        return f"## Filters and yield\n\n{table(['stage', 'decided', 'kept', 'rejected, by reason'], rows)}"
+        return f"## Filters and yield\n\n{markdown_table(['stage', 'decided', 'kept', 'rejected, by reason'], rows)}"
 
     def notes(self) -> str:
         """What the stages say of what they did; empty if none says anything."""
@@ -166,7 +167,8 @@ class Card:
             f"{found.tasks:,} tasks; reviewers: {len(found.reviewers)}; 95 % intervals by Wilson."
         )
         rows = [[*map(cell, row)] for row in found.rows]
-        return f"## Review by people\n\n{said}\n\n{table(['', 'yes', 'share', 'agreement'], rows)}\n\n{dropped}"
+        table = markdown_table(["", "yes", "share", "agreement"], rows)
+        return f"## Review by people\n\n{said}\n\n{table}\n\n{dropped}"
 
     def limits(self) -> str:
         read = self.origin.review and self.origin.review.tasks
@@ -211,11 +213,6 @@ def toml(fields: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [names, ["---"] * len(names), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def cell(text: str) -> str:
     """A text that comes from a file, so that it stays in its cell."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return one_line(text).replace("|", "\\|").replace("<", "&lt;")

@@ -56,7 +56,14 @@ class Sampling(Strict):
 
 
 class Request(BaseModel):
-    """What an engine is asked to complete."""
+    """What an engine is asked to complete: a text, or messages for a chat model.
+
+    Example:
+        >>> Request(id="1", prompt="Task: Name a river.\\nOutput:", sampling=Sampling(temperature=0, max_tokens=20))
+
+    Raises:
+        ValueError: for choices that are empty or alike, and for choices beside a JSON schema.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -82,7 +89,7 @@ class Request(BaseModel):
 
 
 class Completion(BaseModel):
-    """What an engine wrote."""
+    """What an engine wrote; tokens are counted by the engine, and are 0 where it does not tell."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

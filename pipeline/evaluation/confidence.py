@@ -255,9 +255,14 @@ def default_unit(tasks: Sequence[str]) -> Unit:
     return "task" if MIN_UNITS <= len(set(tasks)) < len(tasks) else "instance"
 
 
-def written(figure: Figure | Mapping[str, Any], sign: bool = True) -> str:
+def figure_text(figure: Figure | Mapping[str, Any], sign: bool = True) -> str:
     """A figure with its interval, such as "+3.1 (0.4 to 5.9)"."""
     figure = Figure.model_validate(figure)
     value, low, high = (f"{round(end or 0, 1) + 0:.1f}" for end in (figure.value, figure.low, figure.high))  # no "-0.0"
     shown = f"+{value}" if sign and not value.startswith("-") else value
     return f"{shown} (too few to say)" if figure.low is None else f"{shown} ({low} to {high})"
+
+
+def difference_text(difference: Difference | Mapping[str, Any] | None) -> str:
+    """A difference with its interval and verdict, such as "+3.1 (0.4 to 5.9) better"; empty if there is none."""
+    return f"{figure_text(difference)} {Difference.model_validate(difference).verdict}" if difference else ""

@@ -1,4 +1,4 @@
-"""Few-shot prompting, the rival of tuning: a model that sees solved tasks before each held-out one."""
+"""Few-shot prompting, the baseline for tuning: a model that sees solved tasks before each held-out one."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.task import Task
 
-NAME = "demos"  # of the model that is shown them, among others
+DEMOS = "demos"  # of the model that is shown them, among others
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pipeline.evaluation.lm_eval import Option, measure
 from pipeline.evaluation.metrics import UNICODE, Tokenizer, Words, num_unseen
 from pipeline.evaluation.models import check_names, open_model
 from pipeline.evaluation.phrasings import Spread
-from pipeline.evaluation.record import FILE, Evaluation, Measured, Scored, write_evaluation
+from pipeline.evaluation.record import FILE, Evaluation, HarnessOnly, Scored, write_evaluation
 from pipeline.resources import shown
 from pipeline.runs.context import Context
 from pipeline.stage import Product
@@ -112,14 +112,14 @@ def evaluate(
         spreads = {name: one.spread(len(heldout)) for name, one in found.items()} if options.reworded else {}
     compared = compare(answered, heldout, options)
     compared |= {name: compared[name].model_copy(update={"phrasings": one}) for name, one in spreads.items()}
-    evaluation: dict[str, Scored | Measured] = dict(compared)
+    evaluation: dict[str, Scored | HarnessOnly] = dict(compared)
     if options.lm_eval:
         alone = {name: model for name, model in models.items() if name not in options.answering.shown}
         for name, model in alone.items():
             engine = open_model(model, open_engine)
             measured = measure(name, engine, folder / "lm_eval", options.lm_eval, options.lm_eval_options)
             scored = compared.get(name)
-            entry = Measured(model=shown(model), lm_eval=measured)
+            entry = HarnessOnly(model=shown(model), lm_eval=measured)
             evaluation[name] = scored.model_copy(update={"lm_eval": measured}) if scored else entry
     write_evaluation(folder, evaluation, options.name)
     return evaluation

@@ -13,6 +13,7 @@ from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.match import match
 from pipeline.novelty.tokens import tokens
 from pipeline.resources import install
+from pipeline.text import one_line
 
 METRICS = {"rouge_l": "ROUGE-L", "exact_match": "EM", "match": "match"}  # and what a table calls them
 UNICODE = "unicode"
@@ -121,7 +122,7 @@ def open_tokenizer(heldout: Iterable[HeldOut], name: str) -> Tokenizer | None:
     try:
         tokenizer: Tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, LookupError) as error:
-        reason = " ".join(str(error).split()).partition(". ")[0]
+        reason = one_line(str(error)).partition(". ")[0]
         raise SproutError(
             f"{name}: cannot be loaded as the tokenizer of the xlingual track ({reason}); put that of GPT-2 into a "
             f"folder and set evaluate.tokenizer to it"

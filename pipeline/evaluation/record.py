@@ -38,7 +38,7 @@ class Evaluated(BaseModel):
     num_demos: int | None = None  # how many seed tasks it was shown
 
 
-class Measured(Evaluated):
+class HarnessOnly(Evaluated):
     """A model that only lm-eval has measured."""
 
     lm_eval: Harness
@@ -56,8 +56,8 @@ class Scored(Aggregate, Evaluated):
     phrasings: dict[str, Spread] = {}  # by metric, where instances were also asked in other wordings
 
 
-Evaluation = Mapping[str, Scored | Measured]
-_ADAPTER: TypeAdapter[dict[str, Scored | Measured]] = TypeAdapter(dict[str, Scored | Measured])
+Evaluation = Mapping[str, Scored | HarnessOnly]
+_ADAPTER: TypeAdapter[dict[str, Scored | HarnessOnly]] = TypeAdapter(dict[str, Scored | HarnessOnly])
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, name: str = FILE) -> None:

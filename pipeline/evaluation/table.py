@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from pipeline.evaluation.confidence import written
+from pipeline.evaluation.confidence import difference_text
 from pipeline.evaluation.metrics import METRICS, Means
 from pipeline.evaluation.record import Evaluation, Scored, Value
 
@@ -45,10 +45,7 @@ def differences(evaluation: Mapping[str, Scored]) -> str:
     }
     if not pairs:
         return ""
-    found = [
-        [name, *(f"{written(figures[metric])} {figures[metric].verdict}" for metric in METRICS)]
-        for name, figures in pairs.items()
-    ]
+    found = [[name, *(difference_text(figures[metric]) for metric in METRICS)] for name, figures in pairs.items()]
     unit = next(iter(evaluation.values())).resampled
     title = f"difference, 95 % interval over {unit}s"
     return aligned([[title, *METRICS.values()], *found], str.ljust)

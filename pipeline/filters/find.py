@@ -13,6 +13,7 @@ from pipeline.errors import SproutError, unknown
 from pipeline.filters.base import InstanceFilter, InstancesFilter, InstructionFilter, example_of, is_on_request
 from pipeline.stage import Reason
 from pipeline.task import Instance, Task
+from pipeline.text import one_line
 
 PAPER = "paper"  # the module of Self-Instruct's filters, which come first, in their order
 Choice = Mapping[str, bool]  # by the name of a filter, whether a run applies it
@@ -76,7 +77,7 @@ def check_choice(choice: Choice, known: Iterable[str]) -> None:
 
 
 def _reason(check: Callable[..., str | None]) -> Reason:
-    meaning = " ".join((inspect.getdoc(check) or "").partition("\n\n")[0].split())
+    meaning = one_line((inspect.getdoc(check) or "").partition("\n\n")[0])
     task = example_of(check)
     return Reason(meaning, _shown(task) if task else "", not is_on_request(check))
 

@@ -11,12 +11,12 @@ from pipeline import recipes
 from pipeline.dataset.exports import Exports
 from pipeline.dataset.write import sizes
 from pipeline.errors import SproutError
-from pipeline.evaluation.demos import NAME as DEMOS
+from pipeline.evaluation.demos import DEMOS
 from pipeline.evaluation.evaluate import Evaluates
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.gain.controls import STOPPED
-from pipeline.gain.measured import BASE
-from pipeline.gain.used import used_by
+from pipeline.gain.measure import BASE
+from pipeline.gain.products import products_of
 from pipeline.resources import NANO
 from pipeline.runs.files import find_stage_files
 from pipeline.runs.products import read_record
@@ -54,7 +54,7 @@ def find_entrants(given: Sequence[str], read: Callable[[str], RunSettings]) -> l
     runs = {one: FinishedRun(one, read(one)) for one in given if is_settings(one)}
     first = runs[given[0]]
     try:
-        used_by(first.stages)
+        products_of(first.stages)
     except SproutError as error:
         raise SproutError(f"{given[0]}: {error}") from None
     places: dict[Path | str, str] = {}

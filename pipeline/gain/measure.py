@@ -1,185 +1,100 @@
-"""What the data was worth: a model tuned on the dataset against its base model and against other tunings."""
+"""The models' answers to the held-out tasks, and the rows of a table made from them."""
 
-import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from pipeline.engines.model_folder import load_tokenizer
-from pipeline.errors import EngineUnreachable
-from pipeline.evaluation.confidence import written
-from pipeline.evaluation.demos import NAME as DEMOS
-from pipeline.gain.candidates import complete_candidates
-from pipeline.gain.controls import (
-    CONTROLS,
-    MEANING,
-    OF_SEEDS,
-    STOPPED,
-    UNFILTERED,
-    Control,
-    control_tasks,
-    count_tokens,
-)
-from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
-from pipeline.gain.record import Gain, GainRow
-from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
-from pipeline.gain.used import Used, used_by
+from pipeline.engines.model_folder import TRAIN_RECORD
+from pipeline.evaluation.answers import Answered, answer
+from pipeline.evaluation.confidence import Comparison, figure_text
+from pipeline.evaluation.demos import Shown
+from pipeline.evaluation.evaluate import Evaluates
+from pipeline.evaluation.heldout import HeldOut
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.models import opener
+from pipeline.gain.record import Gain, ModelRow, RecipeGain, Seeded
 from pipeline.runs.context import Context
-from pipeline.runs.lock import only_writer
-from pipeline.runs.products import write_record
-from pipeline.stage import Product, Stage
-from pipeline.task import Task
-from pipeline.training.trains import Trains
-from pipeline.training.tune import tune
+from pipeline.runs.products import read_record
+from pipeline.training.record import TrainRecord
 
-logger = logging.getLogger(__name__)
-
-FILE = "gain.json"
-PAGE = "gain.md"
-
-NOTE = """\
-"better" is said only where the paired interval is clear of zero. All models are tuned with the same settings, and for
-the same number of steps, but for those "stopped in time": their number of steps is the best for a quarter of the seed
-tasks, held back to find it. Seed tasks that are shown stand in the prompt, as many as fit or `evaluate.num_demos`.
-Unfiltered tasks are drawn from all instructions the model wrote, new or not, with the inputs and outputs it wrote for
-them; only what overlaps with held-out tasks, and what people have dropped, is left out. If the dataset holds the seed
-tasks, so do these and its parts."""
+BASE = "base"
+COLUMNS = ("tuned on", "rows", "steps", "ROUGE-L", "exact match", "match")
 
 
-def gain(
-    stages: Sequence[Stage | Product],
-    tasks: Sequence[Task],
+@dataclass(frozen=True)
+class Measured:
+    """The models' answers by name, and the folders of those that were tuned."""
+
+    answered: Mapping[str, Answered]
+    comparison: Comparison
+    tuned: Mapping[str, str]
+
+    def figures(self, models: Mapping[str, int]) -> dict[str, Any]:
+        """The fields of a `ModelRow` but what it is called.
+
+        Args:
+            models: The models of the row, with their random seeds.
+        """
+        paths = [Path(self.tuned[model]) / TRAIN_RECORD for model in models if model in self.tuned]
+        records = [TrainRecord.model_validate(read_record(path)) for path in paths]
+        counts = [self.answered[model].about.num_demos for model in models]
+        return {
+            "num_demos": tuple(count for count in counts if count is not None),
+            "rows": tuple(record.rows for record in records),
+            "steps": tuple(record.steps for record in records),
+            "tokens": tuple(record.tokens for record in records),
+            **self.comparison.score(*models),
+            "by_random_seed": {
+                str(seed): Seeded(missing=self.answered[model].missing, **self.comparison.score(model))
+                for model, seed in models.items()
+            },
+        }
+
+
+def measure(
+    models: Mapping[str, str],
+    shown: Mapping[str, Shown],
+    heldout: Sequence[HeldOut],
+    evaluate: Evaluates,
     context: Context,
-    num_random_seeds: int = 1,
-    controls: Sequence[Control] = CONTROLS,
-) -> Gain:
-    """Tune on the seeds, on unfiltered tasks, on parts of the dataset and on all of it, and evaluate each model.
-
-    Also evaluates the base model, alone and with seed tasks as demos. Each control is a dataset in
-    <run>/gain/<random seed>/<control>/dataset, exported as the run's own with the same validation split. The model
-    beside it is tuned with the run's settings, for the number of steps that the dataset takes. With several random
-    seeds, each control is drawn and tuned once for each. Models and answers that exist already, of the run or of an
-    interrupted call, are reused. Writes gain.json and gain.md, and returns the contents of the first: a row for each
-    model with its intervals, over all random seeds and for each one, and its comparison with the dataset.
+) -> Measured:
+    """Ask the models, or read their answers from the journal of `context.folder`, and compare them.
 
     Args:
-        stages: The stages and products of the run, see `used_by`.
-        tasks: The tasks that the run has kept.
-        controls: What to tune on besides the dataset.
+        models: By name; `BASE` is the one that the others are tuned from.
+        shown: Demos, by the names of further models: the base model with those demos in its prompt.
 
     Raises:
-        SproutError: for a run that tunes or evaluates nothing, and for any failure of its stages.
+        SproutError: as `answer`.
     """
-    used = used_by(stages)
-    train, evaluate = used.train, used.evaluate
-    heldout = evaluate.instances()
-    if not can_be_split(context.seeds):
-        controls = [control for control in controls if control != STOPPED]
-    random_seeds = [train.random_seed + number for number in range(num_random_seeds)]
-    with only_writer(context.folder):
-        controls = with_candidates(controls, stages, 2 * len(tasks), context)
-        models = {BASE: used.base(context)}
-        for random_seed in random_seeds:
-            models |= tune_all(used, tasks, context, random_seed, controls)
-        shown = {
-            model_name(DEMOS, train, random_seed): one
-            for random_seed, one in shown_seeds(used, heldout, context, random_seeds).items()
-        }
-        measured = measure(models, shown, heldout, evaluate, context)
-        rows = [
-            row(name, models_of(name, train, random_seeds), models_of("dataset", train, random_seeds), measured)
-            for name in MEANING
-            if name in measured.answered
-        ]
-        found = Gain(
-            instances=len(heldout),
-            resampled=measured.comparison.unit,
-            random_seeds=tuple(random_seeds),
-            rows=tuple(rows),
-        )
-        write_record(context.folder / FILE, found.model_dump(mode="json", exclude_defaults=True))
-        (context.folder / PAGE).write_text(table(found) + "\n", encoding="utf-8")
-    return found
+    base = models[BASE]
+    options = evaluate.options(heldout, context)
+    asked = {**models, **dict.fromkeys(shown, base)}
+    how = replace(options.answering, shown=shown)
+    answered = answer(asked, heldout, opener(context, asked.values()), context.folder, how)
+    scores = {name: one.scores for name, one in answered.items()}
+    comparison = Comparison(scores, [instance.task_name for instance in heldout], options.resample)
+    return Measured(answered, comparison, {name: place for name, place in models.items() if name != BASE})
 
 
-def with_candidates(
-    controls: Sequence[Control], stages: Sequence[Stage | Product], num_tasks: int, context: Context
-) -> list[Control]:
-    """The controls; without those of unfiltered tasks, if the model that has to complete these is out of reach."""
-    if not UNFILTERED & {*controls}:
-        return [*controls]
-    try:
-        complete_candidates(stages, num_tasks, context)
-    except EngineUnreachable as error:
-        logger.warning(
-            "gain: the table has no rows of unfiltered tasks, as the model that would complete these cannot be reached "
-            "(%s); the same command adds them once the model answers", error,
-        )  # fmt: skip
-        return [control for control in controls if control not in UNFILTERED]
-    return [*controls]
-
-
-def tune_all(
-    used: Used, tasks: Sequence[Task], context: Context, random_seed: int, controls: Sequence[Control]
-) -> dict[str, str]:
-    """Tune all models of a random seed; return their folders by name. The run's own model is reused."""
-    train = used.train
-    logger.info("gain: %d models with the random seed %d", len(controls) + 1, random_seed)
-    folder = context.folder / "gain" / str(random_seed)
-    whole = context.folder / train.written if random_seed == train.random_seed else folder / "dataset" / "model"
-    record = tune(train.training(train.place(context.folder), context, random_seed=random_seed), whole)
-    places = {"dataset": whole}
-    for control in controls:
-        dataset = write_control(control, used, tasks, context, random_seed)
-        same_steps = {"random_seed": random_seed, "max_steps": record.max_steps, "patience": None}
-        training = train.training(dataset, context, **same_steps).model_copy(update={"last_step": record.steps})
-        places[control] = folder / control / "model"
-        if control == STOPPED:
-            training = stopped_in_time(used, training, context, folder / control / "choice")
-        tune(training, places[control])
-    return {model_name(name, train, random_seed): str(place) for name, place in places.items()}
-
-
-def write_control(control: Control, used: Used, tasks: Sequence[Task], context: Context, random_seed: int) -> Path:
-    """Write a control as a dataset, with its own tasks and the run's validation split, and return its folder."""
-    export = used.export
-
-    def size(some: Sequence[Task]) -> dict[str, int]:
-        tokenizer = load_tokenizer(used.base(context))
-        return count_tokens(export.rows(some, ()), lambda text: len(tokenizer(text)["input_ids"]))
-
-    chosen = control_tasks(control, tasks, context.folder, random_seed, size)
-    own = [task for task in chosen if not export.splitter.holds_back(task)]
-    held = [task for task in tasks if export.splitter.holds_back(task)]
-    folder = context.folder / "gain" / str(random_seed) / control / "dataset"
-    chosen_export = export.seeds_alone() if control in OF_SEEDS else export
-    chosen_export.write([*own, *held], context.seeds, folder)
-    return folder
-
-
-def model_name(name: str, train: Trains, random_seed: int) -> str:
-    return name if random_seed == train.random_seed else f"{name}_{random_seed}"
-
-
-def models_of(name: str, train: Trains, random_seeds: Sequence[int]) -> dict[str, int]:
-    """The models of a row with their random seeds; the base model has one."""
-    return {model_name(name, train, seed): seed for seed in (random_seeds[:1] if name == BASE else random_seeds)}
-
-
-def row(name: str, models: Mapping[str, int], whole: Mapping[str, int], measured: Measured) -> GainRow:
-    figures = measured.figures(models)
-    return GainRow(
-        name=name,
-        tuned_on=MEANING[name].format(num_demos=listed(figures["num_demos"])),
-        dataset={} if name == "dataset" else measured.comparison.difference([*whole], [*models]),
-        **figures,
+def note_of_intervals(found: Gain | RecipeGain) -> str:
+    """What the intervals in the table cover."""
+    count = len(found.random_seeds)
+    chance = (
+        f", and Student's t over {count} random seeds"
+        if count > 1
+        else "; with one random seed they leave out the chance of another"
     )
+    return f"In brackets: 95 % intervals over held-out {found.resampled}s ({found.instances:,} instances){chance}."
 
 
-def table(found: Gain) -> str:
-    """In Markdown: a line for each model with 95 % intervals, and a note on these."""
-    rows = []
-    for one in found.rows:
-        compared = one.dataset.get("rouge_l")
-        rows.append([*cells(one), f"{written(compared)} {compared.verdict}" if compared else ""])
-    header = [*COLUMNS, "the dataset against it, ROUGE-L"]
-    return f"{markdown(header, rows)}\n\n{note_of_intervals(found)}\n{NOTE}"
+def cells(row: ModelRow) -> list[str]:
+    """A row's cells, under `COLUMNS`."""
+    figures = [figure_text(getattr(row, metric), sign=False) for metric in METRICS]
+    return [row.tuned_on, listed(row.rows), listed(row.steps), *figures]
+
+
+def listed(counts: Sequence[int]) -> str:
+    """Numbers, each once."""
+    return ", ".join(f"{count:,}" for count in dict.fromkeys(counts))

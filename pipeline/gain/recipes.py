@@ -7,21 +7,21 @@ from typing import cast
 
 from pipeline.engines.model_folder import load_tokenizer
 from pipeline.errors import SproutError
-from pipeline.evaluation.confidence import written
-from pipeline.evaluation.demos import NAME as DEMOS
+from pipeline.evaluation.confidence import difference_text
+from pipeline.evaluation.demos import DEMOS
+from pipeline.gain.baselines import can_be_split, shown_seeds, stopped_in_time
 from pipeline.gain.controls import MEANING, STOPPED
 from pipeline.gain.entrants import Entrant
-from pipeline.gain.measure import FILE, PAGE
-from pipeline.gain.measured import BASE, COLUMNS, Measured, cells, listed, markdown, measure, note_of_intervals
-from pipeline.gain.record import RecipeGain, RecipeRow
-from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
-from pipeline.gain.shares import Rows, Share, Unit, share
-from pipeline.gain.used import Used
+from pipeline.gain.measure import BASE, COLUMNS, Measured, cells, listed, measure, note_of_intervals
+from pipeline.gain.products import GainProducts
+from pipeline.gain.record import FILE, PAGE, RecipeGain, RecipeRow
+from pipeline.gain.shares import DatasetShare, Rows, Unit, share
 from pipeline.runs.context import Context
 from pipeline.runs.files import find_stage_files
 from pipeline.runs.lock import only_writer
 from pipeline.runs.products import write_record
 from pipeline.runs.run import check_packages
+from pipeline.text import markdown_table
 from pipeline.training.settings import Training
 from pipeline.training.tune import tune
 
@@ -43,7 +43,7 @@ class Same:
 
 
 def recipes_gain(
-    entrants: Sequence[Entrant], used: Used, context: Context, same: Same, num_random_seeds: int = 1
+    entrants: Sequence[Entrant], products: GainProducts, context: Context, same: Same, num_random_seeds: int = 1
 ) -> RecipeGain:
     """Tune one model on the same amount of each dataset, for the same number of steps, and compare the answers.
 
@@ -52,7 +52,7 @@ def recipes_gain(
     Writes gain.json and gain.md, and returns the contents of the first. The same call continues after an interruption.
 
     Args:
-        used: The products of the first entrant's run, which tune and evaluate all of them.
+        products: The products of the first entrant's run, which tune and evaluate all of them.
         context: The context of the same run, with the folder to write to.
 
     Raises:
@@ -61,25 +61,25 @@ def recipes_gain(
     """
     if find_stage_files(context.folder):
         raise SproutError(f"{context.folder}: holds a run; choose another folder for the comparison with --out")
-    check_packages([used.train, used.evaluate])
-    heldout = used.evaluate.instances()
-    random_seeds = [used.train.random_seed + number for number in range(num_random_seeds)]
+    check_packages([products.train, products.evaluate])
+    heldout = products.evaluate.instances()
+    random_seeds = [products.train.random_seed + number for number in range(num_random_seeds)]
     with only_writer(context.folder):
-        trainings = {one.name: used.train.training(one.dataset, context, patience=None) for one in entrants}
-        tokenizer = load_tokenizer(used.base(context)) if same.unit == "tokens" else None
-        most = used.train.max_length
+        trainings = {one.name: products.train.training(one.dataset, context, patience=None) for one in entrants}
+        tokenizer = load_tokenizer(products.base(context)) if same.unit == "tokens" else None
+        most = products.train.max_length
         shares = {
-            name: share(cast(Rows, one.rows), heldout, tokenizer, most)  # `used_by` takes no other objective
+            name: share(cast(Rows, one.rows), heldout, tokenizer, most)  # `products_of` takes no other objective
             for name, one in trainings.items()
         }
         number = agreed(entrants, shares, same)
         tuned, steps = tune_all(trainings, shares, number, random_seeds, context)
-        models = {BASE: used.base(context)} | tuned
+        models = {BASE: products.base(context)} | tuned
         if can_be_split(context.seeds):
-            models |= tune_on_seeds(used, steps, random_seeds, context)
-        shown = shown_seeds(used, heldout, context, random_seeds)
+            models |= tune_on_seeds(products, steps, random_seeds, context)
+        shown = shown_seeds(products, heldout, context, random_seeds)
         named = {model_name(DEMOS, random_seed): one for random_seed, one in shown.items()}
-        measured = measure(models, named, heldout, used.evaluate, context)
+        measured = measure(models, named, heldout, products.evaluate, context)
         found = RecipeGain(
             instances=len(heldout),
             resampled=measured.comparison.unit,
@@ -93,7 +93,7 @@ def recipes_gain(
     return found
 
 
-def agreed(entrants: Sequence[Entrant], shares: Mapping[str, Share], same: Same) -> int:
+def agreed(entrants: Sequence[Entrant], shares: Mapping[str, DatasetShare], same: Same) -> int:
     """How much to take of each dataset.
 
     Raises:
@@ -114,7 +114,7 @@ def agreed(entrants: Sequence[Entrant], shares: Mapping[str, Share], same: Same)
 
 def tune_all(
     trainings: Mapping[str, Training],
-    shares: Mapping[str, Share],
+    shares: Mapping[str, DatasetShare],
     number: int,
     random_seeds: Sequence[int],
     context: Context,
@@ -135,7 +135,7 @@ def tune_all(
     return places, steps
 
 
-def tune_on_seeds(used: Used, most: int, random_seeds: Sequence[int], context: Context) -> dict[str, str]:
+def tune_on_seeds(products: GainProducts, most: int, random_seeds: Sequence[int], context: Context) -> dict[str, str]:
     """Tune a model on the seed tasks for each random seed, stopped in time; return their folders by name.
 
     Args:
@@ -145,16 +145,16 @@ def tune_on_seeds(used: Used, most: int, random_seeds: Sequence[int], context: C
     for random_seed in random_seeds:
         place = context.folder / "models" / str(random_seed) / STOPPED
         choice = place.with_name(f"{STOPPED}-choice")
-        used.export.seeds_alone().write((), context.seeds, choice / "dataset")
+        products.export.seeds_alone().write((), context.seeds, choice / "dataset")
         changes = {"random_seed": random_seed, "max_steps": most, "patience": None}
-        training = used.train.training(choice / "dataset", context, **changes)
-        tune(stopped_in_time(used, training, context, choice), place)
+        training = products.train.training(choice / "dataset", context, **changes)
+        tune(stopped_in_time(products, training, context, choice), place)
         places[model_name(STOPPED, random_seed)] = str(place)
     return places
 
 
 def rows(
-    entrants: Sequence[Entrant], shares: Mapping[str, Share], random_seeds: Sequence[int], measured: Measured
+    entrants: Sequence[Entrant], shares: Mapping[str, DatasetShare], random_seeds: Sequence[int], measured: Measured
 ) -> list[RecipeRow]:
     """The rows of the base model, of the base model with demos, and of each dataset."""
     names = {BASE: {BASE: random_seeds[0]}}
@@ -192,12 +192,11 @@ def table(found: RecipeGain) -> str:
     first, *_ = datasets = [row for row in found.rows if row.dataset]
     lines = []
     for row in found.rows:
-        compared = row.against.get(first.name, {}).get("rouge_l")
-        lines.append([*cells(row), f"{written(compared)} {compared.verdict}" if compared else ""])
+        lines.append([*cells(row), difference_text(row.against.get(first.name, {}).get("rouge_l"))])
     gone = ", ".join(f"{row.num_overlaps:,} of {row.tuned_on}" for row in datasets if row.num_overlaps)
     overlaps = f"\nRows that overlap with held-out tasks are left out: {gone}." if gone else ""
     note = NOTE.format(
         number=found.number, unit=found.same, steps=listed(first.steps), first=first.tuned_on, overlaps=overlaps
     )
-    head = markdown([*COLUMNS, f"against {first.tuned_on}, ROUGE-L"], lines)
+    head = markdown_table([*COLUMNS, f"against {first.tuned_on}, ROUGE-L"], lines)
     return f"{head}\n\n{note_of_intervals(found)}\n{note}"

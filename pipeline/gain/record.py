@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.evaluation.confidence import Difference, Figure, Unit
 
+FILE = "gain.json"
+PAGE = "gain.md"  # the same as a table to read
+
 
 class Seeded(BaseModel):
     """The scores of one random seed's model."""
@@ -18,7 +21,7 @@ class Seeded(BaseModel):
     match: Figure
 
 
-class Row(BaseModel):
+class ModelRow(BaseModel):
     """What a model was tuned on, and its scores."""
 
     model_config = ConfigDict(frozen=True)
@@ -35,7 +38,7 @@ class Row(BaseModel):
     by_random_seed: dict[str, Seeded]
 
 
-class GainRow(Row):
+class GainRow(ModelRow):
     """A model of a run, and its comparison with the dataset."""
 
     dataset: dict[str, Difference] = {}  # by metric: the dataset against this; none for the dataset itself
@@ -52,7 +55,7 @@ class Gain(BaseModel):
     rows: tuple[GainRow, ...]
 
 
-class RecipeRow(Row):
+class RecipeRow(ModelRow):
     """A dataset, or the base model, and its comparison with each of the others."""
 
     dataset: str = ""  # where it is

@@ -19,7 +19,7 @@ LABELS = re.compile(r"\b(?:Task|Input|Output):")  # that an encoding puts before
 
 
 @dataclass(frozen=True)
-class Share:
+class DatasetShare:
     """Rows of a dataset to draw from, and the size of each."""
 
     rows: Rows
@@ -37,7 +37,7 @@ class Share:
         return [self.rows[place] for place in sorted(order[:count])]
 
 
-def share(rows: Rows, heldout: Sequence[HeldOut], tokenizer: Any | None, max_length: int) -> Share:
+def share(rows: Rows, heldout: Sequence[HeldOut], tokenizer: Any | None, max_length: int) -> DatasetShare:
     """The rows of a dataset that do not overlap with held-out tasks, by the rule of `decontaminate`.
 
     Args:
@@ -46,7 +46,7 @@ def share(rows: Rows, heldout: Sequence[HeldOut], tokenizer: Any | None, max_len
     overlaps = Overlaps(heldout)
     clean: Any = [row for row in rows if row not in overlaps]
     sizes = [min(max_length, len(row_tokens(row, tokenizer)["input_ids"])) if tokenizer else 1 for row in clean]
-    return Share(clean, sizes, len(rows) - len(clean))
+    return DatasetShare(clean, sizes, len(rows) - len(clean))
 
 
 class Overlaps:

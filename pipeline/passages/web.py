@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 
 from pipeline.passages.plain import NoText
+from pipeline.text import one_line
 
 _HIDDEN = frozenset([
     "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "head", "datalist",
@@ -49,7 +50,7 @@ def _text(source: str, around: frozenset[str]) -> str:
         raise NoText("web pages that cannot be taken apart") from None
     lines = [line.rstrip() if page.is_code(line) else line.strip(" \t") for line in "".join(page.parts).split("\n")]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    title = " ".join("".join(page.title).split())
+    title = one_line("".join(page.title))
     return f"# {title}\n\n{text}" if title and text and not page.headings else text
 
 

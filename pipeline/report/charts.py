@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.report.curves import size_curve, sizes, training
 from pipeline.report.plots import ACCENT, INK, KEPT, MUTED, PAPER, REJECTED, Chart, hover, legend_above, plot
-from pipeline.report.record import Record
-from pipeline.report.sun import sun
+from pipeline.report.record import RunRecord
+from pipeline.report.sunburst import sunburst
 from pipeline.report.tasks import MIN_MAPPED
 
 STOP_BELOW = 10  # per cent of candidates that are kept
@@ -19,7 +19,7 @@ _BINS = 50
 _MOST_POINTS = 400  # on a line
 
 
-def draw(record: Record, places: Sequence[Sequence[float]] = ()) -> dict[str, str]:
+def draw(record: RunRecord, places: Sequence[Sequence[float]] = ()) -> dict[str, str]:
     """By name, the JSON of each chart that the run has figures for; `places` are those of the tasks on the map."""
     charts: dict[str, Chart] = {}
     if record.decided:
@@ -32,7 +32,7 @@ def draw(record: Record, places: Sequence[Sequence[float]] = ()) -> dict[str, st
         charts["map"] = dataset_map(places)
     charts |= {f"words_{part}": words(part, counts) for part, counts in record.kept.words.items() if counts}
     if record.kept.tasks >= MIN_MAPPED and record.kept.verbs:
-        charts["sun"] = sun(record.kept.verbs)
+        charts["sunburst"] = sunburst(record.kept.verbs)
     if record.training:
         charts["training"] = training(record.training)
     if len(sizes(record.gain)) > 1:
@@ -47,7 +47,7 @@ def as_json(name: str, chart: Chart) -> str:
     return json.dumps(json_item(chart, ID(f"chart-{name}")), separators=(",", ":"))
 
 
-def windows(record: Record) -> list[tuple[int, int, int, int]]:
+def windows(record: RunRecord) -> list[tuple[int, int, int, int]]:
     """(first request, last request, candidates, kept) of some sixty windows of requests of the same length."""
     count = len(record.decided)
     size = max(1, math.ceil(count / 60))
@@ -59,13 +59,13 @@ def windows(record: Record) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def recent(record: Record) -> float:
+def recent(record: RunRecord) -> float:
     """How many per cent of the candidates of the last tenth of all requests, 20 at least, were kept."""
     last = max(20, len(record.decided) // 10)
     return 100 * sum(record.accepted[-last:]) / max(1, sum(record.decided[-last:]))
 
 
-def pool(record: Record) -> Chart:
+def pool(record: RunRecord) -> Chart:
     candidates, kept = np.cumsum(record.decided), np.cumsum(record.accepted)
     rows = np.unique(np.linspace(0, len(kept) - 1, min(_MOST_POINTS, len(kept))).astype(int))
     chart = plot("requests", "tasks")
@@ -78,7 +78,7 @@ def pool(record: Record) -> Chart:
     return chart
 
 
-def acceptance(record: Record) -> Chart:
+def acceptance(record: RunRecord) -> Chart:
     shown = [window for window in windows(record) if window[2]]
     data = {
         "left": [first + 0.5 for first, _, _, _ in shown], "right": [last + 1.5 for _, last, _, _ in shown],
@@ -94,7 +94,7 @@ def acceptance(record: Record) -> Chart:
     return chart
 
 
-def rouge(record: Record) -> Chart:
+def rouge(record: RunRecord) -> Chart:
     edges = np.arange(_BINS + 1) / _BINS
     scores = [max(0.0, near.score - 1e-9) for near in record.kept_rouge.values()]  # exactly at max_rouge is left of it
     kept = np.histogram(scores, edges)[0].astype(float)
@@ -114,7 +114,7 @@ def rouge(record: Record) -> Chart:
     return chart
 
 
-def to_seeds(record: Record) -> Chart:
+def to_seeds(record: RunRecord) -> Chart:
     """As figure 5 of the paper."""
     chart = histogram(list(record.seed_rouge.values()), "ROUGE-L to the closest seed", "tasks", ACCENT)
     chart.x_range.start, chart.x_range.end = 0, 1

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.confidence import written
+from pipeline.evaluation.confidence import figure_text
 from pipeline.gain.controls import SHARES
 from pipeline.report.plots import ACCENT, INK, MUTED, Chart, hover, legend_above, plot
 
@@ -74,7 +74,7 @@ def size_curve(gain: Sequence[Mapping[str, Any]]) -> Chart:
         "x": places, "value": [score["value"] for score in scores],
         "low": [known(score, "low") for score in scores], "high": [known(score, "high") for score in scores],
         "part": [_PARTS[row["name"]] for row in rows], "rows": counts,
-        "score": [written(score, sign=False) for score in scores],
+        "score": [figure_text(score, sign=False) for score in scores],
     }  # fmt: skip
     chart = plot("part of the dataset, and rows tuned on", "ROUGE-L")
     for row in gain:

@@ -9,10 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.evaluation.confidence import written
+from pipeline.evaluation.confidence import difference_text, figure_text
 from pipeline.evaluation.metrics import METRICS, metrics_in
+from pipeline.gain.measure import listed
 from pipeline.report import charts, plots, tasks
-from pipeline.report.record import Record
+from pipeline.report.record import RunRecord
 from pipeline.report.review.ratings import read_ratings
 from pipeline.runs.budget import Prices
 from pipeline.stage import Reason
@@ -23,7 +24,7 @@ ASSETS = Path(__file__).parent / "assets"
 _MOST_VERBS, _MOST_NOUNS, _MOST_LABELS, _MOST_CATEGORIES = 20, 4, 12, 12
 
 
-def render(record: Record) -> str:
+def render(record: RunRecord) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     scripts = [bokeh_js(), *(asset(name) for name in ("tasks.js", "browser.js", "family.js", "charts.js"))]
@@ -91,7 +92,7 @@ def percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
-def figures(record: Record) -> list[tuple[str, str]]:
+def figures(record: RunRecord) -> list[tuple[str, str]]:
     """The line at the top: a figure and what it counts."""
     kept = record.kept
     found = [
@@ -101,7 +102,7 @@ def figures(record: Record) -> list[tuple[str, str]]:
     if kept.instances:
         found.append((number(kept.instances), "instances"))
     if tokens := sum(used.prompt_tokens + used.completion_tokens for used in record.usage.values()):
-        found.append((short(tokens), "tokens paid for"))
+        found.append((with_unit(tokens), "tokens paid for"))
     if record.prices != Prices():
         found.append((f"{sum(row['cost'] for row in usage(record)):,.2f}", "cost, at the prices of the run"))
     models = list(record.evaluation.values())
@@ -111,14 +112,15 @@ def figures(record: Record) -> list[tuple[str, str]]:
     return found
 
 
-def short(value: float) -> str:
+def with_unit(value: float) -> str:
+    """Three digits of a large number, such as 1.23 M."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g} {unit}"
     return number(value)
 
 
-def funnel(record: Record) -> list[dict[str, Any]]:
+def funnel(record: RunRecord) -> list[dict[str, Any]]:
     """By stage: what it decided and kept, and each reason with its count; `of` is what the widest bar stands for."""
     widest = max(counts.total() for counts in record.funnel.values()) or 1
     return [
@@ -132,7 +134,7 @@ def funnel(record: Record) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def verbs(record: Record) -> list[dict[str, Any]]:
+def verbs(record: RunRecord) -> list[dict[str, Any]]:
     """The most frequent verbs with their most frequent nouns, as in figure 3 of the paper."""
     totals: dict[str, int] = {}
     for (verb, _), count in record.kept.verbs.items():
@@ -155,12 +157,12 @@ def verbs(record: Record) -> list[dict[str, Any]]:
     return found
 
 
-def labels(record: Record) -> list[tuple[str, int, float]]:
+def labels(record: RunRecord) -> list[tuple[str, int, float]]:
     most = record.kept.labels.most_common(_MOST_LABELS)
     return [(label, count, 100 * count / most[0][1]) for label, count in most]
 
 
-def glossary(record: Record) -> list[tuple[str, str, int, Reason]]:
+def glossary(record: RunRecord) -> list[tuple[str, str, int, Reason]]:
     """Each reason for which a stage rejected tasks: the stage, how many, and what it says the reason means."""
     found = []
     for stage, counts in record.funnel.items():
@@ -172,7 +174,7 @@ def glossary(record: Record) -> list[tuple[str, str, int, Reason]]:
     return found
 
 
-def usage(record: Record) -> list[dict[str, Any]]:
+def usage(record: RunRecord) -> list[dict[str, Any]]:
     found = []
     for stage, used in record.usage.items():
         speed = "–" if used.tokens_per_second is None else f"{used.tokens_per_second:,.0f}"
@@ -184,7 +186,7 @@ def usage(record: Record) -> list[dict[str, Any]]:
     return found
 
 
-def evaluation(record: Record) -> dict[str, Any]:
+def evaluation(record: RunRecord) -> dict[str, Any]:
     """Rows of name, instances, and all metrics of each model; categories with the largest gain first."""
     models = {
         name: model for name, model in record.evaluation.items() if isinstance(model, dict) and "rouge_l" in model
@@ -210,7 +212,7 @@ def evaluation(record: Record) -> dict[str, Any]:
     return {"models": list(models), "metrics": names, "all": row("all", every), "rows": rows, "most": _MOST_CATEGORIES}
 
 
-def differences(record: Record) -> dict[str, Any]:
+def differences(record: RunRecord) -> dict[str, Any]:
     """Every two models of the evaluation, and how far they are apart by each metric, with intervals."""
     pairs = {
         f"{name} against {other}": figures
@@ -218,14 +220,11 @@ def differences(record: Record) -> dict[str, Any]:
         for other, figures in model.get("against", {}).items()
     }  # fmt: skip
     metrics = metrics_in(pairs.values())
-    rows = [
-        (name, [f"{written(figures[metric])} {figures[metric]['verdict']}" for metric in metrics])
-        for name, figures in pairs.items()
-    ]
+    rows = [(name, [difference_text(figures[metric]) for metric in metrics]) for name, figures in pairs.items()]
     return {"metrics": [METRICS[metric] for metric in metrics], "rows": rows} if rows else {}
 
 
-def benchmarks(record: Record) -> dict[str, Any]:
+def benchmarks(record: RunRecord) -> dict[str, Any]:
     """What the lm-evaluation-harness says, by task and metric: a cell for each model, with the standard error."""
     models = {
         name: model["lm_eval"]["tasks"]
@@ -250,12 +249,11 @@ def benchmarks(record: Record) -> dict[str, Any]:
     return {"models": list(models), "rows": rows} if rows else {}
 
 
-def gain(record: Record) -> dict[str, Any]:
+def gain(record: RunRecord) -> dict[str, Any]:
     """What was tuned on, and: rows, steps, each metric with its interval, how the dataset compares by ROUGE-L."""
     found, metrics = [], metrics_in(record.gain)
     for row in record.gain:
-        counts = [", ".join(f"{one:,}" for one in dict.fromkeys(row.get(key, []))) for key in ("rows", "steps")]
-        compared = row.get("dataset", {}).get("rouge_l")
-        verdict = f"{written(compared)} {compared['verdict']}" if compared else ""
-        found.append((row["tuned_on"], [*counts, *(written(row[metric], sign=False) for metric in metrics), verdict]))
+        counts = [listed(row.get(key, [])) for key in ("rows", "steps")]
+        scores = [figure_text(row[metric], sign=False) for metric in metrics]
+        found.append((row["tuned_on"], [*counts, *scores, difference_text(row.get("dataset", {}).get("rouge_l"))]))
     return {"metrics": [METRICS[metric] for metric in metrics], "rows": found} if found else {}

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from pipeline.dataset.quality import Quality, read_quality
 from pipeline.engines.model_folder import TRAIN_RECORD
-from pipeline.gain.measure import FILE as GAIN
+from pipeline.gain.record import FILE as GAIN
 from pipeline.novelty import Nearest
 from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
-from pipeline.report.words import HEURISTIC, Finder, finder, guess
+from pipeline.report.verbs import HEURISTIC, Finder, finder, guess
 from pipeline.runs.budget import Prices, read_prices
 from pipeline.runs.files import stage_files
 from pipeline.runs.journal import Usage
@@ -25,7 +25,7 @@ from pipeline.runs.settings import read_settings
 from pipeline.runs.shards import usage
 from pipeline.runs.store import whole_lines
 from pipeline.task import Task, read_task
-from pipeline.text import mend
+from pipeline.text import mend, one_line
 
 MAX_TASKS = 20_000  # of a larger run, the page holds a sample of about as many
 MAX_COMPARED = 2_000  # tasks whose closest text is searched for
@@ -58,7 +58,9 @@ class Kept:
 
 
 @dataclass
-class Record:
+class RunRecord:
+    """All that a page of a run is made from."""
+
     folder: Path
     settings: dict[str, dict[str, Any]]
     stages: list[str]
@@ -88,10 +90,6 @@ class Record:
         return len(self.lives) < self.candidates
 
     @property
-    def kept_lives(self) -> list[Task]:
-        return [life.task for life in self.lives if life.stage == self.stages[-1] and life.task.kept]
-
-    @property
     def max_rouge(self) -> float:
         return float(self.settings.get(self.writer, {}).get("max_rouge") or MAX_ROUGE)
 
@@ -105,14 +103,14 @@ class Record:
         return str(next((one["model"] for one in self.settings.values() if one.get("model")), ""))
 
 
-def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASKS) -> Record:
+def read_run(folder: Path, seeds: Sequence[Task] = (), max_tasks: int = MAX_TASKS) -> RunRecord:
     """Read all files of a run, each of them once.
 
     Raises:
         SproutError: if the folder holds no stage file, or a file that is damaged.
     """
     files = stage_files(folder)
-    record = Record(folder, read_settings(folder / "settings.json"), list(files), seeds)
+    record = RunRecord(folder, read_settings(folder / "settings.json"), list(files), seeds)
     lines = {stage: _count_lines(path) for stage, path in files.items()}
     share = max_tasks / max(*lines.values(), 1)
     record.find_pair, record.method = finder(lines[record.stages[-1]])
@@ -170,7 +168,7 @@ def _count(task: Task, kept: Kept, find_pair: Finder) -> None:
             kept.words["input"][_num_words(instance.input)] += 1
     if task.is_classification:
         kept.classification += 1
-        labels = [" ".join(mend(instance.output).split())[:MAX_LABEL] for instance in task.instances]
+        labels = [one_line(mend(instance.output))[:MAX_LABEL] for instance in task.instances]
         kept.labels.update(labels)
         kept.several += len(labels) > 1
         kept.mixed += len(set(labels)) > 1
@@ -180,7 +178,7 @@ def _count(task: Task, kept: Kept, find_pair: Finder) -> None:
         kept.verbless += 1
 
 
-def _read_writer(record: Record, path: Path, lines: int) -> None:
+def _read_writer(record: RunRecord, path: Path, lines: int) -> None:
     """How the pool grew, and how close each candidate is to what was there before it."""
     share = MAX_COMPARED / max(1, record.funnel[record.writer]["kept"])
     pool = RougeIndex(seed.instruction for seed in record.seeds)
@@ -203,7 +201,7 @@ def _read_writer(record: Record, path: Path, lines: int) -> None:
             record.rejected_rouge.append(task.scores["rouge_l"])
 
 
-def _read_products(record: Record) -> None:
+def _read_products(record: RunRecord) -> None:
     folder = record.folder
     record.usage = usage(folder)
     for path in sorted(folder.glob(f"*/{TRAIN_RECORD}")):

@@ -11,25 +11,26 @@ from typing import Any
 from pipeline.errors import SproutError
 from pipeline.novelty.rouge import MAX_ROUGE, RougeIndex
 from pipeline.novelty.tokens import count_words
-from pipeline.report import words
 from pipeline.report.seed_advice import advice
 from pipeline.report.seed_figures import (
     Checked,
-    Coverage,
     Duplicates,
     Inferred,
     Labels,
     Near,
-    Nearest,
+    NearestScores,
     PromptSize,
-    Spread,
+    SeedCoverage,
     Verbs,
+    WordCounts,
 )
+from pipeline.report.verbs import finder
 from pipeline.seeds.read import load_seeds
 from pipeline.settings.build import build_stages
 from pipeline.settings.read import read
 from pipeline.stage import Stage
 from pipeline.task import Task
+from pipeline.text import folded
 
 MAX_COMPARED = 2_000  # tasks; of more, a sample of half as many is compared with all others
 BINS = (0.0, 0.2, 0.4, 0.6, 0.7, 1.0)
@@ -76,7 +77,7 @@ def place(where: str, path: str) -> str:
 
 
 def duplicates(tasks: Sequence[Task]) -> Duplicates:
-    by_instruction = grouped((" ".join(task.instruction.casefold().split()), task.id) for task in tasks)
+    by_instruction = grouped((folded(task.instruction), task.id) for task in tasks)
     by_instance = grouped(((i.input.strip(), i.output.strip()), task.id) for task in tasks for i in task.instances)
     scores, close = neighbours(tasks)
     return Duplicates(
@@ -85,7 +86,7 @@ def duplicates(tasks: Sequence[Task]) -> Duplicates:
             ids for (given, _), ids in by_instance.items() if len(ids) > len({*ids}) or (given and len(ids) > 1)
         ],
         near=[Near(ids=ids, rouge_l=round(score, 4)) for ids, score in close],
-        nearest=Nearest(
+        nearest=NearestScores(
             compared=len(scores),
             sampled=len(scores) < len(tasks),
             mean=round(statistics.fmean(scores), 4),
@@ -161,12 +162,12 @@ def _closest_first(tasks: Sequence[Task], close: dict[tuple[int, int], float]) -
     return [((tasks[first].id, tasks[second].id), score) for (first, second), score in pairs]
 
 
-def coverage(tasks: Sequence[Task]) -> Coverage:
-    find, method = words.finder(len(tasks))
+def coverage(tasks: Sequence[Task]) -> SeedCoverage:
+    find, method = finder(len(tasks))
     pairs = [find(task.instruction) for task in tasks]
     verbs = Counter(pair[0] for pair in pairs if pair)
     instances = [instance for task in tasks for instance in task.instances]
-    return Coverage(
+    return SeedCoverage(
         verbs=Verbs(
             distinct=len(verbs),
             pairs=len({pair for pair in pairs if pair}),
@@ -185,11 +186,11 @@ def coverage(tasks: Sequence[Task]) -> Coverage:
     )
 
 
-def spread(values: Iterable[int]) -> Spread | None:
+def spread(values: Iterable[int]) -> WordCounts | None:
     ordered = sorted(values)
     if not ordered:
         return None
-    return Spread(least=ordered[0], median=statistics.median(ordered), most=ordered[-1])
+    return WordCounts(least=ordered[0], median=statistics.median(ordered), most=ordered[-1])
 
 
 def script(text: str) -> str:

@@ -3,11 +3,11 @@
 from pydantic import BaseModel, ConfigDict
 
 
-class Figures(BaseModel):
+class SeedFigures(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Inferred(Figures):
+class Inferred(SeedFigures):
     """A task for which the file doesn't state whether it is a classification."""
 
     id: str
@@ -16,12 +16,12 @@ class Inferred(Figures):
     outputs: list[str]
 
 
-class Near(Figures):
+class Near(SeedFigures):
     ids: tuple[str, str]
     rouge_l: float
 
 
-class Nearest(Figures):
+class NearestScores(SeedFigures):
     """The ROUGE-L of instructions to the closest other one."""
 
     compared: int  # how many instructions the other figures are of
@@ -31,16 +31,16 @@ class Nearest(Figures):
     bins: dict[str, int]  # by range of ROUGE-L
 
 
-class Duplicates(Figures):
+class Duplicates(SeedFigures):
     """What is there twice, and how close each instruction comes to another one; each list holds ids of tasks."""
 
     same_instruction: list[list[str]]
     same_instance: list[list[str]]
     near: list[Near]
-    nearest: Nearest
+    nearest: NearestScores
 
 
-class Verbs(Figures):
+class Verbs(SeedFigures):
     distinct: int
     pairs: int  # of a verb and its noun, distinct
     none: int  # instructions in which none is found
@@ -48,7 +48,7 @@ class Verbs(Figures):
     method: str
 
 
-class Spread(Figures):
+class WordCounts(SeedFigures):
     """How long texts are, in words."""
 
     least: int
@@ -56,15 +56,15 @@ class Spread(Figures):
     most: int
 
 
-class Coverage(Figures):
+class SeedCoverage(SeedFigures):
     verbs: Verbs
-    words: dict[str, Spread | None]  # of instructions, inputs and outputs; None where there is nothing
+    words: dict[str, WordCounts | None]  # of instructions, inputs and outputs; None where there is nothing
     with_input: int  # tasks
     instances: dict[str, int]  # how many tasks have so many
     scripts: dict[str, int]
 
 
-class Labels(Figures):
+class Labels(SeedFigures):
     """How often each output of the classification tasks occurs, in each and over all."""
 
     tasks: int  # that are classification
@@ -75,7 +75,7 @@ class Labels(Figures):
     once: int
 
 
-class PromptSize(Figures):
+class PromptSize(SeedFigures):
     """In tokens, taken as 4 ASCII characters or 1 other each."""
 
     prompt: int
@@ -83,7 +83,7 @@ class PromptSize(Figures):
     shortened_by: str = ""  # the setting to lower
 
 
-class Checked(Figures):
+class Checked(SeedFigures):
     """All figures of a seed file, and what to do about them, most urgent first."""
 
     path: str
@@ -93,7 +93,7 @@ class Checked(Figures):
     instances: int
     inferred: list[Inferred]
     duplicates: Duplicates
-    coverage: Coverage
+    coverage: SeedCoverage
     labels: Labels
     rejected: dict[str, str]  # by id, the reason
     prompts: dict[str, PromptSize]

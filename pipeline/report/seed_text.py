@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.report.seed_advice import times
 from pipeline.report.seed_check import grouped
-from pipeline.report.seed_figures import Checked, Duplicates, Inferred, Labels, Spread
-from pipeline.text import counted
+from pipeline.report.seed_figures import Checked, Duplicates, Inferred, Labels, WordCounts
+from pipeline.text import counted, short
 
 MOST = 30  # of what is listed
 
@@ -100,10 +100,5 @@ def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{reprlib.repr(name)[1:-1]}: {count:,}" for name, count in counts.items())
 
 
-def stretch(words: Spread) -> str:
+def stretch(words: WordCounts) -> str:
     return f"{words.least:,} to {words.most:,}, median {words.median:,.0f}"
-
-
-def short(text: str, width: int) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -187,30 +187,27 @@ def comparison(one: Path, other: Path) -> dict[str, Any]:
 def compare(one: Path, other: Path) -> str:
     """`comparison` as text."""
     found = comparison(one, other)
-    rows = [row("", *found["runs"])]
+    rows = [["", *found["runs"]]]
     rows += [
-        row(key, *(short(json.dumps(value, ensure_ascii=False), 40) for value in values))
+        [key, *(short(json.dumps(value, ensure_ascii=False), 40) for value in values)]
         for key, values in found["settings"].items()
     ]
     for stage, sides in found["stages"].items():
-        rows.append(row(f"{stage}: kept of decided", *(kept_of(side) for side in sides)))
+        rows.append([f"{stage}: kept of decided", *map(kept_of, sides)])
         reasons = dict.fromkeys(reason for side in sides if side for reason in side["rejected"])
         rows += [
-            row(f"  {name}", *(str((side or {}).get("rejected", {}).get(name, 0)) for side in sides))
-            for name in reasons
+            [f"  {name}", *(str((side or {}).get("rejected", {}).get(name, 0)) for side in sides)] for name in reasons
         ]
         if any(side and "engine" in side for side in sides):
             used = [(side or {}).get("engine", {}) for side in sides]
-            rows.append(
-                row("  tokens per kept task", *(f"{each.get('tokens_per_kept_task', 0):,.1f}" for each in used))
-            )
+            rows.append(["  tokens per kept task", *(f"{each.get('tokens_per_kept_task', 0):,.1f}" for each in used)])
     rows += [
-        row(f"ROUGE-L of {model}", *("" if score is None else f"{score:.1f}" for score in scores))
+        [f"ROUGE-L of {model}", *("" if score is None else f"{score:.1f}" for score in scores)]
         for model, scores in found["evaluation"].items()
     ]
     texts = found["instructions"]
-    rows.append(row("tasks at the end", *(f"{count:,}" for count in texts["each"])))
-    rows.append(row("  in both", f"{texts['both']:,}", ""))
+    rows.append(["tasks at the end", *(f"{count:,}" for count in texts["each"])])
+    rows.append(["  in both", f"{texts['both']:,}", ""])
     return aligned(rows, str.rjust)
 
 
@@ -218,7 +215,3 @@ def kept_of(side: dict[str, Any] | None) -> str:
     if not side:
         return "not run"
     return f"{side['kept']:,} of {side['decided']:,} ({side['kept'] / max(1, side['decided']):.0%})"
-
-
-def row(name: str, *cells: str) -> list[str]:
-    return [name, *cells]

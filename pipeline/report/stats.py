@@ -20,7 +20,7 @@ MIN_WIDTH = 14  # characters
 
 
 class EngineUsage(BaseModel):
-    """What a stage was paid for, and how it used the engine, see `journal.Usage`."""
+    """The requests, tokens and time of a stage as in `journal.Usage`, with rates and shares, as in `stats.json`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,12 +30,12 @@ class EngineUsage(BaseModel):
     completion_tokens: int
     first: float  # when its first completion arrived, seconds since 1970
     last: float
-    seconds: float  # at work, in all sittings; 0 where nobody took the time
-    busy: float  # of them, those in which the engine had something to do
-    in_flight: float  # requests, on average, while it had
+    seconds: float  # at work, in all sittings; 0 if it was not measured
+    busy: float  # of them, while the engine was busy
+    in_flight: float  # requests, on average, while it was busy
     tokens_per_second: float | None  # of completions, while at work
     tokens_per_kept_task: float
-    busy_share: float
+    busy_share: float  # of `seconds`, from 0 to 1
 
 
 class StageFigures(BaseModel):

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report.layout import clusters, layout, names
+from pipeline.report.map import clusters, layout, names
 from pipeline.report.plots import CLUSTERS
-from pipeline.report.record import Life, Record, chosen
+from pipeline.report.record import Life, RunRecord, chosen
 from pipeline.report.vectors import find_vectors
 from pipeline.task import Task
 from pipeline.text import mend
@@ -30,7 +30,7 @@ def pack(columns: Columns) -> str:
     return base64.b64encode(gzip.compress(plain.encode(), 9, mtime=0)).decode()
 
 
-def fitted(record: Record, max_bytes: int = MAX_BYTES) -> tuple[Columns, str]:
+def fitted(record: RunRecord, max_bytes: int = MAX_BYTES) -> tuple[Columns, str]:
     """The columns of as many tasks as fit, and the same packed; fewer tasks are a deterministic sample."""
     lives, share = record.lives, 1.0
     while True:
@@ -42,7 +42,7 @@ def fitted(record: Record, max_bytes: int = MAX_BYTES) -> tuple[Columns, str]:
         lives = [life for life in record.lives if chosen(life.task.id, share * len(record.lives) / record.candidates)]
 
 
-def as_columns(record: Record, lives: list[Life]) -> Columns:
+def as_columns(record: RunRecord, lives: list[Life]) -> Columns:
     tasks = [life.task for life in lives]
     reasons = sorted({task.rejected for task in tasks if task.rejected})
     rows = {task.id: row for row, task in enumerate(tasks)}
@@ -84,7 +84,7 @@ def instances(task: Task) -> list[list[str]]:
     return [[shortened(one.input), shortened(one.output)] for one in task.instances[:MAX_INSTANCES]]
 
 
-def scores(record: Record, tasks: list[Task]) -> dict[str, list[float | None]]:
+def scores(record: RunRecord, tasks: list[Task]) -> dict[str, list[float | None]]:
     """By name; where `instructions` has kept a task, its ROUGE-L is that to the closest text before it."""
     found: dict[str, list[float | None]] = {}
     for row, task in enumerate(tasks):
@@ -97,7 +97,7 @@ def scores(record: Record, tasks: list[Task]) -> dict[str, list[float | None]]:
     return found
 
 
-def mapped(record: Record, tasks: list[Task], lives: list[Life]) -> Columns:
+def mapped(record: RunRecord, tasks: list[Task], lives: list[Life]) -> Columns:
     """Cluster and place of each task that the last stage has kept; -1 and None for the others."""
     cluster: list[int] = [-1] * len(tasks)
     places: list[list[float] | None] = [None] * len(tasks)

@@ -18,13 +18,13 @@ _DIM = 32
 _FEW = 50  # texts; of more, a word that only one of them has says nothing
 
 
-class Found(NamedTuple):
+class TaskVectors(NamedTuple):
     rows: list[int]  # the tasks that have a vector
     vectors: Vectors  # one for each of them, of length 1
     source: str  # what they are, for the reader
 
 
-def find_vectors(tasks: Sequence[Task], folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> Found:
+def find_vectors(tasks: Sequence[Task], folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> TaskVectors:
     """The vectors of an encoder, if the run holds those of nearly all tasks; no encoder is loaded."""
     encoded = next((table for table in settings.values() if {"encoder", "text"} <= table.keys()), {})
     texts = [_compared(task, str(encoded.get("text", "instruction"))) for task in tasks]
@@ -36,8 +36,8 @@ def find_vectors(tasks: Sequence[Task], folder: Path, settings: Mapping[str, Map
         rows = [row for row, key in enumerate(keys) if key in stored]
         if rows and len(rows) >= 0.9 * len(tasks):
             vectors = stored.read([keys[row] for row in rows])
-            return Found(rows, vectors, f"Each task is placed by its vector from the encoder {name}.")
-    return Found(
+            return TaskVectors(rows, vectors, f"Each task is placed by its vector from the encoder {name}.")
+    return TaskVectors(
         list(range(len(tasks))),
         word_vectors([task.instruction for task in tasks]),
         "The run holds no vectors of an encoder (dedup makes them), so each task is placed by the words of its "

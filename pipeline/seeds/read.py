@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from pipeline.errors import SproutError
 from pipeline.resources import folder
-from pipeline.runs.store import to_line
 from pipeline.seeds.columns import in_our_names
 from pipeline.seeds.kinds import labelled, looks_like_classification
 from pipeline.seeds.own import own_tasks
@@ -83,15 +82,6 @@ def load_seeds(path: Path | str) -> Seeds:
                 f"instances has no demo to show; give at least one of them some"
             )
     return seeds
-
-
-def write_seeds(tasks: Sequence[Task], path: Path) -> None:
-    """Write seed tasks in our own format; a file that is there already stays as it is."""
-    try:
-        with open(path, "x", encoding="utf-8", newline="\n") as file:
-            file.writelines(map(to_line, tasks))
-    except OSError as error:
-        raise SproutError(f"{path}: cannot be written ({error.strerror}); choose another file") from None
 
 
 def problem_of(task: Task) -> str | None:

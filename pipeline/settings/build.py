@@ -16,9 +16,9 @@ from pipeline.engines.find import engine_class
 from pipeline.errors import SproutError, explain, unknown
 from pipeline.resources import located
 from pipeline.runs.shards import Shard, in_shard, stages_of
+from pipeline.settings.entries import StageEntry, parse_entries, parse_entry
 from pipeline.settings.places import hint
 from pipeline.settings.read import RunSettings
-from pipeline.settings.words import Word, word, words
 from pipeline.stage import Product, Stage
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def build_stage(name: str, settings: RunSettings) -> Stage | Product:
     """One stage of the run by its name; one outside the list is resolved against the stages in it."""
     stages = _all(settings, name)
     found = next((stage for stage in stages if stage.name == name), None)
-    found = found or resolved([*stages, _build(word(name), settings)])[-1]
+    found = found or resolved([*stages, _build(parse_entry(name), settings)])[-1]
     return in_shard(Shard.parse(settings.shard), found) if settings.shard else found
 
 
@@ -58,11 +58,11 @@ def _all(settings: RunSettings, alone: str) -> list[Stage | Product]:
     return resolved([_build(one, settings) for one in there])
 
 
-def listed(settings: RunSettings) -> list[Word]:
+def listed(settings: RunSettings) -> list[StageEntry]:
     """The entries of the run's list of stages."""
     if settings.stages is not None:
-        return words(settings.stages)
-    return [one for one in words(recipes.SELF_INSTRUCT) if one.kind.takes_part(settings.tables)]
+        return parse_entries(settings.stages)
+    return [one for one in parse_entries(recipes.SELF_INSTRUCT) if one.kind.takes_part(settings.tables)]
 
 
 def resolved(stages: list[Stage | Product]) -> list[Stage | Product]:
@@ -70,38 +70,38 @@ def resolved(stages: list[Stage | Product]) -> list[Stage | Product]:
     return [stage.resolve(stages) for stage in stages]
 
 
-def _build(one: Word, settings: RunSettings) -> Stage | Product:
-    fields = dict(settings.tables.get(one.name, {}))
+def _build(entry: StageEntry, settings: RunSettings) -> Stage | Product:
+    fields = dict(settings.tables.get(entry.name, {}))
     if "label" in fields:
-        raise SproutError(f"[{one.name}] label: write it in the list of stages, as in {one.kind.kind}-again")
-    if "engine" in fields and not one.kind.asks:
-        raise SproutError(f"[{one.name}] engine: this stage asks no model; delete the line")
-    for key, field in one.kind.model_fields.items():
+        raise SproutError(f"[{entry.name}] label: write it in the list of stages, as in {entry.kind.kind}-again")
+    if "engine" in fields and not entry.kind.asks:
+        raise SproutError(f"[{entry.name}] engine: this stage asks no model; delete the line")
+    for key, field in entry.kind.model_fields.items():
         if isinstance(field.default, BaseModel) and isinstance(fields.get(key), dict):
             fields[key] = field.default.model_dump() | fields[key]  # of sampling: left-out keys keep their defaults
-    templates = {name: Path(file) for name, file in settings.prompts.items() if name in one.kind.templates}
+    templates = {name: Path(file) for name, file in settings.prompts.items() if name in entry.kind.templates}
     shared = {"domain": settings.domain, "template_files": templates}
     for key, place in {"domain": "above all tables", "template_files": "into [prompts]"}.items():
-        if not one.kind.model_fields[key].exclude:
+        if not entry.kind.model_fields[key].exclude:
             del shared[key]  # a stage of the user's own has a field of that name
         elif key in fields:
-            raise SproutError(f"[{one.name}] {key}: it goes {place}, for all stages")
+            raise SproutError(f"[{entry.name}] {key}: it goes {place}, for all stages")
     try:
-        return one.kind(**fields | shared | {"label": one.label})
+        return entry.kind(**fields | shared | {"label": entry.label})
     except ValidationError as error:
-        raise SproutError(f"[{one.name}] {_explained(error, one, settings)}") from None
+        raise SproutError(f"[{entry.name}] {_explained(error, entry, settings)}") from None
 
 
-def _explained(error: ValidationError, one: Word, settings: RunSettings) -> str:
+def _explained(error: ValidationError, entry: StageEntry, settings: RunSettings) -> str:
     """What is wrong with the table of a stage; of a key that is somewhere else, where that is."""
     strange = next((problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"), ())
     if len(strange) == 1:
         key = str(strange[0])
-        inside = [f"{one.name}.{place}" for place in one.kind.deeper(key, settings.tables.get(one.name, {}))]
-        meant = f"did you mean {' or '.join(inside)}?" if inside else hint(key, one.kind, listed(settings))
+        inside = [f"{entry.name}.{place}" for place in entry.kind.deeper(key, settings.tables.get(entry.name, {}))]
+        meant = f"did you mean {' or '.join(inside)}?" if inside else hint(key, entry.kind, listed(settings))
         if meant:
             return f"there is no setting {key!r}; {meant}"
-    return explain(error, one.kind, "setting")
+    return explain(error, entry.kind, "setting")
 
 
 def open_engines(settings: RunSettings) -> dict[str, Engine]:

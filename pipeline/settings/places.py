@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel
 
 from pipeline.recipes import SELF_INSTRUCT
-from pipeline.settings.words import Word
+from pipeline.settings.entries import StageEntry
 from pipeline.stages import Kind, find, names
 
 TEXTS = ("seeds", "domain", "out", "shard", "modules")
@@ -25,7 +25,7 @@ def places(name: str, first: Kind | None = None) -> list[str]:
     return usual or [place for own in found.values() for place in own]
 
 
-def hint(name: str, first: Kind | None = None, listed: Sequence[Word] = ()) -> str:
+def hint(name: str, first: Kind | None = None, listed: Sequence[StageEntry] = ()) -> str:
     """Where the setting is, for the end of a message, mostly as a question; empty if there is no such setting.
 
     Args:
@@ -36,7 +36,7 @@ def hint(name: str, first: Kind | None = None, listed: Sequence[Word] = ()) -> s
         return "it goes above all tables"
     found = places(name, first)
     if listed and not any(place.startswith(f"{first.kind}.") for place in found if first):
-        if here := [place for word in listed for place in _within(word.kind, word.name, name)]:
+        if here := [place for entry in listed for place in _within(entry.kind, entry.name, name)]:
             found = here
         elif found:
             return f"there is {' or '.join(found[:3])}, but this run has no such stage"

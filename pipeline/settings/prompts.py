@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import SproutError, unknown
-from pipeline.settings.words import words
+from pipeline.settings.entries import parse_entries
 from pipeline.stages import find, names
 
 _HEADER = re.compile(r"""\s*\[\s*(?:"([^"]*)"|'([^']*)'|([^]#]*?))\s*\]""")
@@ -41,7 +41,7 @@ def own_templates(files: Mapping[str, str], places: Mapping[str, str], stages: S
     """
     if not files:
         return {}
-    kinds = {*map(find, names()), *(word.kind for word in words(stages or ()))}
+    kinds = {*map(find, names()), *(entry.kind for entry in parse_entries(stages or ()))}
     known = sorted({template for kind in kinds for template in kind.templates})
     for name, file in files.items():
         if name not in known:

@@ -14,9 +14,9 @@ from pipeline import recipes
 from pipeline.engines.find import look_in
 from pipeline.errors import SproutError, explain, not_utf8, unknown
 from pipeline.runs.budget import Prices
+from pipeline.settings.entries import StageEntry, parse_entries
 from pipeline.settings.places import SINGLE, TEXTS, hint
 from pipeline.settings.prompts import beside, line_of, own_templates
-from pipeline.settings.words import Word, words
 from pipeline.stages import names
 
 Table = dict[str, Any]
@@ -162,11 +162,11 @@ def _settings(tables: Table, where: str) -> RunSettings:
 
 def _check_known(tables: Table, key: str, where: str) -> None:
     """Refuse a table of no stage; one of a kind that is not in the list may be for the command of that stage."""
-    listed: list[Word] = words(tables["stages"]) if isinstance(tables.get("stages"), list) else []
-    known = [*SINGLE, *SHARED, *dict.fromkeys([*(word.name for word in listed), *names()])]
+    listed: list[StageEntry] = parse_entries(tables["stages"]) if isinstance(tables.get("stages"), list) else []
+    known = [*SINGLE, *SHARED, *dict.fromkeys([*(entry.name for entry in listed), *names()])]
     if key not in known:
         problem = unknown("table or key", key, known, listed="sprout settings")
-        if "-" in key and key.partition("-")[0] in (*names(), *(word.kind.kind for word in listed)):
+        if "-" in key and key.partition("-")[0] in (*names(), *(entry.kind.kind for entry in listed)):
             problem = f"[{key}] belongs to no stage; list it in stages = […], or delete the table"
         elif not difflib.get_close_matches(key, known, 1, cutoff=0.75) and (meant := hint(key, listed=listed)):
             problem = f"there is no table or key {reprlib.repr(key)}; {meant}"

@@ -24,11 +24,10 @@ HINT = f"""\
 def as_toml(settings: RunSettings) -> str:
     """TOML that `read` reads back to the same run; unused tables and keys without a value are comments."""
     lines = [f"#:schema ./{SCHEMA}" if SCHEMA.is_file() else HINT, ""]
-    words = [one.written for one in listed(settings)]
     single: dict[str, Any] = {"seeds": settings.seeds, "domain": settings.domain, "out": settings.out}
     single |= {"shard": settings.shard} if settings.shard else {}
     single |= {"modules": str(Path(settings.modules).resolve())} if _has_modules(settings) else {}
-    single |= {"stages": words}
+    single |= {"stages": [entry.written for entry in listed(settings)]}
     for key, item in single.items():
         lines.append(line(key, item, RunSettings.model_fields[key].description))
     lines += ["", *engine_table("engine", settings.engine)]

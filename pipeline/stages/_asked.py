@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from pipeline.asking.ask import in_chat, seeded
 from pipeline.asking.clean import clean_text
 from pipeline.asking.converse import Conversation, Turns, messages, question
-from pipeline.asking.demos import one_line
 from pipeline.asking.examples import parse_output_first
 from pipeline.asking.examples.whole import given_alone
 from pipeline.asking.phrases import REFUSES, names_input
@@ -14,7 +13,7 @@ from pipeline.asking.templates import filled_but_for
 from pipeline.engines.base import Completion, Engine, Message, Request
 from pipeline.filters.find import INSTANCE, applied, instance_reason
 from pipeline.task import Instance, Task
-from pipeline.text import trimmed
+from pipeline.text import one_line, trimmed
 
 if TYPE_CHECKING:
     from pipeline.stages.instances import Instances

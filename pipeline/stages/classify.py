@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from pipeline.asking.ask import OneOf, ask, ending
-from pipeline.asking.demos import one_line, pick, shuffled
+from pipeline.asking.demos import pick, shuffled
 from pipeline.asking.templates import filled_but_for
 from pipeline.asking.verdicts import parse_yes_no
 from pipeline.engines.base import Completion, Engine, Likelihood, Sampling, ScoreRequest
@@ -19,7 +19,7 @@ from pipeline.seeds.kinds import labelled
 from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.stages._threshold import learn
 from pipeline.task import Task
-from pipeline.text import are
+from pipeline.text import are, one_line
 
 logger = logging.getLogger(__name__)
 

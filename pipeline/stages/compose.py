@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 
 from pipeline.asking.ask import begun, ending, seeded
 from pipeline.asking.clean import clean_text
-from pipeline.asking.demos import one_line
 from pipeline.asking.lists.listed import listed
 from pipeline.asking.rewritten import copied
 from pipeline.asking.templates import render, uses
@@ -27,6 +26,7 @@ from pipeline.stages._draws import TAKEN, Axis, Drawn, Draws, axes_of_values, ax
 from pipeline.stages._gate import Gate
 from pipeline.stages._pool import Pool, all_but, fill
 from pipeline.task import Task, new_id
+from pipeline.text import one_line
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=512, stop=("\n\n",))
 _EXAMPLE = re.compile(r"^\d+\. +(\S.*)", re.MULTILINE)  # an item of a list in the prompt

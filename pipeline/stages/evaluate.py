@@ -13,8 +13,7 @@ from pipeline.engines.base import Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.answers import GREEDY, Answering
 from pipeline.evaluation.confidence import Unit
-from pipeline.evaluation.demos import NAME as RIVAL
-from pipeline.evaluation.demos import Shown
+from pipeline.evaluation.demos import DEMOS, Shown
 from pipeline.evaluation.evaluate import Evaluates, EvaluationOptions, evaluate
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.lm_eval import Option
@@ -103,20 +102,20 @@ class Evaluate(Evaluates):
         open_engine = opener(context, models.values())
         models = {name: merged(model, context.folder / "merged" / name) for name, model in models.items()}
         if self.num_demos is not None:
-            models = self.with_rival(models)
+            models = self.with_demos(models)
             shown = self.shown(context.seeds, self.num_demos)
             if self.num_demos and not shown.demos:
                 raise SproutError("evaluate.num_demos: no seed task has an instance that could be shown; set it to 0")
-            options = replace(options, answering=replace(options.answering, shown={RIVAL: shown}))
+            options = replace(options, answering=replace(options.answering, shown={DEMOS: shown}))
         evaluate(models, heldout, open_engine, context.folder, options)
 
-    def with_rival(self, models: Mapping[str, str]) -> dict[str, str]:
+    def with_demos(self, models: Mapping[str, str]) -> dict[str, str]:
         """The models, and behind the first the same one again, to be shown demos."""
-        if not models or RIVAL in (*models, *self.predictions):
-            found = f"{RIVAL} is the name of another" if models else "there is none"
-            raise SproutError(f"evaluate.num_demos asks the first model again, as {RIVAL}, and {found}; change one")
+        if not models or DEMOS in (*models, *self.predictions):
+            found = f"{DEMOS} is the name of another" if models else "there is none"
+            raise SproutError(f"evaluate.num_demos asks the first model again, as {DEMOS}, and {found}; change one")
         (name, model), *others = models.items()
-        return {name: model, RIVAL: model, **dict(others)}
+        return {name: model, DEMOS: model, **dict(others)}
 
     def reworded(self, heldout: Sequence[HeldOut], context: Context) -> list[tuple[HeldOut, ...]]:
         """The instances in other wordings, which the engine of the run writes."""

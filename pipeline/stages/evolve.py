@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from pipeline.asking.ask import begun, ending, seeded
 from pipeline.asking.chains import Chain, ask_chains
 from pipeline.asking.clean import clean_text
-from pipeline.asking.demos import one_line
 from pipeline.asking.lists import parse_list
 from pipeline.asking.templates import render
 from pipeline.asking.verdicts import parse_yes_no
@@ -23,6 +22,7 @@ from pipeline.stages._children import REASONS, Family, Step, eliminated, text_an
 from pipeline.stages._gate import Gate
 from pipeline.stages._pool import all_but
 from pipeline.task import Task, new_id
+from pipeline.text import one_line
 
 RUBRIC, RUBRICS, GAIN = "rubric", "rubrics", "gain"  # the operation, and what else is asked: evolve_rubrics.jinja, …
 SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_tokens=1024, stop=("\nTask:",))  # WizardLM's code, but for stop

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from pipeline.asking.ask import ask
 from pipeline.asking.clean import clean_text
 from pipeline.asking.converse import converse
-from pipeline.asking.demos import one_line, pick
+from pipeline.asking.demos import pick
 from pipeline.asking.examples import (
     MARKER_LINE,
     TASK,
@@ -26,7 +26,7 @@ from pipeline.stage import LongestPrompt, Product, Reason, Stage
 from pipeline.stages._asked import INPUT, LABELS, Asked
 from pipeline.stages.filter import Filter, known_filters
 from pipeline.task import Instance, Task
-from pipeline.text import are, first_few
+from pipeline.text import are, first_few, one_line
 
 TEMPLATES = {False: "instances_input_first", True: "instances_output_first"}  # by whether it is a classification
 

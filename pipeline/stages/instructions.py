@@ -8,7 +8,6 @@ from typing import ClassVar
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.asking.ask import request, seeded
-from pipeline.asking.demos import one_line
 from pipeline.asking.lists import parse_list
 from pipeline.asking.lists.listed import listed
 from pipeline.asking.templates import render
@@ -23,7 +22,7 @@ from pipeline.stage import LongestPrompt, Reason, Stage
 from pipeline.stages._gate import Gate
 from pipeline.stages._pool import Pool, Shown, all_but, fill
 from pipeline.task import Task, new_id, with_fields
-from pipeline.text import are
+from pipeline.text import are, one_line
 
 FIRST_WINDOW = 32  # requests in flight, before the run has some of its own to show
 FEW_SEEDS = 40  # with fewer seeds, each is in more than 15 of 100 prompts

@@ -11,7 +11,7 @@ from pydantic import Field
 from pipeline.engines.base import Sampling
 from pipeline.errors import SproutError
 from pipeline.evaluation.answers import Answering
-from pipeline.evaluation.confidence import written
+from pipeline.evaluation.confidence import figure_text
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.judge import SAMPLING, Asking, Judged, Tally, Verdict, figures, head_to_head
 from pipeline.evaluation.models import opener, remembering
@@ -203,7 +203,7 @@ def table(judged: Judged) -> str:
 
 def rows(judged: Judged) -> Iterator[list[str]]:
     for name, tally in judged.against.items():
-        won = f"{written(tally.win_rate, sign=False)} {tally.win_rate.verdict}" if tally.win_rate else "–"
+        won = f"{figure_text(tally.win_rate, sign=False)} {tally.win_rate.verdict}" if tally.win_rate else "–"
         shares = ["–" if share is None else f"{share:.0%}" for share in (tally.consistency, tally.first_rate)]
         counts = [str(count) for count in (tally.wins, tally.ties, tally.losses)]
         no_worse = "–" if tally.no_worse is None else f"{tally.no_worse:.2f}"

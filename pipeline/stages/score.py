@@ -18,7 +18,7 @@ from pipeline.runs.code import digest_of_code
 from pipeline.runs.context import Context
 from pipeline.scorers.base import NoNumber, Number, Scorer, Work
 from pipeline.scorers.find import find_scorer, places_of
-from pipeline.scorers.lines import Lines
+from pipeline.scorers.queues import Queues
 from pipeline.scorers.scored import Of, ScoredTask, parts, scores_of, with_numbers
 from pipeline.scorers.wording import SAMPLING, Wording
 from pipeline.stage import Flag, Stage
@@ -165,7 +165,7 @@ class Score(Stage):
         engines = {name: context.named(name, f"[{self.name}] options") for name in self.other_engines}
         wording = self.wording(context.engine, engines)
         begun = (ScoredTask(task, scorers, wording, self.of) for task in tasks)
-        yield from Lines(begun, lambda name: engines[name] if name else context.engine).scored()
+        yield from Queues(begun, lambda name: engines[name] if name else context.engine).scored()
 
 
 @dataclass

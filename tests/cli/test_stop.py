@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.chaos_server import ChaosServer
-from tests.runs.promises import files
+from tests.runs.toys import files
 
 ROOT = Path(__file__).parents[2]
 

@@ -97,7 +97,7 @@ def test_the_gain_waits_for_no_server_before_it_tunes(finished, tmp_path, monkey
         tuned.append(training.model)
         raise SproutError("that is far enough")
 
-    monkeypatch.setattr("pipeline.gain.measure.tune", tune)
+    monkeypatch.setattr("pipeline.gain.dataset.tune", tune)
     monkeypatch.setattr("pipeline.stages.train.tune", tune)
     began = time.monotonic()
     with pytest.raises(SystemExit):

@@ -15,7 +15,7 @@ from pipeline.resources import NANO
 from tests.engines.providers import HEALTHY, HEALTHY_PLAIN
 from tests.engines.runs import Written, sprout, written
 from tests.engines.stand_in import Answer, Plan, StandIn
-from tests.engines.started import MODELS, OF_NANO, ray_cluster, start, vllm_server
+from tests.engines.tiny_engines import MODELS, OF_NANO, ray_cluster, start, vllm_server
 from tests.session import ENGINES
 
 Serve = Callable[..., StandIn]

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.engines.server.shape import SHAPES
 from tests.conftest import QUESTIONS
 from tests.engines.chaos_server import toy_answer
-from tests.engines.holding import answered
+from tests.engines.constrained import answered
 from tests.engines.stand_in import Answer, StandIn, prompt_of
 
 Refusal = Callable[[str, Any], Answer]  # of a parameter and its value

@@ -9,7 +9,7 @@ import pytest
 from pipeline.engines.base import Completion, Engine, Prompt, Request, Sampling
 from pipeline.engines.scripted import Scripted
 from pipeline.engines.transformers import Transformers
-from tests.engines.started import QUIET, WINDOW, start
+from tests.engines.tiny_engines import QUIET, WINDOW, start
 
 pytestmark = QUIET
 PROMPTS = ["Give three tips", "Task: sort the numbers", "Write a short story about a fox", "Yes,", "Is it", "3, 1, 4"]

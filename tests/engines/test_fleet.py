@@ -22,8 +22,8 @@ from tests.engines.conftest import Connect, Serve
 from tests.engines.stand_in import Answer
 from tests.engines.test_score_server import TEXT, like_vllm
 from tests.engines.test_server import echoes, free_port, requests
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 QUICK = {"silence": 0.4, "pause": 0.05, "patience": 20}
 

@@ -22,7 +22,7 @@ from pipeline.resources import NANO
 from pipeline.runs.journal import FILE, Journal
 from pipeline.stages import Classify, Instances, Instructions
 from tests.conftest import answer
-from tests.engines.started import TOY
+from tests.engines.tiny_engines import TOY
 
 Start = Callable[..., Ray]
 WINDOW = 16

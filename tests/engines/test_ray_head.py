@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.started import ray_cluster
 from tests.engines.test_ray_orphans import begin, wait_for
+from tests.engines.tiny_engines import ray_cluster
 
 pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="ray is not installed")
 

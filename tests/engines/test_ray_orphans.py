@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.engines.started import TOY
+from tests.engines.tiny_engines import TOY
 
 pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="ray is not installed")
 ROOT = Path(__file__).parents[2]

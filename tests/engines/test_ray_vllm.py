@@ -8,7 +8,7 @@ from pipeline.engines.base import Engine, Request, Sampling, ScoreRequest
 from pipeline.engines.ray import Ray
 from pipeline.engines.vllm import VLLM
 from pipeline.resources import NANO
-from tests.engines.started import OF_NANO, QUIET
+from tests.engines.tiny_engines import OF_NANO, QUIET
 
 pytestmark = [*QUIET, pytest.mark.vllm]
 WORDS = ("tea", "river", "poem", "market", "violin")

@@ -13,7 +13,7 @@ from pipeline.engines.server import Server
 from pipeline.engines.transformers import Transformers
 from pipeline.errors import SproutError
 from pipeline.resources import NANO
-from tests.engines.started import QUIET, ready
+from tests.engines.tiny_engines import QUIET, ready
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytestmark = QUIET

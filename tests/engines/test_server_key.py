@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from pipeline.engines.server.environment import proxy
-from pipeline.errors import SproutError
+from pipeline.errors import EngineUnreachable, SproutError
 from tests.engines.conftest import Connect, Serve
-from tests.engines.stand_in import Answer
+from tests.engines.stand_in import Answer, StandIn
 from tests.engines.test_server import requests
 
 
@@ -179,3 +179,30 @@ def test_the_key_does_not_follow_to_another_server(
     first = serve(lambda tried, body: Answer(307, headers={"Location": f"{other.url}/completions"}))
     list(connect(first.url).generate(requests(1)))
     assert ([call[3] for call in first.calls], [call[3] for call in other.calls]) == (["Bearer secret"], [""])
+
+
+def test_a_proxy_that_is_not_there_is_named_and_how_to_go_without_it(
+    connect: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: StandIn = serve()
+    gone.die()
+    monkeypatch.setenv("http_proxy", gone.url.replace("http://", "http://user:pa55@").removesuffix("/v1"))
+    with pytest.raises(EngineUnreachable) as caught:
+        list(connect("http://somewhere.invalid/v1", patience=0.2).generate(requests(1)))
+    assert "Connection refused, to the proxy of http_proxy or all_proxy; no_proxy=somewhere.invalid" in str(
+        caught.value
+    )
+    assert "pa55" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ['"sk-1"', "'sk-1'", "Bearer sk-1"])
+def test_a_key_with_what_is_around_it_in_a_file_is_refused_before_it_is_sent(
+    connect: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("SPROUT_API_KEY", key)
+    server = serve()
+    with pytest.raises(
+        SproutError, match=r"^SPROUT_API_KEY holds .*, as a space or a quotation mark; set it to the key"
+    ):
+        list(connect(server.url).generate(requests(1)))
+    assert not server.calls

@@ -18,7 +18,7 @@ from pipeline.engines.transformers import Transformers
 from pipeline.engines.vllm import VLLM
 from pipeline.resources import PACKAGE
 from tests.engines.conftest import CHAT_TEMPLATE, save_model
-from tests.engines.started import QUIET
+from tests.engines.tiny_engines import QUIET
 
 pytestmark = QUIET
 NANO = PACKAGE / "nano" / "model"

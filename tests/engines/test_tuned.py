@@ -12,7 +12,7 @@ from pipeline.engines.transformers import Transformers
 from pipeline.engines.vllm import VLLM
 from pipeline.resources import NANO
 from pipeline.stages import Export, Train
-from tests.engines.started import QUIET
+from tests.engines.tiny_engines import QUIET
 
 pytestmark = QUIET
 SMALL: dict[str, Any] = {"kv_cache_memory_bytes": 64 << 20, "max_num_batched_tokens": 512, "max_model_len": 512}

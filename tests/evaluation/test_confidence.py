@@ -11,12 +11,13 @@ from pipeline.evaluation.confidence import (
     Comparison,
     Difference,
     Interval,
+    difference_text,
+    figure_text,
     interval,
     pool,
     resample,
     score_interval,
     unit_means,
-    written,
 )
 from pipeline.evaluation.metrics import Score
 
@@ -243,11 +244,13 @@ def test_random_seeds_that_differ_widen_the_interval():
         comparison.difference(["x0", "x1"], ["x0", "x1", "x2"])
 
 
-def test_a_figure_is_written_with_its_interval():
-    assert written({"value": 3.14, "low": -0.4, "high": 5.9}) == "+3.1 (-0.4 to 5.9)"
-    assert written({"value": 3.14, "low": 1.0, "high": 5.9}, sign=False) == "3.1 (1.0 to 5.9)"
-    assert written({"value": -0.02, "low": -5.0, "high": -0.01}) == "+0.0 (-5.0 to 0.0)"
-    assert written({"value": -1.0, "low": None, "high": None}) == "-1.0 (too few to say)"
+def test_a_figure_is_shown_with_its_interval():
+    assert figure_text({"value": 3.14, "low": -0.4, "high": 5.9}) == "+3.1 (-0.4 to 5.9)"
+    assert figure_text({"value": 3.14, "low": 1.0, "high": 5.9}, sign=False) == "3.1 (1.0 to 5.9)"
+    assert figure_text({"value": -0.02, "low": -5.0, "high": -0.01}) == "+0.0 (-5.0 to 0.0)"
+    assert figure_text({"value": -1.0, "low": None, "high": None}) == "-1.0 (too few to say)"
+    assert difference_text({"value": 3.14, "low": 0.4, "high": 5.9, "verdict": "better"}) == "+3.1 (0.4 to 5.9) better"
+    assert difference_text(None) == ""
 
 
 def test_twelve_thousand_instances_take_seconds():

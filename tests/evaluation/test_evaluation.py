@@ -8,7 +8,7 @@ from pipeline.engines.base import Request
 from pipeline.engines.scripted import Scripted
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.heldout import HeldOut
-from pipeline.evaluation.record import Harness, Measured, read_evaluation
+from pipeline.evaluation.record import Harness, HarnessOnly, read_evaluation
 from pipeline.evaluation.table import table
 
 HELDOUT = [
@@ -46,7 +46,7 @@ def test_a_script_evaluates_engines_of_its_own_and_prints_them_side_by_side(tmp_
 
 def test_figures_of_lm_eval_have_a_line_for_each_metric_and_may_stand_alone() -> None:
     evaluation = {
-        name: Measured(model=model, lm_eval=Harness(version="0.4.13", tasks={"arc": figures}, versions={}))
+        name: HarnessOnly(model=model, lm_eval=Harness(version="0.4.13", tasks={"arc": figures}, versions={}))
         for name, model, figures in (("base", "x", MEASURED), ("tuned", "y", {"acc,none": 0.75}))
     }
 

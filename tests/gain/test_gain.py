@@ -14,10 +14,10 @@ from pipeline.evaluation.confidence import Difference
 from pipeline.evaluation.metrics import METRICS
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import CONTROLS, MEANING, candidates, control_tasks
-from pipeline.gain.measure import gain, table, write_control
+from pipeline.gain.dataset import gain, table, write_control
+from pipeline.gain.products import products_of
 from pipeline.gain.record import Gain
-from pipeline.gain.used import used_by
-from pipeline.report.review.changes import Wanted, drop
+from pipeline.report.review.changes import TaskChoice, drop
 from pipeline.runs.context import Context
 from pipeline.runs.run import run as run_stages
 from pipeline.runs.store import to_line
@@ -107,7 +107,7 @@ def test_candidates_are_all_instructions_that_were_written_with_inputs_and_outpu
 
 def test_what_a_person_has_dropped_is_tuned_on_by_no_control(tmp_path):
     run, _ = make_run(tmp_path)
-    drop(tmp_path, Wanted(("task_7",)), "anna")
+    drop(tmp_path, TaskChoice(("task_7",)), "anna")
     complete_candidates(ASKING, 100, run)
 
     assert {task.id for task in candidates(tmp_path)} == {task.id for task in WHOLE} - {"task_7"}
@@ -225,7 +225,7 @@ def test_each_model_is_tuned_and_asked_once_and_the_table_has_a_line_for_it(tmp_
 def test_each_control_is_a_dataset_with_the_export_settings_and_the_validation_split_of_the_run(tmp_path, base_model):
     run, _ = make_run(tmp_path / "run", base_model)
     complete_candidates(ASKING, 100, run)
-    stages = used_by([EXPORT, Train(), Evaluate(heldout="nano")])
+    stages = products_of([EXPORT, Train(), Evaluate(heldout="nano")])
     EXPORT.make(TASKS, run)
     whole = read_dataset(run.folder / "dataset", False)
     texts = {row.prompt for row in whole.train}

@@ -10,7 +10,8 @@ from pipeline.engines.scripted import Scripted
 from pipeline.errors import EngineUnreachable
 from pipeline.gain.candidates import complete_candidates
 from pipeline.gain.controls import candidates
-from pipeline.gain.measure import PAGE, gain
+from pipeline.gain.dataset import gain
+from pipeline.gain.record import PAGE
 from pipeline.runs.context import Context
 from pipeline.runs.store import to_line
 from pipeline.stages import Classify, Evaluate, Export, Instances, Instructions, Train

@@ -15,10 +15,10 @@ from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.gain.entrants import find_entrants
+from pipeline.gain.products import products_of
 from pipeline.gain.recipes import Same, recipes_gain, table
 from pipeline.gain.record import RecipeGain
-from pipeline.gain.shares import Share, nearest, share
-from pipeline.gain.used import used_by
+from pipeline.gain.shares import DatasetShare, nearest, share
 from pipeline.runs.context import Context
 from pipeline.seeds.read import load_seeds
 from pipeline.settings.build import build_stages
@@ -64,7 +64,7 @@ def compare(
 
     seeds = load_seeds(settings.seeds).tasks
     context = Context(seeds, open_engine(base), folder, open_engine=open_engine)
-    return recipes_gain(find_entrants(given, read), used_by(build_stages(settings)), context, same, num), asked
+    return recipes_gain(find_entrants(given, read), products_of(build_stages(settings)), context, same, num), asked
 
 
 def test_each_dataset_gives_as_many_rows_and_all_are_compared_with_the_first(given, tmp_path):
@@ -112,7 +112,7 @@ def test_an_interrupted_comparison_goes_on_and_a_finished_one_does_nothing_again
 def test_random_seeds_draw_other_rows_and_are_pooled(given, tmp_path):
     found, _ = compare(given[:2], tmp_path / "out", Same("rows", 3), num=2)
     trained = [
-        {row.completion for row in Share(rows, [1] * 8, 0).draw(3, seed)}
+        {row.completion for row in DatasetShare(rows, [1] * 8, 0).draw(3, seed)}
         for rows in [[TextRow(prompt="", completion=str(n)) for n in range(8)]]
         for seed in (0, 1)
     ]

@@ -13,7 +13,7 @@ from pipeline.runs.products import read_record
 from pipeline.settings.build import build_stages
 from pipeline.settings.read import read
 from pipeline.stage import Stage
-from tests.recipes.few import write_few
+from tests.recipes.few_seeds import write_few
 from tests.runs.answering import answers, toys
 from tests.runs.rewriting import Chatty, asked_for, noise, rewrites
 

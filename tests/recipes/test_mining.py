@@ -8,7 +8,7 @@ import pytest
 from pipeline import read_tasks
 from pipeline.cli.main import main
 from pipeline.resources import folder
-from tests.scorers.test_of_all import classifier
+from tests.scorers.test_all_tasks import classifier
 
 BASE = 'engines.base={ name = "transformers", model = "nano" }'
 NUM_ROWS = 30

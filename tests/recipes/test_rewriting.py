@@ -13,7 +13,7 @@ from pipeline.runs.products import read_record
 from pipeline.settings.build import build_stages
 from pipeline.settings.read import read
 from pipeline.stage import Stage
-from tests.recipes.few import write_few
+from tests.recipes.few_seeds import write_few
 from tests.runs.rewriting import toy
 
 SMALL = ("num_input_first_demos=3", "num_output_first_demos=3", "sampling.max_tokens=60")

@@ -15,7 +15,7 @@ import pytest
 from pipeline import Instance, Task
 from pipeline.report.review.desk import Desk
 from pipeline.report.review.repair import Repairs
-from pipeline.report.review.server import Address, application, serving
+from pipeline.report.review.server import ListenAddress, application, serving
 from pipeline.runs.reviews import FILE
 from pipeline.runs.store import to_line
 
@@ -94,7 +94,7 @@ def served(desk: Desk, repairs: Repairs | None = None) -> Iterator[str]:
         ports.append(port)
         there.set()
 
-    task = loop.create_task(serving(application(desk, "token", repairs), Address(), announce))
+    task = loop.create_task(serving(application(desk, "token", repairs), ListenAddress(), announce))
 
     def work() -> None:
         asyncio.set_event_loop(loop)

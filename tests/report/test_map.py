@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import SproutError, Task
 from pipeline.report import write_report
-from pipeline.report.layout import clusters, layout, names
+from pipeline.report.map import clusters, layout, names
 from pipeline.report.vectors import find_vectors, word_vectors
 from tests.report.test_report import write_tasks
 

@@ -20,9 +20,9 @@ from pipeline.novelty.rouge import RougeIndex
 from pipeline.report import write_report
 from pipeline.report.charts import windows
 from pipeline.report.page import bokeh_js
-from pipeline.report.record import read_run
+from pipeline.report.record import RunRecord, read_run
 from pipeline.report.tasks import as_columns, fitted
-from pipeline.report.words import guess, singular
+from pipeline.report.verbs import guess, singular
 from pipeline.runs.files import funnel
 from pipeline.runs.store import to_line
 from pipeline.stage import Reason
@@ -50,6 +50,10 @@ def unpacked(page: str) -> dict[str, Any]:
     return columns
 
 
+def kept_by_last_stage(record: RunRecord) -> list[Task]:
+    return [life.task for life in record.lives if life.stage == record.stages[-1] and life.task.kept]
+
+
 def test_the_figures_are_those_of_stats(folder: Path, seeds: Sequence[Task]) -> None:
     pytest.importorskip("bokeh")
     record = read_run(folder, seeds)
@@ -57,7 +61,7 @@ def test_the_figures_are_those_of_stats(folder: Path, seeds: Sequence[Task]) -> 
     assert list(record.funnel) == ["instructions", "classify", "instances", "filter"]
     assert record.candidates == record.funnel["instructions"].total() == sum(record.decided) == len(record.lives)
     assert sum(record.accepted) == record.funnel["instructions"]["kept"] == 60
-    assert record.kept.tasks == record.funnel["filter"]["kept"] == len(record.kept_lives)
+    assert record.kept.tasks == record.funnel["filter"]["kept"] == len(kept_by_last_stage(record))
     assert sum(decided for _, _, decided, _ in windows(record)) == record.candidates
     page = write_report(folder, seeds).read_text(encoding="utf-8")
     columns = unpacked(page)
@@ -69,7 +73,7 @@ def test_the_figures_are_those_of_stats(folder: Path, seeds: Sequence[Task]) -> 
 def test_a_kept_task_is_compared_with_seeds_and_what_was_kept_before_it(folder: Path, seeds: Sequence[Task]) -> None:
     record = read_run(folder, seeds)
     texts = [seed.instruction for seed in seeds]
-    kept = [task for task in record.kept_lives if task.id in record.kept_rouge]
+    kept = [task for task in kept_by_last_stage(record) if task.id in record.kept_rouge]
     assert len(record.kept_rouge) == 60
     for task in sorted(kept, key=lambda task: (task.meta["request"], task.meta["item"])):
         assert record.kept_rouge[task.id] == RougeIndex(texts).closest(task.instruction)

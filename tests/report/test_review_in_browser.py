@@ -1,7 +1,4 @@
-"""The page of a review in a real browser, by keyboard alone, for several people, at both widths and in the dark.
-
-Chromium is driven by Playwright; both are found, not fetched: `apt-get install chromium`, `pip install playwright`.
-"""
+"""The page of a review in a real browser, by keyboard alone, for several people, at both widths and in the dark."""
 
 import signal
 import subprocess
@@ -13,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.report.review.queue import Choice, tasks_of
+from tests.report.browser import CHROMIUM, chromium, new_page
+from tests.report.review_browser import Seen, said, screen
 from tests.report.reviewing import served, written
-from tests.report.reviewing_browser import CHROMIUM, Seen, chromium, said, screen
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
 
-__all__ = ["chromium", "screen"]
+__all__ = ["chromium", "new_page", "screen"]
 
 
 def test_the_keyboard_alone_is_enough(tmp_path: Path, screen: Callable[..., Seen]) -> None:

@@ -14,8 +14,9 @@ from pipeline.report.review.queue import Choice, tasks_of
 from pipeline.report.review.ratings import read_ratings
 from pipeline.report.review.repair import Repairs
 from pipeline.runs.reviews import Reviews
+from tests.report.browser import CHROMIUM, brightness, chromium, new_page
+from tests.report.review_browser import Seen, said, screen
 from tests.report.reviewing import Visitor, numbered, predicted, served, written
-from tests.report.reviewing_browser import CHROMIUM, Seen, brightness, chromium, said, screen
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-ge
 PLANTED = "</script><script>window.hit=1;alert(1)</script><img src=x onerror=window.hit=1>{{ 7*7 }}<a href=javascript:alert(1)>"
 SCREENS = [(390, "light"), (390, "dark"), (1440, "light"), (1440, "dark")]
 
-__all__ = ["chromium", "screen"]
+__all__ = ["chromium", "new_page", "screen"]
 
 
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)

@@ -10,7 +10,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from pipeline import Instance, SproutError, Task, read_seeds
 from pipeline.report.seed_check import MAX_COMPARED, check, neighbours
 from pipeline.report.seed_text import show
-from pipeline.seeds.read import write_seeds
+from pipeline.runs.store import to_line
 
 
 def task(id: str, instruction: str, *outputs: str, kind: bool = False, input: str = "x") -> Task:
@@ -22,7 +22,7 @@ def task(id: str, instruction: str, *outputs: str, kind: bool = False, input: st
 def checked(tmp_path):
     def call(*tasks):
         path = tmp_path / f"{len(tasks)}.jsonl"
-        write_seeds(tasks, path)
+        path.write_text("".join(map(to_line, tasks)), "utf-8")
         found = check(path)
         assert json.loads(found.model_dump_json()) == json.loads(json.dumps(found.model_dump()))
         text = show(found)

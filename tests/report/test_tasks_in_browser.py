@@ -10,9 +10,10 @@ from pipeline.report import write_report
 from pipeline.report.page import render
 from pipeline.report.record import read_run
 from pipeline.runs.store import to_line
-from tests.report.browsing import CHROMIUM, PLANTED, Seen, chromium, report, screen, written
+from tests.report.browser import CHROMIUM, chromium, new_page
+from tests.report.report_browser import PLANTED, Seen, report, screen, written
 
-__all__ = ["chromium", "report", "screen"]
+__all__ = ["chromium", "new_page", "report", "screen"]
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
 
@@ -72,7 +73,7 @@ def test_under_200_tasks_there_is_no_map_and_no_wheel(tmp_path: Path, screen: Ca
     for number, there in ((290, False), (330, True)):  # 189 and 215 kept
         seen = screen(1440)
         seen.open(write_report(written(tmp_path / str(number), number)))
-        for place in ("#map", "#chart-sun", "nav [href='#map']"):
+        for place in ("#map", "#chart-sunburst", "nav [href='#map']"):
             assert bool(seen.page.query_selector(place)) == there, place
         assert seen.page.is_visible("#cluster") == there
         assert seen.page.query_selector("#verbs .mark")

@@ -7,8 +7,8 @@ from pipeline.engines.base import Completion, Sampling
 from pipeline.engines.scripted import Scripted
 from pipeline.stages import Answer, Choose, Classify, Filter, Instances, Instructions, Score
 from tests.conftest import NOUNS, answer
-from tests.runs.promises import Toys
 from tests.runs.rewriting import asked_for, noise
+from tests.runs.toys import Toys
 
 
 def answers(request: Request) -> str | Completion:

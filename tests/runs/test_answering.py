@@ -1,4 +1,4 @@
-"""Stages that answer and choose keep the promises of all stages, also where several engines answer."""
+"""Stages that answer and choose, where several engines answer: what is lost, explained, planned and decided anew."""
 
 import json
 import re
@@ -9,8 +9,6 @@ import pytest
 from pipeline import Completion, Context, Request, RunOptions, SproutError, read_tasks, run
 from pipeline.cli.main import main
 from pipeline.engines.scripted import Scripted
-from pipeline.report import stats
-from pipeline.report.record import read_run
 from pipeline.report.why import why
 from pipeline.runs.budget import Budget, Prices
 from pipeline.runs.journal import FILE, Journal
@@ -19,33 +17,13 @@ from pipeline.runs.preview import preview
 from pipeline.runs.redecide import redecide
 from pipeline.stages import Answer, Choose, Export
 from tests.runs.answering import RUNS, answers, ensemble, judged, rated, toys
-from tests.runs.promises import Toys, check_finished, check_kills, check_kills_without_journal, check_windows, files, go
+from tests.runs.toys import Toys, files, go
 
 each_run = pytest.mark.parametrize("stages", RUNS.values(), ids=RUNS)
 
 
 def context(seeds, toys_there: Toys, folder) -> Context:
     return Context(seeds, toys_there.engine, folder, toys_there.engines)
-
-
-@each_run
-def test_how_many_requests_are_in_flight_does_not_change_a_byte(stages, seeds, tmp_path):
-    check_windows(stages, seeds, toys, tmp_path)
-
-
-@each_run
-def test_a_run_killed_anywhere_in_any_stage_ends_with_the_same_bytes(stages, seeds, tmp_path):
-    check_kills(stages, seeds, toys, tmp_path)
-
-
-@each_run
-def test_a_killed_run_whose_journal_is_gone_asks_again_and_ends_with_the_same_bytes(stages, seeds, tmp_path):
-    check_kills_without_journal(stages, seeds, toys, tmp_path)
-
-
-@each_run
-def test_a_finished_run_asks_nothing_again(stages, seeds, tmp_path):
-    check_finished(stages, seeds, toys, tmp_path)
 
 
 @each_run
@@ -72,18 +50,6 @@ def test_no_task_and_no_instance_is_lost_and_every_answer_is_accounted_for(stage
         given = {id: task for id, task in decided.items() if task.kept}
     assert given
     assert all(one.answers for task in given.values() for one in task.instances)  # they survive the filters
-
-
-@each_run
-def test_the_same_settings_decide_the_same_without_asking(stages, seeds, tmp_path):
-    go(stages(), seeds, toys(), tmp_path)
-    before = files(tmp_path)
-
-    def silent(request: Request) -> str:
-        raise AssertionError(f"the model was asked {request.id}")
-
-    redecide(stages(), context(seeds, toys(says=silent), tmp_path))
-    assert files(tmp_path) == before
 
 
 @pytest.mark.parametrize("same", [0, 1, 3])
@@ -184,19 +150,6 @@ def test_a_plan_in_an_empty_folder_asks_nothing_twice(stages, seeds, tmp_path):
 
     assert not asked(first) & asked(second)
     assert files(tmp_path / "planned") == files(tmp_path / "whole")
-
-
-@each_run
-def test_figures_and_page_count_every_decision(stages, seeds, tmp_path):
-    go(stages(), seeds, toys(), tmp_path)
-    found = stats.figures(tmp_path)
-
-    for stage, path in zip(stages(), sorted(tmp_path.glob("*.jsonl")), strict=True):
-        counts = Counter(task.rejected or "kept" for task in read_tasks(path))
-        assert {"kept": found[stage.name].kept} | found[stage.name].rejected == dict(counts)
-        assert {*found[stage.name].rejected} <= {*stage.reasons}
-        assert all(isinstance(note, str) for note in stage.notes(counts))
-    assert read_run(tmp_path, seeds).kept_lives
 
 
 @each_run

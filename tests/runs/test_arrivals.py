@@ -18,8 +18,8 @@ from pipeline.runs import arrivals
 from pipeline.runs.journal import FILE, Journal
 from pipeline.runs.known import Known
 from tests.conftest import answer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 ROOT = Path(__file__).parents[2]
 LATE = f"{FILE}-arrived"

@@ -11,8 +11,8 @@ from pipeline.errors import BudgetReached, SproutError
 from pipeline.runs.budget import Budget, Prices, read_prices
 from pipeline.runs.journal import FILE, Journal
 from tests.conftest import answer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 
 def counted(request: Request) -> Completion:

@@ -19,8 +19,8 @@ from pipeline.report.stats import figures
 from pipeline.runs.safe import Safe
 from pipeline.runs.store import Store
 from tests.conftest import answer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 ROOT = Path(__file__).parents[2]
 

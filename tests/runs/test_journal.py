@@ -18,8 +18,8 @@ from pipeline.runs.journal import FILE, Journal
 from pipeline.runs.recorded import Recorded
 from pipeline.stages import Classify, Filter, Instances, Instructions
 from tests.conftest import answer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 
 def requests(numbers: Iterable[int], **sampling: object) -> Iterator[Request]:

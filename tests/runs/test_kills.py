@@ -13,8 +13,8 @@ from pipeline.engines.scripted import Scripted
 from pipeline.engines.server import Server
 from tests.conftest import answer
 from tests.engines.chaos_server import ChaosServer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline import RunOptions, SproutError, run
 from pipeline.runs.lock import only_writer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 HOLD = """
 import sys, time

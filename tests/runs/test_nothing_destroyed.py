@@ -8,7 +8,7 @@ from pipeline import Context, SproutError, run
 from pipeline.cli.main import main
 from pipeline.engines.scripted import Scripted
 from pipeline.runs.settings import check_settings, file_names
-from pipeline.seeds.read import write_seeds
+from pipeline.runs.store import to_line
 from pipeline.stages import Dedup, Evaluate, Export, Filter, Train
 from tests.conftest import answer
 from tests.runs.test_run import stages
@@ -36,7 +36,7 @@ def test_an_empty_stage_file_of_an_earlier_version_does_no_harm(folder, seeds, w
     elsewhere = tmp_path_factory.mktemp("toy")
     (elsewhere / "toy_nothing_destroyed.py").write_text("from tests.conftest import answer as answer\n", "utf-8")
     monkeypatch.syspath_prepend(str(elsewhere))
-    write_seeds(seeds, elsewhere / "given.jsonl")
+    (elsewhere / "given.jsonl").write_text("".join(map(to_line, seeds)), "utf-8")
     engine = ["--engine", "scripted", "--set", "engine.answer=toy_nothing_destroyed:answer"]
     engine += ["--seeds", str(elsewhere / "given.jsonl")]
     options = ["--set", "instructions.num_tasks=20", "--set", "instructions.window=4"]

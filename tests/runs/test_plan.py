@@ -11,8 +11,8 @@ from pipeline.runs.budget import Prices
 from pipeline.runs.plan import duration, plan
 from pipeline.stages import Instances, Instructions, Verify
 from tests.conftest import answer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 
 def counted(request):

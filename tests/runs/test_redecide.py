@@ -8,8 +8,8 @@ from pipeline.runs.redecide import redecide
 from pipeline.stages import Choose, Classify, Filter, Instances, Instructions
 from pipeline.task import Answer
 from tests.conftest import answer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 
 def silent(request):

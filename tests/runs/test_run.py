@@ -12,7 +12,7 @@ from pipeline import Completion, Request, SproutError, Stage, Task, read_tasks, 
 from pipeline.engines.scripted import Scripted
 from pipeline.stages import Classify, Filter, Instances, Instructions
 from tests.conftest import answer
-from tests.runs.promises import files
+from tests.runs.toys import files
 
 
 def stages(num_tasks: int = 20, **settings: object) -> list[Stage]:

@@ -10,8 +10,8 @@ from pipeline import SproutError, Stage, run
 from pipeline.engines.scripted import Scripted
 from pipeline.stages import Filter, Instances, Instructions
 from tests.conftest import answer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 
 @pytest.mark.parametrize(

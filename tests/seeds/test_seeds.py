@@ -12,7 +12,6 @@ from pipeline import Instance, SproutError, Task, read_seeds
 from pipeline.filters.find import INSTRUCTION, applied, first_reason
 from pipeline.novelty.rouge import RougeIndex
 from pipeline.seeds.kinds import looks_like_classification
-from pipeline.seeds.read import write_seeds
 from pipeline.stages.filter import Filter
 
 GOOD = {"id": "a", "instruction": "Say it twice.", "is_classification": False, "instances": [{"output": "it it"}]}
@@ -145,13 +144,3 @@ def test_a_classification_is_told_by_short_outputs_and_one_more_sign(instruction
     task = Task(id="a", instruction=instruction, instances=tuple(Instance(output=output) for output in outputs))
 
     assert looks_like_classification(task) is is_classification
-
-
-def test_seeds_are_written_in_our_own_format_and_never_over_a_file(tmp_path):
-    seeds = read_seeds("nano")
-    write_seeds(seeds, tmp_path / "seeds.jsonl")
-
-    assert read_seeds(tmp_path / "seeds.jsonl") == seeds
-    with pytest.raises(SproutError, match=r"seeds\.jsonl: cannot be written \(File exists\); choose another file"):
-        write_seeds(seeds[:1], tmp_path / "seeds.jsonl")
-    assert read_seeds(tmp_path / "seeds.jsonl") == seeds

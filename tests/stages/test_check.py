@@ -14,7 +14,7 @@ from pipeline.report.why import why
 from pipeline.sandbox.find import find_way
 from pipeline.stages.check import Check
 from pipeline.task import Answer
-from tests.runs.promises import files
+from tests.runs.toys import files
 from tests.sandbox.test_sandbox import WITHOUT
 
 

@@ -10,7 +10,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.runs.context import Context
 from pipeline.stages import Documents, Export, Filter
 from pipeline.task import Instance, Task
-from tests.runs.promises import files
+from tests.runs.toys import files
 
 NOTE = "The {n} mill was built in {year}. Its miller, Ada Fell, grinds rye. She sells the flour on market day."
 

@@ -13,7 +13,7 @@ from pipeline.engines.scripted import Scripted
 from pipeline.seeds.draw import Draw
 from pipeline.stages import Export, Filter, Mix
 from pipeline.stages.mix import in_parts
-from tests.runs.promises import files
+from tests.runs.toys import files
 
 ROWS = [{"instruction": f"Name the colour number {n}.", "input": "", "output": f"colour {n}"} for n in range(40)]
 

@@ -14,8 +14,8 @@ from pipeline.runs.redecide import redecide
 from pipeline.runs.run import RunOptions
 from pipeline.stages.score import Score
 from tests.conftest import answer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 from tests.stages.scoring import ALL, JUDGED, Model, answered, likely, others, tasks
 
 

@@ -15,7 +15,7 @@ from pipeline.runs.run import RunOptions
 from pipeline.stages.score import Score
 from pipeline.task import Answer
 from tests.conftest import answer
-from tests.runs.promises import files
+from tests.runs.toys import files
 from tests.stages.scoring import ALL, JUDGED, Model, answered, others, rates, tasks
 
 

@@ -8,8 +8,8 @@ from pipeline.stages.filter import Filter
 from pipeline.stages.instances import Instances
 from pipeline.stages.verify import Verify, agrees, parse_answer
 from tests.conftest import answer
-from tests.runs.promises import files
 from tests.runs.test_run import stages
+from tests.runs.toys import files
 
 LONG = "A long output may well be said in quite other words than these."
 

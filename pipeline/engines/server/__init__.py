@@ -89,7 +89,7 @@ class Server(Engine):
 
     It follows what vLLM tells of its queue, or else how requests fare. The API key is read from SPROUT_API_KEY or
     OPENAI_API_KEY, or for one host from SPROUT_API_KEY_HOST, and nowhere else; it is sent to the server only, and is in
-    no message. Of several servers, the one with the fewest requests in flight is asked; see `Fleet`.
+    no message. Of several servers, the one with the fewest requests in flight is asked.
 
     Args:
         model: The name the server gives it. A folder here is asked for only if the server lists it by that path.

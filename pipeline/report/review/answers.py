@@ -1,6 +1,5 @@
 """Answers of several models to the same held-out tasks, shuffled and without names, to be rated from A to D."""
 
-import hashlib
 import random
 import secrets
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from pipeline.errors import SproutError, unknown
 from pipeline.evaluation.heldout import HeldOut, read_sets
 from pipeline.evaluation.predictions import answers_in
 from pipeline.evaluation.record import Scored, read_evaluation
-from pipeline.report.review.desk import Answer, Asked, Changed, Desk
+from pipeline.report.review.desk import Action, Answer, ChangedMeanwhile, Desk, in_random_order
 from pipeline.report.review.queue import Choice
 from pipeline.report.review.ratings import LEVELS
 from pipeline.runs.said import Said, digest
@@ -47,7 +46,7 @@ class AnswerDesk(Desk):
             "done": all(digest(text) in given for text in shown),
         }
 
-    def lines(self, place: int, asked: Asked) -> Sequence[Said]:
+    def lines(self, place: int, asked: Action) -> Sequence[Said]:
         id = self.ids[place]
         if asked.did == "skip":
             return [Said(reviewer=asked.reviewer, task=id, did="skip", model="all")]
@@ -55,7 +54,7 @@ class AnswerDesk(Desk):
         if asked.did != "rate" or asked.rating not in LEVELS or not 0 <= asked.answer < len(shown):
             raise SproutError(f"{id}: this is no rating of an answer; reload the page")
         if asked.seen != digest(*shown):
-            raise Changed("these are no longer the answers; here they are as they are now")
+            raise ChangedMeanwhile("these are no longer the answers; here they are as they are now")
         text, group = shown[asked.answer], f"answer-{secrets.token_hex(4)}"
         models = [name for name, answers in self.answers.items() if answers.get(id, "").strip() == text]
         return [
@@ -110,11 +109,11 @@ def answers_of(folder: Path, names: str, heldout: Sequence[str] | None, choice: 
     if len(paths) < len(names.split(",")):
         raise SproutError(f"--answers {names}: a model is named twice; give each a name of its own")
     answers = {name: answers_in(path, found)[0] for name, path in paths.items()}
-    known = [one for one in found if all(one.id in given for given in answers.values())]
+    known = {one.id: one for one in found if all(one.id in given for given in answers.values())}
     if not known:
         raise SproutError(f"{folder}: there is no held-out task that {' and '.join(answers)} have all answered")
-    order = sorted(known, key=lambda one: hashlib.sha256(f"review:{one.id}".encode("utf-8", "surrogatepass")).digest())
-    return AnswerDesk(folder, order[: choice.size] if choice.sample else known, answers)
+    ids = in_random_order(known)[: choice.size] if choice.sample else known
+    return AnswerDesk(folder, [known[id] for id in ids], answers)
 
 
 def place_of(folder: Path, name: str) -> tuple[str, Path]:

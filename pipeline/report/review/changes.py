@@ -21,7 +21,7 @@ AT_ONCE = "at-once-"  # how the groups of the command line begin; the page takes
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TaskChoice:
     """Which tasks are meant: by their ids, or the beginnings of these; or all of which all this is true."""
 
     ids: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Change:
         return (self.instruction, self.input, self.output) != (None, None, None)
 
 
-def drop(folder: Path, wanted: Wanted, reviewer: str, reason: str = "") -> str:
+def drop(folder: Path, wanted: TaskChoice, reviewer: str, reason: str = "") -> str:
     """Drop tasks from whatever is made of a run; say which.
 
     Raises:
@@ -67,7 +67,7 @@ def drop(folder: Path, wanted: Wanted, reviewer: str, reason: str = "") -> str:
     return _report(folder, new, found, f"dropped, with the reason {reason}", kept)
 
 
-def keep(folder: Path, wanted: Wanted, reviewer: str) -> str:
+def keep(folder: Path, wanted: TaskChoice, reviewer: str) -> str:
     """Take back that tasks were dropped; say which."""
     found = chosen(folder, wanted, "give ids, --search, --reason or --all", dropped=True)
     new = [state for state in found if state.dropped]
@@ -75,7 +75,7 @@ def keep(folder: Path, wanted: Wanted, reviewer: str) -> str:
     return _report(folder, new, found, "kept again", "")
 
 
-def edit(folder: Path, wanted: Wanted, reviewer: str, change: Change) -> str:
+def edit(folder: Path, wanted: TaskChoice, reviewer: str, change: Change) -> str:
     """Change the texts of a task; add tags and a note to all that are meant.
 
     Returns:
@@ -103,7 +103,7 @@ def edit(folder: Path, wanted: Wanted, reviewer: str, change: Change) -> str:
     return _report(folder, found, found, "changed", back)
 
 
-def undo_edits(folder: Path, wanted: Wanted, reviewer: str) -> str:
+def undo_edits(folder: Path, wanted: TaskChoice, reviewer: str) -> str:
     """Take back the last change of the texts of each task that is meant; if none is, the last one of all, or repair."""
     reviews = Reviews(folder)
     if wanted.nothing:
@@ -112,15 +112,16 @@ def undo_edits(folder: Path, wanted: Wanted, reviewer: str) -> str:
             raise SproutError(f"{folder / FILE}: no text is changed, so there is nothing to undo")
         count = sum(one.id == last.id or one.group == last.group != "" for one in reviews.current())
         reviews.say(Said(reviewer=reviewer, did="undo", task=last.task, undoes=last.group or last.id))
-        what = f"the repair “{last.note}”" if last.note else "the change"
-        return "\n".join(filter(None, [f"{folder}: {_tasks(count)} restored from before {what}", after(folder)]))
+        before = f"the repair “{last.note}”" if last.note else "the change"
+        done = f"{folder}: {counted(count, 'task')} restored from before {before}"
+        return "\n".join(filter(None, [done, after(folder)]))
     found = chosen(folder, wanted, "")
     edited = [state for state in found if state.edits]
     reviews.say(*(Said(reviewer=reviewer, did="undo", task=one.task.id, undoes=one.edits[-1].id) for one in edited))
     return _report(folder, edited, found, "restored", "")
 
 
-def chosen(folder: Path, wanted: Wanted, advice: str, dropped: bool = False) -> list[Reviewed]:
+def chosen(folder: Path, wanted: TaskChoice, advice: str, dropped: bool = False) -> list[Reviewed]:
     """The tasks that are meant.
 
     Args:
@@ -204,11 +205,7 @@ def _say(folder: Path, lines: Sequence[Said]) -> None:
 def _report(folder: Path, new: Sequence[Reviewed], found: Sequence[Reviewed], what: str, back: str) -> str:
     num_same = len(found) - len(new)
     already = f"; {num_same:,} {'was' if num_same == 1 else 'were'} so already" if num_same else ""
-    lines = [f"{folder}: {_tasks(len(new))} {what}{already}"]
+    lines = [f"{folder}: {counted(len(new), 'task')} {what}{already}"]
     lines += [f"  {state.task.id}  {short(state.task.instruction, 80)}" for state in new[:MOST]]
     lines += [f"  … and {len(new) - MOST:,} more"] if len(new) > MOST else []
     return "\n".join(filter(None, [*lines, *([back, after(folder)] if new else [])]))
-
-
-def _tasks(count: int) -> str:
-    return "1 task" if count == 1 else f"{count:,} tasks"

@@ -1,8 +1,9 @@
 """What the page asks of a review: things in an order, what each reviewer has said of them, and a way to say more."""
 
+import hashlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,11 +17,16 @@ Answer = dict[str, Any]  # as JSON for the page
 LONGEST_NAME = 40
 
 
-class Changed(SproutError):
+def in_random_order(ids: Iterable[str]) -> list[str]:
+    """The ids in an order that looks random and is the same each time, so that a review goes on where it stopped."""
+    return sorted(ids, key=lambda id: hashlib.sha256(f"review:{id}".encode("utf-8", "surrogatepass")).digest())
+
+
+class ChangedMeanwhile(SproutError):
     """Somebody else has changed what is being judged; the page shows it anew."""
 
 
-class Asked(BaseModel):
+class Action(BaseModel):
     """What the page sends when a reviewer does something."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,7 +69,7 @@ class Desk(ABC):
             places = range(max(0, first), min(len(self.ids), first + count))
             return {"first": places.start, "items": [self.item(place, reviewer) for place in places]}
 
-    def do(self, asked: Asked) -> Answer:
+    def do(self, asked: Action) -> Answer:
         """Write down what a reviewer did, and return what the page shows then.
 
         Raises:
@@ -97,7 +103,7 @@ class Desk(ABC):
         """What the page shows of a thing."""
 
     @abstractmethod
-    def lines(self, place: int, asked: Asked) -> Sequence[Said]:
+    def lines(self, place: int, asked: Action) -> Sequence[Said]:
         """What is written down when a reviewer does something."""
 
     @abstractmethod

@@ -1,6 +1,5 @@
 """Tasks in the order in which they are reviewed: a random sample, or what a search finds."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 from pipeline.dataset.quality import margin_of, sample_size
 from pipeline.errors import SproutError
 from pipeline.report.review.changes import AT_ONCE
-from pipeline.report.review.desk import Answer, Asked, Changed, Desk
+from pipeline.report.review.desk import Action, Answer, ChangedMeanwhile, Desk, in_random_order
 from pipeline.report.review.neighbours import Neighbours
 from pipeline.report.show import ANY, Marks, find_states
 from pipeline.report.why import find as find_lives
@@ -22,6 +21,7 @@ from pipeline.runs.settings import FILE as SETTINGS
 from pipeline.runs.settings import read_settings
 from pipeline.runs.store import ID, Stored, whole_lines
 from pipeline.task import read_task
+from pipeline.text import one_line
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,12 @@ class TaskDesk(Desk):
             "done": self._is_done(state, reviewer),
         }
 
-    def lines(self, place: int, asked: Asked) -> Sequence[Said]:
+    def lines(self, place: int, asked: Action) -> Sequence[Said]:
         state = self.state(place)
         texts = Texts.of(state.task)
         known: dict[str, Any] = {"reviewer": asked.reviewer, "task": asked.id, "did": asked.did, "sampled": self.drawn}
         if asked.did in ("judge", "edit") and asked.seen != texts.digest:
-            raise Changed("somebody has changed this task; here it is as it is now")
+            raise ChangedMeanwhile("somebody has changed this task; here it is as it is now")
         if asked.did == "judge":
             return [Said(**known, seen=texts.digest, verdict=asked.verdict)] if asked.verdict else []
         if asked.did == "edit":
@@ -106,7 +106,7 @@ class TaskDesk(Desk):
                 raise SproutError("an instruction cannot be empty, and no instance can go; drop the task instead")
             return [Said(**known, before=texts, after=asked.after, note=asked.note, model=asked.model)]
         known |= {"seen": digest(state.original.instruction)}
-        tags = tuple(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in asked.tags))))
+        tags = tuple(dict.fromkeys(filter(None, map(one_line, asked.tags))))
         marks = ("drop", "keep", "tag", "note", "skip")
         return [Said(**known, tags=tags, note=asked.note)] if asked.did in marks else []
 
@@ -157,8 +157,7 @@ def tasks_of(folder: Path, choice: Choice) -> TaskDesk:
     offsets = offsets_in(path)
     if choice.drawn:
         kept = [state.task.id for state in find_states(folder, None, "all") if state.original.kept]
-        chosen = sorted(kept, key=lambda id: hashlib.sha256(f"review:{id}".encode("utf-8", "surrogatepass")).digest())
-        chosen = chosen[: choice.size]
+        chosen = in_random_order(kept)[: choice.size]
         title = f"{len(chosen):,} of {len(kept):,} tasks, drawn at random"
         title = f"all {len(kept):,} tasks, in random order" if len(chosen) == len(kept) else title
     else:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.dataset.agreement import Agreement, agreement
 from pipeline.dataset.quality import Share, share
-from pipeline.evaluation.confidence import Difference, Interval, score_interval, written
+from pipeline.evaluation.confidence import Difference, Interval, difference_text, score_interval
 from pipeline.evaluation.predictions import read_predictions
 from pipeline.runs.reviews import Reviews
 from pipeline.runs.said import digest
@@ -47,11 +47,11 @@ class PairRatings(BaseModel):
 
     @property
     def best_text(self) -> str:
-        return f"{written(self.best)} {self.best.verdict}"
+        return difference_text(self.best)
 
     @property
     def acceptable_text(self) -> str:
-        return f"{written(self.acceptable)} {self.acceptable.verdict}"
+        return difference_text(self.acceptable)
 
 
 class Ratings(BaseModel):

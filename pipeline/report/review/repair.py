@@ -18,7 +18,7 @@ from pipeline.runs.recorded import Recorded
 from pipeline.runs.reviews import Reviews
 from pipeline.runs.said import Said, Texts, digest
 from pipeline.task import Instance, Task
-from pipeline.text import short
+from pipeline.text import one_line, short
 
 STAGE = "repair"  # whose completions they are, in the journal
 SAMPLING = Sampling(temperature=0, max_tokens=1024)
@@ -27,7 +27,7 @@ LABEL = re.compile(r"^(?:new |rewritten )?answer:\s*", re.IGNORECASE)
 
 
 @dataclass
-class Progress:
+class RepairProgress:
     """How far a repair of many tasks has come."""
 
     group: str = ""
@@ -45,7 +45,7 @@ class Repairs:
         self.folder, self.open_engine = folder, open_engine
         self.engine: Engine | None = None
         self.asking = threading.Lock()
-        self.progress = Progress()
+        self.progress = RepairProgress()
 
     def tried(self, task: Task, note: str) -> tuple[Texts, str]:
         """The texts of a task after a repair, and the model that has made it; nothing is written down.
@@ -60,12 +60,14 @@ class Repairs:
                 return after, self.model
         raise SproutError(f"{task.id}: has no output to repair")
 
-    def begin(self, tasks: list[Task], note: str, reviewer: str, reviews: Reviews, lock: threading.RLock) -> Progress:
+    def begin(
+        self, tasks: list[Task], note: str, reviewer: str, reviews: Reviews, lock: threading.RLock
+    ) -> RepairProgress:
         """Repair tasks in the background; each change is on disk as it arrives, and all have one name to undo them."""
         if self.progress.running:
             raise SproutError("a repair is running; wait until it has finished")
         group = f"repair-{digest(note, *(task.id for task in tasks))[:6]}-{len(reviews.lines)}"
-        self.progress = Progress(group, len(tasks), running=True)
+        self.progress = RepairProgress(group, len(tasks), running=True)
         work = threading.Thread(target=self._all, args=(tasks, note, reviewer, reviews, lock), daemon=True)
         work.start()
         return self.progress
@@ -137,7 +139,7 @@ def asked(engine: Engine, task: Task, number: int, note: str) -> Request:
     texts = {"instruction": task.instruction, "input": instance.input, "output": instance.output}
     id = f"{task.id}:{number}:{digest(note, instance.output)}"
     sampling = seeded(SAMPLING.model_copy(update={"stop": () if engine.chat else STOP}), 0, id)
-    return request(engine, id, render("repair", **texts, note=" ".join(note.split())), sampling)
+    return request(engine, id, render("repair", **texts, note=one_line(note)), sampling)
 
 
 def repaired(task: Task, given: list[Completion]) -> tuple[Task, Texts | None, str]:

@@ -19,9 +19,10 @@ from pipeline.dataset import quality
 from pipeline.engines.base import Engine
 from pipeline.errors import SproutError, explain
 from pipeline.report.review import ratings
-from pipeline.report.review.desk import LONGEST_NAME, Asked, Changed, Desk
+from pipeline.report.review.desk import LONGEST_NAME, Action, ChangedMeanwhile, Desk
 from pipeline.report.review.queue import TaskDesk
 from pipeline.report.review.repair import Repairs
+from pipeline.text import one_line
 
 ASSETS = Path(__file__).parent / "assets"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -37,7 +38,7 @@ HEADERS = {  # the page fetches nothing from elsewhere, and nobody frames it or 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Address(NamedTuple):
+class ListenAddress(NamedTuple):
     """Where to listen."""
 
     host: str = "127.0.0.1"
@@ -49,7 +50,9 @@ class Address(NamedTuple):
         return self.host in ("127.0.0.1", "::1", "localhost")
 
 
-def serve(desk: Desk, address: Address, reviewer: str = "", open_engine: Callable[[], Engine] | None = None) -> str:
+def serve(
+    desk: Desk, address: ListenAddress, reviewer: str = "", open_engine: Callable[[], Engine] | None = None
+) -> str:
     """Serve until Ctrl-C; return the figures of the run then.
 
     Raises:
@@ -81,7 +84,7 @@ def serve(desk: Desk, address: Address, reviewer: str = "", open_engine: Callabl
     return figures(desk.folder)
 
 
-async def serving(app: web.Application, address: Address, announce: Callable[[int], None]) -> None:
+async def serving(app: web.Application, address: ListenAddress, announce: Callable[[int], None]) -> None:
     """Listen until cancelled; `announce` is given the port."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -151,9 +154,9 @@ class _Served:
 
     async def do(self, request: web.Request) -> web.StreamResponse:
         try:
-            asked = Asked.model_validate(await _sent(request))
+            asked = Action.model_validate(await _sent(request))
         except ValidationError as error:
-            raise SproutError(f"this is no verdict: {explain(error, Asked)}") from None
+            raise SproutError(f"this is no verdict: {explain(error, Action)}") from None
         asked = asked.model_copy(update={"reviewer": _reviewer(asked.reviewer)})
         return web.json_response(await asyncio.to_thread(self.desk.do, asked))
 
@@ -214,7 +217,7 @@ def _guarded(token: str) -> Any:
                 response: web.StreamResponse = web.Response(status=404, text="Not found.\n")
             else:
                 response = await handler(request)
-        except Changed as error:
+        except ChangedMeanwhile as error:
             response = web.json_response({"error": str(error), "changed": True}, status=409)
         except SproutError as error:
             response = web.json_response({"error": str(error)}, status=400)
@@ -247,7 +250,7 @@ async def _sent(request: web.Request) -> dict[str, Any]:
 
 def _reviewer(name: object) -> str:
     """A name in one line of letters that can be seen."""
-    text = "".join(char for char in " ".join(str(name).split()) if char.isprintable())[:LONGEST_NAME]
+    text = "".join(char for char in one_line(str(name)) if char.isprintable())[:LONGEST_NAME]
     if not text:
         raise SproutError("say who you are first")
     return text

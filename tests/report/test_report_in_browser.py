@@ -11,20 +11,10 @@ from pipeline import Task, run
 from pipeline.engines.scripted import Scripted
 from pipeline.report import write_report
 from pipeline.stages import Classify, Filter, Instances, Instructions
-from tests.report.browsing import (
-    CHROMIUM,
-    MARKED,
-    PLANTED,
-    SCREENS,
-    Seen,
-    brightness,
-    chromium,
-    report,
-    screen,
-    written,
-)
+from tests.report.browser import CHROMIUM, brightness, chromium, new_page
+from tests.report.report_browser import MARKED, PLANTED, SCREENS, Seen, report, screen, written
 
-__all__ = ["chromium", "report", "screen"]
+__all__ = ["chromium", "new_page", "report", "screen"]
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
 

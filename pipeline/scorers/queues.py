@@ -10,10 +10,10 @@ from pipeline.scorers.scored import ScoredTask
 AHEAD = 8192  # tasks that are begun before the first of them has its numbers
 
 
-class Lines:
+class Queues:
     """Asks for many tasks side by side; what one scorer asks in later rounds goes out among the rest.
 
-    An engine has one line for completions and one for likelihoods.
+    An engine has one queue for completions and one for likelihoods.
 
     Args:
         tasks: Are begun as the engines have room for their requests.
@@ -23,7 +23,7 @@ class Lines:
     def __init__(self, tasks: Iterator[ScoredTask], engine: Callable[[str], Engine]) -> None:
         self.tasks, self.engine = tasks, engine
         self.waiting: deque[ScoredTask] = deque()
-        self.lines: dict[tuple[str, bool], _Line] = {}
+        self.queues: dict[tuple[str, bool], _Queue] = {}
 
     def scored(self) -> Iterator[ScoredTask]:
         """The tasks in their order, each once all it asked is answered.
@@ -35,14 +35,14 @@ class Lines:
                 first = self.waiting[0]
                 if first.complete:
                     yield self.waiting.popleft()
-                elif not self.line_of(next(iter(first.open.values()))).bring():
-                    for line in self.lines.values():
-                        while line.bring():
+                elif not self.queue_of(next(iter(first.open.values()))).bring():
+                    for queue in self.queues.values():
+                        while queue.bring():
                             pass
                     return
         finally:
-            for line in self.lines.values():
-                line.close()
+            for queue in self.queues.values():
+                queue.close()
 
     def begin(self) -> bool:
         """Begin one more task, unless there is none or too many wait."""
@@ -54,35 +54,35 @@ class Lines:
 
     def put(self, task: ScoredTask) -> None:
         for id, ask in task.new_requests():
-            self.line_of(ask).queue.append((task, id, ask))
+            self.queue_of(ask).unasked.append((task, id, ask))
 
-    def line_of(self, ask: Ask) -> "_Line":
+    def queue_of(self, ask: Ask) -> "_Queue":
         key = ask.engine, isinstance(ask.request, Request)
-        if key not in self.lines:
-            self.lines[key] = _Line(self, self.engine(ask.engine))
-        return self.lines[key]
+        if key not in self.queues:
+            self.queues[key] = _Queue(self, self.engine(ask.engine))
+        return self.queues[key]
 
 
-class _Line:
+class _Queue:
     """What waits for one engine, and what is in flight there."""
 
-    def __init__(self, lines: Lines, engine: Engine) -> None:
-        self.lines, self.engine = lines, engine
-        self.queue: deque[tuple[ScoredTask, str, Ask]] = deque()
+    def __init__(self, queues: Queues, engine: Engine) -> None:
+        self.queues, self.engine = queues, engine
+        self.unasked: deque[tuple[ScoredTask, str, Ask]] = deque()
         self.asked: deque[tuple[ScoredTask, str]] = deque()
         self.answers: Completions | Likelihoods | None = None
 
     def bring(self) -> bool:
         """Take the next answer, if there is one to come."""
-        while self.queue or self.asked:
+        while self.unasked or self.asked:
             begun = self.answers is None
             if self.answers is None:
-                ask = self.engine.generate if isinstance(self.queue[0][2].request, Request) else self.engine.score
-                self.answers = ask(self._requests())  # type: ignore[arg-type]  # all in a line are of one kind
+                ask = self.engine.generate if isinstance(self.unasked[0][2].request, Request) else self.engine.score
+                self.answers = ask(self._requests())  # type: ignore[arg-type]  # all in a queue are of one kind
             if (answer := next(self.answers, None)) is not None:
                 task, id = self.asked.popleft()
                 task.take(id, answer)
-                self.lines.put(task)
+                self.queues.put(task)
                 return True
             if begun or self.asked:
                 return False
@@ -95,11 +95,11 @@ class _Line:
 
     def _requests(self) -> Iterator[Request | ScoreRequest | None]:
         while True:
-            if self.queue:
-                task, id, ask = self.queue.popleft()
+            if self.unasked:
+                task, id, ask = self.unasked.popleft()
                 self.asked.append((task, id))
                 yield ask.request
-            elif self.lines.begin():
+            elif self.queues.begin():
                 continue
             elif self.asked:
                 yield None  # an answer may lead to more

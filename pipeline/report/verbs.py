@@ -99,7 +99,7 @@ def singular(word: str) -> str:
 
 @cache
 def word_lists() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    lists = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
+    lists = tomllib.loads((Path(__file__).parent / "verbs.toml").read_text(encoding="utf-8"))
     return (
         frozenset(lists["verbs"].split()),
         frozenset(lists["not_before_verb"].split()),

@@ -13,10 +13,11 @@ import pytest
 import yaml
 
 from pipeline.cli.main import main
-from tests.report.reviewing_browser import CHROMIUM, Seen, chromium, screen
+from tests.report.browser import CHROMIUM, chromium, new_page
+from tests.report.review_browser import Seen, screen
 from tests.test_readme import Listening, ToyServer
 
-__all__ = ["chromium", "screen"]
+__all__ = ["chromium", "new_page", "screen"]
 
 SEEDS = """\
 instruction,input,output

@@ -1,4 +1,4 @@
-"""What goes on all the same, after something that was in its way."""
+"""Odd things in and around the folder of a run that was begun: it goes on, or says what is in the way."""
 
 import shutil
 from pathlib import Path

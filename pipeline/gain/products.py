@@ -12,7 +12,7 @@ from pipeline.stage import Product, Stage
 from pipeline.training.trains import Trains
 
 
-class Used(NamedTuple):
+class GainProducts(NamedTuple):
     """The products that export the dataset of a run, tune on it, and evaluate."""
 
     export: Exports
@@ -24,7 +24,7 @@ class Used(NamedTuple):
         return located(self.train.model or context.engine.model)
 
 
-def used_by(stages: Sequence[Stage | Product]) -> Used:
+def products_of(stages: Sequence[Stage | Product]) -> GainProducts:
     """The products that a gain needs, among the stages of a run.
 
     Raises:
@@ -45,7 +45,7 @@ def used_by(stages: Sequence[Stage | Product]) -> Used:
     exports = {stage.written: stage for stage in stages if isinstance(stage, Exports)}
     for train in trains:
         if (export := exports.get(train.dataset)) and export.whole:
-            return Used(export, train, evaluate)
+            return GainProducts(export, train, evaluate)
     raise SproutError(
         "the gain is measured on the run's own dataset, and no stage is tuned on it; leave out train.dataset"
     )

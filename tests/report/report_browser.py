@@ -1,12 +1,8 @@
-"""A report open in Chromium, driven by Playwright; both are found, not fetched.
-
-`apt-get install chromium`, `pip install playwright`.
-"""
+"""A report that is open in Chromium, and runs to make one of."""
 
 import random
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +11,10 @@ import pytest
 from pipeline import Instance, Task
 from pipeline.report import write_report
 from pipeline.runs.store import to_line
+from tests.report.browser import Watched, playwright
 from tests.report.test_curves import products
 
 pytest.importorskip("bokeh", reason="needs the extra `report`")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright, to drive Chromium")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 PLANTED = "</script><script>window.hit=1;alert(1)</script><img src=x onerror=window.hit=1>{{ 7*7 }}\u2028<a href=javascript:alert(1)>"
 SCREENS = [(390, "light"), (390, "dark"), (1440, "light"), (1440, "dark")]
@@ -42,24 +37,8 @@ MARKED = """place => {
 }"""
 
 
-class Seen:
-    """A page, and what went wrong or out while it was open."""
-
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.trouble: list[str] = []
-        page.on("console", lambda one: self.note(one.text if one.type in ("error", "warning") else ""))
-        page.on("pageerror", lambda error: self.note(str(error)))
-        page.on("dialog", self.dismiss)
-        page.on("request", lambda one: self.note("" if one.url.startswith(("file:", "data:")) else one.url))
-
-    def note(self, trouble: str) -> None:
-        if trouble:
-            self.trouble.append(trouble)
-
-    def dismiss(self, dialog: Any) -> None:
-        self.note(dialog.message)
-        dialog.dismiss()
+class Seen(Watched):
+    """A report that is open."""
 
     def open(self, path: Path) -> float:
         """Open a report; return how many seconds the page works until all is drawn and can be used.
@@ -85,29 +64,9 @@ class Seen:
         playwright.expect(self.page.locator("#count")).not_to_have_text(re.compile(f"^{number:,} of"))
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def screen(chromium: Any) -> Iterator[Callable[..., Seen]]:
-    contexts = []
-
-    def open_screen(width: int = 1440, scheme: str = "light") -> Seen:
-        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme))
-        return Seen(contexts[-1].new_page())
-
-    yield open_screen
-    for context in contexts:
-        context.close()
-
-
-def brightness(color: str) -> int:
-    return sum(map(int, re.findall(r"\d+", color)))
+def screen(new_page: Callable[..., Any]) -> Callable[..., Seen]:
+    return lambda width=1440, scheme="light": Seen(new_page(width, scheme))
 
 
 def text(rng: random.Random, least: int, most: int) -> str:

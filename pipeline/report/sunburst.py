@@ -1,4 +1,4 @@
-"""The verbs of a dataset and their nouns, in two rings."""
+"""A sunburst chart: the verbs of a dataset and their nouns, in two rings."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.report.plots import CLUSTERS, FONT, INK, PAPER, Chart, hover, plot
 
 
-def sun(verbs: Mapping[tuple[str, str], int]) -> Chart:
+def sunburst(verbs: Mapping[tuple[str, str], int]) -> Chart:
     """As figure 3 of the paper: the 20 most frequent verbs inside, the 4 most frequent nouns of each around them."""
     totals: Counter[str] = Counter()
     for (verb, _), count in verbs.items():
@@ -40,7 +40,7 @@ def _rings(wedges: Sequence[tuple[Any, ...]]) -> Chart:
     data = {
         "start": start, "end": end, "inside": inside, "outside": outside, "color": colors, "count": counts,
         "text": texts, "alpha": [0.8 if ring == 0 else 0.45 for ring in rings],
-        "label": [short(text) if fits else "" for text, fits in zip(texts, wide, strict=True)],
+        "label": [clipped(text) if fits else "" for text, fits in zip(texts, wide, strict=True)],
         "x": [r * math.cos(a) for r, a in zip(far, middle, strict=True)],
         "y": [r * math.sin(a) for r, a in zip(far, middle, strict=True)],
         "angle": [a if math.cos(a) >= 0 else a + math.pi for a in middle],
@@ -58,5 +58,5 @@ def _rings(wedges: Sequence[tuple[Any, ...]]) -> Chart:
     return chart
 
 
-def short(text: str) -> str:
+def clipped(text: str) -> str:
     return text if len(text) < 15 else f"{text[:13]}…"

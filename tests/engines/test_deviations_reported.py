@@ -1,4 +1,4 @@
-"""Servers that do something else than they were asked: it is made up for, or said once in words that help."""
+"""Servers that deviate in what cannot be made up for: it is said once, in words that help, and may end the run."""
 
 import time
 from dataclasses import replace
@@ -11,62 +11,157 @@ from pipeline.engines.server import connection
 from pipeline.errors import EngineUnreachable, SproutError
 from tests.engines import stand_in
 from tests.engines.conftest import Connect, Serve
-from tests.engines.providers import HEALTHY, ProviderServer, openai
-from tests.engines.runs import Written, run_on, written
-from tests.engines.stand_in import Answer, StandIn, prompt_of
-from tests.engines.test_bodies import events
+from tests.engines.providers import (
+    HEALTHY,
+    ProviderServer,
+    extra_forbidden,
+    openai,
+    unsupported,
+)
+from tests.engines.runs import HALF, Written, chat_answer, refusing, run_on, sprout, with_usage, written
+from tests.engines.stand_in import MODELS, Answer, prompt_of
 from tests.engines.test_server import requests
 
 pytestmark = pytest.mark.usefixtures("no_page")
 
 
-class InPiecesAlone(ProviderServer):
-    """One of Alibaba's models that think: it streams, and refuses all else."""
+WEATHER = openai("bad weather")
+EMPTY = chat_answer("length", None)
+SENTENCES = {
+    "all refused": (
+        replace(HEALTHY, always={"": WEATHER}), ("--set", "engine.chat=true"),
+        "instructions: the first 5 requests failed, and none was answered: bad weather",
+    ),
+    "all refused, and chat asked for": (
+        replace(HEALTHY, always={"": WEATHER}), (), "as messages and as plain text: bad weather; if only",
+    ),
+    "one stage refused": (
+        replace(HEALTHY, always={"Classification:": WEATHER}), (),
+        "classify: the first 5 requests failed, and none was answered: bad weather",
+    ),
+    "an unknown reason each time": (
+        replace(HEALTHY, always={"": chat_answer("whatever", HALF)}), (),
+        "instructions: the first 5 requests failed, and none was answered: the server ended it early: whatever",
+    ),
+    "filtered each time": (
+        replace(HEALTHY, always={"": chat_answer("SAFETY", HALF)}), (), "the server ended it early: SAFETY",
+    ),
+    "nothing each time": (
+        replace(HEALTHY, always={"Classification:": chat_answer("stop", "", usage=None)}), (),
+        "classify: the first 5 requests failed, and none was answered: the answer holds no text",
+    ),
+    "thoughts and nothing else": (
+        replace(HEALTHY, always={"": EMPTY}), (), "the model thinks first and max_tokens = 1024 is used up",
+    ),
+    "no tokens for thoughts": (
+        replace(HEALTHY, always={"Classification:": EMPTY}), ("--set", "engine.max_thought_tokens=0"),
+        "the model thinks first and max_tokens = 8 is used up; set classify.sampling.max_tokens higher",
+    ),
+    "no limit under any name": (
+        replace(HEALTHY, refuses={"max_tokens": unsupported, "max_completion_tokens": unsupported}),
+        ("--set", "engine.chat=true"), "Unsupported parameter: 'max_",
+    ),
+    "no money": (
+        replace(HEALTHY, always={"": openai("You exceeded your current quota.", 429, code="insufficient_quota")}), (),
+        "requires payment first (You exceeded your current quota.)",
+    ),
+    "no such model": (
+        replace(HEALTHY, always={"": openai("The model `tiny` does not exist", 404, code="model_not_found")}), (),
+        "serves tiny, but not at /v1/chat/completions (The model `tiny` does not exist)",
+    ),
+    "a refused key": (
+        replace(HEALTHY, always={"": openai("Incorrect API key provided", 401)}), (),
+        "refuses the API key for tiny (401): Incorrect API key provided; there is no key; set SPROUT_API_KEY",
+    ),
+    "a long refusal": (
+        replace(HEALTHY, always={"": Answer(400, body={"detail": ["too odd " * 2000]})}), ("--set", "engine.chat=true"), "too odd too …",
+    ),
+    "a parameter that cannot be left out": (
+        HEALTHY, ("--set", 'engine.omit=["max_tokens"]'), "there is no parameter to leave out 'max_tokens'",
+    ),
+}  # fmt: skip
 
-    words = "parameter.enable_thinking must be set to false for non-streaming calls"
-    options = ""  # how it refuses to be asked for the number of tokens
 
-    def answer(self, tried: int, body: dict[str, Any], path: str, headers: dict[str, str]) -> Answer:
-        if not body.pop("stream", False):
-            return openai(self.words)
-        if body.pop("stream_options", None) and self.options:
-            return openai(self.options)
-        whole: Any = super().answer(tried, body, path, headers).body
-        (choice,) = whole.pop("choices")
-        text = choice["message"]["content"]
-        pieces = [{"choices": [{"index": 0, "delta": {"content": part}}]} for part in (text[:9], text[9:])]
-        end = {"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]}
-        return Answer(body=events([*pieces, end, whole | {"choices": []}]))
-
-
-@pytest.mark.parametrize("words", [
-    InPiecesAlone.words,
-    "This model only support stream mode, please enable the stream parameter to access the model. ",
-    "Streaming is required for this model",
-])  # fmt: skip
-def test_a_server_that_streams_alone_is_asked_to(
-    tmp_path: Path, healthy: Written, capsys: pytest.CaptureFixture[str], words: str
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_run_that_cannot_succeed_soon_says_so_in_the_server_s_words(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = InPiecesAlone(HEALTHY)
-    server.words = words
-    with server:
-        run_on(server, tmp_path)
-    assert written(tmp_path) == healthy[True]
-    assert capsys.readouterr().err.count("answers in pieces alone") == 1
+    provider, options, sentence = SENTENCES[name]
+    with pytest.raises(SystemExit) as caught:
+        sprout(provider, tmp_path, *options)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert caught.value.code == 1
+    assert sentence in last
+    assert len(last) < 600
 
 
-@pytest.mark.parametrize("words", [
-    "property 'stream_options' is unsupported, did you mean 'stream'?",
-    "extraneous key [include_usage] is not permitted",
-])  # fmt: skip
-def test_a_server_that_streams_alone_and_does_not_count_is_asked_for_no_counts(
-    tmp_path: Path, healthy: Written, words: str
+def test_a_run_that_is_refused_asks_no_more_than_a_few_times(tmp_path: Path) -> None:
+    with ProviderServer(replace(HEALTHY, always={"": WEATHER})) as server:
+        more = ("--set", "instructions.num_tasks=2000", "--set", "engine.chat=true")
+        with pytest.raises(SystemExit):
+            run_on(server, tmp_path, *more)
+    assert len(server.calls) < 60
+
+
+def test_a_server_of_many_models_names_a_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"organisation-{number}/a-model-of-{number}-layers" for number in range(400)]
+    before = MODELS["data"]
+    MODELS["data"] = [{"id": name} for name in names]
+    try:
+        with pytest.raises(SystemExit):
+            sprout(replace(HEALTHY, always={"": Answer(404)}), tmp_path)
+    finally:
+        MODELS["data"] = before
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "it serves organisation-0/a-model-of-0-layers, organisation-1/" in last
+    assert "more" in last
+    assert len(last) < 400
+
+
+def test_what_is_left_out_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sprout(refusing("seed", extra_forbidden), tmp_path)
+    said = [line for line in capsys.readouterr().err.splitlines() if "refuses seed" in line]
+    assert [line.partition(": ")[2] for line in said] == [
+        'refuses seed ("body.seed: Extra inputs are not permitted"); it is left out from now on, so another run may get '
+        "other texts"
+    ]
+
+
+def test_a_budget_holds_where_nobody_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        sprout(with_usage("absent"), tmp_path, "--max-tokens", "3000")
+    assert caught.value.code == 3
+    assert "they are estimated from the length of the text" in capsys.readouterr().err
+
+
+def test_a_plan_of_what_nobody_counts_is_an_estimate_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = InPiecesAlone(HEALTHY)
-    server.options = words
-    with server:
-        run_on(server, tmp_path)
-    assert written(tmp_path) == healthy[True]
+    with ProviderServer(with_usage("absent")) as server:
+        run_on(server, tmp_path, "--set", "prices.prompt=100", "--set", "prices.completion=100", command="plan")
+    assert any("they are estimated from the length of the text" in record.getMessage() for record in caplog.records)
+    total = capsys.readouterr().out.splitlines()[-2].split()
+    assert (total[0], total[4] > "0.00") == ("all", True)
+
+
+def test_tasks_without_an_answer_stay_undecided_and_are_asked_again(
+    healthy: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Moody(ProviderServer):
+        def answer(self, tried: int, body: dict[str, Any], path: str, headers: dict[str, str]) -> Answer:
+            prompts = dict.fromkeys(str(call[2]["messages"][-1]["content"]) for call in self.calls)
+            third = [prompt for prompt in prompts if prompt.endswith("Classification:")][2::3]
+            empty = body["messages"][-1]["content"] in third  # each third task, however often it is asked
+            return EMPTY if empty else super().answer(tried, body, path, headers)
+
+    with Moody(HEALTHY) as server:
+        run_on(server, tmp_path, "--set", "engine.max_thought_tokens=0")
+    said = capsys.readouterr().err
+    assert "classify: 4 of 12 completions hold no text: the model thinks first and max_tokens = 8 is used up" in said
+    assert "classify: 4 tasks undecided" in said
+    classified = written(tmp_path)["2_classify.jsonl"]
+    assert 0 < len(classified.splitlines()) < 12
+    assert set(classified.splitlines()) < set(healthy[True]["2_classify.jsonl"].splitlines())
 
 
 def test_a_prompt_that_only_gets_what_is_no_answer_does_not_hold_up_the_others(connect: Connect, serve: Serve) -> None:
@@ -139,46 +234,6 @@ def test_answers_without_text_are_not_called_thoughts(tmp_path: Path, capsys: py
     assert "thoughts" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("end", ["<eos>", "<|im_end|>", "</s></s>", " <end_of_turn>\n", "<｜end▁of▁sentence｜>"])
-def test_a_token_that_ends_the_turn_does_not_undo_a_choice(
-    tmp_path: Path, healthy: Written, capsys: pytest.CaptureFixture[str], end: str
-) -> None:
-    knows = frozenset({"structured_outputs"})
-    leaking = replace(HEALTHY, knows=knows, content=lambda text: text + end if text.strip() in ("Yes", "No") else text)
-    with ProviderServer(leaking) as server:
-        run_on(server, tmp_path)
-    assert written(tmp_path) == healthy[True]
-    assert "not held to a few words" not in capsys.readouterr().err
-
-
-def test_a_refusal_in_an_answer_with_status_200_is_taken_for_one(tmp_path: Path, healthy: Written) -> None:
-    words = "Input validation error: `inputs` tokens + `max_new_tokens` must be <= {}. Given: {} `inputs` tokens and {} `max_new_tokens`"
-
-    def too_long(prompt: int, asked: int, context: int) -> Answer:
-        return Answer(body=events([{"error": words.format(context, prompt, asked), "error_type": "validation"}]))
-
-    with ProviderServer(replace(HEALTHY, context=1280, too_long=too_long)) as server:
-        run_on(server, tmp_path)
-    assert written(tmp_path) == healthy[True]
-    assert max(tried for prompt, tried in server.tries.items() if prompt.endswith(".")) == 2
-
-
-def test_a_prompt_that_is_counted_in_part_is_asked_with_fewer_tokens_in_few_steps(
-    tmp_path: Path, healthy: Written, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def too_long(prompt: int, asked: int, context: int) -> Answer:
-        least = context - asked + 1  # where vLLM stops to count
-        return openai(f"This model's maximum context length is {context} tokens. However, you requested {asked} output "
-                      f"tokens and your prompt contains at least {least} input tokens, for a total of at least "
-                      f"{asked + least} tokens.")  # fmt: skip
-
-    with ProviderServer(replace(HEALTHY, context=1280, too_long=too_long)) as server:
-        run_on(server, tmp_path)
-    assert written(tmp_path) == healthy[True]
-    assert "takes max_tokens from" not in capsys.readouterr().err
-    assert 2 <= max(tried for prompt, tried in server.tries.items() if prompt.endswith(".")) <= 4
-
-
 def test_a_prompt_that_is_flagged_with_a_status_of_the_server_is_set_aside_at_once(
     serve: Serve, connect: Connect
 ) -> None:
@@ -210,33 +265,6 @@ def test_the_advice_fits_what_went_on_until_patience_was_over(
     with pytest.raises(EngineUnreachable) as caught:
         list(connect(serve(lambda tried, body: answer).url, patience=0.5, timeout=0.2).generate(requests(1)))
     assert str(caught.value).endswith(words)
-
-
-def test_a_proxy_that_is_not_there_is_named_and_how_to_go_without_it(
-    connect: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone: StandIn = serve()
-    gone.die()
-    monkeypatch.setenv("http_proxy", gone.url.replace("http://", "http://user:pa55@").removesuffix("/v1"))
-    with pytest.raises(EngineUnreachable) as caught:
-        list(connect("http://somewhere.invalid/v1", patience=0.2).generate(requests(1)))
-    assert "Connection refused, to the proxy of http_proxy or all_proxy; no_proxy=somewhere.invalid" in str(
-        caught.value
-    )
-    assert "pa55" not in str(caught.value)
-
-
-@pytest.mark.parametrize("key", ['"sk-1"', "'sk-1'", "Bearer sk-1"])
-def test_a_key_with_what_is_around_it_in_a_file_is_refused_before_it_is_sent(
-    connect: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
-    monkeypatch.setenv("SPROUT_API_KEY", key)
-    server = serve()
-    with pytest.raises(
-        SproutError, match=r"^SPROUT_API_KEY holds .*, as a space or a quotation mark; set it to the key"
-    ):
-        list(connect(server.url).generate(requests(1)))
-    assert not server.calls
 
 
 def test_models_that_are_listed_without_an_object_around_them_are_named(

@@ -8,9 +8,9 @@ import pytest
 from pipeline.dataset.read import read_dataset
 from pipeline.engines.scripted import Scripted
 from pipeline.errors import SproutError
-from pipeline.gain.measure import gain
-from pipeline.gain.rivals import can_be_split, shown_seeds, stopped_in_time
-from pipeline.gain.used import used_by
+from pipeline.gain.baselines import can_be_split, shown_seeds, stopped_in_time
+from pipeline.gain.dataset import gain
+from pipeline.gain.products import products_of
 from pipeline.runs.context import Context
 from pipeline.runs.products import read_record
 from pipeline.stages import Evaluate, Export, Train
@@ -50,8 +50,8 @@ def context(folder: Path, model: str, seeds: list[Task] = SEEDS, chat: bool = Fa
 
 
 def shown(folder: Path, model: str, heldout: str, chat: bool = False, num_demos: int | None = None) -> int:
-    used = used_by([EXPORT, Train(), Evaluate(heldout=heldout, num_demos=num_demos)])
-    found = shown_seeds(used, used.evaluate.instances(), context(folder, model, chat=chat), [0, 1])
+    products = products_of([EXPORT, Train(), Evaluate(heldout=heldout, num_demos=num_demos)])
+    found = shown_seeds(products, products.evaluate.instances(), context(folder, model, chat=chat), [0, 1])
     assert {*map(len, (one.demos for one in found.values()))} <= {len(found[0].demos) if found else 0}
     return len(found[0].demos) if found else 0
 
@@ -70,9 +70,9 @@ def test_a_limit_of_the_engine_counts_before_that_of_the_model(roomy, heldout, t
     class Short(Scripted):
         context_limit = 200
 
-    used = used_by([EXPORT, Train(), Evaluate(heldout=heldout)])
+    products = products_of([EXPORT, Train(), Evaluate(heldout=heldout)])
     run = Context(SEEDS, Short(lambda request: "", model=roomy), tmp_path)
-    found = shown_seeds(used, used.evaluate.instances(), run, [0])
+    found = shown_seeds(products, products.evaluate.instances(), run, [0])
 
     assert 0 < len(found[0].demos) < shown(tmp_path, roomy, heldout)
 
@@ -103,9 +103,9 @@ def test_a_chat_model_is_shown_turns_and_one_whose_template_refuses_them_is_name
 
 def steps(folder: Path, model: str, seeds: list[Task], **settings: object) -> int | None:
     train = Train.model_validate({"max_steps": 40, "batch_size": 2, "learning_rate": 0.02} | settings)
-    used, run = used_by([EXPORT, train, Evaluate(heldout="nano")]), context(folder, model, seeds)
+    products, run = products_of([EXPORT, train, Evaluate(heldout="nano")]), context(folder, model, seeds)
     EXPORT.seeds_alone().write((), seeds, folder / "dataset")
-    training = stopped_in_time(used, train.training(folder / "dataset", run), run, folder / "choice")
+    training = stopped_in_time(products, train.training(folder / "dataset", run), run, folder / "choice")
     assert (len(training.rows), training.last_step) == (len(seeds), None)
     return training.settings.max_steps
 
@@ -136,7 +136,7 @@ def test_only_seeds_are_looked_at_and_each_random_seed_holds_others_back(base_mo
     assert held[0] != held[1]
 
 
-def test_the_table_has_both_rivals_with_what_they_took(roomy, heldout, tmp_path):
+def test_the_table_has_both_baselines_with_what_they_took(roomy, heldout, tmp_path):
     train = Train(max_steps=30, batch_size=2, learning_rate=0.02)
     run = context(tmp_path / "run", roomy)
     EXPORT.make(TASKS, run)

@@ -1,4 +1,4 @@
-"""What seed tasks are worth without a dataset: as demos for the base model, or to tune on with early stopping."""
+"""Baselines that need seed tasks alone: the base model shown some of them, or tuned on them with early stopping."""
 
 import logging
 import math
@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.evaluation.demos import Shown, as_many_as_fit
 from pipeline.evaluation.heldout import HeldOut
 from pipeline.evaluation.models import asked_as_chat, opener
-from pipeline.gain.used import Used
+from pipeline.gain.products import GainProducts
 from pipeline.runs.context import Context
 from pipeline.task import Task
 from pipeline.training.settings import Training
@@ -22,13 +22,13 @@ PATIENCE = 5  # measurements without a lower loss
 
 
 def shown_seeds(
-    used: Used, heldout: Sequence[HeldOut], context: Context, random_seeds: Sequence[int]
+    products: GainProducts, heldout: Sequence[HeldOut], context: Context, random_seeds: Sequence[int]
 ) -> dict[int, Shown]:
     """The seed tasks in the base model's prompt, for each random seed: as many as the settings say, else as fit.
 
     Empty if none fits.
     """
-    evaluate, base = used.evaluate, used.base(context)
+    evaluate, base = products.evaluate, products.base(context)
     engine = opener(context, [base])(base)
     chat = asked_as_chat(base, engine)
 
@@ -53,7 +53,7 @@ def can_be_split(seeds: Sequence[Task]) -> bool:
     return sum(bool(seed.instances) for seed in seeds) > 1
 
 
-def stopped_in_time(used: Used, training: Training, context: Context, folder: Path) -> Training:
+def stopped_in_time(products: GainProducts, training: Training, context: Context, folder: Path) -> Training:
     """A training on all seed tasks, for a number of steps that does not over-fit them.
 
     Holds back a quarter of the seed tasks and tunes a model on the others. The loss on that quarter is measured after
@@ -70,8 +70,8 @@ def stopped_in_time(used: Used, training: Training, context: Context, folder: Pa
     held = {id(seed) for seed in rng.sample(usable, math.ceil(HELD_SHARE * len(usable)))}
     parts = {"train": [s for s in usable if id(s) not in held], "validation": [s for s in usable if id(s) in held]}
     for name, part in parts.items():
-        used.export.seeds_alone().write((), part, folder / name)
-    rows, validation = (used.train.training(folder / name, context).rows for name in parts)
+        products.export.seeds_alone().write((), part, folder / name)
+    rows, validation = (products.train.training(folder / name, context).rows for name in parts)
     max_steps = settings.max_steps
     assert max_steps
     num_passes = math.ceil(max_steps / math.ceil(len(rows) / settings.rows_per_step))

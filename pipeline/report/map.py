@@ -1,4 +1,4 @@
-"""The map: clusters of vectors, their names, and a place in the plane for each."""
+"""The map of a dataset: clusters of vectors, their names, and a place in the plane for each."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.novelty.encoder import Vectors
-from pipeline.report.words import Pair
+from pipeline.report.verbs import Pair
 
 Places = npt.NDArray[np.float32]  # a row for each vector: x and y
 Rows = npt.NDArray[np.int64]
@@ -19,7 +19,7 @@ _ROUNDS = 200
 _A, _B = 1.577, 0.895  # UMAP (arXiv 1802.03426) with min_dist 0.1: how closeness falls with distance in the plane
 
 
-def clusters(vectors: Vectors, random_seed: int = 0) -> Rows:
+def clusters(vectors: Vectors) -> Rows:
     """The number of each vector's cluster by k-means, by cosine; the largest cluster is 0."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
@@ -27,7 +27,7 @@ def clusters(vectors: Vectors, random_seed: int = 0) -> Rows:
     distinct = len(np.unique(vectors, axis=0))
     count = max(1, min(MAX_CLUSTERS, len(vectors) // 25, distinct))
     with threadpool_limits(1):  # more threads add up in another order, which can move a vector to another cluster
-        nearest = KMeans(count, n_init=4, random_state=random_seed).fit_predict(vectors)
+        nearest = KMeans(count, n_init=4, random_state=0).fit_predict(vectors)
     sizes = np.bincount(nearest, minlength=count)
     ranks = np.empty(count, np.int64)
     ranks[np.argsort(-sizes, kind="stable")] = np.arange(count)
@@ -57,7 +57,7 @@ def _typical(counts: Counter[str], total: Counter[str], kind: str, most: int) ->
     return sorted(scores, key=lambda word: (-scores[word], word))[:most]
 
 
-def layout(vectors: Vectors, random_seed: int = 0) -> Places:
+def layout(vectors: Vectors) -> Places:
     """Places in the plane where near vectors are near: neighbours attract, random others repel, from PCA on.
 
     This is the idea of UMAP (arXiv 1802.03426) with all pulls of a round at once.
@@ -67,7 +67,7 @@ def layout(vectors: Vectors, random_seed: int = 0) -> Places:
     places = _pca(chosen)
     if len(rows) > _NEIGHBOURS + 1:
         near, cosines = _nearest(chosen, chosen, _NEIGHBOURS + 1)
-        places = _attract(places, near[:, 1:], cosines[:, 1:], np.random.default_rng(random_seed))
+        places = _attract(places, near[:, 1:], cosines[:, 1:], np.random.default_rng(0))
     if len(rows) == len(vectors):
         return places
     near, cosines = _nearest(vectors, chosen, 4)

@@ -7,7 +7,7 @@ from pipeline.stages import Kind, find
 
 
 @dataclass(frozen=True)
-class Word:
+class StageEntry:
     """An entry of a list of stages: a class and, after a hyphen, a label."""
 
     kind: Kind
@@ -20,16 +20,17 @@ class Word:
         return f"{self.kind.kind}-{self.label}" if self.label else self.kind.kind
 
 
-def words(listed: Iterable[object]) -> list[Word]:
+def parse_entries(listed: Iterable[object]) -> list[StageEntry]:
     """The entries of a list.
 
     Raises:
         SproutError: for an unknown stage.
     """
-    return [word(str(one)) for one in listed]
+    return [parse_entry(str(one)) for one in listed]
 
 
-def word(text: str) -> Word:
+def parse_entry(text: str) -> StageEntry:
+    """As `parse_entries`, for one."""
     module, colon, rest = text.partition(":")
     kind, _, label = (rest if colon else module).partition("-")
-    return Word(find(f"{module}:{kind}" if colon else kind), label, text)
+    return StageEntry(find(f"{module}:{kind}" if colon else kind), label, text)
