@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,6 +36,7 @@ class Core:
         check_model(model)
         self.model = model
         self.llm = _load(model, options)
+        atexit.register(_close_at_exit, weakref.ref(self))
         self._running: dict[str, tuple[Request | ScoreRequest, int]] = {}
 
     def add(self, name: str, request: Request | ScoreRequest) -> None:
@@ -81,6 +84,16 @@ class Core:
     def close(self) -> None:
         """Give back the memory that vLLM holds."""
         self.llm.llm_engine.engine_core.shutdown(timeout=SECONDS)
+
+
+def _close_at_exit(core: weakref.ref[Core]) -> None:
+    """End vLLM's processes before Python waits for them.
+
+    vLLM leaves that to `weakref.finalize`, which comes too late, and the process never ends, if anything was to be
+    finalized before vLLM was imported.
+    """
+    if there := core():
+        there.close()
 
 
 def _load(model: str, options: dict[str, Any]) -> LLM:
