@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pipeline.errors import SproutError
 from pipeline.strict import Strict
 
+AHEAD = 4  # windows to read ahead
+MOST_AHEAD = 16_384  # requests besides the window; more of them take memory and win nothing
 Message = dict[str, str]  # {"role": "user", "content": "..."}
 Prompt = str | tuple[Message, ...]  # a string is completed as it stands; messages go through the chat template
 
@@ -279,6 +281,11 @@ class Engine(ABC):
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing
         """Give back the memory that the engine holds. It loads its model again when it is asked again."""
+
+
+def reach(window: int) -> int:
+    """How many requests to pull at most where so many are in flight: more, so that no straggler stalls the rest."""
+    return min(AHEAD * window, window + MOST_AHEAD)
 
 
 def at_hand(source: Iterator[R | None]) -> Iterator[R]:

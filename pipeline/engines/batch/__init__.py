@@ -56,7 +56,6 @@ class Batch(Server):
 
     options: ClassVar[type[RequestOptions]] = BatchOptions
     max_window: ClassVar[int] = MOST
-    ahead: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -70,6 +69,10 @@ class Batch(Server):
     ) -> None:
         super().__init__(model, url, window=window, **options)
         self.sizes = Sizes(window, smallest, poll, completion_window)
+
+    @property
+    def reach(self) -> int:
+        return self.window  # no straggler, since all answers of a batch come together
 
     def _opened(self, thread: LoopThread) -> Connection:
         wire = Wire(self.model, self.url, self.timeout, self.dialect, self.max_thought_tokens)

@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.engines.base import Arrived, Completions, Likelihoods, Request, Scored, ScoreRequest, at_hand
+from pipeline.engines.base import Arrived, Completions, Likelihoods, Request, Scored, ScoreRequest, at_hand, reach
 from pipeline.engines.ray.cluster import Cluster
 from pipeline.engines.ray.fleet import Fleet, Limits
 from pipeline.engines.ray.work import Work
-from pipeline.engines.vllm import AHEAD, VLLM, VLLMOptions
+from pipeline.engines.vllm import VLLM, VLLMOptions
 from pipeline.errors import EngineUnreachable
 
 WAIT = 0.5  # seconds for the next answer
@@ -100,8 +100,8 @@ class Ray(VLLM):
         last = 0.0
         try:
             while True:
-                ahead = max(AHEAD * self.window, 2 * fleet.capacity)
-                for request in islice(at_hand(source), max(0, ahead - len(waiting))):
+                most = reach(max(self.window, fleet.capacity))
+                for request in islice(at_hand(source), max(0, most - len(waiting))):
                     waiting.append(next(self._requests))
                     work.add(waiting[-1], request)
                 if not waiting:

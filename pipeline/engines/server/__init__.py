@@ -26,6 +26,7 @@ from pipeline.engines.base import (
     Scored,
     ScoreRequest,
     at_hand,
+    reach,
 )
 from pipeline.engines.model_folder import choose_chat, load_tokenizer, local_pre_query
 from pipeline.engines.server.client import Client, LoopThread, Waits, hello
@@ -117,7 +118,6 @@ class Server(Engine):
     options: ClassVar[type[RequestOptions]] = ServerOptions
     loads_folders = False
     max_window: ClassVar[int] = MAX_WINDOW
-    ahead: ClassVar[int] = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 
     def __init__(
         self,
@@ -161,6 +161,11 @@ class Server(Engine):
         if self.tokenizer:
             return choose_chat(self.tokenizer, None)
         return bool(self._submit(Client.takes_messages).result())
+
+    @property
+    def reach(self) -> int:
+        """How many requests to pull at most."""
+        return reach(self.window)
 
     def remember(self, chat: bool) -> None:
         if self._chat is None and not self.tokenizer:
@@ -245,7 +250,7 @@ class Server(Engine):
         failed: Future[Any] = Future()
         try:
             while True:
-                for request in islice(at_hand(source), self.ahead * self.window - len(flight)):
+                for request in islice(at_hand(source), self.reach - len(flight)):
                     flight.append(ask(client, request, failed))
                 if not flight:
                     return

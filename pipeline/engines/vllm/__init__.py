@@ -22,6 +22,7 @@ from pipeline.engines.base import (
     Scored,
     ScoreRequest,
     at_hand,
+    reach,
     refused,
 )
 from pipeline.engines.model_folder import check_model, choose_chat, local_pre_query, revision
@@ -29,7 +30,6 @@ from pipeline.engines.vllm.core import Core
 from pipeline.errors import EngineUnreachable
 
 Q = TypeVar("Q", Request, ScoreRequest)
-AHEAD = 4  # windows: how far to read ahead, so that no straggler stalls the rest
 SCORE_ADVICE = (
     "if it ran out of memory, set engine.max_num_batched_tokens=1024: scoring needs room for the whole vocabulary at "
     "each of these tokens"
@@ -120,7 +120,7 @@ class VLLM(Engine):
         done: dict[str, Completion | Likelihood] = {}
         try:
             while True:
-                for request in islice(at_hand(source), AHEAD * self.window - len(waiting)):
+                for request in islice(at_hand(source), reach(self.window) - len(waiting)):
                     name = str(next(self._numbers))
                     waiting.append(name)
                     try:
