@@ -10,7 +10,7 @@ import pytest
 
 ENGINES = [f"tests/engines/test_{name}.py" for name in ("ray_vllm", "engines", "score", "shape", "ray", "tuned")]
 SLOW = [  # first, or one process would be at work on them while the other has nothing left; from the slowest on
-    "tests/nano/", "tests/gain/", "tests/engines/test_ray_", "tests/engines/test_vllm_exit.py", "tests/test_install.py", "tests/stages/test_train",
+    "tests/nano/", "tests/gain/", "tests/engines/test_ray_", "tests/engines/test_vllm_process.py", "tests/test_install.py", "tests/stages/test_train",
     "tests/training/", "tests/report/test_review", "tests/report/test_tasks_in_browser.py",
     "tests/report/test_report_in_browser.py", "tests/test_new_user.py", "tests/test_benchmarks.py",
     "tests/runs/test_kills.py", "tests/asking/nasty/test_fuzz.py", "tests/test_additions.py",

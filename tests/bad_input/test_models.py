@@ -81,7 +81,7 @@ def test_a_chat_template_that_is_not_there_cannot_be_used(sprout: Sprout):
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"model_type": "foonet"}, "my: cannot be loaded: The checkpoint you are trying to load has model type `foonet` but Transformers does not recognize this architecture; check that"),
+        ({"model_type": "foonet"}, "my: cannot be loaded: The checkpoint you are trying to load has model type `foonet` but Transformers does not recognize this architecture; install a newer version of transformers"),
         ({"model_type": "foonet", "auto_map": {"AutoConfig": "foo.Config"}}, "my: cannot be loaded without code of its own, which would run on this machine; if you trust it, set engine.trust_remote_code=true"),
         ({}, "my: cannot be loaded: Unrecognized model in my"),
         ({"model_type": "llama", "hidden_size": 100, "num_attention_heads": 3}, "The hidden size (100) is not a multiple of the number of attention heads (3)"),

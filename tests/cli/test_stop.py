@@ -16,7 +16,11 @@ from tests.runs.toys import files
 ROOT = Path(__file__).parents[2]
 
 
-def begin(server: ChaosServer, folder: Path, before: Callable[[], object] | None = None) -> subprocess.Popen[str]:
+def listening() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started with
+
+
+def begin(server: ChaosServer, folder: Path, before: Callable[[], object] = listening) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pipeline", "run", "--engine", "server", "--model", "tiny", "--out", str(folder)]
     given = [f"engine.url={server.url}", "engine.chat=false", "instructions.num_tasks=12", "export.formats=['alpaca']"]
     command += ["--quiet", *(word for one in given for word in ("--set", one))]

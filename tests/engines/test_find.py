@@ -56,7 +56,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_modules_of_the_folder_are_the_engines() -> None:
-    assert engine_names() == ["ray", "scripted", "server", "transformers", "vllm"]
+    assert engine_names() == ["batch", "ray", "scripted", "server", "transformers", "vllm"]
 
 
 @pytest.mark.parametrize("name", engine_names())
@@ -105,7 +105,7 @@ def test_what_an_engine_cannot_do_is_said_in_one_sentence(mine: Path) -> None:
             "my_parrots:answer: is not an engine; derive the class from pipeline.Engine",
         ),
         (["engine.name=not_there:Parrot"], "there is no module not_there in the current folder"),
-        (["engine.name=parrot"], r"\[engine\] name: there is no engine 'parrot'; there are ray, scripted"),
+        (["engine.name=parrot"], r"\[engine\] name: there is no engine 'parrot'; there are batch, ray, scripted"),
         (["engine.name=scripted"], r"\[engine\] answer is missing"),
         (["engine.name=scripted", "engine.answer=my_parrots:question"], "my_parrots.py has no 'question'"),
     ],

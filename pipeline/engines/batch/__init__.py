@@ -44,11 +44,15 @@ class Batch(Server):
 
     Args:
         url: Ends in /v1 with most servers.
+        chat: None finds out, as `Server` does.
         window: The most requests in flight, which is also the most of one batch: from 1 to 50,000.
         smallest: Fewer requests than this are asked one by one, which is quicker and dearer.
         poll: Seconds between two looks at a batch.
         completion_window: Within which the server shall answer a batch; most know 24h alone.
-        options: Of `Server`: chat, timeout, patience, pause, chat_template_kwargs, omit, max_thought_tokens, tokenizer.
+        timeout: Seconds for a completion that is asked for alone.
+        patience: Seconds to wait for a server that is gone, or that has nothing but errors.
+        pause: Seconds before the second try; longer before each further one.
+        chat_template_kwargs, omit, max_thought_tokens, tokenizer: As of `Server`.
 
     Example:
         >>> engine = Batch("my-model", "https://api.openai.com/v1", window=20_000)
@@ -61,13 +65,23 @@ class Batch(Server):
         self,
         model: str,
         url: str = "https://api.openai.com/v1",
+        chat: bool | None = None,
         window: int = 5000,
         smallest: int = 100,
         poll: float = 30,
         completion_window: str = "24h",
-        **options: Any,
+        timeout: float = 600,
+        patience: float = 300,
+        pause: float = 0.5,
+        chat_template_kwargs: dict[str, Any] | None = None,
+        omit: tuple[str, ...] = (),
+        max_thought_tokens: int = 8192,
+        tokenizer: str | None = None,
     ) -> None:
-        super().__init__(model, url, window=window, **options)
+        super().__init__(
+            model, url, chat, window, timeout, patience, pause, chat_template_kwargs=chat_template_kwargs, omit=omit,
+            max_thought_tokens=max_thought_tokens, tokenizer=tokenizer,
+        )  # fmt: skip
         self.sizes = Sizes(window, smallest, poll, completion_window)
 
     @property

@@ -6,6 +6,9 @@ import atexit
 import os
 import weakref
 from collections.abc import Iterable
+from contextlib import suppress
+from multiprocessing import connection
+from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.engines.base import Completion, Likelihood, Request, ScoreRequest, refused
@@ -37,6 +40,7 @@ class Core:
         self.model = model
         self.llm = _load(model, options)
         atexit.register(_close_at_exit, weakref.ref(self))
+        _watch(self.llm)
         self._running: dict[str, tuple[Request | ScoreRequest, int]] = {}
 
     def add(self, name: str, request: Request | ScoreRequest) -> None:
@@ -71,7 +75,8 @@ class Core:
             outputs = cast("list[RequestOutput]", self.llm.llm_engine.step())
         except EngineDeadError:
             raise EngineUnreachable(
-                f"{self.model}: vLLM's engine died, its own log above says why; run again to go on"
+                f"{self.model}: vLLM's engine died; its own log above says why, unless the system has killed it, as it "
+                f"does when memory runs out; run again to go on"
             ) from None
         finished = [output for output in outputs if output.finished and output.request_id in self._running]
         return [(output.request_id, _answer(output, *self._running.pop(output.request_id))) for output in finished]
@@ -94,6 +99,27 @@ def _close_at_exit(core: weakref.ref[Core]) -> None:
     """
     if there := core():
         there.close()
+
+
+def _watch(llm: LLM) -> None:
+    """Have whoever waits for answers get an error when vLLM's process is killed, as by a system short of memory.
+
+    vLLM 0.32 notices, and leaves who waits waiting.
+    """
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    client: Any = llm.llm_engine.engine_core
+    answers = getattr(client, "outputs_queue", None)
+    manager = getattr(getattr(client, "resources", None), "engine_manager", None)
+    if answers is None or manager is None:
+        return  # vLLM has no process of its own
+
+    def wait(sentinels: list[Any]) -> None:
+        with suppress(OSError, ValueError):  # closed
+            connection.wait(sentinels)
+        answers.put_nowait(EngineDeadError())
+
+    Thread(target=wait, args=(manager.sentinels(),), name="watch", daemon=True).start()
 
 
 def _load(model: str, options: dict[str, Any]) -> LLM:
