@@ -47,6 +47,39 @@ def test_a_run_whose_vllm_is_killed_says_so_and_ends(tmp_path: Path) -> None:
     assert "vLLM's engine died; its own log above says why, unless the system has killed it" in log.read_text()
 
 
+LOST = """
+import multiprocessing, os, time
+from pipeline import Request, Sampling
+from pipeline.engines.vllm import VLLM
+from pipeline.errors import EngineUnreachable
+from pipeline.resources import NANO
+
+if __name__ == "__main__":
+    engine = VLLM(str(NANO))
+    asked = [Request(id="a", prompt="Hello", sampling=Sampling(max_tokens=5, temperature=0))]
+    before = [*engine.generate(asked)]
+    os.kill(multiprocessing.active_children()[0].pid, 9)
+    time.sleep(3)
+    try:
+        [*engine.generate(asked)]
+    except EngineUnreachable as error:
+        print(error)
+    assert [*engine.generate(asked)] == before
+"""
+
+
+@pytest.mark.vllm
+def test_an_engine_that_has_lost_vllm_says_so_when_it_is_asked_and_then_loads_it_again(tmp_path: Path) -> None:
+    pytest.importorskip("vllm")
+    (tmp_path / "lost.py").write_text(LOST)
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "lost.py")], env=env, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    assert "vLLM's engine died" in done.stdout
+
+
 def wait_for(path: Path, run: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 240
     while not path.exists() and run.poll() is None and time.monotonic() < end:

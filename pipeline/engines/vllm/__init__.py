@@ -131,18 +131,14 @@ class VLLM(Engine):
                 if not waiting:
                     return
                 while waiting[0] not in done:
-                    for name, answer in self._step(core):
+                    for name, answer in core.step():
                         request, done[name] = running.pop(name), answer
                         if arrived:
                             arrived(request, answer)
                 yield done.pop(waiting.popleft())
+        except EngineUnreachable:
+            self.close()  # it is loaded again when it is asked again
+            raise
         finally:
             if running and self._core:
                 core.abort(running)
-
-    def _step(self, core: Core) -> list[tuple[str, Completion | Likelihood]]:
-        try:
-            return core.step()
-        except EngineUnreachable:
-            self.close()
-            raise

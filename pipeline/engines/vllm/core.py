@@ -5,8 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
@@ -48,6 +48,7 @@ class Core:
 
         Raises:
             ValueError: when it can't succeed, saying why.
+            EngineUnreachable: when vLLM has died.
         """
         from vllm.exceptions import VLLMClientError
         from vllm.inputs import tokens_input
@@ -58,7 +59,8 @@ class Core:
                 ids, params, start = _to_score(tokenizer, request)
             else:
                 ids, params = _to_complete(tokenizer, request)
-            self.llm.llm_engine.add_request(name, tokens_input(ids), params)
+            with _alive(self.model):
+                self.llm.llm_engine.add_request(name, tokens_input(ids), params)
         except VLLMClientError as error:
             raise ValueError(str(error)) from None
         self._running[name] = request, start
@@ -69,15 +71,8 @@ class Core:
         Raises:
             EngineUnreachable: when vLLM has died.
         """
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        try:
+        with _alive(self.model):
             outputs = cast("list[RequestOutput]", self.llm.llm_engine.step())
-        except EngineDeadError:
-            raise EngineUnreachable(
-                f"{self.model}: vLLM's engine died; its own log above says why, unless the system has killed it, as it "
-                f"does when memory runs out; run again to go on"
-            ) from None
         finished = [output for output in outputs if output.finished and output.request_id in self._running]
         return [(output.request_id, _answer(output, *self._running.pop(output.request_id))) for output in finished]
 
@@ -89,6 +84,19 @@ class Core:
     def close(self) -> None:
         """Give back the memory that vLLM holds."""
         self.llm.llm_engine.engine_core.shutdown(timeout=SECONDS)
+
+
+@contextmanager
+def _alive(model: str) -> Iterator[None]:
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    try:
+        yield
+    except EngineDeadError:
+        raise EngineUnreachable(
+            f"{model}: vLLM's engine died; its own log above says why, unless the system has killed it, as it does "
+            f"when memory runs out; run again to go on"
+        ) from None
 
 
 def _close_at_exit(core: weakref.ref[Core]) -> None:
