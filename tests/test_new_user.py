@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import yaml
@@ -15,7 +14,7 @@ import yaml
 from pipeline.cli.main import main
 from tests.report.browser import CHROMIUM, chromium, new_page
 from tests.report.review_browser import Seen, screen
-from tests.test_readme import Listening, ToyServer
+from tests.test_readme import ToyServer, serving
 
 __all__ = ["chromium", "new_page", "screen"]
 
@@ -50,12 +49,8 @@ class Counting(ToyServer):
 @pytest.fixture
 def url() -> Iterator[str]:
     Counting.asked = 0
-    with Listening(("127.0.0.1", 0), Counting) as server:
-        thread = Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-        server.shutdown()
-        thread.join()
+    with serving(Counting) as port:
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 @pytest.fixture
@@ -133,11 +128,7 @@ def judge_three(seen: Seen) -> None:
     """By keyboard: all good, the output is wrong, all good."""
     command = [sys.executable, "-m", "pipeline", "review", "outputs/mine", "--reviewer", "anna"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        server.stdout.readline()
-        url = server.stdout.readline().strip()
-        seen.home = url.partition("?")[0]
-        seen.page.goto(url)
+        seen.open_printed(server)
         seen.at(0)
         seen.press(" ", "3", " ", " ")
         seen.at(3)

@@ -5,6 +5,7 @@ import re
 import runpy
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -53,14 +54,21 @@ class Listening(ThreadingHTTPServer):
     request_queue_size = 128  # of 5, connections beyond it would wait for seconds
 
 
-@pytest.fixture(scope="module")
-def server_port() -> Iterator[int]:
-    with Listening(("127.0.0.1", 0), ToyServer) as server:
+@contextmanager
+def serving(handler: type[ToyServer]) -> Iterator[int]:
+    """A server with such answers, by its port."""
+    with Listening(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server.server_address[1]
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def server_port() -> Iterator[int]:
+    with serving(ToyServer) as port:
+        yield port
 
 
 def test_the_script_runs_as_it_stands(server_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -12,12 +12,11 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from pipeline.cli.main import main
-from tests.test_readme import Listening, ToyServer
+from tests.test_readme import ToyServer, serving
 
 SEEDS = """\
 instruction,input,output,is_classification
@@ -45,18 +44,14 @@ class Models(ToyServer):
 
 
 @contextlib.contextmanager
-def serving(handler: type[ToyServer]) -> Iterator[str]:
-    with Listening(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-        server.shutdown()
-        thread.join()
+def at_url(handler: type[ToyServer]) -> Iterator[str]:
+    with serving(handler) as port:
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with serving(ToyServer) as url:
+    with at_url(ToyServer) as url:
         yield url
 
 
@@ -130,7 +125,7 @@ def test_prompts_that_do_not_fit_into_the_context_are_told_of(here, capsys):
     class Small(Models):
         listed = ({"id": "m", "max_model_len": 1000},)
 
-    with serving(Small) as url:
+    with at_url(Small) as url:
         main(["init", "--seeds", "shop.csv", "--url", url])
     said = capsys.readouterr().out
 
@@ -144,7 +139,7 @@ def test_each_way_of_servers_to_tell_of_the_context_is_read(entry, here, capsys)
     class Telling(Models):
         listed = ({"id": "m"} | entry,)
 
-    with serving(Telling) as url:
+    with at_url(Telling) as url:
         main(["init", "--seeds", "shop.csv", "--url", url])
     assert "with a context of 2,048 tokens" in capsys.readouterr().out
 
@@ -171,7 +166,7 @@ def test_what_is_missing_or_wrong_in_a_script_gets_one_sentence_and_no_file(args
     class One(Models):
         listed = ({"id": "my-model"},)
 
-    with serving(One) as url:
+    with at_url(One) as url:
         code, error = fails(capsys, "init", *(arg.format(url=url) for arg in args))
 
     assert code == 1
@@ -200,7 +195,7 @@ def test_a_server_with_no_model_or_several_needs_the_name_of_one(listed, said, h
         pass
 
     Several.listed = tuple({"id": name} for name in listed)
-    with serving(Several) as url:
+    with at_url(Several) as url:
         assert f"{url}: {said}" in fails(capsys, "init", "--seeds", "shop.csv", "--url", url)[1]
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -28,6 +29,14 @@ class Seen(Watched):
 
     def reach(self, selector: str, **state: str) -> None:
         self.page.wait_for_selector(selector, **state)
+
+    def open_printed(self, server: Popen[str]) -> None:
+        """Open the page whose address `sprout review` prints on its second line."""
+        assert server.stdout
+        server.stdout.readline()
+        url = server.stdout.readline().strip()
+        self.home = url.partition("?")[0]
+        self.page.goto(url)
 
 
 @pytest.fixture

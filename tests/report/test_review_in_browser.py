@@ -136,11 +136,7 @@ def test_a_killed_server_loses_nothing_and_the_page_says_what_to_do(
     for round in (0, 1):
         seen = screen()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            assert server.stdout
-            server.stdout.readline()
-            url = server.stdout.readline().strip()
-            seen.home = url.partition("?")[0]
-            seen.page.goto(url)
+            seen.open_printed(server)
             seen.at(2 * round)
             seen.press(" ", "3", " ")
             seen.at(2 * round + 2)

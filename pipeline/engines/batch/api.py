@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pipeline.engines.server.address import Address
@@ -14,7 +14,8 @@ from pipeline.engines.server.trouble import Trouble
 
 Batch = dict[str, Any]  # as the server describes it: id, status, request_counts, …
 FAILED = "failed"  # as a whole, without an answer
-ENDED = ("completed", FAILED, "expired", "cancelled")
+CANCELLED = "cancelled"
+ENDED = ("completed", FAILED, "expired", CANCELLED)
 DEPLOYMENT = re.compile(r"/deployments/[^/?#]+")
 MARK = "sprout"  # of the metadata of a batch
 UNASKED = ("batch_expired", "batch_cancelled", "request_cancelled")  # codes of requests that were not answered in time
@@ -93,7 +94,7 @@ class BatchApi:
             raise Trouble("answer unreadable", f"has no id: {self.sender.clean(content[:80].decode(errors='replace'))}")
         return found
 
-    def _read(self, lines: Iterable[bytes]) -> Iterable[tuple[str, bytes | Trouble]]:
+    def _read(self, lines: Iterable[bytes]) -> Iterator[tuple[str, bytes | Trouble]]:
         for one in lines:
             try:
                 found = json.loads(one)

@@ -9,11 +9,9 @@ from typing import NamedTuple, TypeVar
 
 from pipeline.engines.batch.api import ENDED, FAILED, Batch, BatchApi, status
 from pipeline.engines.server.client import Waits
+from pipeline.engines.server.connection import REPORT
 from pipeline.engines.server.trouble import Trouble
 from pipeline.errors import EngineUnreachable, SproutError
-
-MAX_PAUSE = 20.0  # seconds between two tries
-REPORT = 60.0  # seconds between two lines about a batch
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -30,13 +28,13 @@ class Carried(NamedTuple):
 class Carrier:
     """Asks until there is an answer, for as long as patience goes.
 
-    A batch is named after its last request. A run that was stopped finds it again by that name among the batches of the
-    server, since the last request is the last to get its answer.
+    The mark of a batch is the id of its last request. A run that was stopped finds the batch by it among those of the
+    server: the last request is still unanswered then, since it is the last to get its answer.
     """
 
     def __init__(self, url: str, api: BatchApi, waits: Waits, poll: float) -> None:
         self.url, self.api, self.waits, self.poll = url, api, waits, poll
-        self.earlier: dict[str, Batch] | None = None  # those of earlier sittings, by their names
+        self.earlier: dict[str, Batch] | None = None  # those of earlier sittings, by their marks
         self.looking = asyncio.Lock()
         self.awaited: set[str] = set()  # ids of batches
 
@@ -127,7 +125,7 @@ class Carrier:
             EngineUnreachable: when patience is over.
             Trouble: for what no other try would change.
         """
-        loop, number = asyncio.get_running_loop(), 0
+        loop, retry = asyncio.get_running_loop(), 0
         begun = loop.time()
         while True:
             try:
@@ -140,8 +138,8 @@ class Carrier:
                         f"{self.url}: cannot {what} for {self.waits.patience:g} s ({str(trouble).rstrip('.')}); check "
                         f"the server and run the same command again, which finds its batches again"
                     ) from None
-                await asyncio.sleep(max(trouble.wait, min(self.waits.pause * 2**number, MAX_PAUSE)))
-                number = min(number + 1, 20)
+                await asyncio.sleep(max(trouble.wait, self.waits.before(retry)))
+                retry += 1
 
 
 def counts(batch: Batch) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from pipeline.engines.batch.api import FAILED, Batch, BatchApi, status, why_failed
+from pipeline.engines.batch.api import CANCELLED, FAILED, Batch, BatchApi, status, why_failed
 from pipeline.engines.batch.carry import Carrier
 from pipeline.engines.server.address import Address
 from pipeline.engines.server.client import LoopThread, Waits
@@ -102,18 +102,13 @@ class Batches(Sender):
                 await self._send_batch(group)
             except Exception as error:
                 for line in group:
-                    if not line.answer.done():
-                        line.answer.set_exception(error.copy() if isinstance(error, Trouble) else error)
+                    give(line, error.copy() if isinstance(error, Trouble) else error)
 
     async def _send_alone(self, line: Line) -> None:
         try:
-            answer = await self.send(line.url, line.timeout, line.body)
+            give(line, await self.send(line.url, line.timeout, line.body))
         except Exception as error:
-            if not line.answer.done():
-                line.answer.set_exception(error)
-        else:
-            if not line.answer.done():
-                line.answer.set_result(answer)
+            give(line, error)
 
     async def _send_batch(self, group: Sequence[Line]) -> None:
         """Bring as many requests as one batch answers their answers.
@@ -130,8 +125,9 @@ class Batches(Sender):
             await self._failed(batch, group)
             return
         for id, line in named.items():  # in their order, so that the last one is the last to be known
-            give(line, answers.get(id))
-        if status(batch) == "cancelled" and not found:
+            if id in answers:
+                give(line, answers[id])
+        if status(batch) == CANCELLED and not found:
             raise EngineUnreachable(
                 f"{self.url}: batch {batch['id']} was cancelled; run the same command again, which asks what it left"
             )
@@ -168,10 +164,11 @@ def by_id(group: Sequence[Line]) -> dict[str, Line]:
     return named
 
 
-def give(line: Line, answer: bytes | Trouble | None) -> None:
-    if line.answer.done() or answer is None:
+def give(line: Line, answer: bytes | Exception) -> None:
+    """Hand a request its answer, unless it has one or nobody waits for it any more."""
+    if line.answer.done():
         return
-    if isinstance(answer, Trouble):
+    if isinstance(answer, Exception):
         line.answer.set_exception(answer)
     else:
         line.answer.set_result(answer)

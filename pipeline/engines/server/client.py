@@ -20,6 +20,7 @@ from pipeline.engines.server.trouble import Trouble
 from pipeline.engines.server.wire import Wire
 from pipeline.errors import SproutError
 
+MAX_PAUSE = 20.0  # seconds between two tries
 MAX_CLOSE = 10.0  # seconds to wait for an end; not for ever, it may be asked for where a lock is held
 
 # What a server says of a model that takes no messages, where messages are asked for.
@@ -40,6 +41,10 @@ class Waits(NamedTuple):
     patience: float
     pause: float
     silence: float
+
+    def before(self, retry: int) -> float:
+        """The pause before a try, which gets longer from one retry to the next; the first is number 0."""
+        return min(self.pause * 2.0 ** min(retry, 20), MAX_PAUSE)
 
 
 class LoopThread(threading.Thread):

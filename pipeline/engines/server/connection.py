@@ -19,7 +19,6 @@ from pipeline.engines.server.wire import Wire
 from pipeline.errors import EngineUnreachable, SproutError
 from pipeline.text import some_of
 
-MAX_PAUSE = 20.0  # seconds between two tries
 MAX_UNREADABLE = 6  # tries; with the usual pauses some ten seconds
 POLL = 1.0  # seconds between two looks at what waits in the server
 SLOW = 0.25  # of the time-out; more requests at once might make answers take all of it
@@ -38,7 +37,7 @@ class Connection(Client):
     def __init__(self, wire: Wire, slots: Slots, waits: Waits, thread: LoopThread, gate: Gate | None = None) -> None:
         super().__init__(wire.model, thread, slots.most)
         self.wire, self.slots, self.url = wire, slots, wire.url
-        self.patience, self.pause = waits.patience, waits.pause
+        self.waits, self.patience, self.pause = waits, waits.patience, waits.pause
         wire.tell = lambda lesson: log.warning("server %s: %s", wire.url, lesson)
         thread.wires.append(wire)
         self.gate = gate or Gate(self.loop, slots)
@@ -102,7 +101,7 @@ class Connection(Client):
         Raises:
             SproutError: when patience is over.
         """
-        pause = min(self.pause * 2 ** min(failures.count - 1, 20), MAX_PAUSE) * random.uniform(0.5, 1)
+        pause = self.waits.before(failures.count - 1) * random.uniform(0.5, 1)
         until = self.loop.time() + max(pause, trouble.wait)
         if trouble.busy:
             self.gate.close_for(self.slots, min(trouble.wait, self.patience))  # then a small request is tried

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.engines.base import Request
 from pipeline.engines.server.client import Ask, Client, LoopThread, Waits, hello
-from pipeline.engines.server.connection import MAX_PAUSE, REPORT, Connection
+from pipeline.engines.server.connection import REPORT, Connection
 from pipeline.engines.server.failures import Failures
 from pipeline.engines.server.listing import Listing
 from pipeline.engines.server.member import LOST, Member, clash
@@ -105,7 +105,7 @@ class Fleet(Client):
         self.last.connection.warn(kind, message)
 
     def _pause(self, tries: int) -> float:
-        return min(self.waits.pause * 2.0 ** min(tries, 20), MAX_PAUSE) * random.uniform(0.5, 1)
+        return self.waits.before(tries) * random.uniform(0.5, 1)
 
     async def _blame(self, member: Member, trouble: Trouble) -> None:
         """Draw the consequences of a trouble for its server.
