@@ -119,7 +119,7 @@ class Lead(Connection):
 
 
 def kind_of(request: Request) -> tuple[object, ...]:
-    """What tells requests apart that a server may refuse for what they ask for."""
+    """Which parameters a request has: where a server takes one request, it takes all others of its kind."""
     return (
         isinstance(request.prompt, str), *sorted(request.sampling.bearing()), bool(request.choices),
         request.json_schema is not None, bool(request.prefill), *sorted(request.chat_template_kwargs),

@@ -112,7 +112,7 @@ def _close_at_exit(core: weakref.ref[Core]) -> None:
 def _watch(llm: LLM) -> None:
     """Have whoever waits for answers get an error when vLLM's process is killed, as by a system short of memory.
 
-    vLLM 0.32 notices, and leaves who waits waiting.
+    vLLM 0.32 notices it too, but tells nobody who waits already.
     """
     from vllm.v1.engine.exceptions import EngineDeadError
 
